@@ -1,0 +1,214 @@
+"""Facts that decisions rest on: parties, certifications, licences, validated end-users, limits; read as of a day."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from ledger import tables
+from ledger.store import LedgerCorrupt, chunks
+from schemas import accounts
+from schemas.envelope import Event, parse
+from schemas.events import AllocationSet, Party, Requested
+from schemas.plan import Facts, License, Veu
+
+if TYPE_CHECKING:
+    from ledger.journal import Journal
+
+Stated = tuple[tuple[int, Any], ...]
+"""What was stated under one key: record numbers and the data of their events, oldest first."""
+
+ALL = "*"
+"""The key of facts that are few and always read together: merges, limits, thresholds, designers."""
+
+
+class FactBook:
+    """Facts by kind and key. A fact is the event that stated it: the table only points to the record."""
+
+    def __init__(self, journal: "Journal") -> None:
+        self._journal = journal
+        self._known: dict[tuple[str, str], Stated] = journal.cache.facts
+        self._rows: list[tuple[str, str, int]] = []
+        self._attested: dict[tuple[str, str], tuple[str, str, int]] = {}
+        if ("merge", ALL) not in self._known:
+            self.load([ALL])
+        self.survivors: dict[str, str] = {}
+        self._absorbed: dict[str, list[str]] = {}
+        for _, merged in self.of("merge", ALL):
+            self._absorb(merged.absorbed, merged.survivor)
+        self._limits: dict[str, list[tuple[int, AllocationSet]]] = {}
+        self._sort_limits()
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    _KINDS = ("party", "certification", "license", "licenses", "revoked", "veu", "limit", "merge", "threshold", "designer", "cleared")
+
+    def load(self, keys: Iterable[str]) -> None:
+        """Reads all that was stated under these keys, in one query for all."""
+        known = self._known
+        wanted = {key for key in keys if ("party", key) not in known}
+        table, journal = tables.fact, tables.journal
+        for some in chunks(wanted):
+            found: dict[tuple[str, str], list[tuple[int, Any]]] = {}
+            query = select(table.c.kind, table.c.key, table.c.n, journal.c.event).join_from(table, journal, table.c.n == journal.c.n)
+            for row in self._journal.connection.execute(query.where(table.c.key.in_(some)).order_by(table.c.n)):
+                event = parse(row.event)
+                if not isinstance(event, Event):
+                    raise LedgerCorrupt(f"journal record {row.n} does not read as an event")
+                found.setdefault((row.kind, row.key), []).append((row.n, event.data))
+            for key in some:
+                for kind in self._KINDS:
+                    known.setdefault((kind, key), ())
+            known.update({key: tuple(stated) for key, stated in found.items()})
+
+    def of(self, kind: str, key: str) -> Stated:
+        """What was stated of a kind under a key."""
+        stated = self._known.get((kind, key))
+        if stated is None:
+            self.load([key])
+            stated = self._known[kind, key]
+        return stated
+
+    def group(self, party: str) -> tuple[str, ...]:
+        """Every identifier of the same party, itself included."""
+        if not self.survivors:
+            return (party,)
+        survivor = self.survivors.get(party, party)
+        return (survivor, *self._absorbed.get(survivor, ()))
+
+    @staticmethod
+    def keys(asked: Requested) -> set[str]:
+        """The keys under which facts about a shipment's parties may be stated."""
+        found = {ALL}
+        for party in asked.parties:
+            found.add(party.id)
+            found.add(party.owner)
+        if asked.authorization and asked.authorization.reference:
+            found.add(asked.authorization.reference)
+        return found
+
+    def about(self, asked: Requested, reference: str | None = None) -> Facts:
+        """What is known of a shipment's parties, as of its export date; `reference` names one licence more."""
+        parties = asked.parties
+        groups = {identifier: self.group(identifier) for party in parties for identifier in (party.id, party.owner)}
+        registered = {}
+        for party in parties:
+            standing = self._registered(groups[party.id], asked.export_date)
+            if standing is not None:
+                registered[party.id] = standing
+        certifications = [made for group in groups.values() for key in group for _, made in self.of("certification", key)]
+        certifications += [made for _, made in self.of("designer", ALL)]
+        numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
+        if asked.authorization and asked.authorization.reference:
+            numbers.add(asked.authorization.reference)
+        if reference:
+            numbers.add(reference)
+        licenses = [license for number in sorted(numbers) if (license := self.license(number))]
+        return Facts(
+            registered=registered,
+            certifications=tuple(certifications),
+            licenses=tuple(licenses),
+            veus=tuple(veu for group in groups.values() for veu in self._veus(group)),
+            survivors=self.survivors,
+        )
+
+    def license(self, number: str) -> License | None:
+        """A licence as it stands: the last issue or amendment, and a revocation since."""
+        issued = self.of("license", number)
+        if not issued:
+            return None
+        n, latest = issued[-1]
+        revoked = [made.date for at, made in self.of("revoked", number) if at > n]
+        return License(latest, min(revoked) if revoked else None)
+
+    def _veus(self, group: Iterable[str]) -> list[Veu]:
+        standing: dict[tuple[str, str, str | None], Veu] = {}
+        stated = sorted((row for key in group for row in self.of("veu", key)), key=lambda row: row[0])
+        for _, made in stated:
+            key = (made.holder, made.program, made.country)
+            if hasattr(made, "facilities"):
+                standing[key] = Veu(made)
+            elif key in standing:
+                standing[key] = Veu(standing[key].authorized, made.date)
+        return list(standing.values())
+
+    def _registered(self, group: Iterable[str], day: date) -> Party | None:
+        best: tuple[date, int] | None = None
+        party: Party | None = None
+        for key in group:
+            for n, made in self.of("party", key):
+                if made.valid_from <= day and (best is None or (made.valid_from, n) > best):
+                    best, party = (made.valid_from, n), made
+        return party
+
+    # --- stating --------------------------------------------------------------------------------------------------
+
+    def add(self, kind: str, key: str, data: Any) -> None:
+        """States a fact: the record that is being made says `data` of `key`."""
+        self._known[kind, key] = (*self.of(kind, key), (self._journal.n, data))
+        self._rows.append((kind, key, self._journal.n))
+
+    def absorb(self, absorbed: str, survivor: str, data: Any) -> None:
+        """States that one party's identifier stands for another's from now on."""
+        self.add("merge", ALL, data)
+        self._absorb(absorbed, survivor)
+        self._sort_limits()
+
+    def _absorb(self, absorbed: str, survivor: str) -> None:
+        survivor = self.survivors.get(survivor, survivor)
+        absorbed = self.survivors.get(absorbed, absorbed)
+        moved = [absorbed, *self._absorbed.pop(absorbed, ())]
+        self.survivors.update(dict.fromkeys(moved, survivor))
+        self._absorbed.setdefault(survivor, []).extend(moved)
+
+    # --- attestations ---------------------------------------------------------------------------------------------
+
+    def attested(self, path: str, by: str) -> int:
+        """What a party has attested on an account, 0 where nothing."""
+        if (path, by) in self._attested:
+            return self._attested[path, by][2]
+        table = tables.attestation
+        query = select(table.c.tpp).where(table.c.account == path, table.c.by == by)
+        return self._journal.connection.execute(query).scalar() or 0
+
+    def set_attested(self, path: str, by: str, tpp: int) -> None:
+        """Puts an attestation in the place of the same party's earlier one."""
+        self._attested[path, by] = (path, by, tpp)
+
+    def move_attestations(self, path: str, target: str) -> None:
+        """Adds the attestations of one account to those of another."""
+        table, connection = tables.attestation, self._journal.connection
+        for row in connection.execute(select(table.c.by, table.c.tpp).where(table.c.account == path)).all():
+            self.set_attested(target, row.by, self.attested(target, row.by) + row.tpp)
+        connection.execute(delete(table).where(table.c.account == path))
+
+    # --- limits and thresholds ------------------------------------------------------------------------------------
+
+    def limits(self, path: str) -> Sequence[tuple[int, AllocationSet]]:
+        """The limits that events have set on an account, each with its record, oldest first."""
+        return self._limits.get(path, ())
+
+    def set_limit(self, made: AllocationSet) -> None:
+        """States an account's limit from a day on."""
+        self.add("limit", ALL, made)
+        self._sort_limits()
+
+    def _sort_limits(self) -> None:
+        """Sorts the limits by account; those of an absorbed party's accounts are the survivor's."""
+        self._limits = {}
+        for n, made in self.of("limit", ALL):
+            party = (accounts.read(made.account) or accounts.Account("")).party
+            path = accounts.of_party(made.account, self.survivors[party]) if party in self.survivors else made.account
+            self._limits.setdefault(path, []).append((n, made))
+
+    def thresholds(self) -> Mapping[str, tuple[str | int, ...]]:
+        """The alert thresholds that events have set, by account or pattern, the latest for each."""
+        return {made.account: made.thresholds for _, made in self.of("threshold", ALL)}
+
+    def flush(self) -> None:
+        """Writes what was stated."""
+        journal = self._journal
+        journal.store.insert(journal.connection, tables.fact, self._rows)
+        journal.store.upsert(journal.connection, tables.attestation, list(self._attested.values()))
+        self._rows, self._attested = [], {}

@@ -1,0 +1,347 @@
+"""Journal: the verbs of the ledger, within one transaction that holds the turn to write."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ledger import tables
+from ledger.facts import FactBook
+from ledger.limits import Short, after, limit_value, shortfalls
+from ledger.mail import Mail
+from ledger.shipments import Shipments
+from ledger.store import LedgerCorrupt, Store, chunks
+from schemas import accounts
+from schemas.plan import Debit, Option, Share
+from schemas.values import TPP_MAX
+
+MOST_CACHED = 100_000
+"""Rows of one kind kept in memory between transactions; more are forgotten and read again."""
+
+
+class Overflow(Exception):
+    """A balance would leave the range that the contract allows; nothing was written."""
+
+
+class Account:
+    """An account as it stands; amounts in TPP."""
+
+    __slots__ = ("attested", "changed", "credits", "entries", "forecast", "id", "limit", "path", "pending", "posted", "refused")
+
+    def __init__(
+        self, id: int, path: str, limit: int | None = None, pending: int = 0, posted: int = 0, attested: int = 0,
+        credits: int = 0, entries: int = 0, refused: int = 0, forecast: str | None = None,
+    ) -> None:  # fmt: skip
+        self.id, self.path, self.limit = id, path, limit
+        self.pending, self.posted, self.attested, self.credits = pending, posted, attested, credits
+        self.entries, self.refused, self.forecast = entries, refused, forecast
+        self.changed = False
+
+    @property
+    def balance(self) -> int:
+        """What counts against the limit."""
+        return self.pending + self.posted + self.attested - self.credits
+
+    def row(self) -> tuple[Any, ...]:
+        """The account in the order of the table's columns."""
+        return (self.id, self.path, self.limit, self.pending, self.posted, self.attested, self.credits, self.entries, self.refused, self.forecast)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A movement as answers tell it: its size, the part it went to, and the account after it.
+
+    `limit` is the one that was tested, None where none was; `known` the one that the account has, tested or not.
+    """
+
+    account: str
+    entry: int
+    amount: int
+    state: str
+    before: int
+    balance: int
+    limit: int | None
+    known: int | None
+
+
+@dataclass(slots=True)
+class Cache:
+    """What earlier transactions read, good as long as nobody else has written since record `n`."""
+
+    n: int = -1
+    accounts: dict[str, Account | None] = field(default_factory=dict)
+    shipments: dict[str, Any] = field(default_factory=dict)
+    facts: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.n = -1
+        for kept in (self.accounts, self.shipments, self.facts):
+            kept.clear()
+
+    def trim(self) -> None:
+        """Forgets a kind of row of which there are too many, so that memory stays flat."""
+        for kept in (self.accounts, self.shipments, self.facts):
+            if len(kept) > MOST_CACHED:
+                kept.clear()
+
+
+class Journal:
+    """The ledger in one transaction: accounts and entries, and beside them `facts`, `shipments` and `mail`.
+
+    Every change is kept in memory until `flush`; `n` is the number of the record that is being made.
+    """
+
+    def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
+        self.store, self.connection, self.cache = store, connection, cache
+        self.head = store.lock_head(connection)
+        if self.head.n != cache.n:
+            cache.clear()
+        cache.trim()
+        self.n: int = self.head.n
+        self.sequence: int = self.head.sequence
+        self.opened: int = self.head.accounts
+        self.ticked: int | None = self.head.ticked
+        self.recorded = max(recorded, self.head.recorded)
+        self.rows: list[tuple[Any, ...]] = []
+        self.changed: dict[str, Account] = {}
+        self.facts = FactBook(self)
+        self.shipments = Shipments(self)
+        self.mail = Mail(self)
+
+    # --- accounts -------------------------------------------------------------------------------------------------
+
+    def path(self, path: str) -> str:
+        """The path under which an account is kept now: that of the surviving party where one was absorbed."""
+        survivors = self.facts.survivors
+        if not survivors:
+            return path
+        party = (accounts.read(path) or accounts.Account("")).party
+        return accounts.of_party(path, survivors[party]) if party in survivors else path
+
+    def load(self, paths: Iterable[str]) -> None:
+        """Reads accounts that are not in memory, in one query for all."""
+        cached = self.cache.accounts
+        wanted = {path for path in map(self.path, paths) if path not in cached}
+        for some in chunks(wanted):
+            cached.update(dict.fromkeys(some))
+            for row in self.connection.execute(select(tables.account).where(tables.account.c.path.in_(some))):
+                cached[row.path] = Account(*row)
+
+    def find(self, path: str) -> Account | None:
+        """The account, or None where it was never opened."""
+        path = self.path(path)
+        if path not in self.cache.accounts:
+            self.load([path])
+        return self.cache.accounts[path]
+
+    def balance(self, path: str) -> int:
+        """The balance of an account, 0 where it was never opened."""
+        account = self.find(path)
+        return account.balance if account else 0
+
+    def account(self, path: str) -> Account:
+        """The account, opened where it was not."""
+        account = self.find(path)
+        if account is None:
+            self.opened += 1
+            account = Account(self.opened, self.path(path))
+            self.cache.accounts[account.path] = account
+        self.touch(account)
+        return account
+
+    def touch(self, account: Account) -> None:
+        """Notes that an account is to be written."""
+        if not account.changed:
+            account.changed = True
+            self.changed[account.path] = account
+
+    def limit(self, path: str, day: date, of_law: int | Share | None) -> int | Share | None:
+        """The limit in force on a day: the one last set by an event, else the law's."""
+        chosen = None
+        for n, made in self.facts.limits(self.path(path)):
+            if made.valid_from <= day and (chosen is None or (made.valid_from, n) >= chosen[0]):
+                chosen = ((made.valid_from, n), made.limit)
+        return chosen[1] if chosen else of_law
+
+    # --- verbs ----------------------------------------------------------------------------------------------------
+
+    def reserve(self, path: str, amount: int, shipment: str, limit: int | None, known: int | None) -> Entry:
+        """Takes an amount as pending."""
+        return self._move(path, amount, "pending", shipment, limit, known, pending=amount)
+
+    def post_directly(self, path: str, amount: int, shipment: str, limit: int | None, known: int | None) -> Entry:
+        """Takes an amount as posted at once, of a shipment that has already left."""
+        return self._move(path, amount, "posted", shipment, limit, known, posted=amount)
+
+    def post(self, path: str, amount: int, shipment: str, of_pending: int | None = None) -> Entry:
+        """Turns a pending amount into a posted one; `of_pending` where less than all of it is still pending."""
+        fallen = amount if of_pending is None else of_pending
+        return self._move(path, amount, "posted", shipment, pending=-fallen, posted=amount)
+
+    def void(self, path: str, amount: int, shipment: str | None) -> Entry:
+        """Gives a pending amount back."""
+        return self._move(path, amount, "voided", shipment, pending=-amount)
+
+    def commit(self, path: str, amount: int, known: int | None) -> Entry:
+        """Takes an amount as pending that a fact brings, whatever the limit is."""
+        return self._move(path, amount, "pending", None, None, known, pending=amount)
+
+    def credit(self, path: str, amount: int, shipment: str | None, known: int | None = None) -> Entry:
+        """Credits an amount that no longer counts."""
+        return self._move(path, amount, "credits", shipment, None, known, credits=amount)
+
+    def adjust(self, path: str, amount: int, known: int | None) -> Entry:
+        """Corrects by hand: a positive amount goes to posted, a negative one to credits."""
+        if amount < 0:
+            return self._move(path, -amount, "credits", None, None, known, credits=-amount)
+        return self._move(path, amount, "posted", None, None, known, posted=amount)
+
+    def attest(self, path: str, tpp: int, by: str, known: int | None) -> Entry:
+        """Puts an attested amount in the place of the same party's earlier one on the same account."""
+        path = self.path(path)
+        old = self.facts.attested(path, by)
+        entry = self._move(path, tpp - old, "attested", None, None, known, attested=tpp - old)
+        self.facts.set_attested(path, by, tpp)
+        return Entry(entry.account, entry.entry, tpp, "attested", entry.before, entry.balance, None, known)
+
+    def set_limit(self, path: str, limit: int) -> Account:
+        """Notes the limit that an event has set; the account is opened where it was not."""
+        account = self.account(path)
+        account.limit = limit
+        return account
+
+    def merge(self, absorbed: str, survivor: str) -> list[Entry]:
+        """Moves the absorbed party's accounts to the survivor's, part by part: one entry on each side."""
+        self.flush()
+        entries = []
+        table = tables.account
+        rows = self.connection.execute(
+            select(table.c.path).where(table.c.path.like("%/" + absorbed.replace("_", r"\_") + "%", escape="\\")).order_by(table.c.path)
+        ).scalars().all()  # fmt: skip
+        for path in rows:
+            if (accounts.read(path) or accounts.Account("")).party != absorbed:
+                continue
+            old = self.find(path)
+            if old is None:
+                raise LedgerCorrupt(f"account {path} cannot be read")
+            parts = {"pending": old.pending, "posted": old.posted, "attested": old.attested, "credits": old.credits}
+            target = accounts.of_party(path, survivor)
+            if any(parts.values()):
+                into = self.find(target)
+                known = into.limit if into and into.limit is not None else old.limit
+                entries.append(self._move(path, old.balance, "voided", None, **{part: -amount for part, amount in parts.items()}))
+                entries.append(self._move(target, entries[-1].before, "pending" if old.pending else "posted", None, None, known, **parts))
+            self.facts.move_attestations(path, target)
+        self.shipments.move_waiting(absorbed, survivor)
+        return entries
+
+    def _move(
+        self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None, known: int | None = None,
+        *, pending: int = 0, posted: int = 0, attested: int = 0, credits: int = 0,
+    ) -> Entry:  # fmt: skip
+        account = self.account(path)
+        before = account.balance
+        balance = before + pending + posted + attested - credits
+        if not -TPP_MAX <= balance <= TPP_MAX:
+            raise Overflow(f"the balance of {account.path} would be {balance:,}, more than {TPP_MAX:,}")
+        account.pending += pending
+        account.posted += posted
+        account.attested += attested
+        account.credits += credits
+        account.entries += 1
+        if known is not None:
+            account.limit = known
+        self.rows.append(
+            (account.id, account.entries, self.n, shipment, pending, posted, attested, credits, balance, account.limit)
+        )
+        return Entry(account.path, account.entries, amount, state, before, balance, limit, account.limit)
+
+    # --- options --------------------------------------------------------------------------------------------------
+
+    def limits(self, debits: Sequence[Debit], day: date) -> dict[str, int | Share | None]:
+        """The limits that the debits are tested against on a day, by account."""
+        return {debit.account: None if debit.limit is None else self.limit(debit.account, day, debit.limit) for debit in debits}
+
+    def balances(self, debits: Sequence[Debit]) -> dict[str, int]:
+        """The balances before the debits, of every debited account and of the wholes of their shares."""
+        found = {debit.account: self.balance(debit.account) for debit in debits}
+        for debit in debits:
+            if isinstance(debit.limit, Share) and debit.limit.of not in found:
+                found[debit.limit.of] = self.balance(debit.limit.of)
+        return found
+
+    def short(self, option: Option, day: date) -> list[Short]:
+        """How far each debit of an option is short; empty where all fit."""
+        if option.unlimited:
+            return []
+        return shortfalls(option.debits, self.balances(option.debits), self.limits(option.debits, day))
+
+    def take(
+        self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False
+    ) -> list[Entry]:
+        """Debits an option that fits, whole; as pending, or as posted where the shipment has already left.
+
+        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt where it does not fit.
+        """
+        if self.short(option, day):
+            raise LedgerCorrupt(f"the debits of shipment {shipment} were said to fit and do not")
+        tested = self.limits(option.debits, day)
+        later = self.balances(option.debits)
+        later.update(after(option.debits, later))
+        verb = self.post_directly if posted else self.reserve
+        return [
+            verb(
+                debit.account,
+                debit.amount,
+                shipment,
+                limit_value(tested[debit.account], later),
+                limit_value(known.get(debit.account), later),
+            )
+            for debit in option.debits
+        ]
+
+    # --- the transaction ------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Writes what is in memory, in an order that keeps every reference right."""
+        self.mail.flush()
+        self.store.insert(self.connection, tables.entry, self.rows)
+        self.rows = []
+        self.store.upsert(self.connection, tables.account, [self.changed[path].row() for path in sorted(self.changed)])
+        for account in self.changed.values():
+            account.changed = False
+        self.changed = {}
+        self.facts.flush()
+        self.shipments.flush()
+        self.connection.execute(
+            tables.head.update().values(
+                n=self.mail.written, sequence=self.sequence, accounts=self.opened, recorded=self.recorded, ticked=self.ticked
+            )
+        )
+
+
+class Ledger:
+    """A store, and what is remembered of it between transactions."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.cache = Cache()
+
+    @contextmanager
+    def begin(self, recorded: int, keep: bool = True) -> Iterator[Journal]:
+        """The ledger for one transaction; `recorded` is the clock in microseconds. Where `keep` is false all is undone."""
+        kept = False
+        try:
+            with self.store.begin(keep) as connection:
+                journal = Journal(self.store, connection, self.cache, recorded)
+                yield journal
+                journal.flush()
+            self.cache.n = journal.n
+            kept = keep
+        finally:
+            if not kept:
+                self.cache.clear()

@@ -1,0 +1,75 @@
+"""Whether debits fit: integers in, integers out, no database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.plan import Debit, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A debit that does not fit: the limit it met, the balance before it, what is available and how far it is short."""
+
+    debit: Debit
+    limit: int
+    balance: int
+    available: int
+    short_by: int
+    most: int
+    """The most TPP that would fit."""
+
+
+def after(debits: Sequence[Debit], balances: Mapping[str, int]) -> dict[str, int]:
+    """The balance of each debited account once every debit of the option is on it."""
+    result: dict[str, int] = {}
+    for debit in debits:
+        result[debit.account] = result.get(debit.account, balances[debit.account]) + debit.amount
+    return result
+
+
+def limit_value(limit: int | Share | None, balances: Mapping[str, int]) -> int | None:
+    """A limit in TPP, a share rounded down. `balances` are those with the debits on them.
+
+    >>> limit_value(Share(25, "uveu/H/total"), {"uveu/H/total": 1_001})
+    250
+    """
+    if isinstance(limit, Share):
+        return limit.percent * balances[limit.of] // 100
+    return limit
+
+
+def shortfalls(
+    debits: Sequence[Debit], balances: Mapping[str, int], limits: Mapping[str, int | Share | None]
+) -> list[Short]:
+    """The debits that would pass their limit or take their account below zero; none where all fit.
+
+    `balances` are those before the option, of every debited account and of the wholes of its shares; `limits` are
+    those in force, by account. A share passes at exactly its percentage (Supplement No. 10 to part 748, paragraph 6).
+
+    >>> debit = Debit("lpp/CON-70/2025", 26_914_400, 26_900_000, "15 CFR 740.29(d)")
+    >>> [short.short_by for short in shortfalls([debit], {debit.account: 0}, {debit.account: 26_900_000})]
+    [14400]
+    """
+    later = dict(balances)
+    later.update(after(debits, balances))
+    found = []
+    for debit in debits:
+        before, now = balances[debit.account], later[debit.account]
+        limit = limits[debit.account]
+        if debit.floor and now < 0:
+            available = max(0, before)
+            found.append(Short(debit, 0, before, available, -debit.amount - available, available))
+        elif limit is not None and debit.amount > 0:
+            value = limit_value(limit, later)
+            if value is not None and now > value:
+                available = max(0, value - before)
+                most = _most_of_share(limit, before, balances[limit.of]) if isinstance(limit, Share) else available
+                found.append(Short(debit, value, before, available, debit.amount - available, most))
+    return found
+
+
+def _most_of_share(share: Share, part: int, whole: int) -> int:
+    """The most that can be added to part and whole: `100 * (part + x) <= percent * (whole + x)`."""
+    if share.percent >= 100:
+        return 0
+    return max(0, (share.percent * whole - 100 * part) // (100 - share.percent))

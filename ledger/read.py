@@ -1,0 +1,227 @@
+"""Questions to a ledger: balances as of a time, holds, the records of a shipment, what is owed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, case, func, select
+
+from ledger import tables
+from ledger.shipments import HELD_STATES, PENDING_STATES
+from schemas import accounts
+from schemas.envelope import Event, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is asked for: events that happened until `as_of`, as recorded until `known_at` and record `record`.
+
+    Instants in microseconds since 1970 (UTC), both included; None where no bound is set.
+    """
+
+    as_of: int | None = None
+    known_at: int | None = None
+    record: int | None = None
+
+    @property
+    def now(self) -> bool:
+        """Whether no bound is set."""
+        return self.as_of is None and self.known_at is None and self.record is None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account at a moment; amounts in TPP, `limit` None where there is none."""
+
+    account: str
+    limit: int | None
+    pending: int
+    posted: int
+    attested: int
+    credits: int
+    entries: int
+
+    @property
+    def balance(self) -> int:
+        """What counts against the limit."""
+        return self.pending + self.posted + self.attested - self.credits
+
+    @property
+    def available(self) -> int | None:
+        """What is left of the limit."""
+        return None if self.limit is None else max(0, self.limit - self.balance)
+
+    def told(self) -> dict[str, Any]:
+        """The balance as the command line and the HTTP interface tell it."""
+        return {
+            "account": self.account,
+            "limit": self.limit,
+            "pending": self.pending,
+            "posted": self.posted,
+            "attested": self.attested,
+            "credits": self.credits,
+            "balance": self.balance,
+            "available": self.available,
+            "entries": self.entries,
+        }
+
+
+NOW = Moment()
+
+
+def balances(connection: Connection, patterns: Sequence[str] = (), moment: Moment = NOW) -> list[Balance]:
+    """The accounts that fit a pattern, sorted by path; all of them without a pattern. `flow/…` only where asked for."""
+    found = _now(connection) if moment.now else _then(connection, moment)
+    if any(pattern.startswith("flow/") for pattern in patterns):
+        found += flows(connection)
+    chosen = [b for b in found if not patterns or any(accounts.matches(pattern, b.account) for pattern in patterns)]
+    return sorted(chosen, key=lambda b: b.account)
+
+
+def _now(connection: Connection) -> list[Balance]:
+    t = tables.account
+    query = select(t.c.path, t.c.limit, t.c.pending, t.c.posted, t.c.attested, t.c.credits, t.c.entries)
+    return [Balance(*row) for row in connection.execute(query)]
+
+
+def _then(connection: Connection, moment: Moment) -> list[Balance]:
+    a, e, j = tables.account, tables.entry, tables.journal
+    bounds = _bounds(moment)
+    sums = [func.sum(e.c[part]) for part in ("pending", "posted", "attested", "credits")]
+    query = (
+        select(a.c.path, *sums, func.count(), func.max(e.c.entry), a.c.id)
+        .join_from(e, a, e.c.account == a.c.id)
+        .join(j, e.c.n == j.c.n)
+        .where(*bounds)
+        .group_by(a.c.path, a.c.id)
+    )
+    rows = connection.execute(query).all()
+    set_to = _limits_set(connection, moment)
+    found = []
+    for row in rows:
+        n, limit = connection.execute(select(e.c.n, e.c.limit).where(e.c.account == row[7], e.c.entry == row[6])).one()
+        if row[0] in set_to and set_to[row[0]][0] > n:
+            limit = set_to[row[0]][1]
+        pending, posted, attested, credits, entries = (int(amount) for amount in row[1:6])
+        found.append(Balance(row[0], limit, pending, posted, attested, credits, entries))
+    known = {b.account for b in found}
+    return found + [Balance(path, limit, 0, 0, 0, 0, 0) for path, (_, limit) in set_to.items() if path not in known]
+
+
+def _bounds(moment: Moment) -> list[Any]:
+    j = tables.journal
+    bounds = []
+    if moment.as_of is not None:
+        bounds.append(j.c.happened <= moment.as_of)
+    if moment.known_at is not None:
+        bounds.append(j.c.recorded <= moment.known_at)
+    if moment.record is not None:
+        bounds.append(j.c.n <= moment.record)
+    return bounds
+
+
+def _limits_set(connection: Connection, moment: Moment) -> dict[str, tuple[int, int]]:
+    """The limit last set by an event on each account, with its record; a licence's TPP is the limit of its account."""
+    f, j = tables.fact, tables.journal
+    query = (
+        select(f.c.kind, f.c.key, f.c.n, j.c.event)
+        .join_from(f, j, f.c.n == j.c.n)
+        .where(f.c.kind.in_(("limit", "license")), *_bounds(moment))
+        .order_by(f.c.n)
+    )
+    found = {}
+    for kind, key, n, raw in connection.execute(query):
+        event = parse(raw)
+        if isinstance(event, Event):
+            data: Any = event.data
+            found[data.account if kind == "limit" else accounts.license(key)] = (n, data.limit if kind == "limit" else data.tpp)
+    return found
+
+
+def flows(connection: Connection) -> list[Balance]:
+    """Controlled TPP decided to go, by destination and year of export: a report, no account with entries."""
+    t = tables.shipment
+    year = func.substr(t.c.export_date, 1, 4)
+    left = func.sum(case((t.c.state == "dispatched", t.c.tpp), else_=0))
+    ahead = func.sum(case((t.c.state.in_(PENDING_STATES), t.c.tpp), else_=0))
+    query = (
+        select(t.c.ship_to, year, ahead, left)
+        .where(t.c.state.in_((*PENDING_STATES, "dispatched")), t.c.tpp > 0)
+        .group_by(t.c.ship_to, year)
+    )
+    return [Balance(f"flow/{to}/{when}", None, int(a), int(b), 0, 0, 0) for to, when, a, b in connection.execute(query)]
+
+
+def holds(connection: Connection) -> Iterator[dict[str, Any]]:
+    """The work list: held shipments, oldest first, with the reasons of their present holds."""
+    s, j = tables.shipment, tables.journal
+    query = (
+        select(s.c.id, s.c.state, s.c.held, s.c.export_date, s.c.tpp, j.c.happened, j.c.answers)
+        .join_from(s, j, s.c.held == j.c.n)
+        .where(s.c.state.in_(HELD_STATES))
+        .order_by(s.c.first)
+    )
+    for row in connection.execute(query):
+        decided = (data for data in map(_data, row.answers.split("\n")) if data.get("shipment_id") == row.id)
+        reasons: list[dict[str, Any]] = next((data["reasons"] for data in decided if data.get("outcome") == "held"), [])
+        yield {
+            "shipment_id": row.id,
+            "state": row.state,
+            "record": row.held,
+            "happened": row.happened,
+            "export_date": row.export_date,
+            "tpp": row.tpp,
+            "codes": list(dict.fromkeys(reason["code"] for reason in reasons)),
+            "reasons": reasons,
+        }
+
+
+def _data(line: str) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(line)["data"]
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One record of a shipment: its number and time, the event's bytes, and the answers that are about the shipment."""
+
+    n: int
+    happened: int | None
+    event: bytes
+    answers: tuple[dict[str, Any], ...]
+
+
+def state(connection: Connection, shipment: str) -> str | None:
+    """The state of a shipment; None where it was never presented."""
+    found: str | None = connection.execute(select(tables.shipment.c.state).where(tables.shipment.c.id == shipment)).scalar()
+    return found
+
+
+def records(connection: Connection, shipment: str) -> list[Told]:
+    """Every record that concerns a shipment, oldest first: its own events, and the ticks and rechecks that decided it."""
+    j, m = tables.journal, tables.mention
+    mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
+    query = select(j.c.n, j.c.happened, j.c.event, j.c.answers).where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned)).order_by(j.c.n)
+    found = []
+    for n, happened, event, answers in connection.execute(query):
+        lines = [orjson.loads(line) for line in answers.split("\n")]
+        found.append(Told(n, happened, event, tuple(line for line in lines if line["data"].get("shipment_id") == shipment)))
+    return found
+
+
+def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:
+    """What is owed, the earliest due first; `every`: what was met or withdrawn too."""
+    t = tables.obligation
+    query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n).order_by(t.c.due, t.c.subject, t.c.kind)
+    if not every:
+        query = query.where(t.c.state == "open")
+    if due_by is not None:
+        query = query.where(t.c.due <= due_by.isoformat())
+    found = []
+    for row in connection.execute(query):
+        whose, identifier = row.subject.split("/", 1)
+        name = "shipment_id" if whose == "shipment" else "party"
+        found.append({"due": row.due, "kind": row.kind, name: identifier, "citation": row.citation, "state": row.state, "record": row.n})
+    return found

@@ -1,0 +1,1 @@
+"""What runs: one engine, and the doors to it."""

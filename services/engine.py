@@ -1,0 +1,209 @@
+"""Decides a batch of raw records in one transaction: the one engine behind every door."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from ledger.journal import Journal, Ledger, Overflow
+from ledger.mail import Known
+from ledger.store import LedgerCorrupt, LedgerError, retryable
+from rulebook import Book
+from schemas import accounts
+from schemas.envelope import Error, Event, Rejection, parse, rejection_id, same_content
+from schemas.events import Requested
+from services.handlers import HANDLERS, Refused
+from services.out import REJECTED, SOURCE, Out, dumps, refused, rejection_text
+
+LONE_TRIES = 3
+"""How often an event that the program fails on is tried alone before it is rejected."""
+
+RETRIES = 6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FACT_KEYS = ("id", "party", "number", "exporter", "holder")
+"""The members of an event's data under which facts are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as received: its bytes, and where it came from (`{file, line}`, `{topic, partition, offset}`, `{request}`)."""
+
+    raw: bytes
+    position: Mapping[str, Any]
+
+
+class Turn:
+    """What handlers work with while a batch is decided: the ledger in its transaction, and the book of law."""
+
+    def __init__(self, journal: Journal, book: Book, software: str) -> None:
+        self.journal = journal
+        self.book = book
+        self._software = software
+
+    def basis(self, lists: Sequence[str]) -> dict[str, Any]:
+        """What a decision rests on besides the events: the law's values, the lists that were searched, the program."""
+        return {"rulebook_digest": self.book.digest, "lists": [{"name": name} for name in lists], "software": self._software}
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    record: Record
+    event: Event | Rejection
+    rejection: str
+    """The id that a rejection of this message has."""
+
+
+class _Failed(Exception):
+    """One event of a batch could not be handled; the batch was rolled back."""
+
+
+def microseconds(instant: datetime) -> int:
+    """An instant as microseconds since 1970 (UTC)."""
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def wall_clock() -> int:
+    """The time now, in microseconds since 1970 (UTC); it dates records and is read by no decision."""
+    return microseconds(datetime.now(UTC))
+
+
+class Engine:
+    """Decides events. `clock` gives the recorded time in microseconds; no decision reads it."""
+
+    def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int] = wall_clock) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._software = version("tpp-quota-ledger")
+
+    def run(self, records: Sequence[Record]) -> list[list[str]]:
+        """For each record, in order, everything given out for it: its answer first, each a line of JSON.
+
+        All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails on is
+        tried alone, three times, and then rejected with `internal.error`. Raises where the database fails.
+        """
+        parsed = [_Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
+        try:
+            return self._transact(parsed)
+        except _Failed:
+            return [self._alone(one) for one in parsed]
+
+    def check(self, records: Sequence[Record]) -> list[list[str]]:
+        """What `run` would give out, with nothing written."""
+        parsed = [_Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
+        return self._transact(parsed, keep=False)
+
+    def _alone(self, parsed: _Parsed) -> list[str]:
+        failure: BaseException | None = None
+        for _ in range(LONE_TRIES):
+            try:
+                return self._transact([parsed])[0]
+            except _Failed as error:
+                failure = error.__cause__
+                if isinstance(failure, Overflow):
+                    break
+        if isinstance(failure, Overflow):
+            told = Error("/data", "amount.overflow", str(failure))
+        else:
+            told = Error("", "internal.error", f"the program failed on this event: {type(failure).__name__}: {failure}")
+        event = parsed.event
+        rejection = refused(event, (told,)) if isinstance(event, Event) else event
+        return self._transact([_Parsed(parsed.record, rejection, parsed.rejection)])[0]
+
+    def _transact(self, parsed: Sequence[_Parsed], keep: bool = True) -> list[list[str]]:
+        """Decides a batch, and again where the database asks for it: a deadlock, a lost connection."""
+        attempts = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, DBAPIError) and retryable(error)),
+            stop=stop_after_attempt(RETRIES),
+            wait=wait_random_exponential(multiplier=0.05, max=2),
+            reraise=True,
+        )
+        return attempts(self._decide, parsed, keep)
+
+    def _decide(self, parsed: Sequence[_Parsed], keep: bool) -> list[list[str]]:
+        with self._ledger.begin(self._clock(), keep) as journal:
+            turn = Turn(journal, self._book, self._software)
+            prefetch(journal, parsed)
+            return [self._answer(turn, one) for one in parsed]
+
+    def _answer(self, turn: Turn, parsed: _Parsed) -> list[str]:
+        mail = turn.journal.mail
+        event = parsed.event
+        earlier = mail.known((SOURCE, parsed.rejection))
+        if earlier is not None:
+            return earlier.answers.split("\n")
+        if isinstance(event, Rejection):
+            return _reject(turn.journal, parsed, event)
+        known = mail.known((event.source, event.id))
+        if known is not None:
+            return _repeat(turn.journal, parsed, event, known)
+        turn.journal.n += 1
+        out = Out(turn.journal, event)
+        try:
+            shipment = HANDLERS[event.type](turn, event, out)
+        except Refused as error:
+            turn.journal.n -= 1
+            return _reject(turn.journal, parsed, refused(event, error.errors))
+        except (DBAPIError, LedgerError, LedgerCorrupt):
+            raise
+        except Exception as error:
+            raise _Failed from error
+        mail.remember(
+            (event.source, event.id), event.type, shipment, microseconds(event.happened),
+            dumps(parsed.record.position), event.raw, "\n".join(out.texts),
+        )  # fmt: skip
+        return out.texts
+
+
+def _repeat(journal: Journal, parsed: _Parsed, event: Event, known: Known) -> list[str]:
+    if event.raw == known.event or same_content(event.raw, known.event):
+        return known.answers.split("\n")
+    message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
+    return _reject(journal, parsed, refused(event, (Error("", "event.conflict", message),)))
+
+
+def _reject(journal: Journal, parsed: _Parsed, rejection: Rejection) -> list[str]:
+    journal.n += 1
+    journal.sequence += 1
+    text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence)
+    happened = None
+    with suppress(TypeError, ValueError):
+        happened = microseconds(datetime.fromisoformat(str(rejection.time).upper()))
+    journal.mail.remember(
+        (SOURCE, parsed.rejection), REJECTED, None, happened, dumps(parsed.record.position), rejection.raw, text
+    )
+    return [text]
+
+
+def prefetch(journal: Journal, parsed: Sequence[_Parsed]) -> None:
+    """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
+    keys = [(SOURCE, one.rejection) for one in parsed]
+    shipments, facts, paths = set(), set(), set()
+    for one in parsed:
+        event = one.event
+        if isinstance(event, Rejection):
+            continue
+        keys.append((event.source, event.id))
+        data: Any = event.data
+        if isinstance(data, Requested):
+            shipments.add(data.shipment_id)
+            facts |= journal.facts.keys(data)
+            consignee = data.ultimate_consignee
+            paths.add(accounts.lpp(consignee.owner, data.export_date.year))
+            paths.add(accounts.aia(consignee.id))
+        elif hasattr(data, "shipment_id"):
+            shipments.add(data.shipment_id)
+        else:
+            facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
+    shipments.discard(None)
+    facts.discard(None)
+    journal.mail.recall(keys)
+    journal.shipments.load(shipments)
+    journal.facts.load(facts)
+    journal.load(paths)

@@ -1,0 +1,151 @@
+"""Opens what a command works on: a ledger by URL, a book by name; failures are one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ledger.read import Moment
+    from services.engine import Engine
+    from services.settings import Settings
+
+
+class Failure(click.ClickException):
+    """A command that could not be done: one sentence on standard error, exit 2."""
+
+    exit_code = 2
+
+
+def settings() -> "Settings":
+    """The settings of the environment and the `.env` file."""
+    from pydantic import ValidationError
+
+    from services.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TPP_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise Failure(f"{name}: {first['msg']}") from error
+
+
+@contextmanager
+def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
+    """An engine on a ledger, which is made where there is none.
+
+    `existing`: a ledger that is not there is replaced by an empty one in memory, so that asking makes no file.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    import rulebook as law
+    from ledger.journal import Ledger
+    from ledger.store import LedgerCorrupt, LedgerError, Store
+    from services.engine import Engine
+
+    chosen = settings()
+    try:
+        book = law.load(rulebook or chosen.rulebook, chosen.switches)
+    except (LookupError, ValueError) as error:
+        raise Failure(str(error.args[0])) from error
+    store = None
+    try:
+        store = Store(url or chosen.ledger_url)
+        if existing and not store.exists():
+            store.close()
+            store = Store(":memory:")
+        store.open()
+        yield Engine(Ledger(store), book)
+    except (LedgerError, LedgerCorrupt) as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {error.orig}") from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+@contextmanager
+def reading(url: str | None) -> Iterator["Connection"]:
+    """A connection to a ledger that is there, which sees one moment of it."""
+    from sqlalchemy.exc import DBAPIError
+
+    from ledger.store import LedgerError, Store
+
+    store = None
+    try:
+        store = Store(url or settings().ledger_url)
+        if not store.memory and not store.exists():
+            raise Failure(f"there is no ledger at {store.url}; `tpp screen FILE --ledger URL` makes one")
+        store.open()
+        with store.read() as connection:
+            yield connection
+    except LedgerError as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {error.orig}") from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+def moment(as_of: str | None, known_at: str | None) -> "Moment":
+    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, dates (the whole UTC day), or `record:N`."""
+    from ledger.read import Moment
+
+    if known_at is not None and known_at.startswith("record:"):
+        number = known_at.removeprefix("record:")
+        if not number.isascii() or not number.isdigit():
+            raise click.BadParameter(f"{known_at!r} does not name a record: write record:17")
+        return Moment(instant(as_of), None, int(number))
+    return Moment(instant(as_of), instant(known_at))
+
+
+def instant(text: str | None) -> int | None:
+    """The instant of an RFC 3339 time, or the last of a UTC day, in microseconds since 1970."""
+    from pydantic_core import PydanticCustomError
+
+    from schemas.values import parse_day, parse_instant
+    from services.engine import microseconds
+
+    if text is None:
+        return None
+    try:
+        return microseconds(parse_instant(text))
+    except PydanticCustomError:
+        pass
+    try:
+        return microseconds(datetime.combine(parse_day(text), time.max, UTC))
+    except PydanticCustomError as error:
+        raise click.BadParameter(f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z") from error
+
+
+def shown(microseconds: int | None) -> str:
+    """An instant as RFC 3339 in UTC, to the second where nothing finer is in it."""
+    if microseconds is None:
+        return "unknown"
+    when: Any = datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000, tzinfo=None)
+    return f"{when.isoformat()}Z"
+
+
+def migrated(url: str | None) -> str:
+    """Brings a ledger's tables to this version and says what was done."""
+    from sqlalchemy.exc import DBAPIError
+
+    from ledger.migrate import upgrade
+    from ledger.store import LedgerError
+
+    try:
+        before, after = upgrade(url or settings().ledger_url)
+    except LedgerError as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {error.orig}") from error
+    if before is None:
+        return f"made a new ledger, revision {after}"
+    return f"the ledger was already at revision {after}" if before == after else f"brought the ledger from revision {before} to {after}"

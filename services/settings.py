@@ -1,0 +1,29 @@
+"""Settings from the environment or a `.env` file in the working folder; the command line wins (contract, section 8)."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _switches(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, _, answer = (text.strip() for text in part.partition("="))
+        if answer not in ("true", "false"):
+            message = f"{part!r} is not NAME=true or NAME=false"
+            raise ValueError(message)
+        found[name] = answer == "true"
+    return found
+
+
+class Settings(BaseSettings):
+    """What an operator may set. `switches`: readings of the law that differ from the default."""
+
+    model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")
+
+    ledger_url: str = "sqlite:///tpp-ledger.db"
+    rulebook: str = "ai-diffusion"
+    switches: Annotated[dict[str, bool], NoDecode, BeforeValidator(_switches)] = Field(default_factory=dict)
