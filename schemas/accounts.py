@@ -1,0 +1,107 @@
+"""The chart of accounts: the only place that builds or reads an account path (contract, section 4)."""
+
+import re
+from typing import NamedTuple
+
+ALLOCATION_PERIOD = "2025-2027"
+FAMILIES = ("lpp", "country", "license", "nveu", "uveu", "aia", "facility")
+"""The families that hold entries; `flow` is a report and holds none."""
+CREDITABLE = ("country", "nveu", "uveu")
+"""The families on which attrition is credited (748.15(a)(2)(iii)(B))."""
+
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+_PATHS = {
+    "lpp": re.compile(rf"lpp/(?P<party>{_ID})/(?P<year>\d{{4}})", re.ASCII),
+    "country": re.compile(rf"country/(?P<country>[A-Z]{{2}})/{ALLOCATION_PERIOD}", re.ASCII),
+    "license": re.compile(rf"license/(?P<number>{_ID})", re.ASCII),
+    "nveu": re.compile(rf"nveu/(?P<party>{_ID})/(?P<country>[A-Z]{{2}})", re.ASCII),
+    "uveu": re.compile(rf"uveu/(?P<party>{_ID})/(?P<part>total|outside-5a|outside-us|[A-Z]{{2}})", re.ASCII),
+    "aia": re.compile(rf"aia/(?P<party>{_ID})", re.ASCII),
+    "facility": re.compile(rf"facility/(?P<facility>{_ID})", re.ASCII),
+}
+
+
+class Account(NamedTuple):
+    """The parts of an account path; what the family has no use for is empty."""
+
+    family: str
+    party: str = ""
+    year: str = ""
+    country: str = ""
+    number: str = ""
+    facility: str = ""
+    part: str = ""
+
+
+def lpp(owner: str, year: int) -> str:
+    """Exports and reexports under LPP to one owner in one calendar year."""
+    return f"lpp/{owner}/{year}"
+
+
+def country(code: str) -> str:
+    """TPP licensed to one destination in the allocation period."""
+    return f"country/{code}/{ALLOCATION_PERIOD}"
+
+
+def license(number: str) -> str:
+    """Shipments under one licence."""
+    return f"license/{number}"
+
+
+def nveu(holder: str, code: str) -> str:
+    """The installed base of a national validated end-user in one country."""
+    return f"nveu/{holder}/{code}"
+
+
+def uveu(holder: str, part: str) -> str:
+    """A part of a universal validated end-user's base: `total`, `outside-5a`, `outside-us` or a country."""
+    return f"uveu/{holder}/{part}"
+
+
+def aia(consignee: str) -> str:
+    """Shipments under AIA to one ultimate consignee."""
+    return f"aia/{consignee}"
+
+
+def facility(identifier: str) -> str:
+    """Items in and out of a facility under ACM."""
+    return f"facility/{identifier}"
+
+
+def read(path: str) -> Account | None:
+    """The parts of an account path; None where it is no account that holds entries.
+
+    >>> read("lpp/CON-70/2025")
+    Account(family='lpp', party='CON-70', year='2025', country='', number='', facility='', part='')
+    >>> read("flow/IN/2025") is None
+    True
+    """
+    family = path.partition("/")[0]
+    match = family in _PATHS and _PATHS[family].fullmatch(path)
+    return Account(family, **match.groupdict()) if match else None
+
+
+def pattern(*families: str) -> str:
+    """The paths of these families as a regular expression of ECMA 262, for the published schemas."""
+    return f"^({'|'.join(re.sub('[?]P<[a-z]+>', '?:', _PATHS[family].pattern) for family in families)})$"
+
+
+def of_party(path: str, party: str) -> str:
+    """The same account of another party; `path` itself where its family names no party.
+
+    >>> of_party("uveu/CON-1/total", "CON-2")
+    'uveu/CON-2/total'
+    """
+    account = read(path)
+    if account is None or not account.party:
+        return path
+    return path.replace(f"/{account.party}", f"/{party}", 1)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path fits a pattern, in which `*` stands for any text, `/` too."""
+    first, *others = map(re.escape, pattern.split("*"))
+    if not others:
+        return pattern == path
+    between = "".join(f"(?>.*?{part})" for part in others[:-1])
+    return re.fullmatch(f"{first}{between}.*{others[-1]}", path, re.DOTALL) is not None

@@ -1,0 +1,193 @@
+"""What passes between law and ledger: the facts of a case, findings, options and the debits that they plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from schemas.events import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+
+
+class Result(StrEnum):
+    """What trying a provision gave."""
+
+    MET = "met"
+    NOT_MET = "not_met"
+    NOT_APPLICABLE = "not_applicable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One provision that was tried: its citation, what it gave, and a sentence with the figures of the case.
+
+    `code` is the reason code that a hold gives where the result is `not_met` or `unknown`; empty otherwise.
+    """
+
+    provision: str
+    result: Result
+    detail: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether the provision stands in nothing's way."""
+        return self.result is Result.MET or self.result is Result.NOT_APPLICABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A limit that is a share of another account, in whole percent: `100 * part <= percent * whole`."""
+
+    percent: int
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """What an option takes from an account, in TPP; negative where it leaves a facility.
+
+    `limit` is a number, a share of another account of the same option, or None where none is tested.
+    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit.
+    """
+
+    account: str
+    amount: int
+    limit: int | Share | None
+    cites: str
+    code: str = "quota.exhausted"
+    floor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something to be sent or kept: by whom it is owed, by when, and under which provision.
+
+    `reaches` names an account and a balance: the duty arises only where the debit brings the account there (740.27(c),
+    740.29(g)(2)); `exactly` where it must be met to the unit.
+    """
+
+    kind: str
+    due: date
+    citation: str
+    contents: Mapping[str, str] = field(default_factory=dict)
+    party: str | None = None
+    reaches: tuple[str, int] | None = None
+    exactly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a shipment as classified.
+
+    `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (not modelled) or `none`; `software` marks .a and .b
+    software, which carries no TPP. `tpp` is quantity times TPP of `.a` commodities, else 0.
+    `eccn` is the class in force: the declared one, or the computed one where a reviewer set the conflict aside.
+    """
+
+    line: int
+    eccn: str
+    level: str
+    software: bool
+    tpp: int
+    unit_tpp: int
+    datacenter: bool | None
+    designer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way in which the shipment could go: an authorization, its findings in order, and what it would debit.
+
+    `authorization` is the kind; `reference` a licence's number. `lines` maps a line's number to what covers it.
+    """
+
+    authorization: str
+    findings: tuple[Finding, ...]
+    lines: Mapping[int, str] = field(default_factory=dict)
+    debits: tuple[Debit, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    reference: str | None = None
+    apply_to: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether every finding is `met` or `not_applicable`; whether the debits fit is the ledger's to say."""
+        return all(finding.open for finding in self.findings)
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether its debits fit whatever the balances are."""
+        return all(debit.limit is None and not debit.floor for debit in self.debits)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a shipment is held: a reason code, its citation, a sentence to act on, and the figures."""
+
+    code: str
+    citation: str
+    message: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """A licence as it stands: what was issued last under its number, and the day from which it is revoked."""
+
+    issued: LicenseIssued
+    revoked: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Veu:
+    """A validated end-user's authorization as it stands, and the day from which it is revoked."""
+
+    authorized: VeuAuthorized
+    revoked: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A party that resembles a listed one."""
+
+    party: str
+    name: str
+    list: str
+    entry: str
+    listed: str
+    score: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the ledger knew of a shipment's parties, as of its export date.
+
+    `registered`: party id to its registration in force. `certifications`, `licenses`, `veus`: all that name a party of
+    the shipment, whatever their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one.
+    `lists`: the restricted-party lists that were searched; `hits`: what was found and not cleared.
+    """
+
+    registered: Mapping[str, Party] = field(default_factory=dict)
+    certifications: tuple[Certification, ...] = ()
+    licenses: tuple[License, ...] = ()
+    veus: tuple[Veu, ...] = ()
+    survivors: Mapping[str, str] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+    hits: tuple[Hit, ...] = ()
+
+    def one(self, party: str) -> str:
+        """The identifier under which a party's accounts are kept now."""
+        return self.survivors.get(party, party)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A shipment to be screened: what was asked, what was known, and which reasons a reviewer has set aside."""
+
+    asked: Requested
+    facts: Facts
+    set_aside: frozenset[str] = frozenset()

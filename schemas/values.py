@@ -1,0 +1,119 @@
+"""The types of single values on the wire: identifiers, amounts, countries, days, decimals."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Annotated, Any
+
+import pycountry
+from pydantic import Field, GetCoreSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+TPP_MAX = 2**53 - 1
+"""The largest amount of TPP: what JSON in a browser and a spreadsheet still keep exactly."""
+
+IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+ECCN = r"^([0-9][A-E][0-9]{3}(\.[a-z0-9]+)*|EAR99)$"
+LEI = r"^[A-Z0-9]{18}[0-9]{2}$"
+SHA256 = r"^[0-9a-f]{64}$"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+_DAY = re.compile(DAY.removesuffix("$"))
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_LEAP = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)60(?:\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
+_DECIMAL_DIGITS = 400
+
+
+@cache
+def country_codes() -> frozenset[str]:
+    """The assigned ISO 3166-1 alpha-2 codes."""
+    return frozenset(country.alpha_2 for country in pycountry.countries)
+
+
+def parse_day(value: Any) -> date:
+    """The day of a `YYYY-MM-DD` text; raises PydanticCustomError where it is none."""
+    if isinstance(value, str) and len(value) == 10 and _DAY.match(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("date.invalid", "must be a calendar day, YYYY-MM-DD")
+
+
+def parse_instant(value: Any) -> datetime:
+    """The instant of an RFC 3339 text with an offset, in UTC and to the microsecond; a leap second is the one after it.
+
+    Raises PydanticCustomError where it is none, or where its instant in UTC is outside of the years 1 to 9999.
+    """
+    try:
+        if isinstance(value, str) and _INSTANT.fullmatch(value):
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        if isinstance(value, str) and (leap := _LEAP.fullmatch(value)):
+            last = parse_instant(f"{leap[1]}59{leap[2]}")
+            if (last.hour, last.minute, last.second) == (23, 59, 59):
+                return last + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        pass
+    raise PydanticCustomError("time.invalid", "must be an RFC 3339 time with an offset, such as 2025-06-02T09:30:00Z")
+
+
+def _decimal(value: Any) -> Decimal:
+    if type(value) is int:
+        value = Decimal(value)
+    elif type(value) is float:
+        value = Decimal(repr(value))
+    if (
+        type(value) is Decimal
+        and value.is_finite()
+        and value >= 0
+        and -_DECIMAL_DIGITS < value.adjusted() < _DECIMAL_DIGITS
+    ):
+        return value
+    raise PydanticCustomError("number.invalid", "must be a number of 0 or more, below 1e400")
+
+
+def _decimal_or_text(value: Any) -> Decimal:
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        try:
+            return _decimal(Decimal(value))
+        except InvalidOperation:
+            pass
+    if isinstance(value, str):
+        raise PydanticCustomError("number.invalid", "must be a number of 0 or more, or its decimal text, such as 1e26")
+    return _decimal(value)
+
+
+class _DayOfText:
+    """A day read by pydantic alone, without a call back into Python: first the form, then the calendar."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(pattern=DAY, strict=True)
+        return core_schema.chain_schema([text, core_schema.date_schema(strict=False)])
+
+
+COUNTRY = f"^({'|'.join(sorted(country_codes()))})$"
+_NUMBER_SCHEMA: dict[str, Any] = {"type": "number", "minimum": 0}
+_TEXT_NUMBER_SCHEMA: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$"}
+COUNTRY_SCHEMA: dict[str, Any] = {
+    "title": "Country", "description": "Assigned ISO 3166-1 alpha-2 code",
+    "type": "string", "enum": sorted(country_codes()),
+}  # fmt: skip
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+Text = Annotated[str, Field(min_length=1)]
+Tpp = Annotated[int, Field(ge=0, le=TPP_MAX)]
+Quantity = Annotated[int, Field(ge=1, le=TPP_MAX)]
+Country = Annotated[str, Field(pattern=COUNTRY), WithJsonSchema(COUNTRY_SCHEMA)]
+Eccn = Annotated[str, Field(pattern=ECCN)]
+Lei = Annotated[str, Field(pattern=LEI)]
+Sha256 = Annotated[str, Field(pattern=SHA256)]
+Day = Annotated[date, _DayOfText(), WithJsonSchema({"type": "string", "format": "date", "pattern": DAY})]
+Instant = Annotated[datetime, PlainValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Number = Annotated[Decimal, PlainValidator(_decimal), WithJsonSchema(_NUMBER_SCHEMA)]
+NumberOrText = Annotated[
+    Decimal, PlainValidator(_decimal_or_text), WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, _TEXT_NUMBER_SCHEMA]})
+]
