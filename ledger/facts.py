@@ -1,5 +1,6 @@
 """Facts that decisions rest on: parties, certifications, licences, validated end-users, limits; read as of a day."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Stated = tuple[tuple[int, Any], ...]
 """What was stated under one key: record numbers and the data of their events, oldest first."""
 
+MOST_NAME = 200
 ALL = "*"
 """The key of facts that are few and always read together: merges, limits, thresholds, designers."""
 
@@ -42,7 +44,19 @@ class FactBook:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    _KINDS = ("party", "certification", "license", "licenses", "revoked", "veu", "limit", "merge", "threshold", "designer", "cleared")
+    _KINDS = (
+        "party",
+        "certification",
+        "license",
+        "licenses",
+        "revoked",
+        "veu",
+        "limit",
+        "merge",
+        "threshold",
+        "designer",
+        "cleared",
+    )
 
     def load(self, keys: Iterable[str]) -> None:
         """Reads all that was stated under these keys, in one query for all."""
@@ -51,7 +65,9 @@ class FactBook:
         table, journal = tables.fact, tables.journal
         for some in chunks(wanted):
             found: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-            query = select(table.c.kind, table.c.key, table.c.n, journal.c.event).join_from(table, journal, table.c.n == journal.c.n)
+            query = select(table.c.kind, table.c.key, table.c.n, journal.c.event).join_from(
+                table, journal, table.c.n == journal.c.n
+            )
             for row in self._journal.connection.execute(query.where(table.c.key.in_(some)).order_by(table.c.n)):
                 event = parse(row.event)
                 if not isinstance(event, Event):
@@ -97,7 +113,9 @@ class FactBook:
             standing = self._registered(groups[party.id], asked.export_date)
             if standing is not None:
                 registered[party.id] = standing
-        certifications = [made for group in groups.values() for key in group for _, made in self.of("certification", key)]
+        certifications = [
+            made for group in groups.values() for key in group for _, made in self.of("certification", key)
+        ]
         certifications += [made for _, made in self.of("designer", ALL)]
         numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
         if asked.authorization and asked.authorization.reference:
@@ -166,6 +184,7 @@ class FactBook:
 
     def attested(self, path: str, by: str) -> int:
         """What a party has attested on an account, 0 where nothing."""
+        by = _short(by)
         if (path, by) in self._attested:
             return self._attested[path, by][2]
         table = tables.attestation
@@ -174,6 +193,7 @@ class FactBook:
 
     def set_attested(self, path: str, by: str, tpp: int) -> None:
         """Puts an attestation in the place of the same party's earlier one."""
+        by = _short(by)
         self._attested[path, by] = (path, by, tpp)
 
     def move_attestations(self, path: str, target: str) -> None:
@@ -212,3 +232,8 @@ class FactBook:
         journal.store.insert(journal.connection, tables.fact, self._rows)
         journal.store.upsert(journal.connection, tables.attestation, list(self._attested.values()))
         self._rows, self._attested = [], {}
+
+
+def _short(by: str) -> str:
+    """Who attests, as a key: a name that is longer than an index takes stands as its SHA-256."""
+    return by if len(by) <= MOST_NAME else hashlib.sha256(by.encode()).hexdigest()

@@ -29,7 +29,19 @@ class Overflow(Exception):
 class Account:
     """An account as it stands; amounts in TPP."""
 
-    __slots__ = ("attested", "changed", "credits", "entries", "forecast", "id", "limit", "path", "pending", "posted", "refused")
+    __slots__ = (
+        "attested",
+        "changed",
+        "credits",
+        "entries",
+        "forecast",
+        "id",
+        "limit",
+        "path",
+        "pending",
+        "posted",
+        "refused",
+    )
 
     def __init__(
         self, id: int, path: str, limit: int | None = None, pending: int = 0, posted: int = 0, attested: int = 0,
@@ -47,7 +59,18 @@ class Account:
 
     def row(self) -> tuple[Any, ...]:
         """The account in the order of the table's columns."""
-        return (self.id, self.path, self.limit, self.pending, self.posted, self.attested, self.credits, self.entries, self.refused, self.forecast)
+        return (
+            self.id,
+            self.path,
+            self.limit,
+            self.pending,
+            self.posted,
+            self.attested,
+            self.credits,
+            self.entries,
+            self.refused,
+            self.forecast,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +256,14 @@ class Journal:
             if any(parts.values()):
                 into = self.find(target)
                 known = into.limit if into and into.limit is not None else old.limit
-                entries.append(self._move(path, old.balance, "voided", None, **{part: -amount for part, amount in parts.items()}))
-                entries.append(self._move(target, entries[-1].before, "pending" if old.pending else "posted", None, None, known, **parts))
+                entries.append(
+                    self._move(path, old.balance, "voided", None, **{part: -amount for part, amount in parts.items()})
+                )
+                entries.append(
+                    self._move(
+                        target, entries[-1].before, "pending" if old.pending else "posted", None, None, known, **parts
+                    )
+                )
             self.facts.move_attestations(path, target)
         self.shipments.move_waiting(absorbed, survivor)
         return entries
@@ -264,7 +293,10 @@ class Journal:
 
     def limits(self, debits: Sequence[Debit], day: date) -> dict[str, int | Share | None]:
         """The limits that the debits are tested against on a day, by account."""
-        return {debit.account: None if debit.limit is None else self.limit(debit.account, day, debit.limit) for debit in debits}
+        return {
+            debit.account: None if debit.limit is None else self.limit(debit.account, day, debit.limit)
+            for debit in debits
+        }
 
     def balances(self, debits: Sequence[Debit]) -> dict[str, int]:
         """The balances before the debits, of every debited account and of the wholes of their shares."""
@@ -319,7 +351,11 @@ class Journal:
         self.shipments.flush()
         self.connection.execute(
             tables.head.update().values(
-                n=self.mail.written, sequence=self.sequence, accounts=self.opened, recorded=self.recorded, ticked=self.ticked
+                n=self.mail.written,
+                sequence=self.sequence,
+                accounts=self.opened,
+                recorded=self.recorded,
+                ticked=self.ticked,
             )
         )
 

@@ -44,7 +44,9 @@ class Mail:
         for source, ids in wanted.items():
             for some in chunks(ids):
                 query = select(table.c.id, table.c.n, table.c.event, table.c.answers)
-                for row in self._journal.connection.execute(query.where(table.c.source == source, table.c.id.in_(some))):
+                for row in self._journal.connection.execute(
+                    query.where(table.c.source == source, table.c.id.in_(some))
+                ):
                     self._known[source, row.id] = Known(row.n, row.event, row.answers)
 
     def known(self, key: Key) -> Known | None:

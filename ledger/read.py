@@ -136,7 +136,10 @@ def _limits_set(connection: Connection, moment: Moment) -> dict[str, tuple[int, 
         event = parse(raw)
         if isinstance(event, Event):
             data: Any = event.data
-            found[data.account if kind == "limit" else accounts.license(key)] = (n, data.limit if kind == "limit" else data.tpp)
+            found[data.account if kind == "limit" else accounts.license(key)] = (
+                n,
+                data.limit if kind == "limit" else data.tpp,
+            )
     return found
 
 
@@ -195,7 +198,9 @@ class Told:
 
 def state(connection: Connection, shipment: str) -> str | None:
     """The state of a shipment; None where it was never presented."""
-    found: str | None = connection.execute(select(tables.shipment.c.state).where(tables.shipment.c.id == shipment)).scalar()
+    found: str | None = connection.execute(
+        select(tables.shipment.c.state).where(tables.shipment.c.id == shipment)
+    ).scalar()
     return found
 
 
@@ -203,18 +208,26 @@ def records(connection: Connection, shipment: str) -> list[Told]:
     """Every record that concerns a shipment, oldest first: its own events, and the ticks and rechecks that decided it."""
     j, m = tables.journal, tables.mention
     mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
-    query = select(j.c.n, j.c.happened, j.c.event, j.c.answers).where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned)).order_by(j.c.n)
+    query = (
+        select(j.c.n, j.c.happened, j.c.event, j.c.answers)
+        .where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned))
+        .order_by(j.c.n)
+    )
     found = []
     for n, happened, event, answers in connection.execute(query):
         lines = [orjson.loads(line) for line in answers.split("\n")]
-        found.append(Told(n, happened, event, tuple(line for line in lines if line["data"].get("shipment_id") == shipment)))
+        found.append(
+            Told(n, happened, event, tuple(line for line in lines if line["data"].get("shipment_id") == shipment))
+        )
     return found
 
 
 def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:
     """What is owed, the earliest due first; `every`: what was met or withdrawn too."""
     t = tables.obligation
-    query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n).order_by(t.c.due, t.c.subject, t.c.kind)
+    query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n).order_by(
+        t.c.due, t.c.subject, t.c.kind
+    )
     if not every:
         query = query.where(t.c.state == "open")
     if due_by is not None:
@@ -223,5 +236,14 @@ def obligations(connection: Connection, due_by: date | None = None, every: bool 
     for row in connection.execute(query):
         whose, identifier = row.subject.split("/", 1)
         name = "shipment_id" if whose == "shipment" else "party"
-        found.append({"due": row.due, "kind": row.kind, name: identifier, "citation": row.citation, "state": row.state, "record": row.n})
+        found.append(
+            {
+                "due": row.due,
+                "kind": row.kind,
+                name: identifier,
+                "citation": row.citation,
+                "state": row.state,
+                "record": row.n,
+            }
+        )
     return found

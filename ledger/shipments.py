@@ -144,7 +144,9 @@ class Shipments:
         for row in connection.execute(select(table)).all():
             target = accounts.of_party(row.account, survivor)
             if target != row.account and (accounts.read(row.account) or accounts.Account("")).party == absorbed:
-                connection.execute(delete(table).where(table.c.account == row.account, table.c.shipment_id == row.shipment_id))
+                connection.execute(
+                    delete(table).where(table.c.account == row.account, table.c.shipment_id == row.shipment_id)
+                )
                 self._waiting.append((target, row.shipment_id))
 
     def lapsing(self, day: date) -> list[str]:

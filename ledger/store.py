@@ -106,7 +106,9 @@ class Store:
         except OperationalError as error:
             raise LedgerError(f"the ledger {self.url!r} cannot be opened: {error.orig}") from error
         if found != VERSION:
-            raise LedgerError(f"the ledger's tables are of revision {found}, this program wants {VERSION}: run `tpp migrate`")
+            raise LedgerError(
+                f"the ledger's tables are of revision {found}, this program wants {VERSION}: run `tpp migrate`"
+            )
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; a missing SQLite file is not created by asking."""

@@ -119,7 +119,9 @@ shipment = Table(
     Column("ship_to", Text, nullable=False),
     Column("expires", Text, nullable=True, comment="day on which an approval that has not left lapses"),
     Column("tpp", BIG, nullable=False),
-    Column("terms", Text, nullable=False, comment="JSON: authorization, debits, lines, claim, what reviewers set aside"),
+    Column(
+        "terms", Text, nullable=False, comment="JSON: authorization, debits, lines, claim, what reviewers set aside"
+    ),
     Index("shipment_state", "state", "first"),
     Index("shipment_expires", "expires"),
     postgresql_with={"fillfactor": 70},

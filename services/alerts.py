@@ -83,4 +83,8 @@ def replenish(turn: "Turn", out: Out, path: str, crossed_by: str) -> None:
 
 
 def _alert(out: Out, path: str, kind: str, balance: int, limit: int | None, crossed_by: str, **more: Any) -> None:
-    out.add(ALERT, path, {"account": path, "kind": kind, "balance": balance, "limit": limit, "crossed_by": crossed_by, **more})
+    out.add(
+        ALERT,
+        path,
+        {"account": path, "kind": kind, "balance": balance, "limit": limit, "crossed_by": crossed_by, **more},
+    )

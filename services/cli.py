@@ -18,11 +18,15 @@ def _ledger(command: _Command) -> _Command:
 
 
 def _rulebook(command: _Command) -> _Command:
-    return click.option("--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]")(command)
+    return click.option(
+        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
+    )(command)
 
 
 def _format(command: _Command) -> _Command:
-    return click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="How to print.")(command)
+    return click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="How to print.")(
+        command
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -44,7 +48,9 @@ def main() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_rulebook
 @_ledger
-@click.option("--out", metavar="FILE", help="Where the answers go, written from the first line. [default: standard output]")
+@click.option(
+    "--out", metavar="FILE", help="Where the answers go, written from the first line. [default: standard output]"
+)
 def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out: str | None) -> None:
     """Run event files through the ledger and write the answers.
 
@@ -97,7 +103,11 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
 
 @main.command()
 @click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
-@click.option("--as-of", metavar="TIME", help="Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day.")
+@click.option(
+    "--as-of",
+    metavar="TIME",
+    help="Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day.",
+)
 @click.option("--known-at", metavar="TIME", help="Only what the ledger had recorded by then; also record:N.")
 @_format
 @_ledger
@@ -121,7 +131,9 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
 
 @main.command()
 @click.argument("shipment")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
 @_ledger
 def explain(shipment: str, form: str, ledger: str | None) -> None:
     """Print every decision on a shipment: what was asked, tried and decided, and what must be filed by when.
@@ -164,7 +176,11 @@ def holds(form: str, ledger: str | None) -> None:
         found = [{**hold, "happened": shown(hold["happened"])} for hold in held(connection)]
     if form != "json":
         found = [
-            {**hold, "codes": " ".join(hold["codes"]), "reasons": " ".join(reason["message"] for reason in hold["reasons"])}
+            {
+                **hold,
+                "codes": " ".join(hold["codes"]),
+                "reasons": " ".join(reason["message"] for reason in hold["reasons"]),
+            }
             for hold in found
         ]
     report.write(found, report.HOLDS, form)
@@ -176,7 +192,9 @@ def holds(form: str, ledger: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every hold.")
 @_rulebook
 @_ledger
-def recheck(shipments: tuple[str, ...], account: str | None, everything: bool, rulebook: str | None, ledger: str | None) -> None:
+def recheck(
+    shipments: tuple[str, ...], account: str | None, everything: bool, rulebook: str | None, ledger: str | None
+) -> None:
     """Screen held shipments again with what is known now, oldest first; what passes is released.
 
     \b
@@ -192,7 +210,9 @@ def recheck(shipments: tuple[str, ...], account: str | None, everything: bool, r
     events = recheck_events(shipments, account, everything)
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
-        for texts in runs.run([Record(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]):
+        for texts in runs.run(
+            [Record(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
+        ):
             summary.add(texts)
             stream.write("".join(f"{text}\n" for text in texts).encode())
     summary.show()

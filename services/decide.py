@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Entries as answers tell them."""
     return [
-        {"account": e.account, "amount": e.amount, "state": e.state, "balance": e.balance, "limit": e.limit, "entry": e.entry}
+        {
+            "account": e.account,
+            "amount": e.amount,
+            "state": e.state,
+            "balance": e.balance,
+            "limit": e.limit,
+            "entry": e.entry,
+        }
         for e in entries
     ]
 
@@ -142,6 +149,7 @@ def owed(judgement: Judgement) -> list[Obligation]:
 def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
     path, mark = obligation.reaches or ("", 0)
     return any(
-        entry.account == path and (entry.balance == mark if obligation.exactly else entry.before < mark <= entry.balance)
+        entry.account == path
+        and (entry.balance == mark if obligation.exactly else entry.before < mark <= entry.balance)
         for entry in entries
     )

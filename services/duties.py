@@ -28,4 +28,10 @@ def duties(connection: "Connection", due_by: str | None, every: bool) -> list[di
 def _with_notice(book: rulebook.Book, owed: dict[str, Any]) -> dict[str, Any]:
     notice = book.notice(owed["kind"], date.fromisoformat(owed["due"]))
     about = owed.get("shipment_id") or owed.get("party")
-    return {**owed, "about": about, "send": notice.get("what", ""), "to": notice.get("to", ""), "subject_line": notice.get("subject", "")}
+    return {
+        **owed,
+        "about": about,
+        "send": notice.get("what", ""),
+        "to": notice.get("to", ""),
+        "subject_line": notice.get("subject", ""),
+    }

@@ -47,7 +47,11 @@ class Turn:
 
     def basis(self, lists: Sequence[str]) -> dict[str, Any]:
         """What a decision rests on besides the events: the law's values, the lists that were searched, the program."""
-        return {"rulebook_digest": self.book.digest, "lists": [{"name": name} for name in lists], "software": self._software}
+        return {
+            "rulebook_digest": self.book.digest,
+            "lists": [{"name": name} for name in lists],
+            "software": self._software,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ _MARKS = {"met": "met", "not_met": "NOT MET", "not_applicable": "n/a", "unknown"
 def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
     """The whole life of a shipment so far, readable from top to bottom."""
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
-    lines += _wrapped(f"State now: {(state or 'never presented').replace('_', ' ')}. Law: 90 FR 4544, codified, not enforced.")
+    lines += _wrapped(
+        f"State now: {(state or 'never presented').replace('_', ' ')}. Law: 90 FR 4544, codified, not enforced."
+    )
     for number, record in enumerate(records, 1):
         lines += ["", *_record(number, record)]
     return "\n".join(lines)
@@ -49,7 +51,11 @@ def _asked(event: Event) -> Iterator[str]:
                 f"{item.quantity * item.tpp:,} TPP.", "  "
             )  # fmt: skip
         claim = data.authorization
-        yield from _wrapped(f"Claimed: {claim.kind}{' ' + claim.reference if claim.reference else ''}." if claim else "Claimed: nothing.")
+        yield from _wrapped(
+            f"Claimed: {claim.kind}{' ' + claim.reference if claim.reference else ''}."
+            if claim
+            else "Claimed: nothing."
+        )
         return
     told = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})
     if told:
@@ -73,7 +79,9 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield "  What was tried:"
         for finding in data["findings"]:
-            yield from _wrapped(finding["detail"], f"    {_MARKS[finding['result']]:8} {finding['provision']}: ", " " * 13)
+            yield from _wrapped(
+                finding["detail"], f"    {_MARKS[finding['result']]:8} {finding['provision']}: ", " " * 13
+            )
         yield ""
     authorization = data["authorization"]
     under = f" under {authorization['kind']} {authorization.get('reference', '')}".rstrip() if authorization else ""
@@ -84,21 +92,28 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
         yield from _wrapped(f"{reason['message']} ({reason['citation']})", f"    {reason['code']}: ", "      ")
         policy = reason["facts"].get("review_policy")
         if policy:
-            yield from _wrapped(f"An application for a licence would be reviewed under: {policy.replace('_', ' ')}.", "      ")
+            yield from _wrapped(
+                f"An application for a licence would be reviewed under: {policy.replace('_', ' ')}.", "      "
+            )
     yield from _moved(data["debits"])
     if data["obligations"]:
         yield "  To be filed or kept:"
         for duty in data["obligations"]:
-            yield from _wrapped(f"{duty['due']}  {duty['kind'].replace('_', ' ')} ({duty['citation']})", "    ", " " * 16)
+            yield from _wrapped(
+                f"{duty['due']}  {duty['kind'].replace('_', ' ')} ({duty['citation']})", "    ", " " * 16
+            )
 
 
 def _moved(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         of = f" of {entry['limit']:,}" if entry["limit"] is not None else ""
         yield from _wrapped(
-            f"{entry['account']}: {entry['amount']:,} {entry['state']}, balance {entry['balance']:,}{of} (entry {entry['entry']}).", "    "
+            f"{entry['account']}: {entry['amount']:,} {entry['state']}, balance {entry['balance']:,}{of} (entry {entry['entry']}).",
+            "    ",
         )
 
 
 def _wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False
+    )

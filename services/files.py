@@ -18,7 +18,7 @@ from services.opening import Failure
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-BATCH = 512
+BATCH = 2048
 _TYPE = '"type":"'
 
 
@@ -64,7 +64,11 @@ def _standard_input() -> Iterator[bytes | None]:
     rest = b""
     descriptor = sys.stdin.fileno()
     while chunk := os.read(descriptor, 1 << 16):
-        lines = (rest + chunk).splitlines(keepends=True) if b"\r" not in chunk and b"\r" not in rest else _split(rest + chunk)
+        lines = (
+            (rest + chunk).splitlines(keepends=True)
+            if b"\r" not in chunk and b"\r" not in rest
+            else _split(rest + chunk)
+        )
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield from lines
         yield None
@@ -125,7 +129,11 @@ class Summary:
         """Writes the summary to standard error."""
         total = sum(self.answers.values())
         kinds = ("approved", "released", "denied", "held", "recorded", "rejected")
-        counts = ", ".join(f"{self.answers[kind]:,} {kind}" for kind in kinds if self.answers[kind] or kind in ("approved", "held", "rejected"))
+        counts = ", ".join(
+            f"{self.answers[kind]:,} {kind}"
+            for kind in kinds
+            if self.answers[kind] or kind in ("approved", "held", "rejected")
+        )
         click.echo(f"{total:,} event{'' if total == 1 else 's'}: {counts or 'nothing to do'}", err=True)
         for code, count in self.held.most_common():
             click.echo(f"  held with {code}: {count:,}", err=True)

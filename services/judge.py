@@ -62,7 +62,10 @@ def judge(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]] = ()
     if result.chosen is None and not screening.stopped:
         result.reasons += _against(turn, result)
     if result.passes and result.chosen:
-        known = {debit.account: journal.limit(debit.account, day, book.limit(debit.account, day)) for debit in result.chosen.debits}
+        known = {
+            debit.account: journal.limit(debit.account, day, book.limit(debit.account, day))
+            for debit in result.chosen.debits
+        }
         result.entries = journal.take(result.chosen, asked.shipment_id, day, known, posted)
     return result
 
@@ -103,7 +106,9 @@ def _against(turn: "Turn", result: Judgement) -> list[Reason]:
             reasons += book.reasons(option) if claimed else book.lacking(option)
     if claimed:
         others = [
-            option.authorization for option in book.alternatives(case) if not turn.journal.short(option, case.asked.export_date)
+            option.authorization
+            for option in book.alternatives(case)
+            if not turn.journal.short(option, case.asked.export_date)
         ]
         reasons = [*screening.closed, *reasons]
         return _distinct([_naming(reason, list(dict.fromkeys(others))) for reason in reasons])

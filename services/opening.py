@@ -122,14 +122,18 @@ def instant(text: str | None) -> int | None:
     try:
         return microseconds(datetime.combine(parse_day(text), time.max, UTC))
     except PydanticCustomError as error:
-        raise click.BadParameter(f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z") from error
+        raise click.BadParameter(
+            f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z"
+        ) from error
 
 
 def shown(microseconds: int | None) -> str:
     """An instant as RFC 3339 in UTC, to the second where nothing finer is in it."""
     if microseconds is None:
         return "unknown"
-    when: Any = datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000, tzinfo=None)
+    when: Any = datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
+        microsecond=microseconds % 1_000_000, tzinfo=None
+    )
     return f"{when.isoformat()}Z"
 
 
@@ -148,4 +152,8 @@ def migrated(url: str | None) -> str:
         raise Failure(f"the ledger's database failed: {error.orig}") from error
     if before is None:
         return f"made a new ledger, revision {after}"
-    return f"the ledger was already at revision {after}" if before == after else f"brought the ledger from revision {before} to {after}"
+    return (
+        f"the ledger was already at revision {after}"
+        if before == after
+        else f"brought the ledger from revision {before} to {after}"
+    )

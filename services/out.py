@@ -68,9 +68,7 @@ class Out:
         return identifier
 
 
-def rejection_text(
-    identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int
-) -> str:
+def rejection_text(identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int) -> str:
     """The rejection of a message that could not be taken, with its original bytes."""
     raw = rejection.raw
     data: dict[str, Any] = {

@@ -27,7 +27,11 @@ def ticked(turn: "Turn", event: Event, out: Out) -> None:
         out.add(RECORDED, event.subject, {"causation": out.causation, "entries": []})
         return
     turn.journal.ticked = now
-    lapsed = [(shipment, void(turn, shipment)) for shipment in map(turn.journal.shipments.find, turn.journal.shipments.lapsing(data.day)) if shipment]
+    lapsed = [
+        (shipment, void(turn, shipment))
+        for shipment in map(turn.journal.shipments.find, turn.journal.shipments.lapsing(data.day))
+        if shipment
+    ]
     entries = [entry for _, voided in lapsed for entry in voided]
     answer = out.add(RECORDED, event.subject, {"causation": out.causation, "entries": told(entries)})
     for shipment, voided in lapsed:

@@ -117,7 +117,8 @@ def veu_changed(turn: "Turn", event: Event, out: Out) -> None:
     """A validated end-user's authorization, or the end of one."""
     data: VeuAuthorized | VeuRevoked = event.data  # type: ignore[assignment]
     if isinstance(data, VeuRevoked) and not any(
-        made.program == data.program and made.country == data.country for _, made in turn.journal.facts.of("veu", data.holder)
+        made.program == data.program and made.country == data.country
+        for _, made in turn.journal.facts.of("veu", data.holder)
     ):
         raise Refused("/data/holder", "veu.unknown", f"{data.holder} has no such {data.program} authorization")
     turn.journal.facts.add("veu", data.holder, data)
@@ -186,7 +187,11 @@ def obligation_met(turn: "Turn", event: Event, out: Out) -> None:
     data: ObligationMet = event.data  # type: ignore[assignment]
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
     if not turn.journal.shipments.meet(subject, data.kind, data.due):
-        raise Refused("/data/kind", "obligation.unknown", f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}")
+        raise Refused(
+            "/data/kind",
+            "obligation.unknown",
+            f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}",
+        )
     _recorded(turn, event, out)
 
 

@@ -80,7 +80,13 @@ def proposed(turn: "Turn", event: Event, out: Out) -> str:
     if shipment is None or not shipment.holding:
         return stand_still(turn, out, data.shipment_id, shipment)
     proposal = data.model_dump(exclude={"shipment_id"}, exclude_none=True)
-    told = {"causation": out.causation, "shipment_id": shipment.id, "state": shipment.state, "entries": [], "proposal": proposal}
+    told = {
+        "causation": out.causation,
+        "shipment_id": shipment.id,
+        "state": shipment.state,
+        "entries": [],
+        "proposal": proposal,
+    }
     out.add(RECORDED, shipment.id, told)
     return shipment.id
 

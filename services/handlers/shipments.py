@@ -127,7 +127,9 @@ def returned(turn: "Turn", event: Event, out: Out) -> str:
     lines = {line[0]: line for line in shipment.lines}
     for index, item in enumerate(data.items):
         if item.line not in lines:
-            raise Refused(f"/data/items/{index}/line", "line.unknown", f"shipment {shipment.id} has no line {item.line}")
+            raise Refused(
+                f"/data/items/{index}/line", "line.unknown", f"shipment {shipment.id} has no line {item.line}"
+            )
     base = main = 0
     for item in data.items:
         line = lines[item.line]
@@ -170,7 +172,9 @@ def asked_of(turn: "Turn", shipment: Shipment) -> Requested:
 
 def void(turn: "Turn", shipment: Shipment) -> list[Entry]:
     """Gives back all that a shipment has pending, and withdraws what its decision owed."""
-    entries = [turn.journal.void(path, amount, shipment.id) for path, amount in shipment.debits] if shipment.pending else []
+    entries = (
+        [turn.journal.void(path, amount, shipment.id) for path, amount in shipment.debits] if shipment.pending else []
+    )
     shipment.debits = []
     turn.journal.shipments.withdraw(shipment.id)
     return entries
@@ -189,7 +193,13 @@ def stand(shipment: Shipment, judgement: Judgement, state: str) -> None:
     quantities = {item.line: item.quantity for item in asked.items}
     covers = chosen.lines if chosen else {}
     shipment.lines = [
-        [line.line, line.unit_tpp if line.tpp else 0, quantities[line.line], 0, int(covers.get(line.line) == shipment.authorization)]
+        [
+            line.line,
+            line.unit_tpp if line.tpp else 0,
+            quantities[line.line],
+            0,
+            int(covers.get(line.line) == shipment.authorization),
+        ]
         for line in judgement.screening.lines
     ]
 
@@ -202,7 +212,13 @@ def duties(turn: "Turn", shipment: Shipment, judgement: Judgement) -> None:
 
 
 def settle(
-    turn: "Turn", out: Out, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry], passed: str, posted: bool = False
+    turn: "Turn",
+    out: Out,
+    shipment: Shipment,
+    judgement: Judgement,
+    entries: Sequence[Entry],
+    passed: str,
+    posted: bool = False,
 ) -> str:
     """Decides a shipment that was judged: its new standing, the decision, and the alerts. Returns the decision's id."""
     passes = judgement.passes
@@ -243,11 +259,17 @@ def stand_still(
         code, message = "shipment.unknown", f"No shipment {identifier} was ever presented."
     else:
         facts["state"] = shipment.state
-        message = message or f"Shipment {identifier} is {shipment.state.replace('_', ' ')}, which does not allow this event."
+        message = (
+            message or f"Shipment {identifier} is {shipment.state.replace('_', ' ')}, which does not allow this event."
+        )
     more: dict[str, Any] = {"state": shipment.state} if shipment else {}
     day = shipment.export_date.isoformat() if shipment else None
     reason = Reason(code, "wire contract, section 2", message, facts)
-    out.add(HELD, identifier, bare_decision(turn, out.next_id, out.causation, identifier, "held", day, reasons=[reason], **more))
+    out.add(
+        HELD,
+        identifier,
+        bare_decision(turn, out.next_id, out.causation, identifier, "held", day, reasons=[reason], **more),
+    )
     return identifier
 
 
