@@ -1,0 +1,128 @@
+"""The book "ai-diffusion": 90 FR 4544 as codified and amended. Codified, not enforced."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from rulebook.contents import Contents, Gate
+from rulebook.law import Law
+from rulebook.sections import (
+    house,
+    s732_supp3,
+    s740_2,
+    s740_3,
+    s740_8,
+    s740_27,
+    s740_28,
+    s740_29,
+    s742_6,
+    s744,
+    s748_15,
+    s750_7,
+)
+from rulebook.sections.nlr import nlr
+from rulebook.shipment import Shipment
+from rulebook.values import Values
+from schemas import accounts
+from schemas.plan import Debit, Share
+
+_YEARS_AHEAD = 5
+
+
+def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
+    return (*s748_15.base_of(shipment, law), *s740_28.leaving(shipment))
+
+
+def _unallotted(shipment: Shipment, law: Law) -> str:
+    """Why the country's allocation decides nothing, where the destination would have one; empty otherwise."""
+    place = shipment.asked.ship_to
+    if (
+        law.printed("country_allocation_tpp") is not None
+        or not shipment.tpp
+        or place not in law.members("allocation_area")
+    ):
+        return ""
+    return f"no allocation of {place} is printed for {shipment.day}"
+
+
+def _limit(law: Law, path: str) -> int | Share | None:
+    account = accounts.read(path)
+    if account is None:
+        return None
+    if account.family == "lpp":
+        return law.printed("lpp_annual_tpp")
+    if account.family == "country":
+        return law.printed("country_allocation_tpp") if account.country in law.members("allocation_area") else None
+    if account.family == "nveu":
+        return law.printed("nveu_base_tpp")
+    if account.family != "uveu" or account.part == "total":
+        return None
+    total = accounts.uveu(account.party, "total")
+    if account.part == "outside-5a":
+        return Share(law.amount("uveu_outside_5a_percent"), total)
+    if account.part == "outside-us":
+        return Share(law.amount("uveu_outside_us_percent"), total)
+    return None if account.part in law.members("supp5a") else Share(law.amount("uveu_country_percent"), total)
+
+
+def _openings(values: Values, path: str, day: date) -> Iterator[tuple[date, str, int]]:
+    account = accounts.read(path)
+    if account is None:
+        return
+    if account.family == "lpp":
+        for year in range(day.year + 1, day.year + 1 + _YEARS_AHEAD):
+            first = date(year, 1, 1)
+            limit = values.law(first).printed("lpp_annual_tpp")
+            if limit is not None:
+                yield first, accounts.lpp(account.party, year), limit
+    if account.family == "nveu":
+        for first, limit in values.steps("nveu_base_tpp"):
+            if first > day:
+                yield first, path, limit
+
+
+CONTENTS = Contents(
+    values="ai_diffusion",
+    before=(Gate(house.first_day, "stop"), Gate(house.compliance, "note"), Gate(house.saving, "note")),
+    gates=(
+        Gate(house.register, "stop"),
+        Gate(s744.listed, "hold"),
+        Gate(s732_supp3.red_flags, "hold"),
+        Gate(s732_supp3.h_direct_product, "hold"),
+        Gate(house.technology, "hold"),
+        Gate(house.two_places, "note"),
+        Gate(s744.end_use, "close", s744.leaves),
+        Gate(s740_2.d5_or_macau, "close", s740_2.leaves),
+    ),
+    authorizations={
+        "NLR": nlr,
+        "ACA": s740_8.aca,
+        "AIA": s740_27.aia,
+        "ACM": s740_28.acm,
+        "VEU": s748_15.veu,
+        "LPP": s740_29.lpp,
+        "NAC": s740_8.nac,
+        "LICENSE": s750_7.license_,
+        "LVS": s740_3.lvs,
+        "GBS": s740_3.gbs,
+    },
+    order=("NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE"),
+    needing=s742_6.needing,
+    base=_base,
+    split=("ACA", s740_8.covers),
+    policies=s742_6.POLICIES,
+    rationed=frozenset({"6.4", "6.5", "6.6"}),
+    allocation=s742_6.allocation,
+    unallotted=_unallotted,
+    limit=_limit,
+    openings=_openings,
+    releasable=frozenset(
+        {
+            "party.conflict",
+            "party.screening_hit",
+            "classification.inconsistent",
+            "red_flag",
+            "review.needed",
+            "veu.share_exceeded",
+        }
+    ),
+)

@@ -1,0 +1,34 @@
+"""Supplement No. 3 to part 732, and 15 CFR 734.9(h): red flags."""
+
+from rulebook.law import Law, Verdict, met, not_met, provision
+from rulebook.shipment import Shipment
+
+
+@provision("Supplement No. 3 to part 732", row="4 red flag", code="red_flag", kind="gate")
+def red_flags(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
+    """The publisher saw no red flag."""
+    if not shipment.asked.red_flags:
+        return met("no red flag is reported")
+    return [
+        not_met(f"red flag {flag.number}: {flag.note}", {"number": flag.number, "note": flag.note})
+        for flag in shipment.asked.red_flags
+    ]
+
+
+@provision("15 CFR 734.9(h)", row="4 red flag 734.9(h)", code="red_flag", kind="gate")
+def h_direct_product(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
+    """An .a or .b item said not to be subject to the EAR is doubtful: the foreign direct product rule is worldwide."""
+    found = [
+        item.line
+        for line, item in zip(shipment.lines, shipment.asked.items, strict=True)
+        if item.subject_basis == "not_subject" and line.level in ("a", "b")
+    ]
+    if not found:
+        return met("no .a or .b line is said to be not subject to the EAR")
+    return [
+        not_met(
+            f"line {line} is .a or .b and said to be not subject to the EAR",
+            {"line": line, "subject_basis": "not_subject"},
+        )
+        for line in found
+    ]

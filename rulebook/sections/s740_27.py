@@ -1,0 +1,205 @@
+"""15 CFR 740.27: License Exception AIA (Artificial Intelligence Authorization)."""
+
+from datetime import date
+
+from rulebook.law import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.names import keys
+from rulebook.plans import duty, named, plan, record_retention, statement
+from rulebook.shipment import Shipment
+from schemas import accounts
+from schemas.events import Party
+from schemas.plan import Debit, Line, Obligation, Option
+
+
+def _items(shipment: Shipment) -> list[Line]:
+    return [line for line in shipment.needing if line.level != "weights"]
+
+
+@provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1")
+def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
+    """Every line but weights is an eligible commodity or software."""
+    if not shipment.needing:
+        return not_met("no line needs a licence: NLR")
+    lines = _items(shipment)
+    others = [
+        line
+        for line in lines
+        if not law.lists("aia_commodities", line.eccn) and not law.lists("aia_software", line.eccn)
+    ]
+    if others:
+        return not_met(f"{named(others)}: not an item of AIA")
+    return met(f"{named(lines)}: items of AIA") if lines else None
+
+
+def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
+    """Whether each line in need of one has an approved or authorized designer (90 FR 5298)."""
+    lines = [line for line in lines if law.lists("designer_condition", line.eccn)]
+    if not lines:
+        return not_applicable("no line needs an approved designer")
+    unnamed = [line for line in lines if line.designer is None]
+    if unnamed:
+        return unknown(
+            f"{named(unnamed)}: no designer is given and the catalogue knows none",
+            f"items line {unnamed[0].line}: designer",
+        )
+    names = sorted({line.designer for line in lines if line.designer is not None})
+    others = [name for name in names if not _approved(name, law) and not _authorized(name, shipment)]
+    if others:
+        return not_met(f"{', '.join(others)}: neither an approved designer nor authorized on {shipment.day}")
+    return met(f"{', '.join(names)}: approved or authorized")
+
+
+def _approved(name: str, law: Law) -> bool:
+    approved = law.worked_out.get("designers")
+    if approved is None:
+        approved = frozenset().union(*(keys(known) for known in law.period.designers))
+        law.remember("designers", approved)
+    return not keys(name).isdisjoint(approved)
+
+
+def _authorized(name: str, shipment: Shipment) -> bool:
+    wanted, day = keys(name), shipment.day
+    both = (*shipment.asked.certifications, *shipment.facts.certifications)
+    return any(
+        one.kind == "authorized_ic_designer"
+        and not wanted.isdisjoint(keys(one.party))
+        and one.date <= day
+        and (one.valid_until is None or day <= one.valid_until)
+        for one in both
+    )
+
+
+@provision("15 CFR 740.27(a)(1), 90 FR 5298", row="AIA 2", since=date(2025, 1, 16))
+def a1_designer(shipment: Shipment, law: Law) -> Tried:
+    """The designer of the circuits is approved or authorized."""
+    lines = _items(shipment)
+    return designers(shipment, law, lines) if lines else None
+
+
+@provision("15 CFR 740.27(a)", row="AIA 3")
+def a_location(shipment: Shipment, law: Law) -> Verdict | None:
+    """The destination and the consignee's country are in Supplement No. 5(a)."""
+    if not _items(shipment):
+        return None
+    outside = [place for place in shipment.destinations if place not in law.members("supp5a")]
+    if outside:
+        return not_met(f"{' and '.join(outside)} is not in Supplement No. 5(a)")
+    return met(f"{' and '.join(shipment.destinations)} is in Supplement No. 5(a)")
+
+
+def _outside(party: Party, inside: frozenset[str], located: bool) -> str | None:
+    if located and party.country not in inside:
+        return f"{party.name} is in {party.country}"
+    if party.headquarters not in inside:
+        return f"{party.name} is headquartered in {party.headquarters}"
+    if party.parent_headquarters not in inside:
+        return f"the ultimate parent of {party.name} is headquartered in {party.parent_headquarters}"
+    return None
+
+
+def _consignee(shipment: Shipment, law: Law) -> Verdict:
+    consignee = shipment.consignee
+    outside = _outside(consignee, law.members("supp5a"), located=False)
+    if outside:
+        return not_met(f"{outside}, not in Supplement No. 5(a)")
+    return met(
+        f"{consignee.name} is headquartered in {consignee.headquarters}, its parent in {consignee.parent_headquarters}"
+    )
+
+
+@provision("15 CFR 740.27(a)", row="AIA 4")
+def a_headquarters(shipment: Shipment, law: Law) -> Verdict | None:
+    """The consignee's headquarters and its ultimate parent's are in Supplement No. 5(a)."""
+    return _consignee(shipment, law) if _items(shipment) else None
+
+
+@provision("15 CFR 740.27(a), (b)(2)(iv)", row="AIA 5")
+def a_users(shipment: Shipment, law: Law) -> Verdict | None:
+    """Operator and end users, where named, are located, headquartered and parented in Supplement No. 5(a)."""
+    asked = shipment.asked
+    if not _items(shipment):
+        return None
+    users = (*(asked.operator or ()), *(asked.end_user or ()))
+    if not users:
+        return not_applicable("no operator or end user besides the ultimate consignee is named")
+    inside = law.members("supp5a")
+    outside = [found for user in users if (found := _outside(user, inside, located=True))]
+    return (
+        not_met(f"not in Supplement No. 5(a): {'; '.join(outside)}")
+        if outside
+        else met(f"{len(users)} users, all of Supplement No. 5(a)")
+    )
+
+
+@provision("15 CFR 740.27(b)(2)", row="AIA 6", code="certification.missing")
+def b2_certification(shipment: Shipment, law: Law) -> Verdict | None:
+    """The ultimate consignee certified once; no expiry unless the certification states one. Not for software."""
+    lines = _items(shipment)
+    if not lines:
+        return None
+    if all(line.software for line in lines):
+        return not_applicable("software needs no certification")
+    return statement(shipment, "aia_consignee_certification", (shipment.consignee.id,), shipment.consignee.name)
+
+
+def _weights(shipment: Shipment) -> bool:
+    return any(line.level == "weights" for line in shipment.needing)
+
+
+@provision("15 CFR 740.27(a)(3)", row="AIA weights 1")
+def a3_entity(shipment: Shipment, law: Law) -> Verdict | None:
+    """Weights: headquarters and parent both in Supplement No. 5(a) (the text's "or" against 742.6(b)(14): both)."""
+    return _consignee(shipment, law) if _weights(shipment) else None
+
+
+@provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2")
+def a3_location(shipment: Shipment, law: Law) -> Verdict | None:
+    """Weights: the entities are located outside D:5 and Macau."""
+    if not _weights(shipment):
+        return None
+    return (
+        not_met("; ".join(shipment.barred))
+        if shipment.barred
+        else met(f"{shipment.asked.ship_to} is outside D:5 and Macau")
+    )
+
+
+@provision("15 CFR 740.27(a)(3)(ii)", row="AIA weights 3", code="certification.missing", since=date(2026, 1, 15))
+def a3_facility(shipment: Shipment, law: Law) -> Verdict | None:
+    """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748."""
+    if not _weights(shipment):
+        return None
+    parties = (shipment.consignee.id, *(operator.id for operator in shipment.operators))
+    return statement(shipment, "facility_security", parties, shipment.consignee.name)
+
+
+_AIA = (
+    a1_items,
+    a1_designer,
+    a_location,
+    a_headquarters,
+    a_users,
+    b2_certification,
+    a3_entity,
+    a3_location,
+    a3_facility,
+)
+
+
+def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...]:
+    if not _items(shipment):
+        return (record_retention(shipment, law),)
+    day = shipment.day
+    told = [duty(shipment, law, "aia_furnish_eccn", day), duty(shipment, law, "aia_shipment_notice", day)]
+    if shipment.needing_tpp:
+        reached = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
+        told.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, reached)))
+    return (*told, record_retention(shipment, law))
+
+
+def aia(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """License Exception AIA: Supplement No. 5(a) entities in its destinations, without quota; and weights."""
+    findings = try_all(shipment, law, _AIA)
+    account = accounts.aia(shipment.facts.one(shipment.consignee.id))
+    counted = Debit(account, shipment.needing_tpp, None, cites="15 CFR 740.27(c)")
+    return (plan(shipment, "AIA", findings, (counted,), lambda: _duties(shipment, law, account)),)

@@ -1,0 +1,124 @@
+"""15 CFR 740.28: License Exception ACM (Advanced Compute Manufacturing)."""
+
+from datetime import date
+
+from rulebook.law import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.plans import duty, months_after, named, plan, record_retention
+from rulebook.sections import s740_27
+from rulebook.shipment import Shipment
+from schemas import accounts
+from schemas.plan import Debit, Obligation, Option
+
+_USES = ("development", "production", "storage")
+
+
+@provision("15 CFR 740.28(b)", row="ACM 1")
+def b_items(shipment: Shipment, law: Law) -> Verdict:
+    """Every line that needs a licence is an eligible item."""
+    if not shipment.needing:
+        return not_met("no line needs a licence: NLR")
+    others = [line for line in shipment.needing if not law.lists("acm_items", line.eccn)]
+    return (
+        not_met(f"{named(others)}: not an item of ACM") if others else met(f"{named(shipment.needing)}: items of ACM")
+    )
+
+
+@provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16))
+def b_designer(shipment: Shipment, law: Law) -> Tried:
+    """The designer of the circuits is approved or authorized."""
+    return s740_27.designers(shipment, law, list(shipment.needing))
+
+
+@provision("15 CFR 740.28(c)", row="ACM 2", code="destination.denied")
+def c_destination(shipment: Shipment, law: Law) -> Verdict:
+    """Not to D:5 or Macau, nor to a consignee headquartered or parented there."""
+    return (
+        not_met("; ".join(shipment.barred))
+        if shipment.barred
+        else met(f"{shipment.asked.ship_to} is outside D:5 and Macau")
+    )
+
+
+@provision("15 CFR 740.28(d)", row="ACM 3")
+def d_private_sector(shipment: Shipment, law: Law) -> Verdict:
+    """The consignee's firm, with its parents and sisters, is controlled by no government but the U.S."""
+    consignee = shipment.consignee
+    if consignee.private_sector is None:
+        return unknown(
+            f"whether {consignee.name} is a private sector end user is not said", "ultimate_consignee: private_sector"
+        )
+    if consignee.private_sector:
+        return met(f"{consignee.name} is a private sector end user")
+    return not_met(f"{consignee.name} is owned or controlled by a government")
+
+
+@provision("15 CFR 740.28(a)", row="ACM 4")
+def a_end_use(shipment: Shipment, law: Law) -> Verdict:
+    """For development, production or storage only."""
+    use = shipment.asked.end_use
+    return (
+        met(f"the end use is {use}")
+        if use in _USES
+        else not_met(f"the end use is {use}, not development, production or storage")
+    )
+
+
+@provision("15 CFR 740.28(e)", row="ACM 5")
+def e_facility(shipment: Shipment, law: Law) -> Verdict:
+    """The facility that keeps the accounting is named and in the destination."""
+    facility, place = shipment.asked.facility, shipment.asked.ship_to
+    if facility is None:
+        return unknown("no facility is named", "facility")
+    if facility.country != place:
+        return not_met(f"facility {facility.id} is in {facility.country}, not in {place}")
+    return met(f"facility {facility.id} in {place}")
+
+
+@provision("15 CFR 740.28(a)", row="ACM 6")
+def a_customers(shipment: Shipment, law: Law) -> Verdict:
+    """Ultimately for customers outside D:5 and Macau."""
+    users = shipment.asked.end_user
+    if not users:
+        return not_applicable("no end user is named")
+    barred = law.members("d5_or_macau")
+    inside = [
+        user.name
+        for user in users
+        if not barred.isdisjoint((user.country, user.headquarters, user.parent_headquarters))
+    ]
+    return (
+        not_met(f"of D:5 or Macau: {', '.join(inside)}")
+        if inside
+        else met(f"{len(users)} end users outside D:5 and Macau")
+    )
+
+
+_ACM = (b_items, b_designer, c_destination, d_private_sector, a_end_use, e_facility, a_customers)
+
+
+def leaving(shipment: Shipment) -> tuple[Debit, ...]:
+    """What leaves a facility under ACM: never more than came in; part of every option."""
+    start = shipment.asked.from_facility
+    if start is None or not shipment.tpp:
+        return ()
+    return (Debit(accounts.facility(start), -shipment.tpp, None, "15 CFR 740.28(e)", "facility.short", floor=True),)
+
+
+def acm(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """License Exception ACM: private sector manufacturers, without quota; each facility is accounted for."""
+    findings = try_all(shipment, law, _ACM)
+    facility = shipment.asked.facility
+    own = (
+        ()
+        if facility is None
+        else (Debit(accounts.facility(facility.id), shipment.needing_tpp, None, "15 CFR 740.28(e)"),)
+    )
+
+    def duties() -> tuple[Obligation, ...]:
+        due = months_after(shipment.day, law.amount("acm_accounting_months"))
+        accounting = duty(
+            shipment, law, "acm_facility_accounting", due, party=shipment.facts.one(shipment.consignee.id)
+        )
+        return accounting, record_retention(shipment, law)
+
+    return (plan(shipment, "ACM", findings, own, duties),)

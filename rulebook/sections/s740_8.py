@@ -1,0 +1,100 @@
+"""15 CFR 740.8: License Exceptions NAC (Notified Advanced Computing) and ACA (Advanced Computing Authorized)."""
+
+from datetime import timedelta
+
+from rulebook.law import Law, Verdict, met, not_met, provision, try_all, unknown
+from rulebook.plans import duty, named, plan, statement
+from rulebook.sections import s746
+from rulebook.shipment import Shipment
+from schemas.plan import Line, Obligation, Option
+
+
+def covers(line: Line, law: Law) -> bool:
+    """Whether ACA or NAC may cover this line, by its ECCN and what it is designed for."""
+    return (
+        law.lists("aca_nac_items", line.eccn)
+        and line.level in ("a", "b")
+        and (line.level == "b" or line.datacenter is False)
+    )
+
+
+@provision("15 CFR 740.8(a)", row="ACA 1")
+def a_items(shipment: Shipment, law: Law) -> Verdict:
+    """Every line that needs a licence is named in 740.8(a): not 3A090.c, not weights."""
+    others = [
+        line for line in shipment.needing if line.level not in ("a", "b") or not law.lists("aca_nac_items", line.eccn)
+    ]
+    if others:
+        return not_met(f"{named(others)}: not an item of ACA or NAC")
+    if not shipment.needing:
+        return not_met("no line needs a licence: NLR")
+    only_here = [line for line in shipment.needing if line.level == "a" and law.lists("named_only_for_b", line.eccn)]
+    if only_here:
+        return met(f"{named(only_here)} by 740.8(a), though the ECCN page names only the .b lines")
+    return met(f"{named(shipment.needing)}: items of 740.8(a)")
+
+
+@provision("15 CFR 740.8(a)", row="ACA 2")
+def a_not_for_data_centres(shipment: Shipment, law: Law) -> Verdict:
+    """No .a line is designed or marketed for data centres; .b lines may be. Where it is not said, it is taken to be."""
+    lines = [line for line in shipment.needing if line.level == "a" and line.datacenter is not False]
+    if not lines:
+        return met("no .a line is designed or marketed for data centres")
+    if all(line.datacenter is None for line in lines):
+        return unknown(
+            f"{named(lines)}: datacenter is not given and read as true", f"items line {lines[0].line}: datacenter"
+        )
+    return not_met(f"{named(lines)}: an .a item for data centres")
+
+
+@provision("15 CFR 740.8(a)", row="ACA 3", code="destination.denied")
+def a_destination(shipment: Shipment, law: Law) -> Verdict:
+    """ACA: anywhere but D:5, Macau and their entities; and transfers within D:5 and Macau."""
+    asked = shipment.asked
+    if asked.transaction == "transfer" and asked.ship_to in law.members("d5_or_macau"):
+        return met(f"a transfer within {asked.ship_to}")
+    return (
+        not_met("; ".join(shipment.barred))
+        if shipment.barred
+        else met(f"{asked.ship_to} and its parties are outside D:5 and Macau")
+    )
+
+
+@provision("15 CFR 740.8(a)", row="NAC 2")
+def a_nac_destination(shipment: Shipment, law: Law) -> Verdict:
+    """NAC: exports and reexports to D:5, Macau and entities headquartered or parented there."""
+    if shipment.asked.transaction == "transfer":
+        return not_met("NAC authorizes no transfer (in-country)")
+    if not shipment.barred:
+        return not_met(f"neither {shipment.asked.ship_to} nor a receiving party is of D:5 or Macau")
+    return met(f"{shipment.asked.transaction}: {'; '.join(shipment.barred)}")
+
+
+@provision("15 CFR 740.8(c)(1)", row="NAC 3", code="certification.missing")
+def c_notification(shipment: Shipment, law: Law) -> Verdict:
+    """BIS was notified at least 25 calendar days before the export."""
+    parties = [shipment.consignee.id, *(user.id for user in shipment.end_users)]
+    return statement(
+        shipment, "nac_notification", parties, shipment.consignee.name, days_before=law.amount("nac_notice_days")
+    )
+
+
+_ACA = (a_items, a_not_for_data_centres, a_destination, s746.no_restriction)
+_NAC = (a_items, a_not_for_data_centres, a_nac_destination, c_notification, s746.no_restriction)
+
+
+def aca(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """License Exception ACA: items not for data centres, without quota."""
+    findings = try_all(shipment, law, _ACA)
+    return (plan(shipment, "ACA", findings, duties=lambda: (duty(shipment, law, "purchase_order", shipment.day),)),)
+
+
+def nac(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """License Exception NAC: the same items to D:5 and Macau, notified before."""
+    findings = try_all(shipment, law, _NAC)
+    notified = shipment.day - timedelta(days=law.amount("nac_notice_days"))
+
+    def duties() -> tuple[Obligation, ...]:
+        return (duty(shipment, law, "purchase_order", shipment.day), duty(shipment, law, "nac_notification", notified))
+
+    return (plan(shipment, "NAC", findings, duties=duties),)

@@ -1,0 +1,206 @@
+"""A book as the engine uses it: loading, limits of accounts, openings, reasons and duties."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from rulebook import load
+from rulebook.law import try_all
+from rulebook.names import keys
+from schemas.plan import Share
+
+from . import build
+
+BOOK = load("ai-diffusion")
+DAY = date(2025, 6, 20)
+
+
+def screened(**told: object):
+    case = build.case(told)
+    return case, BOOK.screen(case)
+
+
+def test_a_book_is_found_by_name_and_kept() -> None:
+    assert load("ai-diffusion") is BOOK
+    with pytest.raises(LookupError, match="ai-diffusion"):
+        load("no-such-book")
+    with pytest.raises(ValueError, match="lpp_in_d1_d4"):
+        load("ai-diffusion", {"lpp": True})
+
+
+def test_the_digest_tells_switches_apart() -> None:
+    other = load("ai-diffusion", {"lpp_5a002": True})
+    assert BOOK.digest.startswith("sha256:")
+    assert len(BOOK.digest) == 71
+    assert other.digest != BOOK.digest
+    assert load("ai-diffusion", {"lpp_5a002": False}).digest == BOOK.digest
+    assert other.switches == {"lpp_in_d1_d4": False, "lpp_5a002": True, "aia_file_always": False}
+
+
+def test_laws_of_days_share_their_values() -> None:
+    assert BOOK.law(date(2025, 6, 17)).period is BOOK.law(date(2025, 6, 30)).period
+    assert BOOK.law(DAY).day == DAY
+    assert BOOK.law(DAY).amount("lpp_annual_tpp") == 26_900_000
+    with pytest.raises(LookupError):
+        BOOK.law(date(2028, 1, 1)).amount("country_allocation_tpp")
+
+
+@pytest.mark.parametrize(
+    ("group", "day", "inside", "outside"),
+    [
+        ("restricted_740_2", DAY, "AE SA QA KW BH OM JO EG PK VN KZ CN MO", "IL CY IN TW FR MX"),
+        ("restricted_740_2", date(2026, 7, 10), "AE", "IL"),
+        ("b_item_license_area", DAY, "AE VN MM", "IL TW"),
+        ("d5_or_macau", date(2025, 11, 6), "KH MO HK", "IN"),
+        ("d5_or_macau", date(2025, 11, 7), "MO", "KH"),
+        ("d1", date(2025, 11, 7), "KH", "AE"),
+        ("d4", date(2026, 7, 9), "AE", "KH"),
+        ("d4", date(2026, 7, 10), "SA", "AE"),
+        ("a5", date(2026, 7, 10), "AE", "SG"),
+        ("allocation_area", DAY, "IN AE SG BR", "FR US CN MO KH"),
+        ("part_746", DAY, "CU IR KP SY RU BY", "CN"),
+    ],
+)
+def test_groups_by_day(group: str, day: date, inside: str, outside: str) -> None:
+    members = BOOK.law(day).members(group)
+    assert set(inside.split()) <= members
+    assert members.isdisjoint(outside.split())
+    assert len(BOOK.law(day).members("supp5a")) == 19
+
+
+@pytest.mark.parametrize(
+    ("account", "day", "limit"),
+    [
+        ("lpp/CON-70/2025", DAY, 26_900_000),
+        ("country/IN/2025-2027", DAY, 790_000_000),
+        ("country/IN/2025-2027", date(2027, 12, 31), 790_000_000),
+        ("country/IN/2025-2027", date(2028, 1, 1), None),
+        ("country/FR/2025-2027", DAY, None),
+        ("country/CN/2025-2027", DAY, None),
+        ("nveu/CON/IN", date(2025, 3, 31), 633_000_000),
+        ("nveu/CON/IN", date(2025, 4, 1), 949_500_000),
+        ("nveu/CON/IN", date(2027, 12, 31), 5_064_000_000),
+        ("nveu/CON/IN", date(2028, 1, 1), None),
+        ("uveu/CON/total", DAY, None),
+        ("uveu/CON/outside-5a", DAY, Share(25, "uveu/CON/total")),
+        ("uveu/CON/outside-us", DAY, Share(50, "uveu/CON/total")),
+        ("uveu/CON/AE", DAY, Share(7, "uveu/CON/total")),
+        ("uveu/CON/FR", DAY, None),
+        ("aia/CON", DAY, None),
+        ("facility/FAC", DAY, None),
+        ("license/L-1", DAY, None),
+        ("flow/IN/2025", DAY, None),
+    ],
+)
+def test_limits_of_accounts(account: str, day: date, limit: object) -> None:
+    assert BOOK.limit(account, day) == limit
+
+
+def test_openings_are_the_next_years_and_the_later_quarters() -> None:
+    years = list(BOOK.openings("lpp/CON-70/2025", DAY))
+    assert years[0] == (date(2026, 1, 1), "lpp/CON-70/2026", 26_900_000)
+    assert [first.year for first, _, _ in years] == [2026, 2027, 2028, 2029, 2030]
+    quarters = list(BOOK.openings("nveu/CON/IN", date(2025, 10, 1)))
+    assert quarters[0] == (date(2026, 1, 1), "nveu/CON/IN", 1_899_000_000)
+    assert quarters[-1] == (date(2027, 10, 1), "nveu/CON/IN", 5_064_000_000)
+    assert list(BOOK.openings("nveu/CON/IN", date(2027, 10, 1))) == []
+    assert list(BOOK.openings("country/IN/2025-2027", DAY)) == []
+
+
+def test_thresholds_by_default() -> None:
+    assert BOOK.alert_thresholds("lpp/CON/2025") == ("0.5", "0.8", "0.95", "1.0")
+    assert BOOK.alert_thresholds("aia/CON") == (253_000_000,)
+
+
+def test_duties_that_wait_for_a_balance() -> None:
+    ship = {"to": "FR", "claim": "AIA", "certs": ["aia_consignee_certification CON 2025-02-01"]}
+    _, screening = screened(ship=ship)
+    filed = [one for one in screening.options[0].obligations if one.kind == "aia_certification_submission"]
+    assert [one.reaches for one in filed] == [("aia/CON", 253_000_000)]
+    always = load("ai-diffusion", {"aia_file_always": True}).screen(build.case({"ship": ship}))
+    assert ("aia/CON", 1) in [one.reaches for one in always.options[0].obligations]
+    _, screening = screened(ship={"to": "PL", "claim": "LPP", "certs": ["lpp_consignee_statement CON 2025-02-01"]})
+    reached = next(one for one in screening.options[0].obligations if one.kind == "lpp_limit_reached")
+    assert (reached.reaches, reached.exactly, reached.party) == (("lpp/CON/2025", 26_900_000), True, "CON")
+    assert reached.contents["subject"] == "LPP TPP Limit Reached"
+    assert "126,592 TPP to Party CON, PL, on 2025-06-20" in reached.contents["shipment"]
+
+
+def test_a_facility_is_left_by_every_option_and_never_below_zero() -> None:
+    ship = {"to": "PL", "from_facility": "FAC-9", "certs": ["lpp_consignee_statement CON 2025-02-01"]}
+    _, screening = screened(ship=ship)
+    option = next(one for one in screening.options if one.open)
+    out = option.debits[-1]
+    assert (out.account, out.amount, out.limit, out.floor, out.code) == (
+        "facility/FAC-9",
+        -126_592,
+        None,
+        True,
+        "facility.short",
+    )
+    assert not option.unlimited
+
+
+def test_ineligible_is_one_reason_that_names_the_provisions() -> None:
+    _, screening = screened(ship={"to": "VN", "transaction": "transfer", "claim": "LPP"})
+    reasons = BOOK.reasons(screening.options[0])
+    assert [reason.code for reason in reasons] == ["authorization.ineligible", "certification.missing"]
+    assert [one["provision"] for one in reasons[0].facts["failed"]] == ["15 CFR 740.29(a)", "15 CFR 740.2(a)(9)(ii)"]
+    assert reasons[1].facts == {"kind": "lpp_consignee_statement", "party": "CON", "needed_by": "2025-06-20"}
+    assert BOOK.lacking(screening.options[0]) == ()
+
+
+def test_a_refusal_says_how_an_application_would_be_reviewed() -> None:
+    case, screening = screened(ship={"to": "IN"})
+    reason = BOOK.refusal(case, screening, 126_591)
+    assert reason.code == "authorization.none"
+    assert reason.citation == "15 CFR 742.6(b)(10)(iii)(B)(2)"
+    assert reason.facts == {
+        "review_policy": "policy_of_denial",
+        "asked": 126_592,
+        "account": "country/IN/2025-2027",
+        "available": 126_591,
+    }
+    assert "126,591 of 790,000,000 TPP are left" in reason.message
+
+
+def test_a_denied_destination_says_which_party_and_test() -> None:
+    case, screening = screened(ship={"to": "PL", "parent": "CN"})
+    reason = BOOK.refusal(case, screening, None)
+    assert reason.code == "destination.denied"
+    assert reason.facts["review_policy"] == "presumption_of_denial"
+    tests = [{"test": "ultimate_parent", "party": "CON", "role": "ultimate consignee", "country": "CN"}]
+    assert reason.facts["tests"] == tests
+    assert screening.closed[0].facts["review_policy"] == "presumption_of_denial"
+
+
+def test_findings_carry_the_figures_of_the_case() -> None:
+    one = {"to": "PL", "lines": [{"tpp": 15_824}]}
+    other = {"to": "PL", "lines": [{"tpp": 15_825}]}
+    (_, first), (_, second) = screened(ship=one), screened(ship=other)
+    assert first.findings != second.findings
+    assert first.tpp == 126_592
+    assert second.tpp == 126_600
+
+
+def test_the_same_case_gives_the_same_findings_whatever_was_screened_before() -> None:
+    told = {"to": "PL", "density": Decimal("19.40")}
+    fresh = BOOK.screen(build.case({"ship": told}))
+    BOOK.screen(build.case({"ship": {"to": "PL", "density": Decimal("19.4")}}))
+    assert BOOK.screen(build.case({"ship": told})).findings == fresh.findings
+
+
+def test_names_are_compared_without_case_punctuation_and_legal_form() -> None:
+    assert keys("IBM") <= keys("International Business Machines Corporation (IBM)")
+    assert keys("the boeing co.") == keys("The Boeing Company")
+    assert keys("Nvidia") == keys("NVIDIA, Corporation")
+    assert keys("Intel") != keys("Inventec")
+
+
+def test_a_provision_begins_with_its_first_day() -> None:
+    case = build.case({"ship": {"to": "FR", "date": "2025-01-15"}})
+    screening = BOOK.screen(case)
+    cited = {finding.provision for option in screening.options for finding in option.findings}
+    assert not any("90 FR 5298" in citation for citation in cited)
+    assert try_all(screening.shipment, BOOK.law(date(2025, 1, 15)), ()) == ()

@@ -1,0 +1,206 @@
+"""The law's cases, one file for a section, and what they must cover between them."""
+
+import inspect
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rulebook import Book, load
+from rulebook.classify import declared_level
+from rulebook.law import FIRST_DAY, Provision, all_provisions
+from rulebook.screen import Screening
+from rulebook.sections import s748_15, s750_7
+from rulebook.sections import s774_3a090 as ccl
+from schemas.plan import Case, Debit, Option, Result, Share
+
+from . import build
+
+HERE = Path(__file__).parent
+CASES = [
+    pytest.param(told, id=f"{path.stem}: {told['name']}")
+    for path in sorted(HERE.glob("*.toml"))
+    for told in tomllib.loads(path.read_text(), parse_float=Decimal)["case"]
+]
+BOOK = load("ai-diffusion")
+KNOWN = {
+    "open",
+    "closed",
+    "first",
+    "reasons",
+    "shut",
+    "stopped",
+    "find",
+    "debits",
+    "limits",
+    "due",
+    "kinds",
+    "policy",
+    "tpp",
+    "levels",
+    "eccns",
+    "says",
+    "codes",
+    "lacking",
+    "others",
+    "covers",
+    "account",
+    "undecided",
+    "available",
+    "absent",
+}
+
+
+def provisions_of(row: str, day: Any) -> Provision:
+    found = [one for one in all_provisions() if one.row == row and one.since <= max(day, FIRST_DAY)]
+    assert found, f"no provision {row} on {day}"
+    return found[-1]
+
+
+def tried(row: str, screening: Screening, case: Case, book: Book, available: int | None) -> set[str]:
+    """What the paragraph of a row gives for this case, by itself."""
+    law, shipment = book.law(screening.law_as_of), screening.shipment
+    one = provisions_of(row, law.day)
+    if one.kind == "policy":
+        return {"met" if one.test(shipment, law, available) else "not_met"}
+    if one.kind == "class":
+        results = set()
+        for item in case.asked.items:
+            level, _ = declared_level(item.eccn, law)
+            whole = law.lists("assemblies", item.eccn) and item.circuits is None
+            tested = ccl.Tested(item, level, item.tpp, item.circuits or 1, item.performance_density, whole)
+            if row == "4 classification":
+                results |= {f.result.value for f in screening.findings if f.provision == one.citation}
+            else:
+                results.add(one.test(tested, law).result.value)
+        return results
+    extra: tuple[Any, ...] = ()
+    if row.startswith("VEU"):
+        held = s748_15.in_force(shipment, shipment.consignee.id) if shipment.facts.veus else []
+        extra = (held[0] if held else None,)
+    if row.startswith("LICENSE"):
+        found = s750_7.candidates(shipment)
+        extra = (found[0] if found else None,)
+    verdict = one.test(shipment, law, *extra)
+    if verdict is None:
+        return {"none"}
+    return (
+        {verdict.result.value}
+        if isinstance(verdict.result if hasattr(verdict, "result") else None, Result)
+        else {part.result.value for part in verdict}
+    )
+
+
+def limit_words(debit: Debit) -> Any:
+    return f"{debit.limit.percent}% of {debit.limit.of}" if isinstance(debit.limit, Share) else debit.limit or "none"
+
+
+def first_open(screening: Screening) -> Option | None:
+    return next((option for option in screening.options if option.open), None)
+
+
+def observed(book: Book, case: Case, screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
+    """What the screening says, in the words of `expect`."""
+    option = first_open(screening)
+    failed = next((one for one in screening.options if not one.open), None)
+    refusal = book.refusal(case, screening, want.get("available"))
+    undecided = book.undecided(case, screening) if "undecided" in want else None
+    allocation = book.allocation(case, screening) if "account" in want else None
+    return {
+        "open": [one.authorization for one in screening.options if one.open],
+        "closed": [one.authorization for one in screening.options if not one.open],
+        "first": option.authorization if option else "none",
+        "reasons": [reason.code for reason in screening.reasons],
+        "shut": [reason.code for reason in screening.closed],
+        "stopped": screening.stopped,
+        "debits": {one.account: one.amount for one in option.debits} if option else {},
+        "limits": {one.account: limit_words(one) for one in option.debits} if option else {},
+        "due": {one.kind: str(one.due) for one in option.obligations if one.kind in want.get("due", {})}
+        if option
+        else {},
+        "kinds": sorted(one.kind for one in option.obligations) if option else [],
+        "absent": [
+            kind for kind in want.get("absent", []) if option and kind not in {one.kind for one in option.obligations}
+        ],
+        "policy": refusal.facts["review_policy"],
+        "available": refusal.facts.get("available", want.get("available")),
+        "tpp": screening.tpp,
+        "levels": [line.level for line in screening.lines],
+        "eccns": [line.eccn for line in screening.lines],
+        "codes": [reason.code for reason in book.reasons(failed)] if failed else [],
+        "lacking": sorted({reason.code for one in screening.options for reason in book.lacking(one)}),
+        "others": [one.authorization for one in book.alternatives(case)] if "others" in want else [],
+        "covers": [option.lines[line.line] for line in screening.lines] if option else [],
+        "undecided": undecided.code if undecided else "none",
+        "account": list(allocation) if allocation else [],
+    }
+
+
+@pytest.mark.parametrize("told", CASES)
+def test_case(told: dict[str, Any]) -> None:
+    want = told["expect"]
+    assert not set(want) - KNOWN, set(want) - KNOWN
+    assert not set(told) - {"name", "ship", "facts", "aside", "switches", "expect"}
+    book = load("ai-diffusion", told.get("switches"))
+    case = build.case(told)
+    screening = book.screen(case)
+    seen = observed(book, case, screening, want)
+    plain = {key: value for key, value in want.items() if key not in ("find", "says")}
+    assert {key: seen[key] for key in plain} == plain
+    for row, result in want.get("find", {}).items():
+        assert tried(row, screening, case, book, want.get("available")) == {result}, row
+    text = " | ".join(
+        [f.detail for f in screening.findings]
+        + [f.detail for option in screening.options for f in option.findings]
+        + [book.refusal(case, screening, want.get("available")).message]
+    )
+    for words in want.get("says", []):
+        assert words in text
+
+
+SHARED = {"statement(": {"met", "not_met"}, "designers(": {"met", "not_met", "unknown", "not_applicable"}}
+
+
+def wanted_results(one: Provision) -> set[str]:
+    """Which results the function can give, read from its source and the helpers that it calls."""
+    module = inspect.getmodule(one.test)
+    source = inspect.getsource(one.test)
+    for helper in ("_undecided", "_consignee", "_never"):
+        if f"{helper}(" in source:
+            source += inspect.getsource(getattr(module, helper))
+    results = {
+        name for name in ("met", "not_met", "not_applicable", "unknown") if re.search(rf"(?<![a-z_]){name}\(", source)
+    }
+    for call, gives in SHARED.items():
+        if call in source and one.row != "4 classification":
+            results |= gives
+    return results
+
+
+def seen_results() -> dict[str, set[str]]:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for path in HERE.glob("*.toml"):
+        for told in tomllib.loads(path.read_text(), parse_float=Decimal)["case"]:
+            for row, result in told["expect"].get("find", {}).items():
+                seen[row].add(result)
+    return seen
+
+
+SEEN = seen_results()
+
+
+@pytest.mark.parametrize("one", all_provisions(), ids=lambda one: one.row)
+def test_every_provision_has_a_case_each_way(one: Provision) -> None:
+    if one.kind == "policy":
+        assert "met" in SEEN[one.row]
+    elif one.kind != "quota":
+        assert wanted_results(one) <= SEEN[one.row]
+
+
+def test_every_provision_is_cited_and_said() -> None:
+    assert all(one.citation and one.doc.strip() for one in all_provisions())
