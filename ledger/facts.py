@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 
 from ledger import tables
-from ledger.store import LedgerCorrupt, chunks
+from ledger.store import LedgerCorrupt
 from schemas import accounts
 from schemas.envelope import Event, parse
-from schemas.events import AllocationSet, Party, Requested
+from schemas.events import AllocationSet, Party, Requested, VeuAuthorized
 from schemas.plan import Facts, License, Veu
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Stated = tuple[tuple[int, Any], ...]
 """What was stated under one key: record numbers and the data of their events, oldest first."""
 
 MOST_NAME = 200
+_NOTHING: Mapping[str, Stated] = {}
 ALL = "*"
 """The key of facts that are few and always read together: merges, limits, thresholds, designers."""
 
@@ -30,11 +31,9 @@ class FactBook:
 
     def __init__(self, journal: "Journal") -> None:
         self._journal = journal
-        self._known: dict[tuple[str, str], Stated] = journal.cache.facts
+        self._known: dict[str, Mapping[str, Stated]] = journal.cache.facts
         self._rows: list[tuple[str, str, int]] = []
         self._attested: dict[tuple[str, str], tuple[str, str, int]] = {}
-        if ("merge", ALL) not in self._known:
-            self.load([ALL])
         self.survivors: dict[str, str] = {}
         self._absorbed: dict[str, list[str]] = {}
         for _, merged in self.of("merge", ALL):
@@ -44,47 +43,37 @@ class FactBook:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    _KINDS = (
-        "party",
-        "certification",
-        "license",
-        "licenses",
-        "revoked",
-        "veu",
-        "limit",
-        "merge",
-        "threshold",
-        "designer",
-        "cleared",
-    )
-
     def load(self, keys: Iterable[str]) -> None:
         """Reads all that was stated under these keys, in one query for all."""
         known = self._known
-        wanted = {key for key in keys if ("party", key) not in known}
+        wanted = {key for key in keys if key not in known}
+        if not wanted:
+            return
         table, journal = tables.fact, tables.journal
-        for some in chunks(wanted):
-            found: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-            query = select(table.c.kind, table.c.key, table.c.n, journal.c.event).join_from(
-                table, journal, table.c.n == journal.c.n
-            )
-            for row in self._journal.connection.execute(query.where(table.c.key.in_(some)).order_by(table.c.n)):
-                event = parse(row.event)
-                if not isinstance(event, Event):
-                    raise LedgerCorrupt(f"journal record {row.n} does not read as an event")
-                found.setdefault((row.kind, row.key), []).append((row.n, event.data))
-            for key in some:
-                for kind in self._KINDS:
-                    known.setdefault((kind, key), ())
-            known.update({key: tuple(stated) for key, stated in found.items()})
+        query = (
+            select(table.c.kind, table.c.key, table.c.n, journal.c.event)
+            .join_from(table, journal, table.c.n == journal.c.n)
+            .where(self._journal.store.among(table.c.key, wanted))
+            .order_by(table.c.n)
+        )
+        known.update(dict.fromkeys(wanted, _NOTHING))
+        for row in self._journal.connection.execute(query):
+            event = parse(row.event)
+            if not isinstance(event, Event):
+                raise LedgerCorrupt(f"journal record {row.n} does not read as an event")
+            self._know(row.kind, row.key, (row.n, event.data))
+
+    def _know(self, kind: str, key: str, stated: tuple[int, Any]) -> None:
+        kinds = self._known[key]
+        self._known[key] = {**kinds, kind: (*kinds.get(kind, ()), stated)}
 
     def of(self, kind: str, key: str) -> Stated:
         """What was stated of a kind under a key."""
-        stated = self._known.get((kind, key))
-        if stated is None:
+        kinds = self._known.get(key)
+        if kinds is None:
             self.load([key])
-            stated = self._known[kind, key]
-        return stated
+            kinds = self._known[key]
+        return kinds.get(kind, ())
 
     def group(self, party: str) -> tuple[str, ...]:
         """Every identifier of the same party, itself included."""
@@ -104,32 +93,25 @@ class FactBook:
             found.add(asked.authorization.reference)
         return found
 
-    def about(self, asked: Requested, reference: str | None = None) -> Facts:
-        """What is known of a shipment's parties, as of its export date; `reference` names one licence more."""
-        parties = asked.parties
-        groups = {identifier: self.group(identifier) for party in parties for identifier in (party.id, party.owner)}
+    def about(self, asked: Requested) -> Facts:
+        """What is known of a shipment's parties, as of its export date."""
+        groups: dict[str, tuple[str, ...]] = {}
+        for party in asked.parties:
+            groups[party.id] = self.group(party.id)
+            groups[party.owner] = self.group(party.owner)
+        ids = [key for group in groups.values() for key in group]
         registered = {}
-        for party in parties:
+        for party in asked.parties:
             standing = self._registered(groups[party.id], asked.export_date)
             if standing is not None:
                 registered[party.id] = standing
-        certifications = [
-            made for group in groups.values() for key in group for _, made in self.of("certification", key)
-        ]
+        certifications = [made for key in ids for _, made in self.of("certification", key)]
         certifications += [made for _, made in self.of("designer", ALL)]
         numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
         if asked.authorization and asked.authorization.reference:
             numbers.add(asked.authorization.reference)
-        if reference:
-            numbers.add(reference)
         licenses = [license for number in sorted(numbers) if (license := self.license(number))]
-        return Facts(
-            registered=registered,
-            certifications=tuple(certifications),
-            licenses=tuple(licenses),
-            veus=tuple(veu for group in groups.values() for veu in self._veus(group)),
-            survivors=self.survivors,
-        )
+        return Facts(registered, tuple(certifications), tuple(licenses), self._veus(ids), self.survivors)
 
     def license(self, number: str) -> License | None:
         """A licence as it stands: the last issue or amendment, and a revocation since."""
@@ -140,16 +122,18 @@ class FactBook:
         revoked = [made.date for at, made in self.of("revoked", number) if at > n]
         return License(latest, min(revoked) if revoked else None)
 
-    def _veus(self, group: Iterable[str]) -> list[Veu]:
+    def _veus(self, ids: Iterable[str]) -> tuple[Veu, ...]:
+        stated = {n: made for key in ids for n, made in self.of("veu", key)}
+        if not stated:
+            return ()
         standing: dict[tuple[str, str, str | None], Veu] = {}
-        stated = sorted((row for key in group for row in self.of("veu", key)), key=lambda row: row[0])
-        for _, made in stated:
+        for _, made in sorted(stated.items()):
             key = (made.holder, made.program, made.country)
-            if hasattr(made, "facilities"):
+            if isinstance(made, VeuAuthorized):
                 standing[key] = Veu(made)
             elif key in standing:
                 standing[key] = Veu(standing[key].authorized, made.date)
-        return list(standing.values())
+        return tuple(standing.values())
 
     def _registered(self, group: Iterable[str], day: date) -> Party | None:
         best: tuple[date, int] | None = None
@@ -164,8 +148,9 @@ class FactBook:
 
     def add(self, kind: str, key: str, data: Any) -> None:
         """States a fact: the record that is being made says `data` of `key`."""
-        self._known[kind, key] = (*self.of(kind, key), (self._journal.n, data))
-        self._rows.append((kind, key, self._journal.n))
+        self.load([key])
+        self._know(kind, key, (self._journal.n, data))
+        self._rows.append((key, kind, self._journal.n))
 
     def absorb(self, absorbed: str, survivor: str, data: Any) -> None:
         """States that one party's identifier stands for another's from now on."""
@@ -224,7 +209,8 @@ class FactBook:
 
     def thresholds(self) -> Mapping[str, tuple[str | int, ...]]:
         """The alert thresholds that events have set, by account or pattern, the latest for each."""
-        return {made.account: made.thresholds for _, made in self.of("threshold", ALL)}
+        stated = self.of("threshold", ALL)
+        return {made.account: made.thresholds for _, made in stated} if stated else {}
 
     def flush(self) -> None:
         """Writes what was stated."""

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ledger import tables
 from ledger.facts import FactBook
 from ledger.limits import Short, after, limit_value, shortfalls
 from ledger.mail import Mail
 from ledger.shipments import Shipments
-from ledger.store import LedgerCorrupt, Store, chunks
+from ledger.store import LedgerCorrupt, Store
 from schemas import accounts
 from schemas.plan import Debit, Option, Share
 from schemas.values import TPP_MAX
 
-MOST_CACHED = 100_000
+MOST_CACHED = 20_000
 """Rows of one kind kept in memory between transactions; more are forgotten and read again."""
 
 
@@ -36,6 +36,7 @@ class Account:
         "entries",
         "forecast",
         "id",
+        "leaving",
         "limit",
         "path",
         "pending",
@@ -45,17 +46,24 @@ class Account:
 
     def __init__(
         self, id: int, path: str, limit: int | None = None, pending: int = 0, posted: int = 0, attested: int = 0,
-        credits: int = 0, entries: int = 0, refused: int = 0, forecast: str | None = None,
+        credits: int = 0, entries: int = 0, leaving: int = 0, refused: int = 0, forecast: str | None = None,
     ) -> None:  # fmt: skip
         self.id, self.path, self.limit = id, path, limit
         self.pending, self.posted, self.attested, self.credits = pending, posted, attested, credits
-        self.entries, self.refused, self.forecast = entries, refused, forecast
+        self.entries, self.leaving, self.refused, self.forecast = entries, leaving, refused, forecast
         self.changed = False
 
     @property
     def balance(self) -> int:
         """What counts against the limit."""
         return self.pending + self.posted + self.attested - self.credits
+
+    @property
+    def there(self) -> int:
+        """What may be credited, or leave a facility: what has come and is not about to leave. What is only pending does
+        not count, so that a void never takes a balance below zero.
+        """
+        return self.posted + self.attested - self.credits - self.leaving
 
     def row(self) -> tuple[Any, ...]:
         """The account in the order of the table's columns."""
@@ -68,6 +76,7 @@ class Account:
             self.attested,
             self.credits,
             self.entries,
+            self.leaving,
             self.refused,
             self.forecast,
         )
@@ -97,7 +106,7 @@ class Cache:
     n: int = -1
     accounts: dict[str, Account | None] = field(default_factory=dict)
     shipments: dict[str, Any] = field(default_factory=dict)
-    facts: dict[tuple[str, str], Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -149,9 +158,10 @@ class Journal:
         """Reads accounts that are not in memory, in one query for all."""
         cached = self.cache.accounts
         wanted = {path for path in map(self.path, paths) if path not in cached}
-        for some in chunks(wanted):
-            cached.update(dict.fromkeys(some))
-            for row in self.connection.execute(select(tables.account).where(tables.account.c.path.in_(some))):
+        if wanted:
+            cached.update(dict.fromkeys(wanted))
+            query = select(tables.account).where(self.store.among(tables.account.c.path, wanted))
+            for row in self.connection.execute(query):
                 cached[row.path] = Account(*row)
 
     def find(self, path: str) -> Account | None:
@@ -166,6 +176,11 @@ class Journal:
         account = self.find(path)
         return account.balance if account else 0
 
+    def there(self, path: str) -> int:
+        """What of an account may be credited, or leave a facility."""
+        account = self.find(path)
+        return account.there if account else 0
+
     def account(self, path: str) -> Account:
         """The account, opened where it was not."""
         account = self.find(path)
@@ -175,6 +190,21 @@ class Journal:
             self.cache.accounts[account.path] = account
         self.touch(account)
         return account
+
+    def growth(self, since: int, until: int) -> dict[str, int]:
+        """By how much accounts grew by what happened after one instant and until another; only those that grew."""
+        self.flush()
+        account, entry, journal = tables.account, tables.entry, tables.journal
+        grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)
+        query = (
+            select(account.c.path, grown)
+            .join_from(entry, journal, entry.c.n == journal.c.n)
+            .join(account, entry.c.account == account.c.id)
+            .where(journal.c.happened > since, journal.c.happened <= until)
+            .group_by(account.c.path)
+            .having(grown > 0)
+        )
+        return {path: int(amount) for path, amount in self.connection.execute(query)}
 
     def touch(self, account: Account) -> None:
         """Notes that an account is to be written."""
@@ -229,7 +259,7 @@ class Journal:
         old = self.facts.attested(path, by)
         entry = self._move(path, tpp - old, "attested", None, None, known, attested=tpp - old)
         self.facts.set_attested(path, by, tpp)
-        return Entry(entry.account, entry.entry, tpp, "attested", entry.before, entry.balance, None, known)
+        return entry
 
     def set_limit(self, path: str, limit: int) -> Account:
         """Notes the limit that an event has set; the account is opened where it was not."""
@@ -251,22 +281,28 @@ class Journal:
             old = self.find(path)
             if old is None:
                 raise LedgerCorrupt(f"account {path} cannot be read")
-            parts = {"pending": old.pending, "posted": old.posted, "attested": old.attested, "credits": old.credits}
             target = accounts.of_party(path, survivor)
-            if any(parts.values()):
-                into = self.find(target)
-                known = into.limit if into and into.limit is not None else old.limit
-                entries.append(
-                    self._move(path, old.balance, "voided", None, **{part: -amount for part, amount in parts.items()})
-                )
-                entries.append(
-                    self._move(
-                        target, entries[-1].before, "pending" if old.pending else "posted", None, None, known, **parts
-                    )
-                )
+            entries += self._move_whole(old, target)
             self.facts.move_attestations(path, target)
         self.shipments.move_waiting(absorbed, survivor)
         return entries
+
+    def _move_whole(self, old: Account, target: str) -> list[Entry]:
+        """Moves all parts of an account to another, and that it has refused a debit."""
+        parts = {"pending": old.pending, "posted": old.posted, "attested": old.attested, "credits": old.credits}
+        if old.refused:
+            self.account(target).refused = 1
+            self.account(old.path).refused = 0
+        if not any(parts.values()):
+            return []
+        amount, first = old.balance, next(part for part in parts if parts[part])
+        into = self.find(target)
+        known = into.limit if into and into.limit is not None else old.limit
+        out = {part: -amount for part, amount in parts.items()}
+        return [
+            self._move(old.path, amount, "voided", None, **out),
+            self._move(target, amount, first, None, None, known, **parts),
+        ]
 
     def _move(
         self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None, known: int | None = None,
@@ -282,6 +318,8 @@ class Journal:
         account.attested += attested
         account.credits += credits
         account.entries += 1
+        if (pending < 0) == (state == "pending") and pending:
+            account.leaving -= pending
         if known is not None:
             account.limit = known
         self.rows.append(
@@ -310,7 +348,8 @@ class Journal:
         """How far each debit of an option is short; empty where all fit."""
         if option.unlimited:
             return []
-        return shortfalls(option.debits, self.balances(option.debits), self.limits(option.debits, day))
+        there = {debit.account: self.there(debit.account) for debit in option.debits if debit.floor}
+        return shortfalls(option.debits, self.balances(option.debits), self.limits(option.debits, day), there)
 
     def take(
         self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from ledger import tables
-from ledger.store import LedgerCorrupt, chunks
+from ledger.store import LedgerCorrupt
 
 if TYPE_CHECKING:
     from ledger.journal import Journal
@@ -41,13 +41,12 @@ class Mail:
         wanted: dict[str, set[str]] = {}
         for source, identifier in keys:
             wanted.setdefault(source, set()).add(identifier)
+        journal = self._journal
         for source, ids in wanted.items():
-            for some in chunks(ids):
-                query = select(table.c.id, table.c.n, table.c.event, table.c.answers)
-                for row in self._journal.connection.execute(
-                    query.where(table.c.source == source, table.c.id.in_(some))
-                ):
-                    self._known[source, row.id] = Known(row.n, row.event, row.answers)
+            query = select(table.c.id, table.c.n, table.c.event, table.c.answers)
+            chosen = query.where(table.c.source == source, journal.store.among(table.c.id, ids))
+            for row in journal.connection.execute(chosen):
+                self._known[source, row.id] = Known(row.n, row.event, row.answers)
 
     def known(self, key: Key) -> Known | None:
         """The event under this key, of those recalled and those remembered since."""

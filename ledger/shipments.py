@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import delete, func, select, update
 
 from ledger import tables
-from ledger.store import chunks
 from schemas import accounts
 
 if TYPE_CHECKING:
@@ -52,6 +51,11 @@ class Shipment:
         return self.state in PENDING_STATES
 
     @property
+    def told_state(self) -> str:
+        """The state as answers tell it: held before and after it has left is one word."""
+        return "held" if self.state == "held_at_dispatch" else self.state
+
+    @property
     def holding(self) -> bool:
         """Whether it is on the work list."""
         return self.state in HELD_STATES
@@ -91,15 +95,16 @@ class Shipments:
         self._changed: dict[str, Shipment] = {}
         self._waiting: list[tuple[str, str]] = []
         self._not_waiting: set[str] = set()
-        self._owed: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._owed: dict[str, dict[tuple[str, str], tuple[Any, ...]]] = {}
         self._withdrawn: list[str] = []
 
     def load(self, ids: Iterable[str]) -> None:
         """Reads shipments that are not in memory, in one query for all."""
         wanted = {identifier for identifier in ids if identifier not in self._known}
-        for some in chunks(wanted):
-            self._known.update(dict.fromkeys(some))
-            for row in self._journal.connection.execute(select(tables.shipment).where(tables.shipment.c.id.in_(some))):
+        if wanted:
+            self._known.update(dict.fromkeys(wanted))
+            query = select(tables.shipment).where(self._journal.store.among(tables.shipment.c.id, wanted))
+            for row in self._journal.connection.execute(query):
                 self._known[row.id] = Shipment.read(row)
 
     def find(self, identifier: str) -> Shipment | None:
@@ -160,20 +165,21 @@ class Shipments:
 
     def owe(self, subject: str, kind: str, due: date, citation: str) -> None:
         """Notes that something is owed by a day, of `shipment/ID` or `party/ID`."""
-        key = (subject, kind, due.isoformat())
-        if subject.startswith("party/") and self._owes(key):
+        key = (kind, due.isoformat())
+        if subject.startswith("party/") and self._owes(subject, key):
             return
-        self._owed[key] = (*key, self._journal.n, citation, "open", "")
+        self._owed.setdefault(subject, {})[key] = (subject, *key, self._journal.n, citation, "open", "")
 
-    def _owes(self, key: tuple[str, str, str]) -> bool:
+    def _owes(self, subject: str, key: tuple[str, str]) -> bool:
         table = tables.obligation
-        query = select(table.c.n).where(table.c.subject == key[0], table.c.kind == key[1], table.c.due == key[2])
-        return key in self._owed or self._journal.connection.execute(query).scalar() is not None
+        query = select(table.c.n).where(table.c.subject == subject, table.c.kind == key[0], table.c.due == key[1])
+        return key in self._owed.get(subject, ()) or self._journal.connection.execute(query).scalar() is not None
 
     def withdraw(self, shipment: str) -> None:
         """Withdraws what is still owed for a shipment's old decision."""
-        self._owed = {key: row for key, row in self._owed.items() if key[0] != f"shipment/{shipment}"}
-        self._withdrawn.append(f"shipment/{shipment}")
+        subject = f"shipment/{shipment}"
+        self._owed.pop(subject, None)
+        self._withdrawn.append(subject)
 
     def meet(self, subject: str, kind: str, due: date) -> bool:
         """Notes that what was owed has been sent; whether anything was owed."""
@@ -210,13 +216,14 @@ class Shipments:
         """Writes every change."""
         store, connection = self._journal.store, self._journal.connection
         store.upsert(connection, tables.shipment, [self._changed[key].row() for key in sorted(self._changed)])
-        for some in chunks(self._not_waiting):
-            connection.execute(delete(tables.waiting).where(tables.waiting.c.shipment_id.in_(some)))
-        store.upsert(connection, tables.waiting, self._waiting)
-        for some in chunks(self._withdrawn):
-            table = tables.obligation
+        if self._not_waiting:
             connection.execute(
-                update(table).where(table.c.subject.in_(some), table.c.state == "open").values(state="withdrawn")
-            )  # fmt: skip
-        store.upsert(connection, tables.obligation, list(self._owed.values()))
+                delete(tables.waiting).where(store.among(tables.waiting.c.shipment_id, self._not_waiting))
+            )
+        store.upsert(connection, tables.waiting, self._waiting)
+        if self._withdrawn:
+            table = tables.obligation
+            theirs = store.among(table.c.subject, self._withdrawn)
+            connection.execute(update(table).where(theirs, table.c.state == "open").values(state="withdrawn"))
+        store.upsert(connection, tables.obligation, [row for rows in self._owed.values() for row in rows.values()])
         self._changed, self._waiting, self._not_waiting, self._owed, self._withdrawn = {}, [], set(), {}, []

@@ -1,10 +1,29 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Row, Table, create_engine, event, inspect, make_url, text
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -142,6 +161,13 @@ class Store:
             raise LedgerCorrupt("the table head has no row")
         return row
 
+    def among(self, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+        """The condition that a text column has one of these values, as one parameter however many they are."""
+        if self.postgresql:
+            return column == any_(bindparam(None, list(values), ARRAY(Text)))
+        each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+        return column.in_(select(each.c.value))
+
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Appends rows, whole and in the order of the table's columns, by the fastest way that the driver has."""
         if not rows:
@@ -194,10 +220,3 @@ def retryable(error: DBAPIError) -> bool:
         return True
     state = getattr(error.orig, "sqlstate", None)
     return state in _RETRY_STATES or "database is locked" in str(error.orig)
-
-
-def chunks(values: Iterable[Any], size: int = 10_000) -> Iterator[list[Any]]:
-    """The values in lists of at most `size`, below what one statement takes as parameters."""
-    rest = list(values)
-    for start in range(0, len(rest), size):
-        yield rest[start : start + size]

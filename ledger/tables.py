@@ -80,6 +80,7 @@ account = Table(
     _amount("attested"),
     _amount("credits"),
     Column("entries", BIG, nullable=False, comment="number of the account's last entry"),
+    Column("leaving", BIG, nullable=False, comment="of a facility: what is pending to leave it"),
     Column("refused", BIG, nullable=False, comment="1 while a refused debit awaits room"),
     Column("forecast", Text, nullable=True, comment="the day of exhaustion last announced"),
     comment="balance = pending + posted + attested - credits",
@@ -141,8 +142,8 @@ waiting = Table(
 fact = Table(
     "fact",
     metadata,
-    Column("kind", Text, primary_key=True),
     Column("key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("n", BIG, primary_key=True, autoincrement=False, comment="the journal record that states it"),
     comment="which records state a fact about a party, licence, holder or account",
     **STRICT,

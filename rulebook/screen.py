@@ -94,9 +94,8 @@ class Book:
             allowed=trace.allowed,
         )
 
-    def alternatives(self, case: Case) -> tuple[Option, ...]:
-        """For a held claimed shipment: the open options of the other authorizations, in order."""
-        screening = self.screen(case)
+    def alternatives(self, case: Case, screening: Screening) -> tuple[Option, ...]:
+        """For a held claimed shipment that was screened: the open options of the other authorizations, in order."""
         claim = case.asked.authorization
         if screening.stopped or claim is None:
             return ()

@@ -1,6 +1,5 @@
 """Bytes to an Event, or to a Rejection with every error and its JSON pointer (contract, section 1)."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -307,5 +307,5 @@ def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
     >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
     True
     """
-    place = json.dumps(dict(position), sort_keys=True, separators=(",", ":"), default=str)
-    return sha256(f"{len(place)}:{place}".encode() + raw).hexdigest()
+    place = orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
+    return sha256(b"%d:%b%b" % (len(place), place, raw)).hexdigest()

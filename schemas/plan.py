@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.events import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+
+NOTHING: dict[Any, Any] = {}
+"""No facts; never changed."""
 
 
 class Result(StrEnum):
@@ -19,8 +22,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One provision that was tried: its citation, what it gave, and a sentence with the figures of the case.
 
     `code` is the reason code that a hold gives where the result is `not_met` or `unknown`; empty otherwise.
@@ -29,7 +31,7 @@ class Finding:
     provision: str
     result: Result
     detail: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = NOTHING
     code: str = ""
 
     @property
@@ -38,16 +40,14 @@ class Finding:
         return self.result is Result.MET or self.result is Result.NOT_APPLICABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """A limit that is a share of another account, in whole percent: `100 * part <= percent * whole`."""
 
     percent: int
     of: str
 
 
-@dataclass(frozen=True, slots=True)
-class Debit:
+class Debit(NamedTuple):
     """What an option takes from an account, in TPP; negative where it leaves a facility.
 
     `limit` is a number, a share of another account of the same option, or None where none is tested.
@@ -62,8 +62,7 @@ class Debit:
     floor: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(NamedTuple):
     """Something to be sent or kept: by whom it is owed, by when, and under which provision.
 
     `reaches` names an account and a balance: the duty arises only where the debit brings the account there (740.27(c),
@@ -73,14 +72,13 @@ class Obligation:
     kind: str
     due: date
     citation: str
-    contents: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = NOTHING
     party: str | None = None
     reaches: tuple[str, int] | None = None
     exactly: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a shipment as classified.
 
     `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (not modelled) or `none`; `software` marks .a and .b
@@ -98,8 +96,7 @@ class Line:
     designer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One way in which the shipment could go: an authorization, its findings in order, and what it would debit.
 
     `authorization` is the kind; `reference` a licence's number. `lines` maps a line's number to what covers it.
@@ -107,7 +104,7 @@ class Option:
 
     authorization: str
     findings: tuple[Finding, ...]
-    lines: Mapping[int, str] = field(default_factory=dict)
+    lines: Mapping[int, str] = NOTHING
     debits: tuple[Debit, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     reference: str | None = None
@@ -124,14 +121,13 @@ class Option:
         return all(debit.limit is None and not debit.floor for debit in self.debits)
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a shipment is held: a reason code, its citation, a sentence to act on, and the figures."""
 
     code: str
     citation: str
     message: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ledger.journal import Entry
+from ledger.limits import Short
 from schemas import accounts
 from services.out import ALERT, Out
 
 if TYPE_CHECKING:
     from services.engine import Turn
+
+
+QUOTA = "quota.exhausted"
 
 
 @lru_cache(maxsize=1024)
@@ -22,6 +26,8 @@ def _fraction(text: str) -> tuple[int, int]:
 def thresholds(turn: "Turn", path: str) -> Sequence[str | int]:
     """Where alerts are raised on an account: as set for it, else for the latest pattern that fits, else by the book."""
     made = turn.journal.facts.thresholds()
+    if not made:
+        return turn.book.alert_thresholds(path)
     if path in made:
         return made[path]
     fitting = [set_to for pattern, set_to in made.items() if "*" in pattern and accounts.matches(pattern, path)]
@@ -55,20 +61,22 @@ def raise_alerts(turn: "Turn", out: Out, entries: Sequence[Entry], crossed_by: s
             for threshold in thresholds(turn, path):
                 if crossed(threshold, limit, before, balance):
                     _alert(out, path, "threshold", balance, limit, crossed_by, threshold=threshold)
-            if limit is not None and before <= limit < balance:
+            if limit is not None and limit < balance:
                 _alert(out, path, "over_limit", balance, limit, crossed_by)
         elif balance < before:
             replenish(turn, out, path, crossed_by)
 
 
-def exhaust(turn: "Turn", out: Out, path: str, limit: int, crossed_by: str) -> None:
-    """Raises that an account refused a debit for want of quota, once until room comes back."""
-    account = turn.journal.account(path)
-    if not account.refused:
+def exhaust_all(turn: "Turn", out: Out, shorts: Sequence[Short], crossed_by: str) -> None:
+    """Raises which accounts refused a debit for want of quota, each once until room comes back."""
+    for short in shorts:
+        account = turn.journal.account(short.debit.account)
+        if short.debit.code != QUOTA or account.refused:
+            continue
         account.refused = 1
         if account.limit is None:
-            account.limit = limit
-        _alert(out, account.path, "exhausted", account.balance, limit, crossed_by)
+            account.limit = short.limit
+        _alert(out, account.path, "exhausted", account.balance, short.limit, crossed_by)
 
 
 def replenish(turn: "Turn", out: Out, path: str, crossed_by: str) -> None:

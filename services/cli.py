@@ -61,13 +61,13 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
     Example:
       tpp screen monday.jsonl tuesday.jsonl.gz --ledger sqlite:///ledger.db --out answers.jsonl
     """
-    from services.files import Summary, batches, check_readable, output, progress
+    from services.files import Summary, ahead, batches, check_readable, output, progress
 
     check_readable(files)
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(out) as stream, progress(files) as read:
-        for batch in batches(files, read):
-            for texts in runs.run(batch):
+        for batch in ahead(map(runs.read, batches(files, read))):
+            for texts in runs.decide(batch):
                 summary.add(texts)
                 stream.write("".join(f"{text}\n" for text in texts).encode())
             stream.flush()

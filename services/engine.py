@@ -55,7 +55,9 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
+class Parsed:
+    """A message that was read: an event, or what is wrong with it."""
+
     record: Record
     event: Event | Rejection
     rejection: str
@@ -63,7 +65,23 @@ class _Parsed:
 
 
 class _Failed(Exception):
-    """One event of a batch could not be handled; the batch was rolled back."""
+    """An event could not be handled; its batch was rolled back. The cause is the exception that it raised."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        super().__init__()
+        self.parsed = parsed
+
+
+def _rejected(parsed: Parsed, failure: _Failed) -> Parsed:
+    """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
+    cause, event = failure.__cause__, parsed.event
+    if isinstance(event, Rejection):
+        return parsed
+    if isinstance(cause, Overflow):
+        error = Error("/data", "amount.overflow", str(cause))
+    else:
+        error = Error("", "internal.error", f"the program failed on this event: {type(cause).__name__}: {cause}")
+    return Parsed(parsed.record, refused(event, (error,)), parsed.rejection)
 
 
 def microseconds(instant: datetime) -> int:
@@ -92,7 +110,15 @@ class Engine:
         All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails on is
         tried alone, three times, and then rejected with `internal.error`. Raises where the database fails.
         """
-        parsed = [_Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
+        return self.decide(self.read(records))
+
+    @staticmethod
+    def read(records: Sequence[Record]) -> list[Parsed]:
+        """The messages as events or rejections; pure, so that it may be done ahead in another thread."""
+        return [Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
+
+    def decide(self, parsed: Sequence[Parsed]) -> list[list[str]]:
+        """As `run`, of messages that were read."""
         try:
             return self._transact(parsed)
         except _Failed:
@@ -100,27 +126,23 @@ class Engine:
 
     def check(self, records: Sequence[Record]) -> list[list[str]]:
         """What `run` would give out, with nothing written."""
-        parsed = [_Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
-        return self._transact(parsed, keep=False)
+        parsed = self.read(records)
+        while True:
+            try:
+                return self._transact(parsed, keep=False)
+            except _Failed as failure:
+                parsed = [_rejected(one, failure) if one is failure.parsed else one for one in parsed]
 
-    def _alone(self, parsed: _Parsed) -> list[str]:
-        failure: BaseException | None = None
-        for _ in range(LONE_TRIES):
+    def _alone(self, parsed: Parsed) -> list[str]:
+        for tried in range(1, LONE_TRIES + 1):
             try:
                 return self._transact([parsed])[0]
-            except _Failed as error:
-                failure = error.__cause__
-                if isinstance(failure, Overflow):
-                    break
-        if isinstance(failure, Overflow):
-            told = Error("/data", "amount.overflow", str(failure))
-        else:
-            told = Error("", "internal.error", f"the program failed on this event: {type(failure).__name__}: {failure}")
-        event = parsed.event
-        rejection = refused(event, (told,)) if isinstance(event, Event) else event
-        return self._transact([_Parsed(parsed.record, rejection, parsed.rejection)])[0]
+            except _Failed as failure:
+                if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
+                    return self._transact([_rejected(parsed, failure)])[0]
+        raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
-    def _transact(self, parsed: Sequence[_Parsed], keep: bool = True) -> list[list[str]]:
+    def _transact(self, parsed: Sequence[Parsed], keep: bool = True) -> list[list[str]]:
         """Decides a batch, and again where the database asks for it: a deadlock, a lost connection."""
         attempts = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, DBAPIError) and retryable(error)),
@@ -130,13 +152,13 @@ class Engine:
         )
         return attempts(self._decide, parsed, keep)
 
-    def _decide(self, parsed: Sequence[_Parsed], keep: bool) -> list[list[str]]:
+    def _decide(self, parsed: Sequence[Parsed], keep: bool) -> list[list[str]]:
         with self._ledger.begin(self._clock(), keep) as journal:
             turn = Turn(journal, self._book, self._software)
             prefetch(journal, parsed)
             return [self._answer(turn, one) for one in parsed]
 
-    def _answer(self, turn: Turn, parsed: _Parsed) -> list[str]:
+    def _answer(self, turn: Turn, parsed: Parsed) -> list[str]:
         mail = turn.journal.mail
         event = parsed.event
         earlier = mail.known((SOURCE, parsed.rejection))
@@ -157,7 +179,7 @@ class Engine:
         except (DBAPIError, LedgerError, LedgerCorrupt):
             raise
         except Exception as error:
-            raise _Failed from error
+            raise _Failed(parsed) from error
         mail.remember(
             (event.source, event.id), event.type, shipment, microseconds(event.happened),
             dumps(parsed.record.position), event.raw, "\n".join(out.texts),
@@ -165,14 +187,14 @@ class Engine:
         return out.texts
 
 
-def _repeat(journal: Journal, parsed: _Parsed, event: Event, known: Known) -> list[str]:
+def _repeat(journal: Journal, parsed: Parsed, event: Event, known: Known) -> list[str]:
     if event.raw == known.event or same_content(event.raw, known.event):
         return known.answers.split("\n")
     message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
     return _reject(journal, parsed, refused(event, (Error("", "event.conflict", message),)))
 
 
-def _reject(journal: Journal, parsed: _Parsed, rejection: Rejection) -> list[str]:
+def _reject(journal: Journal, parsed: Parsed, rejection: Rejection) -> list[str]:
     journal.n += 1
     journal.sequence += 1
     text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence)
@@ -185,7 +207,7 @@ def _reject(journal: Journal, parsed: _Parsed, rejection: Rejection) -> list[str
     return [text]
 
 
-def prefetch(journal: Journal, parsed: Sequence[_Parsed]) -> None:
+def prefetch(journal: Journal, parsed: Sequence[Parsed]) -> None:
     """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
     keys = [(SOURCE, one.rejection) for one in parsed]
     shipments, facts, paths = set(), set(), set()

@@ -5,9 +5,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 import orjson
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 BATCH = 2048
+_T = TypeVar("_T")
 _TYPE = '"type":"'
 
 
@@ -80,6 +82,16 @@ def _split(text: bytes) -> list[bytes]:
     lines = [line + b"\n" for line in text.split(b"\n")]
     last = lines.pop()
     return lines if last == b"\n" else [*lines, last[:-1]]
+
+
+def ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """The items, each made in another thread while the one before it is worked on: databases work outside of Python's lock."""
+    with ThreadPoolExecutor(1) as pool:
+        end = object()
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
 
 
 def check_readable(files: Sequence[str]) -> None:

@@ -1,9 +1,12 @@
 """Judging a shipment: the law's options against the ledger's balances, and the debits of the first that fits."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from ledger.journal import Entry
 from ledger.limits import Short
@@ -47,13 +50,37 @@ class Judgement:
 def judge(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
-    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside.
+    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only where
+    it stands now just as the reviewer saw it; of the shares of a validated end-user the account alone decides.
     """
-    journal, book = turn.journal, turn.book
-    result = _screen(turn, asked, reviewed)
-    screening, day = result.screening, asked.export_date
+    facts = turn.journal.facts.about(asked)
+    seen = {(code, dumps_sorted(told)) for code, told in reviewed}
+    aside = frozenset(code for code, _ in reviewed if code == SHARE)
+    while True:
+        result = _tried(turn, Case(asked, facts, aside))
+        more = _agreed(result.reasons, seen) - aside if seen else frozenset()
+        if not more:
+            break
+        aside |= more
+    if result.passes and result.chosen:
+        day, debits = asked.export_date, result.chosen.debits
+        known = {one.account: turn.journal.limit(one.account, day, turn.book.limit(one.account, day)) for one in debits}
+        result.entries = turn.journal.take(result.chosen, asked.shipment_id, day, known, posted)
+    return result
+
+
+def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:
+    """The codes of which every reason was seen by a reviewer as it stands."""
+    unseen = {reason.code for reason in reasons if (reason.code, dumps_sorted(reason.facts)) not in seen}
+    return frozenset(reason.code for reason in reasons) - unseen
+
+
+def _tried(turn: "Turn", case: Case) -> Judgement:
+    """Screens a case and finds the first option that fits, or the reasons why none does; nothing is moved."""
+    screening = turn.book.screen(case)
+    result = Judgement(case, screening)
     for option in screening.options:
-        shorts = journal.short(option, day) if option.open else []
+        shorts = turn.journal.short(option, case.asked.export_date) if option.open else []
         result.tried.append((option, shorts))
         if option.open and not shorts:
             result.chosen = option
@@ -61,36 +88,11 @@ def judge(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]] = ()
     result.reasons = list(screening.reasons)
     if result.chosen is None and not screening.stopped:
         result.reasons += _against(turn, result)
-    if result.passes and result.chosen:
-        known = {
-            debit.account: journal.limit(debit.account, day, book.limit(debit.account, day))
-            for debit in result.chosen.debits
-        }
-        result.entries = journal.take(result.chosen, asked.shipment_id, day, known, posted)
     return result
-
-
-def _screen(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]]) -> Judgement:
-    """Screens with those reasons set aside that a reviewer has seen just as they stand now."""
-    facts = turn.journal.facts.about(asked)
-    seen = {(code, dumps_sorted(told)) for code, told in reviewed if code != SHARE}
-    aside = {code for code, _ in reviewed if code == SHARE}
-    while True:
-        case = Case(asked, facts, frozenset(aside))
-        screening = turn.book.screen(case)
-        if not seen:
-            return Judgement(case, screening)
-        stand = {reason.code for reason in screening.reasons if (reason.code, dumps_sorted(reason.facts)) not in seen}
-        more = {reason.code for reason in screening.reasons} - stand - aside
-        if not more:
-            return Judgement(case, screening)
-        aside |= more
 
 
 def dumps_sorted(facts: Mapping[str, Any]) -> str:
     """Facts as a text that is equal where they are."""
-    import orjson
-
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -107,10 +109,10 @@ def _against(turn: "Turn", result: Judgement) -> list[Reason]:
     if claimed:
         others = [
             option.authorization
-            for option in book.alternatives(case)
+            for option in book.alternatives(case, screening)
             if not turn.journal.short(option, case.asked.export_date)
         ]
-        reasons = [*screening.closed, *reasons]
+        reasons = reasons if result.tried else list(screening.closed)
         return _distinct([_naming(reason, list(dict.fromkeys(others))) for reason in reasons])
     wanted = book.allocation(case, screening)
     available = None

@@ -1,19 +1,22 @@
 """Ticks: the only way in which time passes."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from schemas import accounts
 from schemas.envelope import Event
 from schemas.events import ClockTicked
 from services.alerts import raise_alerts
-from services.decide import bare_decision, told
+from services.decide import bare_decision
 from services.handlers.shipments import void
-from services.out import OBLIGATION_DUE, RECORDED, Out
+from services.out import ALERT, OBLIGATION_DUE, RECORDED, Out
 
 if TYPE_CHECKING:
     from services.engine import Turn
 
 EXPIRED = "tpp.shipment.expired.v1"
+WINDOW_DAYS = 90
+HORIZON_DAYS = 365
 
 
 def ticked(turn: "Turn", event: Event, out: Out) -> None:
@@ -32,17 +35,17 @@ def ticked(turn: "Turn", event: Event, out: Out) -> None:
         for shipment in map(turn.journal.shipments.find, turn.journal.shipments.lapsing(data.day))
         if shipment
     ]
-    entries = [entry for _, voided in lapsed for entry in voided]
-    answer = out.add(RECORDED, event.subject, {"causation": out.causation, "entries": told(entries)})
+    out.add(RECORDED, event.subject, {"causation": out.causation, "entries": []})
     for shipment, voided in lapsed:
         shipment.state = "expired"
         turn.journal.shipments.put(shipment)
         turn.journal.mail.mention(shipment.id)
         day = shipment.export_date.isoformat()
         lapse = bare_decision(turn, out.next_id, out.causation, shipment.id, "expired", day, shipment.tpp, voided)
-        out.add(EXPIRED, shipment.id, lapse)
-    raise_alerts(turn, out, entries, answer)
+        raise_alerts(turn, out, voided, out.add(EXPIRED, shipment.id, lapse))
     _announce(turn, out, data.day)
+    if last is None or data.day > datetime.fromtimestamp(last // 1_000_000, UTC).date():
+        _forecast(turn, out, now, data.day)
 
 
 def _announce(turn: "Turn", out: Out, day: date) -> None:
@@ -57,3 +60,32 @@ def _announce(turn: "Turn", out: Out, day: date) -> None:
             "contents": turn.book.notice(kind, due),
         }
         out.add(OBLIGATION_DUE, identifier, data)
+
+
+def _forecast(turn: "Turn", out: Out, now: int, day: date) -> None:
+    """Projects, once a UTC day, when accounts will be full if they are used as in the last 90 days.
+
+    An account is announced when its exhaustion is first projected within a year (of LPP: within its year), and again
+    only after it was no longer projected.
+    """
+    answer = out.base
+    since = now - WINDOW_DAYS * 86_400_000_000
+    grown = turn.journal.growth(since, now)
+    for path in sorted(grown):
+        account = turn.journal.account(path)
+        limit = account.limit
+        if limit is None or account.balance >= limit:
+            continue
+        full = day + timedelta(days=-(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
+        year = (accounts.read(path) or accounts.Account("")).year
+        projected = full <= day + timedelta(days=HORIZON_DAYS) and (not year or str(full.year) == year)
+        if projected and account.forecast is None:
+            told = {
+                "account": path,
+                "kind": "forecast",
+                "balance": account.balance,
+                "limit": limit,
+                "crossed_by": answer,
+            }
+            out.add(ALERT, path, told | {"projected_exhaustion": full.isoformat()})
+        account.forecast = full.isoformat() if projected else None

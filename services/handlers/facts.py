@@ -49,6 +49,8 @@ def party_merged(turn: "Turn", event: Event, out: Out) -> None:
     survivor = facts.survivors.get(data.survivor, data.survivor)
     absorbed = facts.survivors.get(data.absorbed, data.absorbed)
     entries: list[Entry] = []
+    if data.absorbed == survivor:
+        raise Refused("/data/survivor", "party.same", f"{data.survivor} was already merged into {data.absorbed}")
     if survivor != absorbed:
         entries = turn.journal.merge(absorbed, survivor)
         facts.absorb(absorbed, survivor, data)
@@ -74,8 +76,11 @@ def license_issued(turn: "Turn", event: Event, out: Out) -> None:
     old = _committed(turn, before) if before and before.issued.country == data.country else 0
     new = License(data)
     path = _allocation(turn, new)
-    if path is not None and _committed(turn, new) != old:
-        entries.append(journal.commit(path, _committed(turn, new) - old, _known(turn, path, data.valid_from)))
+    more = _committed(turn, new) - old
+    if path is not None and more > 0:
+        entries.append(journal.commit(path, more, _known(turn, path, data.valid_from)))
+    elif path is not None and more < 0:
+        entries.append(journal.void(path, -more, None))
     journal.facts.add("license", data.number, data)
     journal.facts.add("licenses", data.exporter, data)
     own = accounts.license(data.number)
@@ -109,7 +114,8 @@ def _allocation(turn: "Turn", license: License) -> str | None:
 
 
 def _given_back(turn: "Turn", license: License) -> list[Entry]:
-    path, amount = _allocation(turn, license), _committed(turn, license)
+    path = _allocation(turn, license)
+    amount = min(_committed(turn, license), max(0, turn.journal.balance(path))) if path is not None else 0
     return [turn.journal.void(path, amount, None)] if path is not None and amount else []
 
 
@@ -128,6 +134,7 @@ def veu_changed(turn: "Turn", event: Event, out: Out) -> None:
 def allocation_set(turn: "Turn", event: Event, out: Out) -> None:
     """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
     data: AllocationSet = event.data  # type: ignore[assignment]
+    _has_account(turn, data.account, data.valid_from)
     path = turn.journal.path(data.account)
     before = turn.journal.find(path)
     old = before.limit if before else None
@@ -148,13 +155,18 @@ def threshold_set(turn: "Turn", event: Event, out: Out) -> None:
 def usage_attested(turn: "Turn", event: Event, out: Out) -> None:
     """Use that this ledger did not see; takes the place of the same party's earlier attestation on the account."""
     data: UsageAttested = event.data  # type: ignore[assignment]
+    journal = turn.journal
+    _has_account(turn, data.account, data.as_of)
+    lower = journal.facts.attested(journal.path(data.account), data.by) - data.tpp
+    _not_below_zero(turn, data.account, lower, "/data/tpp")
     known = _known(turn, data.account, data.as_of)
-    _recorded(turn, event, out, [turn.journal.attest(data.account, data.tpp, data.by, known)])
+    _recorded(turn, event, out, [journal.attest(data.account, data.tpp, data.by, known)])
 
 
 def attrition_reported(turn: "Turn", event: Event, out: Out) -> None:
     """Items that no longer count towards an allocation (748.15(a)(2)(iii)(B))."""
     data: AttritionReported = event.data  # type: ignore[assignment]
+    _has_account(turn, data.account, data.date)
     _not_below_zero(turn, data.account, data.tpp, "/data/tpp")
     known = _known(turn, data.account, data.date)
     _recorded(turn, event, out, [turn.journal.credit(data.account, data.tpp, None, known)])
@@ -163,16 +175,35 @@ def attrition_reported(turn: "Turn", event: Event, out: Out) -> None:
 def adjustment_made(turn: "Turn", event: Event, out: Out) -> None:
     """A correction by hand, by two reviewers."""
     data: AdjustmentMade = event.data  # type: ignore[assignment]
-    if data.amount < 0:
-        _not_below_zero(turn, data.account, -data.amount, "/data/amount")
-    known = _known(turn, data.account, event.happened.date())
+    day = event.happened.date()
+    _has_account(turn, data.account, day)
+    _not_below_zero(turn, data.account, -data.amount, "/data/amount")
+    known = _known(turn, data.account, day)
     _recorded(turn, event, out, [turn.journal.adjust(data.account, data.amount, known)])
 
 
-def _not_below_zero(turn: "Turn", path: str, amount: int, pointer: str) -> None:
-    balance = turn.journal.balance(path)
-    if amount > balance:
-        raise Refused(pointer, "balance.negative", f"{amount:,} TPP are more than the balance of {path}, {balance:,}")
+def _not_below_zero(turn: "Turn", path: str, fall: int, pointer: str) -> None:
+    """Refuses a credit, an adjustment or a lower attestation of more than there is: it would make room for new debits.
+
+    What is pending does not count, since a void may still give it back; on a country licences commit it.
+    """
+    family = path.partition("/")[0]
+    there = turn.journal.balance(path) if family == "country" else turn.journal.there(path)
+    if fall > max(0, there):
+        message = f"{fall:,} TPP would come off {path}, which has {there:,}"
+        raise Refused(pointer, "balance.negative", message)
+
+
+def _has_account(turn: "Turn", path: str, day: date) -> None:
+    """Refuses what is stated of a country that has no allocation: of Supplement No. 5(a), D:5 and Macau."""
+    account = accounts.read(path)
+    if account is None or account.family != "country":
+        return
+    within = min(day, date(int(accounts.ALLOCATION_PERIOD[-4:]), 12, 31))
+    if turn.book.limit(path, within) is None:
+        raise Refused(
+            "/data/account", "account.invalid", f"{account.country} has no allocation under 742.6(b)(10)(iii)(B)"
+        )
 
 
 def match_cleared(turn: "Turn", event: Event, out: Out) -> None:

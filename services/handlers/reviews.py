@@ -8,7 +8,7 @@ import orjson
 from ledger.shipments import Shipment
 from schemas.envelope import Event
 from schemas.events import RecheckRequested, ReviewDecided, ReviewProposed
-from services.alerts import raise_alerts
+from services.alerts import exhaust_all, raise_alerts
 from services.decide import bare_decision, decision, owed
 from services.handlers.shipments import RELEASED, asked_of, duties, post_on_country, settle, stand, stand_still
 from services.judge import Judgement, judge
@@ -83,7 +83,7 @@ def proposed(turn: "Turn", event: Event, out: Out) -> str:
     told = {
         "causation": out.causation,
         "shipment_id": shipment.id,
-        "state": shipment.state,
+        "state": shipment.told_state,
         "entries": [],
         "proposal": proposal,
     }
@@ -104,7 +104,7 @@ def recheck(turn: "Turn", event: Event, out: Out) -> str | None:
         ids = journal.shipments.held(journal.path(data.account) if data.account else None)
     today = None if journal.ticked is None else datetime.fromtimestamp(journal.ticked // 1_000_000, UTC).date()
     released: list[tuple[Shipment, Judgement]] = []
-    held, skipped = [], []
+    held, skipped, shorts = [], [], []
     for identifier in ids:
         shipment = journal.shipments.find(identifier)
         if shipment is None:
@@ -117,6 +117,7 @@ def recheck(turn: "Turn", event: Event, out: Out) -> str | None:
         judgement = judge(turn, asked, shipment.reviewed, posted=left)
         if not judgement.passes:
             held.append(identifier)
+            shorts += judgement.shorts
             continue
         stand(shipment, judgement, "dispatched" if left else "released")
         if left:
@@ -127,7 +128,8 @@ def recheck(turn: "Turn", event: Event, out: Out) -> str | None:
     done = [shipment.id for shipment, _ in released]
     subject = data.shipment_id or event.subject
     told = {"causation": out.causation, "entries": [], "released": done, "held": held, "skipped": skipped}
-    out.add(RECORDED, subject, ({"shipment_id": data.shipment_id} if data.shipment_id else {}) | told)
+    record = out.add(RECORDED, subject, ({"shipment_id": data.shipment_id} if data.shipment_id else {}) | told)
+    exhaust_all(turn, out, shorts, record)
     for shipment, judgement in released:
         _release(turn, out, shipment, judgement)
     return data.shipment_id

@@ -11,7 +11,7 @@ from schemas import accounts
 from schemas.envelope import Event, parse
 from schemas.events import Authorization, Cancelled, Dispatched, Requested, Returned
 from schemas.plan import Case, Reason
-from services.alerts import exhaust, raise_alerts
+from services.alerts import exhaust_all, raise_alerts
 from services.decide import bare_decision, decision, owed, told
 from services.handlers import Refused
 from services.judge import Judgement, judge
@@ -59,7 +59,7 @@ def cancelled(turn: "Turn", event: Event, out: Out) -> str:
     entries = void(turn, shipment)
     shipment.state, shipment.codes = "cancelled", ""
     turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.state, entries)
+    record(turn, out, shipment.id, shipment.told_state, entries)
     return shipment.id
 
 
@@ -80,7 +80,7 @@ def dispatched(turn: "Turn", event: Event, out: Out) -> str:
     entries += post_on_country(turn, shipment)
     shipment.state = "dispatched"
     turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.state, entries)
+    record(turn, out, shipment.id, shipment.told_state, entries)
     return shipment.id
 
 
@@ -96,10 +96,7 @@ def _dispatched_anew(turn: "Turn", out: Out, shipment: Shipment, day: date) -> s
     entries += post_on_country(turn, shipment)
     turn.journal.shipments.put(shipment)
     duties(turn, shipment, judgement)
-    answer = record(turn, out, shipment.id, shipment.state, entries)
-    for short in judgement.shorts:
-        if short.debit.code == "quota.exhausted":
-            exhaust(turn, out, short.debit.account, short.limit, answer)
+    exhaust_all(turn, out, judgement.shorts, record(turn, out, shipment.id, shipment.told_state, entries))
     return shipment.id
 
 
@@ -139,22 +136,27 @@ def returned(turn: "Turn", event: Event, out: Out) -> str:
         main += back * line[1] * line[4]
     entries = _credited(turn, shipment, base, main)
     turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.state, entries)
+    record(turn, out, shipment.id, shipment.told_state, entries)
     return shipment.id
 
 
 def _credited(turn: "Turn", shipment: Shipment, base: int, main: int) -> list[Entry]:
-    entries = []
+    """The credits of what came back: `base` TPP of all .a lines, `main` of those under the authorization taken.
+
+    No credit takes an account below zero: what attrition or an onward shipment took off already is not credited again.
+    """
+    credits = []
     for path, amount in shipment.debits:
         family = path.partition("/")[0]
-        if family in ("nveu", "uveu") and base:
-            entries.append(turn.journal.credit(path, base, shipment.id))
-        elif family == "facility" and (base if amount < 0 else main):
-            entries.append(turn.journal.credit(path, -base if amount < 0 else main, shipment.id))
+        if family in ("nveu", "uveu"):
+            credits.append((path, base))
+        elif family == "facility":
+            credits.append((path, -base if amount < 0 else main))
     country = country_of(turn, shipment)
-    if country is not None and main:
-        entries.append(turn.journal.credit(country, main, shipment.id))
-    return entries
+    if country is not None:
+        credits.append((country, main))
+    capped = [(path, min(amount, max(0, turn.journal.there(path)))) for path, amount in credits]
+    return [turn.journal.credit(path, amount, shipment.id) for path, amount in capped if amount]
 
 
 # --- what handlers share ----------------------------------------------------------------------------------------------
@@ -236,9 +238,7 @@ def settle(
     data = decision(turn, out.next_id, out.causation, outcome, judgement, entries, obligations)
     identifier = out.add(passed if passes else HELD, shipment.id, data)
     raise_alerts(turn, out, entries, identifier)
-    for short in judgement.shorts:
-        if short.debit.code == "quota.exhausted":
-            exhaust(turn, out, short.debit.account, short.limit, identifier)
+    exhaust_all(turn, out, judgement.shorts, identifier)
     return identifier
 
 
@@ -258,11 +258,11 @@ def stand_still(
     if shipment is None:
         code, message = "shipment.unknown", f"No shipment {identifier} was ever presented."
     else:
-        facts["state"] = shipment.state
+        facts["state"] = shipment.told_state
         message = (
             message or f"Shipment {identifier} is {shipment.state.replace('_', ' ')}, which does not allow this event."
         )
-    more: dict[str, Any] = {"state": shipment.state} if shipment else {}
+    more: dict[str, Any] = {"state": shipment.told_state} if shipment else {}
     day = shipment.export_date.isoformat() if shipment else None
     reason = Reason(code, "wire contract, section 2", message, facts)
     out.add(

@@ -134,7 +134,7 @@ def observed(book: Book, case: Case, screening: Screening, want: Mapping[str, An
         "eccns": [line.eccn for line in screening.lines],
         "codes": [reason.code for reason in book.reasons(failed)] if failed else [],
         "lacking": sorted({reason.code for one in screening.options for reason in book.lacking(one)}),
-        "others": [one.authorization for one in book.alternatives(case)] if "others" in want else [],
+        "others": [one.authorization for one in book.alternatives(case, screening)] if "others" in want else [],
         "covers": [option.lines[line.line] for line in screening.lines] if option else [],
         "undecided": undecided.code if undecided else "none",
         "account": list(allocation) if allocation else [],

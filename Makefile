@@ -1,0 +1,61 @@
+# Everything works on a fresh clone that has Python (3.11 to 3.13), make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format schemas lock bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; name it with make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/run ## screen the examples and show balances and one explanation
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@echo "== examples/quickstart.jsonl: 21 events; one line is malformed on purpose"
+	@$(BIN)/tpp screen examples/quickstart.jsonl --ledger sqlite:///$(DEMO)/quickstart.db --out $(DEMO)/quickstart.jsonl || test $$? -eq 1
+	@$(BIN)/tpp balance --ledger sqlite:///$(DEMO)/quickstart.db
+	@$(BIN)/tpp explain SHP-0002 --ledger sqlite:///$(DEMO)/quickstart.db
+	@echo
+	@echo "== examples/gpu-clusters.jsonl.gz: the demand of 786 GPU clusters (Epoch AI, CC BY 4.0)"
+	@$(BIN)/tpp screen examples/gpu-clusters.jsonl.gz --ledger sqlite:///$(DEMO)/clusters.db --out $(DEMO)/clusters.jsonl
+	@$(BIN)/tpp balance 'uveu/*' 'nveu/*' 'aia/CON-SOFTBANK*' 'lpp/CON-[*' --ledger sqlite:///$(DEMO)/clusters.db
+	@echo "Answers: $(DEMO)/*.jsonl. Next: $(BIN)/tpp --help"
+
+test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m schemas.publish --check
+
+format: $(VENV)/dev ## format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
+	$(BIN)/python -m schemas.publish
+
+bench: $(VENV)/run ## events a second of tpp screen beside the bare limit, in one run
+	$(BIN)/python ops/bench.py
+
+lock: ## renew the two lock files (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,117 @@
+"""Measures `tpp screen` beside the bare limit: parsing the same lines and inserting the same rows, in one run.
+
+    python ops/bench.py                    50,000 events
+    python ops/bench.py --events 1000000   memory over a long run: compare its figure with that of 10,000
+
+The events are those of examples/gpu-clusters.jsonl.gz, again and again with other identifiers.
+"""
+
+import argparse
+import gzip
+import json
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TPP = Path(sys.executable).with_name("tpp")
+BATCH = 2048
+PREFIXES = (b"evt-", b"SHP-", b"CON-", b"FAC-")
+
+
+def write_events(path: Path, count: int) -> None:
+    """Writes so many events: the cluster events, in rounds that differ in their identifiers."""
+    lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines(keepends=True)
+    with path.open("wb") as file:
+        for index in range(count):
+            line = lines[index % len(lines)]
+            for prefix in PREFIXES:
+                line = line.replace(prefix, b"%s%d-" % (prefix, index // len(lines)))
+            file.write(line)
+
+
+def screen(events: Path, ledger: Path) -> tuple[float, int]:
+    """Seconds that `tpp screen` takes, and the most memory that it held, in KiB."""
+    command = [TPP, "screen", events, "--ledger", f"sqlite:///{ledger}", "--out", ledger.with_suffix(".jsonl")]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def rows_by_batch(ledger: Path) -> dict[str, dict[int, list[tuple[object, ...]]]]:
+    """Every row of the ledger, by table and by the batch in which it was written last."""
+    source = sqlite3.connect(ledger)
+    of_account = "SELECT a.*, max(e.n) FROM account a JOIN entry e ON e.account = a.id GROUP BY a.id"
+    of_attestation = "SELECT *, 1 FROM attestation"
+    queries = {name: f"SELECT *, n FROM {name}" for name in ("journal", "entry", "fact", "mention", "obligation")}
+    queries |= {"shipment": "SELECT *, last FROM shipment", "account": of_account, "attestation": of_attestation}
+    found: dict[str, dict[int, list[tuple[object, ...]]]] = {}
+    for name, query in queries.items():
+        batches: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+        for *row, n in source.execute(query):
+            batches[(n - 1) // BATCH].append(tuple(row))
+        found[name] = batches
+    source.close()
+    return found
+
+
+def bare(events: Path, ledger: Path, target: Path) -> float:
+    """Seconds to parse the same lines, insert the same rows in the same batches, fully durable, and write the answers."""
+    rows = rows_by_batch(ledger)
+    source = sqlite3.connect(ledger)
+    schema = [sql for (sql,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type != 'trigger'")]
+    source.close()
+    database = sqlite3.connect(target, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    for statement in schema:
+        database.execute(statement)
+    answers = target.with_suffix(".jsonl")
+    start = time.perf_counter()
+    with events.open("rb") as file, answers.open("w") as out:
+        batch = 0
+        while lines := [line for _, line in zip(range(BATCH), file, strict=False)]:
+            for line in lines:
+                json.loads(line)
+            database.execute("BEGIN IMMEDIATE")
+            for name, batches in rows.items():
+                if some := batches.get(batch):
+                    database.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(some[0]))})", some)
+            database.execute("COMMIT")
+            out.writelines(f"{row[-1]}\n" for row in rows["journal"].get(batch, ()))
+            batch += 1
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Runs both and prints events a second and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--only-screen", action="store_true", help="leave the bare limit out, which holds all rows in memory")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="tpp-bench-"))
+    try:
+        events, ledger = folder / "events.jsonl", folder / "ledger.db"
+        write_events(events, arguments.events)
+        seconds, kibibytes = screen(events, ledger)
+        result: dict[str, object] = {
+            "events": arguments.events,
+            "tpp screen, events/s": round(arguments.events / seconds),
+            "tpp screen, most memory, MiB": round(kibibytes / 1024),
+        }
+        if not arguments.only_screen:
+            limit = bare(events, ledger, folder / "bare.db")
+            result |= {"bare limit, events/s": round(arguments.events / limit), "share of the limit": round(limit / seconds, 3)}
+        print(json.dumps(result, indent=1))
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

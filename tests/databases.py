@@ -1,0 +1,215 @@
+"""Real databases for the tests: SQLite files, and a PostgreSQL that is found or started once for each test process."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from ledger.store import Store, ledger_url
+
+KINDS = ("sqlite", "postgresql")
+START_SECONDS = 60
+_NUMBERS = count()
+
+
+class Databases:
+    """Makes databases of one kind: empty ones, and ones that already hold an empty ledger."""
+
+    def __init__(self, kind: str, folder: Path, server: "Server | None" = None) -> None:
+        self.kind = kind
+        self._folder = folder
+        self._server = server
+
+    def empty(self) -> str:
+        """The URL of a new database without tables."""
+        if self._server is None:
+            return f"sqlite:///{self._folder / f'ledger-{next(_NUMBERS)}.db'}"
+        return self._server.create("template1")
+
+    def ledger(self) -> str:
+        """The URL of a new database with the tables of a ledger, nothing recorded."""
+        if self._server is None:
+            url = self.empty()
+            make(url)
+            return url
+        return self._server.create(self._server.template())
+
+    def drop(self, url: str) -> None:
+        """Throws a database away, whoever is connected to it."""
+        if self._server is not None:
+            self._server.drop(url)
+            return
+        database = str(ledger_url(url).database)
+        for end in ("", "-wal", "-shm"):
+            Path(database + end).unlink(missing_ok=True)
+
+
+def make(url: str) -> None:
+    """Opens a ledger once, which makes its tables."""
+    store = Store(url)
+    store.open()
+    store.close()
+
+
+class Server:
+    """A PostgreSQL server by the URL of a user who may create databases."""
+
+    def __init__(self, url: str) -> None:
+        self.url = ledger_url(url)
+        self._prefix = f"tpp_{os.getpid()}"
+        self._template = ""
+        self._made: set[str] = set()
+
+    def create(self, template: str) -> str:
+        """The URL of a new database, a copy of the template."""
+        name = f"{self._prefix}_{next(_NUMBERS)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._made.add(name)
+        return self.named(name)
+
+    def named(self, database: str) -> str:
+        """The URL of one of the server's databases."""
+        return self.url.set(database=database).render_as_string(hide_password=False)
+
+    def template(self) -> str:
+        """The name of a database that holds an empty ledger."""
+        if not self._template:
+            url = self.create("template1")
+            make(url)
+            self._template = str(ledger_url(url).database)
+        return self._template
+
+    def drop(self, url: str) -> None:
+        """Drops a database of this server."""
+        name = str(ledger_url(url).database)
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._made.discard(name)
+
+    def clean(self) -> None:
+        """Drops every database that was made."""
+        for name in sorted(self._made):
+            self.drop(self.named(name))
+
+    def execute(self, statement: str) -> None:
+        """Runs one statement outside of a transaction."""
+        with psycopg.connect(dsn(self.url), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def dsn(url: URL) -> str:
+    """The connection string of psycopg for a URL of SQLAlchemy."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL: the one of TPP_TEST_POSTGRES, else in a container, else of the machine's own binaries.
+
+    Where there is none the test is skipped, and fails where the environment says CI.
+    """
+    for found in (_named_server, _container, _own_server):
+        with found() as server:
+            if server is not None:
+                yield server
+                return
+    message = "no PostgreSQL: set TPP_TEST_POSTGRES to a URL, or install Docker or the package postgresql"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def _named_server() -> Iterator[Server | None]:
+    url = os.environ.get("TPP_TEST_POSTGRES")
+    server = Server(url) if url else None
+    yield server
+    if server is not None:
+        server.clean()
+
+
+@contextmanager
+def _container() -> Iterator[Server | None]:
+    if not _docker_answers():
+        yield None
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from testcontainers.postgres import PostgresContainer
+
+        with PostgresContainer("postgres:17", driver="psycopg") as container:
+            yield Server(container.get_connection_url())
+
+
+def _docker_answers() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        return subprocess.run([docker, "info"], capture_output=True, timeout=10, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _programs() -> Path | None:
+    on_path = shutil.which("initdb")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
+    candidates = [*([Path(on_path).resolve().parent] if on_path else []), *folders]
+    return next((folder for folder in candidates if (folder / "postgres").exists()), None)
+
+
+@contextmanager
+def _own_server() -> Iterator[Server | None]:
+    programs = _programs()
+    if programs is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tpp-pg-"))
+    user = "nobody" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        data = folder / "data"
+        made = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
+        with (folder / "log").open("wb") as log:
+            told = {"listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "on"}
+            options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
+            command = [programs / "postgres", "-D", data, *options]
+            process = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
+        server = Server(f"postgresql+psycopg://postgres@/postgres?host={folder}")
+        _wait(server, process, folder / "log")
+        yield server
+    finally:
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    last = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            server.execute("SELECT 1")
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > last:
+                pytest.fail(f"PostgreSQL did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+        else:
+            return
+
+
+Fresh = Callable[[], str]
+"""Makes a database of its own and gives its URL."""

@@ -1,0 +1,163 @@
+"""A ledger made by migrations is the ledger that the program makes; opening and migrating are safe at any time."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from databases import Databases
+from ledger import migrate, tables
+from ledger.store import VERSION, LedgerError, Store
+
+HEAD_ROW = (1, 0, 0, 0, 0, None)
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A connection to a database."""
+    store = Store(url)
+    try:
+        with store.read() as connection:
+            yield connection
+    finally:
+        store.close()
+
+
+def told(url: str) -> dict[str, Any]:
+    """All that a database says of its tables: columns, keys, constraints, indexes, options, triggers, rows of `head`."""
+    with reading(url) as connection:
+        found: dict[str, Any] = {"head row": [tuple(row) for row in connection.execute(tables.head.select())]}
+        looks = inspect(connection)
+        for name in looks.get_table_names():
+            if name == "alembic_version":
+                continue
+            columns = [{**column, "type": repr(column["type"])} for column in looks.get_columns(name)]
+            keys = looks.get_pk_constraint(name)
+            checks = sorted((check["name"] or "", check["sqltext"]) for check in looks.get_check_constraints(name))
+            indexes = sorted(looks.get_indexes(name), key=lambda index: str(index["name"]))
+            uniques = sorted(looks.get_unique_constraints(name), key=str)
+            found[name] = (columns, keys, checks, indexes, uniques, looks.get_table_options(name))
+        if connection.dialect.name == "postgresql":
+            found["comments"] = {name: looks.get_table_comment(name) for name in looks.get_table_names()}
+            found["triggers"] = [
+                tuple(row)
+                for row in connection.execute(
+                    text("SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1")
+                )
+            ]
+            found["function"] = connection.execute(text("SELECT prosrc FROM pg_proc WHERE proname = 'tpp_append_only'")).all()
+        else:
+            query = text("SELECT name, sql FROM sqlite_master WHERE name <> 'alembic_version' ORDER BY name")
+            found["sql"] = {name: " ".join((sql or "").split()) for name, sql in connection.execute(query)}
+    return found
+
+
+def test_migrations_make_what_the_program_makes(databases: Databases) -> None:
+    migrated, made = databases.empty(), databases.ledger()
+    assert migrate.upgrade(migrated) == (None, VERSION)
+    assert told(migrated) == told(made)
+    assert told(made)["head row"] == [HEAD_ROW]
+    with reading(migrated) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, tables.metadata) == []
+    databases.drop(migrated)
+    databases.drop(made)
+
+
+def test_a_migrated_ledger_opens(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    store = Store(empty_url)
+    store.open()
+    assert store.version() == VERSION
+    store.close()
+
+
+def test_migrating_again_changes_nothing(ledger_url: str) -> None:
+    before = told(ledger_url)
+    assert migrate.upgrade(ledger_url) == (VERSION, VERSION)
+    assert migrate.upgrade(ledger_url) == (VERSION, VERSION)
+    assert told(ledger_url) == before
+
+
+def test_a_ledger_of_another_revision_is_refused_with_the_remedy(ledger_url: str) -> None:
+    _set_revision(ledger_url, "0000")
+    store = Store(ledger_url)
+    with pytest.raises(LedgerError, match="tpp migrate") as raised:
+        store.open()
+    store.close()
+    assert "0000" in str(raised.value)
+    assert VERSION in str(raised.value)
+
+
+def test_a_ledger_of_a_later_program_is_not_migrated(ledger_url: str) -> None:
+    _set_revision(ledger_url, "9999")
+    with pytest.raises(LedgerError, match="9999"):
+        migrate.upgrade(ledger_url)
+
+
+def _set_revision(url: str, revision: str) -> None:
+    store = Store(url)
+    with store.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    store.close()
+
+
+OPEN = "from ledger.store import Store; s = Store(url); s.open(); print(s.version())"
+MIGRATE = "from ledger.migrate import upgrade; print(upgrade(url)[1])"
+
+
+def _at_once(program: str, url: str, many: int) -> list[tuple[int, str, str]]:
+    """The exit code, output and errors of processes that run a program at one moment, all imports done."""
+    program = f"import sys; import ledger.store, ledger.migrate; url = sys.argv[1]; print(flush=True); sys.stdin.readline(); {program}"
+    command = [sys.executable, "-c", program, url]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(many)]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ended = []
+    for process in processes:
+        out, error = process.communicate(timeout=90)
+        ended.append((process.returncode, out.strip(), error.strip()))
+    return ended
+
+
+@pytest.mark.parametrize("program", [OPEN, MIGRATE], ids=["open", "migrate"])
+def test_processes_that_make_one_ledger_at_once(databases: Databases, program: str) -> None:
+    for _ in range(3):
+        url = databases.empty()
+        assert _at_once(program, url, 2) == [(0, VERSION, "")] * 2
+        with reading(url) as connection:
+            assert [tuple(row) for row in connection.execute(tables.head.select())] == [HEAD_ROW]
+        databases.drop(url)
+
+
+def test_a_new_file_is_opened_while_another_process_makes_its_first_table(tmp_path: Path) -> None:
+    """SQLite answers the change to WAL with `database is locked` at once, whatever the busy timeout is."""
+    file = tmp_path / "ledger.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE t (x)")
+    later = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    later.start()
+    store = Store(f"sqlite:///{file}")
+    try:
+        store.open()
+        assert store.version() == VERSION
+    finally:
+        later.join()
+        other.close()
+        store.close()
