@@ -1,8 +1,8 @@
 """Settings from the environment or a `.env` file in the working folder; the command line wins (contract, section 8)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -20,10 +20,22 @@ def _switches(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """What an operator may set. `switches`: readings of the law that differ from the default."""
+    """What an operator may set (contract, section 8).
+
+    `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`: `host:port`
+    on which a part serves /metrics and /health.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")
 
     ledger_url: str = "sqlite:///tpp-ledger.db"
     rulebook: str = "ai-diffusion"
     switches: Annotated[dict[str, bool], NoDecode, BeforeValidator(_switches)] = Field(default_factory=dict)
+    broker: str | None = None
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ca_file: str | None = None
+    group: str = "tpp-ledger"
+    metrics: str | None = None
