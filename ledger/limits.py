@@ -48,7 +48,8 @@ def shortfalls(
     """The debits that would pass their limit or take their account below zero; none where all fit.
 
     `balances` are those before the option, of every debited account and of the wholes of its shares; `limits` are
-    those in force, by account; `there` is what has come into a facility and may leave it. A share passes at exactly its percentage (Supplement No. 10 to part 748, paragraph 6).
+    those in force, by account; `there` is what has come into a facility and may leave it. A share passes at exactly
+    its percentage (Supplement No. 10 to part 748, paragraph 6).
 
     >>> debit = Debit("lpp/CON-70/2025", 26_914_400, 26_900_000, "15 CFR 740.29(d)")
     >>> [short.short_by for short in shortfalls([debit], {debit.account: 0}, {debit.account: 26_900_000})]

@@ -23,8 +23,8 @@ class Shipment:
     """One life of a shipment. Record numbers point into the journal; amounts are in TPP.
 
     `debits`: account and amount of what it has pending or posted. `lines`: number, TPP of one unit that counts, units
-    asked, units returned. `claim`: what a reviewer put in the place of the claim. `reviewed`: reasons that reviewers set
-    aside, each a code with its facts.
+    asked, units returned, whether the authorization taken covers it. `claim`: what a reviewer put in the place of the
+    claim. `reviewed`: reasons that reviewers set aside, each a code with its facts.
     """
 
     id: str
@@ -72,8 +72,10 @@ class Shipment:
         }
         expires = self.expires.isoformat() if self.expires and self.pending else None
         return (
-            self.id, self.state, self.first, self.asked, self.last, self.held if self.holding else None, self.codes,
-            self.export_date.isoformat(), self.ship_to, expires, self.tpp, orjson.dumps({k: v for k, v in terms.items() if v}).decode(),
+            self.id, self.state, self.first, self.asked, self.last, self.held if self.holding else None,
+            self.codes,
+            self.export_date.isoformat(), self.ship_to, expires, self.tpp,
+            orjson.dumps({k: v for k, v in terms.items() if v}).decode(),
         )  # fmt: skip
 
     @classmethod
@@ -128,7 +130,7 @@ class Shipments:
     # --- the work list ---------------------------------------------------------------------------------------------
 
     def held(self, account: str | None = None) -> list[str]:
-        """The held shipments, in the order in which they were first presented; of one account: those that wait for it."""
+        """The held shipments, in the order in which they were first presented; of an account: its waiting ones."""
         self._journal.flush()
         table, waiting = tables.shipment, tables.waiting
         query = select(table.c.id).where(table.c.state.in_(HELD_STATES)).order_by(table.c.first)
@@ -185,13 +187,12 @@ class Shipments:
         """Notes that what was owed has been sent; whether anything was owed."""
         self._journal.flush()
         table = tables.obligation
-        found = self._journal.connection.execute(
-            update(table).where(table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat()).values(state="met")
-        )  # fmt: skip
+        this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat())
+        found = self._journal.connection.execute(update(table).where(*this).values(state="met"))
         return bool(found.rowcount)
 
     def falling_due(self, day: date) -> list[tuple[str, str, date, str, str]]:
-        """What is open and falls due, or is overdue, and was not announced as such: subject, kind, due, citation, state."""
+        """What is open, falls due or is overdue, and was not announced so: subject, kind, due, citation, state."""
         self._journal.flush()
         table = tables.obligation
         query = (
@@ -204,9 +205,8 @@ class Shipments:
         found = []
         for subject, kind, due, citation in rows:
             state = "overdue" if due < day.isoformat() else "due"
-            self._journal.connection.execute(
-                update(table).where(table.c.subject == subject, table.c.kind == kind, table.c.due == due).values(announced=state)
-            )  # fmt: skip
+            this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due)
+            self._journal.connection.execute(update(table).where(*this).values(announced=state))
             found.append((subject, kind, date.fromisoformat(due), citation, state))
         return found
 

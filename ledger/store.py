@@ -99,7 +99,7 @@ class Store:
 
     @contextmanager
     def begin(self, keep: bool = True) -> Iterator[Connection]:
-        """A transaction that writes; it commits at the end, and rolls back where an exception passes or `keep` is false."""
+        """A transaction that writes; it commits at the end, and rolls back on an exception or where `keep` is false."""
         with self.engine.connect() as connection, connection.begin() as transaction:
             yield connection
             if not keep:
@@ -215,7 +215,7 @@ def create_tables(connection: Connection) -> None:
 
 
 def retryable(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed if it is run again: a serialization failure, a deadlock, a lost connection."""
+    """Whether the transaction may succeed if run again: a serialization failure, a deadlock, a lost connection."""
     if error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None)

@@ -65,7 +65,9 @@ def bare(events: Path, ledger: Path, target: Path) -> float:
     """Seconds to parse the same lines, insert the same rows in the same batches, fully durable, and write the answers."""
     rows = rows_by_batch(ledger)
     source = sqlite3.connect(ledger)
-    schema = [sql for (sql,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type != 'trigger'")]
+    schema = [
+        sql for (sql,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type != 'trigger'")
+    ]
     source.close()
     database = sqlite3.connect(target, isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
@@ -93,7 +95,9 @@ def main() -> None:
     """Runs both and prints events a second and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=50_000)
-    parser.add_argument("--only-screen", action="store_true", help="leave the bare limit out, which holds all rows in memory")
+    parser.add_argument(
+        "--only-screen", action="store_true", help="leave the bare limit out, which holds all rows in memory"
+    )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tpp-bench-"))
     try:
@@ -107,7 +111,10 @@ def main() -> None:
         }
         if not arguments.only_screen:
             limit = bare(events, ledger, folder / "bare.db")
-            result |= {"bare limit, events/s": round(arguments.events / limit), "share of the limit": round(limit / seconds, 3)}
+            result |= {
+                "bare limit, events/s": round(arguments.events / limit),
+                "share of the limit": round(limit / seconds, 3),
+            }
         print(json.dumps(result, indent=1))
     finally:
         shutil.rmtree(folder)

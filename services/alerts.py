@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ledger.journal import Entry
+from ledger.account import Entry
 from ledger.limits import Short
 from schemas import accounts
 from services.out import ALERT, Out
@@ -49,7 +49,7 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
 
 
 def raise_alerts(turn: "Turn", out: Out, entries: Sequence[Entry], crossed_by: str) -> None:
-    """Raises what the entries of one decision or record cause, once for each account whatever the number of its entries."""
+    """Raises what the entries of one decision or record cause, once for each account however many its entries are."""
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
     for entry in entries:

@@ -54,8 +54,8 @@ def main() -> None:
 def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out: str | None) -> None:
     """Run event files through the ledger and write the answers.
 
-    FILE is JSONL, may end in .gz, and - is standard input. Each line gives its answer, then the alerts and other events that it
-    caused. A file that is run again gives the same answers and moves nothing. Exit 1 where lines were rejected.
+    FILE is JSONL, may end in .gz, and - is standard input. Each line gives its answer, then the alerts and other events
+    that it caused. A file that is run again gives the same answers and moves nothing. Exit 1 where lines were rejected.
 
     \b
     Example:

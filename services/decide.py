@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.journal import Entry
+from ledger.account import Entry
 from ledger.limits import Short
 from schemas.plan import Debit, Finding, Obligation, Reason, Result
 from services.judge import Judgement
@@ -126,7 +126,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _short(short: Short) -> dict[str, Any]:
     debit = short.debit
     detail = (
-        f"{debit.account}: {debit.amount:,} TPP asked, {short.available:,} of {short.limit:,} available, {short.short_by:,} short"
+        f"{debit.account}: {debit.amount:,} TPP asked, {short.available:,} of {short.limit:,} available, "
+        f"{short.short_by:,} short"
         if not debit.floor
         else f"{debit.account}: {-debit.amount:,} TPP to leave, {short.available:,} in it"
     )
@@ -139,7 +140,7 @@ def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
 
 
 def owed(judgement: Judgement) -> list[Obligation]:
-    """What the option taken obliges to; a duty that arises at a balance only where an entry brought the account there."""
+    """What the option taken obliges to; a duty that arises at a balance only where an entry brought it there."""
     if judgement.chosen is None:
         return []
     planned = judgement.chosen.obligations

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from ledger.journal import Journal, Ledger, Overflow
+from ledger.account import Overflow
+from ledger.journal import Journal, Ledger
 from ledger.mail import Known
 from ledger.store import LedgerCorrupt, LedgerError, retryable
 from rulebook import Book
@@ -31,7 +32,10 @@ _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message as received: its bytes, and where it came from (`{file, line}`, `{topic, partition, offset}`, `{request}`)."""
+    """A message as received: its bytes, and where it came from.
+
+    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`.
+    """
 
     raw: bytes
     position: Mapping[str, Any]
@@ -107,8 +111,8 @@ class Engine:
     def run(self, records: Sequence[Record]) -> list[list[str]]:
         """For each record, in order, everything given out for it: its answer first, each a line of JSON.
 
-        All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails on is
-        tried alone, three times, and then rejected with `internal.error`. Raises where the database fails.
+        All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails
+        on is tried alone, three times, and then rejected with `internal.error`. Raises where the database fails.
         """
         return self.decide(self.read(records))
 

@@ -1,4 +1,4 @@
-"""A shipment's records as a memo: what was asked, what was tried with citations, what was decided, what must be filed."""
+"""A shipment's records as a memo: what was asked, tried with citations, decided, and what must be filed."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,8 @@ def _asked(event: Event) -> Iterator[str]:
     data: Any = event.data
     if isinstance(data, Requested):
         yield from _wrapped(
-            f"Asked: {data.transaction} from {data.ship_from} to {data.ship_to} on {data.export_date}, for {data.end_use.replace('_', ' ')}. "
+            f"Asked: {data.transaction} from {data.ship_from} to {data.ship_to} on {data.export_date}, "
+            f"for {data.end_use.replace('_', ' ')}. "
             f"Exporter {_party(data.exporter)}; ultimate consignee {_party(data.ultimate_consignee)}."
         )
         for item in data.items:
@@ -108,7 +109,8 @@ def _moved(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         of = f" of {entry['limit']:,}" if entry["limit"] is not None else ""
         yield from _wrapped(
-            f"{entry['account']}: {entry['amount']:,} {entry['state']}, balance {entry['balance']:,}{of} (entry {entry['entry']}).",
+            f"{entry['account']}: {entry['amount']:,} {entry['state']}, "
+            f"balance {entry['balance']:,}{of} (entry {entry['entry']}).",
             "    ",
         )
 

@@ -25,7 +25,7 @@ _TYPE = '"type":"'
 
 
 def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Record]]:
-    """The lines of the files in order, in batches; empty lines are left out. `read` is told how many bytes of them were read."""
+    """The lines of the files in order, in batches, without the empty ones; `read` is told how many bytes were read."""
     for name in files:
         lines = _standard_input() if name == "-" else _file(name, read)
         batch: list[Record] = []
@@ -85,7 +85,7 @@ def _split(text: bytes) -> list[bytes]:
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """The items, each made in another thread while the one before it is worked on: databases work outside of Python's lock."""
+    """The items, each made in another thread while the one before it is worked on and the database has Python wait."""
     with ThreadPoolExecutor(1) as pool:
         end = object()
         coming = pool.submit(next, items, end)

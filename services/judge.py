@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ledger.journal import Entry
+from ledger.account import Entry
 from ledger.limits import Short
 from schemas import accounts
 from schemas.events import Requested
@@ -50,8 +50,8 @@ class Judgement:
 def judge(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
-    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only where
-    it stands now just as the reviewer saw it; of the shares of a validated end-user the account alone decides.
+    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
+    where it stands now just as the reviewer saw it; of the shares of a validated end-user the account alone decides.
     """
     facts = turn.journal.facts.about(asked)
     seen = {(code, dumps_sorted(told)) for code, told in reviewed}
@@ -97,7 +97,7 @@ def dumps_sorted(facts: Mapping[str, Any]) -> str:
 
 
 def _against(turn: "Turn", result: Judgement) -> list[Reason]:
-    """Why nothing fits: of a claimed authorization its own reasons, else what is lacking and that a licence is needed."""
+    """Why nothing fits: the reasons of the claimed authorization, else what is lacking and that a licence is needed."""
     screening, book, case = result.screening, turn.book, result.case
     reasons: list[Reason] = []
     claimed = case.asked.authorization is not None
@@ -149,10 +149,10 @@ def short_reason(turn: "Turn", result: Judgement, option: Option, short: Short) 
         "balance": short.balance,
     }
     message = (
-        f"{facts['account']} has {short.available:,} TPP available and {asked:,} are asked: {short.short_by:,} too many "
-        f"({short.balance:,} of {short.limit:,} used)."
+        f"{facts['account']} has {short.available:,} TPP available and {asked:,} are asked: "
+        f"{short.short_by:,} too many ({short.balance:,} of {short.limit:,} used)."
         if not debit.floor
-        else f"{asked:,} TPP are to leave facility {debit.account.partition('/')[2]}, and {short.available:,} are in it: "
+        else f"{asked:,} TPP are to leave facility {debit.account.partition('/')[2]}, {short.available:,} are in it: "
         f"{short.short_by:,} too many."
     )
     counted = [line for line in result.screening.lines if line.tpp and _counts(option, debit, line.line)]
@@ -175,7 +175,7 @@ def _counts(option: Option, debit: Debit, line: int) -> bool:
 
 
 def fits_from(turn: "Turn", debit: Debit, asked: int, day: date) -> date | None:
-    """The first later day on which the whole debit fits by itself, if one is known: a new year, a new quarter, a limit set."""
+    """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
     if debit.floor or isinstance(debit.limit, Share):
         return None
     journal = turn.journal

@@ -22,8 +22,8 @@ def _switches(value: object) -> object:
 class Settings(BaseSettings):
     """What an operator may set (contract, section 8).
 
-    `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`: `host:port`
-    on which a part serves /metrics and /health.
+    `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`:
+    `host:port` on which a part serves /metrics and /health.
     """
 
     model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")

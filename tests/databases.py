@@ -163,7 +163,9 @@ def _docker_answers() -> bool:
 
 def _programs() -> Path | None:
     on_path = shutil.which("initdb")
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
+    folders = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True
+    )
     candidates = [*([Path(on_path).resolve().parent] if on_path else []), *folders]
     return next((folder for folder in candidates if (folder / "postgres").exists()), None)
 
@@ -181,7 +183,19 @@ def _own_server() -> Iterator[Server | None]:
     process: subprocess.Popen[bytes] | None = None
     try:
         data = folder / "data"
-        made = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        made = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
         subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
         with (folder / "log").open("wb") as log:
             told = {"listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "on"}

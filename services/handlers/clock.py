@@ -20,7 +20,7 @@ HORIZON_DAYS = 365
 
 
 def ticked(turn: "Turn", event: Event, out: Out) -> None:
-    """Lets approvals lapse that have not left, and announces what is owed; an earlier tick than the last changes nothing."""
+    """Lets approvals lapse that have not left, announces what is owed, forecasts; an earlier tick changes nothing."""
     from services.engine import microseconds
 
     data: ClockTicked = event.data  # type: ignore[assignment]

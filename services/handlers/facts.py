@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ledger.account import Entry
 from ledger.facts import ALL
-from ledger.journal import Entry
 from ledger.limits import limit_value
 from schemas import accounts
 from schemas.envelope import Event

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from ledger.journal import Entry
+from ledger.account import Entry
 from ledger.shipments import Shipment
 from ledger.store import LedgerCorrupt
 from schemas import accounts
