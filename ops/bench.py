@@ -62,7 +62,7 @@ def rows_by_batch(ledger: Path) -> dict[str, dict[int, list[tuple[object, ...]]]
 
 
 def bare(events: Path, ledger: Path, target: Path) -> float:
-    """Seconds to parse the same lines, insert the same rows in the same batches, fully durable, and write the answers."""
+    """Seconds to parse the same lines, insert the same rows in the same batches, durably, and write the answers."""
     rows = rows_by_batch(ledger)
     source = sqlite3.connect(ledger)
     schema = [

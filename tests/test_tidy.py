@@ -121,17 +121,15 @@ def test_no_country_figure_or_eccn_stands_in_code() -> None:
         "6500",
         "633000000",
     }
-    found = []
-    for path in SOURCES:
-        if path.is_relative_to(ROOT / "schemas"):
-            continue
-        for text in _texts(path):
-            if (
-                text in figures
-                or re.fullmatch("[A-Z]{2}", text)
-                or (eccn.search(text) and "CFR" not in text and "ECCN" not in text)
-            ):
-                found.append(f"{path.relative_to(ROOT)}: {text}")
+    code = [path for path in SOURCES if not path.is_relative_to(ROOT / "schemas")]
+    texts = [(path, text) for path in code for text in _texts(path)]
+    found = [
+        f"{path.relative_to(ROOT)}: {text}"
+        for path, text in texts
+        if text in figures
+        or re.fullmatch("[A-Z]{2}", text)
+        or (eccn.search(text) and "CFR" not in text and "ECCN" not in text)
+    ]
     assert found == []
 
 
