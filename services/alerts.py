@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledger.account import Entry
 from ledger.limits import Short
 from schemas import accounts
 from services.out import ALERT, Out
-
-if TYPE_CHECKING:
-    from services.engine import Turn
-
+from services.turn import Turn
 
 QUOTA = "quota.exhausted"
 
@@ -23,7 +20,7 @@ def _fraction(text: str) -> tuple[int, int]:
     return share.numerator, share.denominator
 
 
-def thresholds(turn: "Turn", path: str) -> Sequence[str | int]:
+def thresholds(turn: Turn, path: str) -> Sequence[str | int]:
     """Where alerts are raised on an account: as set for it, else for the latest pattern that fits, else by the book."""
     made = turn.journal.facts.thresholds()
     if not made:
@@ -48,7 +45,7 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
     return before * whole < part * limit <= balance * whole
 
 
-def raise_alerts(turn: "Turn", out: Out, entries: Sequence[Entry], crossed_by: str) -> None:
+def raise_alerts(turn: Turn, out: Out, entries: Sequence[Entry], crossed_by: str) -> None:
     """Raises what the entries of one decision or record cause, once for each account however many its entries are."""
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
@@ -67,7 +64,7 @@ def raise_alerts(turn: "Turn", out: Out, entries: Sequence[Entry], crossed_by: s
             replenish(turn, out, path, crossed_by)
 
 
-def exhaust_all(turn: "Turn", out: Out, shorts: Sequence[Short], crossed_by: str) -> None:
+def exhaust_all(turn: Turn, out: Out, shorts: Sequence[Short], crossed_by: str) -> None:
     """Raises which accounts refused a debit for want of quota, each once until room comes back."""
     for short in shorts:
         account = turn.journal.account(short.debit.account)
@@ -79,7 +76,7 @@ def exhaust_all(turn: "Turn", out: Out, shorts: Sequence[Short], crossed_by: str
         _alert(out, account.path, "exhausted", account.balance, short.limit, crossed_by)
 
 
-def replenish(turn: "Turn", out: Out, path: str, crossed_by: str) -> None:
+def replenish(turn: Turn, out: Out, path: str, crossed_by: str) -> None:
     """Raises that room came back to an account that had refused a debit."""
     account = turn.journal.find(path)
     if account is None or not account.refused or (account.limit is not None and account.balance >= account.limit):

@@ -1,15 +1,13 @@
 """A judgement as the data of a decision (contract, section 3); no input or output."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledger.account import Entry
 from ledger.limits import Short
 from schemas.plan import Debit, Finding, Obligation, Reason, Result
 from services.judge import Judgement
-
-if TYPE_CHECKING:
-    from services.engine import Turn
+from services.turn import Turn
 
 
 def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -33,7 +31,7 @@ def reasons_told(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
 
 
 def decision(
-    turn: "Turn",
+    turn: Turn,
     decision_id: str,
     causation: Mapping[str, str],
     outcome: str,
@@ -71,7 +69,7 @@ def decision(
 
 
 def bare_decision(
-    turn: "Turn", decision_id: str, causation: Mapping[str, str], shipment_id: str, outcome: str, law_as_of: str | None,
+    turn: Turn, decision_id: str, causation: Mapping[str, str], shipment_id: str, outcome: str, law_as_of: str | None,
     tpp: int = 0, entries: Sequence[Entry] = (), reasons: Sequence[Reason] = (), **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """The data of a decision that screened nothing: an expiry, a denial, an event that the shipment's state refuses."""

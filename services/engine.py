@@ -18,14 +18,14 @@ from rulebook import Book
 from schemas import accounts
 from schemas.envelope import Error, Event, Rejection, parse, rejection_id, same_content
 from schemas.events import Requested
-from services.handlers import HANDLERS, Refused
+from services.handlers import HANDLERS
 from services.out import REJECTED, SOURCE, Out, dumps, refused, rejection_text
+from services.turn import Refused, Turn, microseconds
 
 LONE_TRIES = 3
 """How often an event that the program fails on is tried alone before it is rejected."""
 
 RETRIES = 6
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
 """The members of an event's data under which facts are kept."""
 
@@ -39,23 +39,6 @@ class Record:
 
     raw: bytes
     position: Mapping[str, Any]
-
-
-class Turn:
-    """What handlers work with while a batch is decided: the ledger in its transaction, and the book of law."""
-
-    def __init__(self, journal: Journal, book: Book, software: str) -> None:
-        self.journal = journal
-        self.book = book
-        self._software = software
-
-    def basis(self, lists: Sequence[str]) -> dict[str, Any]:
-        """What a decision rests on besides the events: the law's values, the lists that were searched, the program."""
-        return {
-            "rulebook_digest": self.book.digest,
-            "lists": [{"name": name} for name in lists],
-            "software": self._software,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +69,6 @@ def _rejected(parsed: Parsed, failure: _Failed) -> Parsed:
     else:
         error = Error("", "internal.error", f"the program failed on this event: {type(cause).__name__}: {cause}")
     return Parsed(parsed.record, refused(event, (error,)), parsed.rejection)
-
-
-def microseconds(instant: datetime) -> int:
-    """An instant as microseconds since 1970 (UTC)."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def wall_clock() -> int:

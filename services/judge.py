@@ -13,10 +13,10 @@ from ledger.limits import Short
 from schemas import accounts
 from schemas.events import Requested
 from schemas.plan import Case, Debit, Option, Reason, Share
+from services.turn import Turn
 
 if TYPE_CHECKING:
     from rulebook.screen import Screening
-    from services.engine import Turn
 
 SHARE = "veu.share_exceeded"
 
@@ -47,7 +47,7 @@ class Judgement:
         return [short for _, shorts in self.tried for short in shorts]
 
 
-def judge(turn: "Turn", asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
+def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
     `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
@@ -75,7 +75,7 @@ def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> fr
     return frozenset(reason.code for reason in reasons) - unseen
 
 
-def _tried(turn: "Turn", case: Case) -> Judgement:
+def _tried(turn: Turn, case: Case) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; nothing is moved."""
     screening = turn.book.screen(case)
     result = Judgement(case, screening)
@@ -96,7 +96,7 @@ def dumps_sorted(facts: Mapping[str, Any]) -> str:
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _against(turn: "Turn", result: Judgement) -> list[Reason]:
+def _against(turn: Turn, result: Judgement) -> list[Reason]:
     """Why nothing fits: the reasons of the claimed authorization, else what is lacking and that a licence is needed."""
     screening, book, case = result.screening, turn.book, result.case
     reasons: list[Reason] = []
@@ -137,7 +137,7 @@ def _distinct(reasons: Sequence[Reason]) -> list[Reason]:
     return list({(reason.code, dumps_sorted(reason.facts)): reason for reason in reasons}.values())
 
 
-def short_reason(turn: "Turn", result: Judgement, option: Option, short: Short) -> Reason:
+def short_reason(turn: Turn, result: Judgement, option: Option, short: Short) -> Reason:
     """The reason of one account that has no room, with what would fit and from when."""
     debit, asked = short.debit, abs(short.debit.amount)
     facts: dict[str, Any] = {
@@ -174,7 +174,7 @@ def _counts(option: Option, debit: Debit, line: int) -> bool:
     return option.lines.get(line) == option.authorization
 
 
-def fits_from(turn: "Turn", debit: Debit, asked: int, day: date) -> date | None:
+def fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
     """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
     if debit.floor or isinstance(debit.limit, Share):
         return None

@@ -120,7 +120,7 @@ def instant(text: str | None) -> int | None:
     from pydantic_core import PydanticCustomError
 
     from schemas.values import parse_day, parse_instant
-    from services.engine import microseconds
+    from services.turn import microseconds
 
     if text is None:
         return None

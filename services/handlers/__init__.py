@@ -1,26 +1,13 @@
 """One function for each type of event that comes in: `(turn, event, out)` to the shipment it concerns, if any."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from schemas.envelope import Error, Event
+from schemas.envelope import Event
+from services.handlers import clock, facts, reviews, shipments
 from services.out import Out
+from services.turn import Turn
 
-if TYPE_CHECKING:
-    from services.engine import Turn
-
-Handler = Callable[["Turn", Event, Out], str | None]
-
-
-class Refused(Exception):
-    """An event that reads well and cannot be taken as things stand; raised before anything is moved."""
-
-    def __init__(self, pointer: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.errors = (Error(pointer, code, message),)
-
-
-from services.handlers import clock, facts, reviews, shipments  # noqa: E402  (the handlers raise Refused)
+Handler = Callable[[Turn, Event, Out], str | None]
 
 HANDLERS: dict[str, Handler] = {
     "tpp.shipment.requested.v1": shipments.requested,

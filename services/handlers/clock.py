@@ -1,7 +1,6 @@
 """Ticks: the only way in which time passes."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from schemas import accounts
 from schemas.envelope import Event
@@ -10,19 +9,15 @@ from services.alerts import raise_alerts
 from services.decide import bare_decision
 from services.handlers.shipments import void
 from services.out import ALERT, OBLIGATION_DUE, RECORDED, Out
-
-if TYPE_CHECKING:
-    from services.engine import Turn
+from services.turn import Turn, microseconds
 
 EXPIRED = "tpp.shipment.expired.v1"
 WINDOW_DAYS = 90
 HORIZON_DAYS = 365
 
 
-def ticked(turn: "Turn", event: Event, out: Out) -> None:
+def ticked(turn: Turn, event: Event, out: Out) -> None:
     """Lets approvals lapse that have not left, announces what is owed, forecasts; an earlier tick changes nothing."""
-    from services.engine import microseconds
-
     data: ClockTicked = event.data  # type: ignore[assignment]
     now = microseconds(data.now)
     last = turn.journal.ticked
@@ -48,7 +43,7 @@ def ticked(turn: "Turn", event: Event, out: Out) -> None:
         _forecast(turn, out, now, data.day)
 
 
-def _announce(turn: "Turn", out: Out, day: date) -> None:
+def _announce(turn: Turn, out: Out, day: date) -> None:
     for subject, kind, due, citation, state in turn.journal.shipments.falling_due(day):
         whose, identifier = subject.split("/", 1)
         data = {
@@ -62,7 +57,7 @@ def _announce(turn: "Turn", out: Out, day: date) -> None:
         out.add(OBLIGATION_DUE, identifier, data)
 
 
-def _forecast(turn: "Turn", out: Out, now: int, day: date) -> None:
+def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
     """Projects, once a UTC day, when accounts will be full if they are used as in the last 90 days.
 
     An account is announced when its exhaustion is first projected within a year (of LPP: within its year), and again

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ledger.account import Entry
 from ledger.facts import ALL
@@ -28,21 +27,18 @@ from schemas.events import (
 from schemas.plan import License, Share
 from services.alerts import raise_alerts, replenish
 from services.decide import told
-from services.handlers import Refused
 from services.out import RECORDED, Out
-
-if TYPE_CHECKING:
-    from services.engine import Turn
+from services.turn import Refused, Turn
 
 
-def party_registered(turn: "Turn", event: Event, out: Out) -> None:
+def party_registered(turn: Turn, event: Event, out: Out) -> None:
     """A party's standing facts from a day on."""
     data: PartyRegistered = event.data  # type: ignore[assignment]
     turn.journal.facts.add("party", data.id, data)
     _recorded(turn, event, out)
 
 
-def party_merged(turn: "Turn", event: Event, out: Out) -> None:
+def party_merged(turn: Turn, event: Event, out: Out) -> None:
     """Two identifiers of one party: the absorbed one's accounts move to the survivor's."""
     data: PartyMerged = event.data  # type: ignore[assignment]
     facts = turn.journal.facts
@@ -57,7 +53,7 @@ def party_merged(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out, entries)
 
 
-def certification_received(turn: "Turn", event: Event, out: Out) -> None:
+def certification_received(turn: Turn, event: Event, out: Out) -> None:
     """A standing statement, certification or notification."""
     data: Certification = event.data  # type: ignore[assignment]
     if data.kind == "authorized_ic_designer":
@@ -67,7 +63,7 @@ def certification_received(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out)
 
 
-def license_issued(turn: "Turn", event: Event, out: Out) -> None:
+def license_issued(turn: Turn, event: Event, out: Out) -> None:
     """A licence or its amendment: its account, and its TPP committed on the country, even over the limit."""
     data: LicenseIssued = event.data  # type: ignore[assignment]
     journal = turn.journal
@@ -89,7 +85,7 @@ def license_issued(turn: "Turn", event: Event, out: Out) -> None:
     replenish(turn, out, own, answer)
 
 
-def license_revoked(turn: "Turn", event: Event, out: Out) -> None:
+def license_revoked(turn: Turn, event: Event, out: Out) -> None:
     """Closes a licence from a day on; what was not shipped goes back to the country's allocation."""
     data: LicenseRevoked = event.data  # type: ignore[assignment]
     license = turn.journal.facts.license(data.number)
@@ -100,7 +96,7 @@ def license_revoked(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out, entries)
 
 
-def _committed(turn: "Turn", license: License) -> int:
+def _committed(turn: Turn, license: License) -> int:
     """What a licence still holds of its country's allocation: its TPP less what was dispatched, 0 once revoked."""
     if license.revoked is not None:
         return 0
@@ -108,18 +104,18 @@ def _committed(turn: "Turn", license: License) -> int:
     return max(0, license.issued.tpp - (account.posted if account else 0))
 
 
-def _allocation(turn: "Turn", license: License) -> str | None:
+def _allocation(turn: Turn, license: License) -> str | None:
     path = accounts.country(license.issued.country)
     return path if turn.book.limit(path, license.issued.valid_from) is not None else None
 
 
-def _given_back(turn: "Turn", license: License) -> list[Entry]:
+def _given_back(turn: Turn, license: License) -> list[Entry]:
     path = _allocation(turn, license)
     amount = min(_committed(turn, license), max(0, turn.journal.balance(path))) if path is not None else 0
     return [turn.journal.void(path, amount, None)] if path is not None and amount else []
 
 
-def veu_changed(turn: "Turn", event: Event, out: Out) -> None:
+def veu_changed(turn: Turn, event: Event, out: Out) -> None:
     """A validated end-user's authorization, or the end of one."""
     data: VeuAuthorized | VeuRevoked = event.data  # type: ignore[assignment]
     if isinstance(data, VeuRevoked) and not any(
@@ -131,7 +127,7 @@ def veu_changed(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out)
 
 
-def allocation_set(turn: "Turn", event: Event, out: Out) -> None:
+def allocation_set(turn: Turn, event: Event, out: Out) -> None:
     """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
     data: AllocationSet = event.data  # type: ignore[assignment]
     _has_account(turn, data.account, data.valid_from)
@@ -145,14 +141,14 @@ def allocation_set(turn: "Turn", event: Event, out: Out) -> None:
         replenish(turn, out, account.path, answer)
 
 
-def threshold_set(turn: "Turn", event: Event, out: Out) -> None:
+def threshold_set(turn: Turn, event: Event, out: Out) -> None:
     """Where alerts are raised from now on."""
     data: ThresholdSet = event.data  # type: ignore[assignment]
     turn.journal.facts.add("threshold", ALL, data)
     _recorded(turn, event, out)
 
 
-def usage_attested(turn: "Turn", event: Event, out: Out) -> None:
+def usage_attested(turn: Turn, event: Event, out: Out) -> None:
     """Use that this ledger did not see; takes the place of the same party's earlier attestation on the account."""
     data: UsageAttested = event.data  # type: ignore[assignment]
     journal = turn.journal
@@ -163,7 +159,7 @@ def usage_attested(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out, [journal.attest(data.account, data.tpp, data.by, known)])
 
 
-def attrition_reported(turn: "Turn", event: Event, out: Out) -> None:
+def attrition_reported(turn: Turn, event: Event, out: Out) -> None:
     """Items that no longer count towards an allocation (748.15(a)(2)(iii)(B))."""
     data: AttritionReported = event.data  # type: ignore[assignment]
     _has_account(turn, data.account, data.date)
@@ -172,7 +168,7 @@ def attrition_reported(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out, [turn.journal.credit(data.account, data.tpp, None, known)])
 
 
-def adjustment_made(turn: "Turn", event: Event, out: Out) -> None:
+def adjustment_made(turn: Turn, event: Event, out: Out) -> None:
     """A correction by hand, by two reviewers."""
     data: AdjustmentMade = event.data  # type: ignore[assignment]
     day = event.happened.date()
@@ -182,7 +178,7 @@ def adjustment_made(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out, [turn.journal.adjust(data.account, data.amount, known)])
 
 
-def _not_below_zero(turn: "Turn", path: str, fall: int, pointer: str) -> None:
+def _not_below_zero(turn: Turn, path: str, fall: int, pointer: str) -> None:
     """Refuses a credit, an adjustment or a lower attestation of more than there is: it would make room for new debits.
 
     What is pending does not count, since a void may still give it back; on a country licences commit it.
@@ -194,7 +190,7 @@ def _not_below_zero(turn: "Turn", path: str, fall: int, pointer: str) -> None:
         raise Refused(pointer, "balance.negative", message)
 
 
-def _has_account(turn: "Turn", path: str, day: date) -> None:
+def _has_account(turn: Turn, path: str, day: date) -> None:
     """Refuses what is stated of a country that has no allocation: of Supplement No. 5(a), D:5 and Macau."""
     account = accounts.read(path)
     if account is None or account.family != "country":
@@ -206,14 +202,14 @@ def _has_account(turn: "Turn", path: str, day: date) -> None:
         )
 
 
-def match_cleared(turn: "Turn", event: Event, out: Out) -> None:
+def match_cleared(turn: Turn, event: Event, out: Out) -> None:
     """This party is not that listed one."""
     data: MatchCleared = event.data  # type: ignore[assignment]
     turn.journal.facts.add("cleared", data.party, data)
     _recorded(turn, event, out)
 
 
-def obligation_met(turn: "Turn", event: Event, out: Out) -> None:
+def obligation_met(turn: Turn, event: Event, out: Out) -> None:
     """What was owed has been sent."""
     data: ObligationMet = event.data  # type: ignore[assignment]
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
@@ -226,7 +222,7 @@ def obligation_met(turn: "Turn", event: Event, out: Out) -> None:
     _recorded(turn, event, out)
 
 
-def _known(turn: "Turn", path: str, day: date) -> int | None:
+def _known(turn: Turn, path: str, day: date) -> int | None:
     """The limit that an account has on a day, whether or not it is tested; a share at the balances of now."""
     limit = turn.journal.limit(path, day, turn.book.limit(turn.journal.path(path), day))
     if isinstance(limit, Share):
@@ -234,7 +230,7 @@ def _known(turn: "Turn", path: str, day: date) -> int | None:
     return limit
 
 
-def _recorded(turn: "Turn", event: Event, out: Out, entries: Sequence[Entry] = ()) -> str:
+def _recorded(turn: Turn, event: Event, out: Out, entries: Sequence[Entry] = ()) -> str:
     data = {"causation": out.causation, "entries": told(entries)}
     shipment = getattr(event.data, "shipment_id", None)
     answer = out.add(RECORDED, shipment or event.subject, ({"shipment_id": shipment} if shipment else {}) | data)

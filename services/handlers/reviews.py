@@ -1,7 +1,7 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -13,15 +13,13 @@ from services.decide import bare_decision, decision, owed
 from services.handlers.shipments import RELEASED, asked_of, duties, post_on_country, settle, stand, stand_still
 from services.judge import Judgement, judge
 from services.out import RECORDED, Out
-
-if TYPE_CHECKING:
-    from services.engine import Turn
+from services.turn import Turn
 
 DENIED = "tpp.shipment.denied.v1"
 SHARE = "veu.share_exceeded"
 
 
-def decided(turn: "Turn", event: Event, out: Out) -> str:
+def decided(turn: Turn, event: Event, out: Out) -> str:
     """Ends a hold: denies the shipment, or screens it again without the reasons that a reviewer may set aside."""
     data: ReviewDecided = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(data.shipment_id)
@@ -40,7 +38,7 @@ def decided(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def _deny(turn: "Turn", out: Out, shipment: Shipment, data: ReviewDecided) -> None:
+def _deny(turn: Turn, out: Out, shipment: Shipment, data: ReviewDecided) -> None:
     shipment.state = "denied"
     turn.journal.shipments.put(shipment)
     review = data.model_dump(include={"reviewer", "second_reviewer", "reason"}, exclude_none=True)
@@ -49,7 +47,7 @@ def _deny(turn: "Turn", out: Out, shipment: Shipment, data: ReviewDecided) -> No
     out.add(DENIED, shipment.id, told)
 
 
-def _releasable(turn: "Turn", shipment: Shipment) -> list[list[Any]]:
+def _releasable(turn: Turn, shipment: Shipment) -> list[list[Any]]:
     """The reasons of the present hold that a reviewer may set aside: each its code and its facts.
 
     Of the shares of a universal validated end-user only that of 50 % (Supplement No. 10 to part 748, paragraph 6).
@@ -62,7 +60,7 @@ def _releasable(turn: "Turn", shipment: Shipment) -> list[list[Any]]:
     return found
 
 
-def present_reasons(turn: "Turn", shipment: Shipment) -> list[dict[str, Any]]:
+def present_reasons(turn: Turn, shipment: Shipment) -> list[dict[str, Any]]:
     """The reasons of a shipment's present hold, as they were given out."""
     if shipment.held is None:
         return []
@@ -73,7 +71,7 @@ def present_reasons(turn: "Turn", shipment: Shipment) -> list[dict[str, Any]]:
     return []
 
 
-def proposed(turn: "Turn", event: Event, out: Out) -> str:
+def proposed(turn: Turn, event: Event, out: Out) -> str:
     """Records what a first reviewer proposes; nothing moves until a second one decides."""
     data: ReviewProposed = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(data.shipment_id)
@@ -91,7 +89,7 @@ def proposed(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def recheck(turn: "Turn", event: Event, out: Out) -> str | None:
+def recheck(turn: Turn, event: Event, out: Out) -> str | None:
     """Screens held shipments again with what is known now, oldest first; each that passes is released."""
     data: RecheckRequested = event.data  # type: ignore[assignment]
     journal = turn.journal
@@ -135,7 +133,7 @@ def recheck(turn: "Turn", event: Event, out: Out) -> str | None:
     return data.shipment_id
 
 
-def _release(turn: "Turn", out: Out, shipment: Shipment, judgement: Judgement) -> None:
+def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement) -> None:
     turn.journal.mail.mention(shipment.id)
     told = decision(turn, out.next_id, out.causation, "released", judgement, judgement.entries, owed(judgement))
     identifier = out.add(RELEASED, shipment.id, told)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledger.account import Entry
 from ledger.shipments import Shipment
@@ -13,17 +13,14 @@ from schemas.events import Authorization, Cancelled, Dispatched, Requested, Retu
 from schemas.plan import Case, Reason
 from services.alerts import exhaust_all, raise_alerts
 from services.decide import bare_decision, decision, owed, told
-from services.handlers import Refused
 from services.judge import Judgement, judge
 from services.out import RECORDED, Out
-
-if TYPE_CHECKING:
-    from services.engine import Turn
+from services.turn import Refused, Turn
 
 APPROVED, HELD, RELEASED = "tpp.shipment.approved.v1", "tpp.shipment.held.v1", "tpp.shipment.released.v1"
 
 
-def requested(turn: "Turn", event: Event, out: Out) -> str:
+def requested(turn: Turn, event: Event, out: Out) -> str:
     """Screens a new shipment and debits it, or holds it."""
     asked: Requested = event.data  # type: ignore[assignment]
     standing = turn.journal.shipments.find(asked.shipment_id)
@@ -37,7 +34,7 @@ def requested(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def amended(turn: "Turn", event: Event, out: Out) -> str:
+def amended(turn: Turn, event: Event, out: Out) -> str:
     """Voids what a shipment has pending and screens it as it is asked now, in one step."""
     asked: Requested = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(asked.shipment_id)
@@ -50,7 +47,7 @@ def amended(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def cancelled(turn: "Turn", event: Event, out: Out) -> str:
+def cancelled(turn: Turn, event: Event, out: Out) -> str:
     """Voids what a shipment has pending; it will not leave."""
     data: Cancelled = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(data.shipment_id)
@@ -63,7 +60,7 @@ def cancelled(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def dispatched(turn: "Turn", event: Event, out: Out) -> str:
+def dispatched(turn: Turn, event: Event, out: Out) -> str:
     """Posts a shipment that has left; on another day than planned it is screened again under the law of that day."""
     data: Dispatched = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(data.shipment_id)
@@ -84,7 +81,7 @@ def dispatched(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def _dispatched_anew(turn: "Turn", out: Out, shipment: Shipment, day: date) -> str:
+def _dispatched_anew(turn: Turn, out: Out, shipment: Shipment, day: date) -> str:
     entries = void(turn, shipment)
     asked = asked_of(turn, shipment).model_copy(update={"export_date": day})
     judgement = judge(turn, asked, shipment.reviewed, posted=True)
@@ -100,7 +97,7 @@ def _dispatched_anew(turn: "Turn", out: Out, shipment: Shipment, day: date) -> s
     return shipment.id
 
 
-def _withdrawn(turn: "Turn", shipment: Shipment) -> Judgement | None:
+def _withdrawn(turn: Turn, shipment: Shipment) -> Judgement | None:
     """Why a licence or a validated end-user's authorization no longer carries a shipment; None where it does."""
     if shipment.authorization not in ("LICENSE", "VEU"):
         return None
@@ -115,7 +112,7 @@ def _withdrawn(turn: "Turn", shipment: Shipment) -> Judgement | None:
     return Judgement(case, screening, [(option, []) for option in screening.options], None, [], reasons)
 
 
-def returned(turn: "Turn", event: Event, out: Out) -> str:
+def returned(turn: Turn, event: Event, out: Out) -> str:
     """Credits what came back, at most what went out; never where exports made are counted (740.29(d), (h)(2))."""
     data: Returned = event.data  # type: ignore[assignment]
     shipment = turn.journal.shipments.find(data.shipment_id)
@@ -140,7 +137,7 @@ def returned(turn: "Turn", event: Event, out: Out) -> str:
     return shipment.id
 
 
-def _credited(turn: "Turn", shipment: Shipment, base: int, main: int) -> list[Entry]:
+def _credited(turn: Turn, shipment: Shipment, base: int, main: int) -> list[Entry]:
     """The credits of what came back: `base` TPP of all .a lines, `main` of those under the authorization taken.
 
     No credit takes an account below zero: what attrition or an onward shipment took off already is not credited again.
@@ -162,7 +159,7 @@ def _credited(turn: "Turn", shipment: Shipment, base: int, main: int) -> list[En
 # --- what handlers share ----------------------------------------------------------------------------------------------
 
 
-def asked_of(turn: "Turn", shipment: Shipment) -> Requested:
+def asked_of(turn: Turn, shipment: Shipment) -> Requested:
     """What was asked last of a shipment, with a reviewer's authorization in the place of the claim."""
     event = parse(turn.journal.mail.event(shipment.asked))
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
@@ -172,7 +169,7 @@ def asked_of(turn: "Turn", shipment: Shipment) -> Requested:
     return event.data.model_copy(update={"authorization": Authorization(**shipment.claim)})
 
 
-def void(turn: "Turn", shipment: Shipment) -> list[Entry]:
+def void(turn: Turn, shipment: Shipment) -> list[Entry]:
     """Gives back all that a shipment has pending, and withdraws what its decision owed."""
     entries = (
         [turn.journal.void(path, amount, shipment.id) for path, amount in shipment.debits] if shipment.pending else []
@@ -206,7 +203,7 @@ def stand(shipment: Shipment, judgement: Judgement, state: str) -> None:
     ]
 
 
-def duties(turn: "Turn", shipment: Shipment, judgement: Judgement) -> None:
+def duties(turn: Turn, shipment: Shipment, judgement: Judgement) -> None:
     """Notes what the authorization taken obliges to."""
     for duty in owed(judgement):
         subject = f"party/{duty.party}" if duty.party else f"shipment/{shipment.id}"
@@ -214,7 +211,7 @@ def duties(turn: "Turn", shipment: Shipment, judgement: Judgement) -> None:
 
 
 def settle(
-    turn: "Turn",
+    turn: Turn,
     out: Out,
     shipment: Shipment,
     judgement: Judgement,
@@ -242,7 +239,7 @@ def settle(
     return identifier
 
 
-def record(turn: "Turn", out: Out, shipment: str, state: str, entries: Sequence[Entry]) -> str:
+def record(turn: Turn, out: Out, shipment: str, state: str, entries: Sequence[Entry]) -> str:
     """Gives out the record of an event about a shipment, and the alerts of its entries. Returns the record's id."""
     data = {"causation": out.causation, "shipment_id": shipment, "state": state, "entries": told(entries)}
     identifier = out.add(RECORDED, shipment, data)
@@ -251,7 +248,7 @@ def record(turn: "Turn", out: Out, shipment: str, state: str, entries: Sequence[
 
 
 def stand_still(
-    turn: "Turn", out: Out, identifier: str, shipment: Shipment | None, code: str = "shipment.state", message: str = ""
+    turn: Turn, out: Out, identifier: str, shipment: Shipment | None, code: str = "shipment.state", message: str = ""
 ) -> str:
     """Answers an event that a shipment's state does not allow; the ledger does not move."""
     facts = {"shipment_id": identifier}
@@ -273,7 +270,7 @@ def stand_still(
     return identifier
 
 
-def country_of(turn: "Turn", shipment: Shipment) -> str | None:
+def country_of(turn: Turn, shipment: Shipment) -> str | None:
     """The country's account on which a shipment's licence is committed; None where there is none."""
     if shipment.authorization != "LICENSE" or shipment.reference is None:
         return None
@@ -284,7 +281,7 @@ def country_of(turn: "Turn", shipment: Shipment) -> str | None:
     return path if turn.book.limit(path, license.issued.valid_from) is not None else None
 
 
-def post_on_country(turn: "Turn", shipment: Shipment) -> list[Entry]:
+def post_on_country(turn: Turn, shipment: Shipment) -> list[Entry]:
     """Posts a licensed shipment that has left on its country; what a revocation gave back is taken anew."""
     path = country_of(turn, shipment)
     if path is None or shipment.reference is None:
