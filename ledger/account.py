@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_CACHED = 20_000
+MOST_CACHED = 10_000
 """Rows of one kind kept in memory between transactions; more are forgotten and read again."""
 
 

@@ -312,6 +312,7 @@ class Ledger:
                 journal = Journal(self.store, connection, self.cache, recorded)
                 yield journal
                 journal.flush()
+                journal.mail.forget()
             self.cache.n = journal.n
             kept = keep
         finally:

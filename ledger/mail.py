@@ -83,6 +83,10 @@ class Mail:
         table = tables.journal
         return str(self._journal.connection.execute(select(table.c.answers).where(table.c.n == n)).scalar_one())
 
+    def forget(self) -> None:
+        """Lets go of the events and answers of the transaction, which are large."""
+        self._known.clear()
+
     def flush(self) -> None:
         """Writes what was remembered."""
         journal = self._journal

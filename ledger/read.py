@@ -222,6 +222,27 @@ def records(connection: Connection, shipment: str) -> list[Told]:
     return found
 
 
+def outbox(connection: Connection, after: int, most: int) -> list[tuple[int, str]]:
+    """The next records after a number, in order: their numbers, and what was given out, one JSON text a line.
+
+    Numbers are gap-free and in the order of commit, so none is passed by.
+    """
+    j = tables.journal
+    query = select(j.c.n, j.c.answers).where(j.c.n > after).order_by(j.c.n).limit(most)
+    return [(row.n, row.answers) for row in connection.execute(query)]
+
+
+def published(connection: Connection) -> tuple[int, int]:
+    """How far the relay has come: the last record that was published whole, and how many events it sent."""
+    found = connection.execute(select(tables.relay.c.n, tables.relay.c.sent)).one_or_none()
+    return (0, 0) if found is None else (found.n, found.sent)
+
+
+def last_record(connection: Connection) -> int:
+    """The number of the last journal record; 0 where nothing is recorded."""
+    return connection.execute(select(tables.head.c.n)).scalar_one()
+
+
 def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:
     """What is owed, the earliest due first; `every`: what was met or withdrawn too."""
     t = tables.obligation

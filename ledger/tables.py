@@ -173,6 +173,16 @@ obligation = Table(
     **STRICT,
 )
 
+relay = Table(
+    "relay",
+    metadata,
+    Column("id", BIG, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("n", BIG, nullable=False, comment="number of the last journal record that was published whole"),
+    Column("sent", BIG, nullable=False, comment="how many events have been published, repeats not counted"),
+    comment="at most one row: how far the relay has come",
+    **STRICT,
+)
+
 APPEND_ONLY = (journal, entry)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FIRST_DAY = date(2025, 1, 13)
 _NO_FACTS: Mapping[str, Any] = {}
-_MOST_KEPT = 4096
+_MOST_KEPT = 256
 _NOT_OPEN = (Result.NOT_MET, Result.UNKNOWN)
 
 
@@ -201,7 +201,7 @@ class Law:
 
     def remember(self, key: Any, value: Any) -> None:
         """Keeps what was worked out from the values of this period; the oldest is let go when there is much."""
-        if len(self.worked_out) > 50_000:
+        if len(self.worked_out) > 5_000:
             self.worked_out.clear()
         self.worked_out[key] = value
 

@@ -34,11 +34,18 @@ _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
 class Record:
     """A message as received: its bytes, and where it came from.
 
-    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`.
+    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. `value`: what a rejection tells of, where
+    `raw` was put together from headers and a value (binary mode).
     """
 
     raw: bytes
     position: Mapping[str, Any]
+    value: bytes | None = None
+
+    @property
+    def received(self) -> bytes:
+        """The bytes that a rejection tells of."""
+        return self.raw if self.value is None else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class Engine:
     @staticmethod
     def read(records: Sequence[Record]) -> list[Parsed]:
         """The messages as events or rejections; pure, so that it may be done ahead in another thread."""
-        return [Parsed(record, parse(record.raw), rejection_id(record.position, record.raw)) for record in records]
+        return [Parsed(record, parse(record.raw), rejection_id(record.position, record.received)) for record in records]
 
     def decide(self, parsed: Sequence[Parsed]) -> list[list[str]]:
         """As `run`, of messages that were read."""
@@ -178,7 +185,7 @@ def _repeat(journal: Journal, parsed: Parsed, event: Event, known: Known) -> lis
 def _reject(journal: Journal, parsed: Parsed, rejection: Rejection) -> list[str]:
     journal.n += 1
     journal.sequence += 1
-    text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence)
+    text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence, parsed.record.received)
     happened = None
     with suppress(TypeError, ValueError):
         happened = microseconds(datetime.fromisoformat(str(rejection.time).upper()))

@@ -68,9 +68,10 @@ class Out:
         return identifier
 
 
-def rejection_text(identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int) -> str:
-    """The rejection of a message that could not be taken, with its original bytes."""
-    raw = rejection.raw
+def rejection_text(
+    identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int, raw: bytes
+) -> str:
+    """The rejection of a message that could not be taken; `raw` are its original bytes."""
     data: dict[str, Any] = {
         "original": base64.b64encode(raw[:ORIGINAL_MOST]).decode(),
         "size": len(raw),

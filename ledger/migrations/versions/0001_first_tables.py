@@ -59,6 +59,14 @@ def _records() -> None:
         **_STRICT,
     )
     op.create_table(
+        "relay",
+        _key("id", check="id = 1"),
+        _big("n", "number of the last journal record that was published whole"),
+        _big("sent", "how many events have been published, repeats not counted"),
+        comment="at most one row: how far the relay has come",
+        **_STRICT,
+    )
+    op.create_table(
         "journal",
         _key("n"),
         _text("source"),
