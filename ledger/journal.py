@@ -208,8 +208,15 @@ class Journal:
         account = self.account(path)
         before = account.balance
         balance = before + pending + posted + attested - credits
-        if not -TPP_MAX <= balance <= TPP_MAX:
-            raise Overflow(f"the balance of {account.path} would be {balance:,}, more than {TPP_MAX:,}")
+        parts = (
+            balance,
+            account.pending + pending,
+            account.posted + posted,
+            account.attested + attested,
+            account.credits + credits,
+        )
+        if max(parts) > TPP_MAX or min(parts) < -TPP_MAX:
+            raise Overflow(f"an amount of {account.path} would be {max(parts, key=abs):,}, more than {TPP_MAX:,}")
         account.pending += pending
         account.posted += posted
         account.attested += attested
@@ -285,12 +292,13 @@ class Journal:
         self.changed = {}
         self.facts.flush()
         self.shipments.flush()
+        recorded = self.recorded if self.mail.written > self.head.n else self.head.recorded
         self.connection.execute(
             tables.head.update().values(
                 n=self.mail.written,
                 sequence=self.sequence,
                 accounts=self.opened,
-                recorded=self.recorded,
+                recorded=recorded,
                 ticked=self.ticked,
             )
         )

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger import tables
 
@@ -60,6 +61,15 @@ def ledger_url(text_url: str) -> URL:
     return url
 
 
+_when_free = Retrying(
+    retry=retry_if_exception(lambda error: "locked" in str(error)),
+    stop=stop_after_delay(BUSY_MS / 1_000),
+    wait=wait_random(0.005, 0.05),
+    reraise=True,
+)
+"""SQLite does not wait for its turn where a file is being turned to WAL; this does."""
+
+
 def _sqlite(engine: Engine, memory: bool) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -67,7 +77,7 @@ def _sqlite(engine: Engine, memory: bool) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         if not memory:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.close()
@@ -145,13 +155,17 @@ class Store:
 
     def _create(self) -> str:
         with self.begin() as connection:
-            if self.postgresql:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+            self.lock_schema(connection)
             found = _found_version(connection)
             if found is None:
                 create_tables(connection)
                 found = VERSION
             return found
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Lets one process at a time make or change tables; on SQLite it writes alone in any case."""
+        if self.postgresql:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
 
     def lock_head(self, connection: Connection) -> Row[Any]:
         """The one row of `head`; from here to the end of the transaction nobody else writes."""

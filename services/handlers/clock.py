@@ -71,9 +71,10 @@ def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
         limit = account.limit
         if limit is None or account.balance >= limit:
             continue
-        full = day + timedelta(days=-(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
+        days = min(HORIZON_DAYS + 1, -(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
+        full = day + timedelta(days=days)
         year = (accounts.read(path) or accounts.Account("")).year
-        projected = full <= day + timedelta(days=HORIZON_DAYS) and (not year or str(full.year) == year)
+        projected = days <= HORIZON_DAYS and (not year or str(full.year) == year)
         if projected and account.forecast is None:
             told = {
                 "account": path,
