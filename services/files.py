@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +12,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
-import orjson
-
 from services.engine import Record
 from services.opening import Failure
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 BATCH = 2048
 _T = TypeVar("_T")
 _TYPE = '"type":"'
+_REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 
 
 def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Record]]:
@@ -129,8 +129,7 @@ class Summary:
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
             (self.others if index else self.answers)[kind.removeprefix("shipment.").removeprefix("event.")] += 1
             if kind == "shipment.held":
-                reasons = orjson.loads(text)["data"]["reasons"]
-                self.held.update(dict.fromkeys((reason["code"] for reason in reasons), 1))
+                self.held.update(set(_REASON(text)))
 
     @property
     def rejected(self) -> int:
