@@ -6,7 +6,7 @@ DEMO := build/demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format schemas lock bench clean
+.PHONY: help demo test check format schemas lock bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -50,8 +50,12 @@ format: $(VENV)/dev ## format the code
 schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
 	$(BIN)/python -m schemas.publish
 
-bench: $(VENV)/run ## events a second of tpp screen beside the bare limit, in one run
+bench: $(VENV)/dev ## tpp screen beside the bare limit, and the stream beside Faust alone, each in one run
 	$(BIN)/python ops/bench.py
+	$(BIN)/python ops/bench_stream.py
+
+soak: $(VENV)/dev ## ten minutes of the stream at 200 events a second
+	$(BIN)/python ops/bench_stream.py --soak 600 --rate 200
 
 lock: ## renew the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock

@@ -1,6 +1,6 @@
 """Questions to a ledger: balances as of a time, holds, the records of a shipment, what is owed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +9,9 @@ import orjson
 from sqlalchemy import Connection, case, func, select
 
 from ledger import tables
+from ledger.mail import Key
 from ledger.shipments import HELD_STATES, PENDING_STATES
+from ledger.store import Store
 from schemas import accounts
 from schemas.envelope import Event, parse
 
@@ -232,6 +234,26 @@ def outbox(connection: Connection, after: int, most: int) -> list[tuple[int, str
     return [(row.n, row.answers) for row in connection.execute(query)]
 
 
+def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, bytes]:
+    """The bytes of those events that the ledger has a record of; `wanted`: ids by source."""
+    j = tables.journal
+    found: dict[Key, bytes] = {}
+    for source, ids in wanted.items():
+        query = select(j.c.id, j.c.event).where(j.c.source == source, store.among(j.c.id, ids))
+        found |= {(source, row.id): bytes(row.event) for row in connection.execute(query)}
+    return found
+
+
+def positions_twice(connection: Connection) -> list[tuple[str, list[int]]]:
+    """The positions, as JSON, that two records or more name, with the numbers of these; reads the whole journal."""
+    j = tables.journal
+    twice = select(j.c.position).group_by(j.c.position).having(func.count() > 1)
+    found: dict[str, list[int]] = {}
+    for position, n in connection.execute(select(j.c.position, j.c.n).where(j.c.position.in_(twice)).order_by(j.c.n)):
+        found.setdefault(position, []).append(n)
+    return list(found.items())
+
+
 def published(connection: Connection) -> tuple[int, int]:
     """How far the relay has come: the last record that was published whole, and how many events it sent."""
     found = connection.execute(select(tables.relay.c.n, tables.relay.c.sent)).one_or_none()
@@ -240,7 +262,7 @@ def published(connection: Connection) -> tuple[int, int]:
 
 def last_record(connection: Connection) -> int:
     """The number of the last journal record; 0 where nothing is recorded."""
-    return connection.execute(select(tables.head.c.n)).scalar_one()
+    return int(connection.execute(select(tables.head.c.n)).scalar_one())
 
 
 def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:

@@ -192,7 +192,7 @@ def triggers(dialect: str) -> list[str]:
     if dialect == "postgresql":
         statements.append(
             "CREATE OR REPLACE FUNCTION tpp_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+            "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
         )
     for table in APPEND_ONLY:
         for verb in ("UPDATE", "DELETE"):

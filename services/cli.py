@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from services.cli_stream import COMMANDS
 from services.opening import Failure, engine, moment, reading, shown
 
 _Command = Callable[..., Any]
@@ -251,3 +252,7 @@ def migrate(ledger: str | None) -> None:
     from services.opening import migrated
 
     click.echo(migrated(ledger))
+
+
+for command in COMMANDS:
+    main.add_command(command)

@@ -10,9 +10,8 @@ import pytest
 # `tests/ledger` and `tests/schemas` must not stand in for the packages of these names, however pytest was started.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from hypothesis import settings  # noqa: E402
-
-from databases import KINDS, Databases, Server, postgresql  # noqa: E402
+from databases import KINDS, Databases, Server, postgresql
+from hypothesis import settings
 
 settings.register_profile("tpp", deadline=None, print_blob=True)
 settings.register_profile("tpp-ci", deadline=None, derandomize=True, database=None, print_blob=True)

@@ -184,9 +184,9 @@ def _own_server() -> Iterator[Server | None]:
     try:
         data = folder / "data"
         made = [
-            programs / "initdb",
+            str(programs / "initdb"),
             "-D",
-            data,
+            str(data),
             "-U",
             "postgres",
             "-A",
@@ -200,7 +200,7 @@ def _own_server() -> Iterator[Server | None]:
         with (folder / "log").open("wb") as log:
             told = {"listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "on"}
             options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
-            command = [programs / "postgres", "-D", data, *options]
+            command = [str(programs / "postgres"), "-D", str(data), *options]
             process = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
         server = Server(f"postgresql+psycopg://postgres@/postgres?host={folder}")
         _wait(server, process, folder / "log")

@@ -68,17 +68,16 @@ def test_files_functions_and_lines_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_public_things_have_a_docstring(path: Path) -> None:
     tree = _tree(path)
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     without = [] if ast.get_docstring(tree) else ["the module"]
-    for node in ast.walk(tree):
-        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node):
-            without.append(node.name)
+    public = [node for node in ast.walk(tree) if isinstance(node, kinds) and not node.name.startswith("_")]
+    without += [node.name for node in public if not ast.get_docstring(node)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     inner = {
-        f.name
-        for n in ast.walk(tree)
-        if isinstance(n, ast.FunctionDef)
-        for f in ast.walk(n)
-        if f is not n and isinstance(f, ast.FunctionDef)
+        inside.name
+        for node in functions
+        for inside in ast.walk(node)
+        if inside is not node and isinstance(inside, kinds)
     }
     assert [name for name in without if name not in inner] == []
 

@@ -1,0 +1,103 @@
+"""Publishes ticks: one event a minute, whose id and time are the minute's own, so that a repeat changes nothing."""
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import orjson
+from sqlalchemy.exc import DBAPIError
+
+from ledger.outbox import Lost, Right
+from ledger.store import LedgerError, Store
+from services.broker import FACTS, STRUCTURED, address
+from services.health import Health, said, served
+from services.opening import Failure
+from services.relay import RETRY_SECONDS, producer, until_signal
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+log = logging.getLogger("tpp.clock")
+
+SOURCE, SUBJECT = "//tpp-clock", "clock"
+MINUTE = 60
+
+
+def tick(seconds: float) -> bytes:
+    """The tick of the minute that an instant, in seconds since 1970 (UTC), lies in.
+
+    >>> tick(1_748_856_612.5).decode()[:94]
+    '{"specversion":"1.0","id":"tick-2025-06-02T09:30Z","source":"//tpp-clock","type":"tpp.clock.ti'
+    """
+    minute = datetime.fromtimestamp(seconds // MINUTE * MINUTE, UTC)
+    now = minute.strftime("%Y-%m-%dT%H:%M:00Z")
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": minute.strftime("tick-%Y-%m-%dT%H:%MZ"),
+            "source": SOURCE,
+            "type": "tpp.clock.ticked.v1",
+            "subject": SUBJECT,
+            "time": now,
+            "datacontenttype": "application/json",
+            "data": {"now": now},
+        }
+    )
+
+
+def run(settings: "Settings", ledger_url: str | None) -> int:
+    """Publishes a tick at once and then at every full minute, until SIGTERM or SIGINT; returns 0.
+
+    One clock of a ledger ticks, others stand by. A minute in which nothing could be published is left out: the next
+    tick brings all that fell due.
+    """
+    said()
+    address(settings)
+    store = Store(ledger_url or settings.ledger_url)
+    health = Health("clock", stall=3 * MINUTE)
+    try:
+        store.open()
+        with until_signal() as ended, served(health, settings.metrics):
+            _tick_on(settings, Right(store, "clock"), health, ended)
+    except LedgerError as error:
+        raise Failure(str(error)) from error
+    finally:
+        store.close()
+    return 0
+
+
+def _tick_on(settings: "Settings", right: Right, health: Health, ended: threading.Event) -> None:
+    from kafka.errors import KafkaError
+
+    while not ended.is_set():
+        wait = RETRY_SECONDS
+        try:
+            if right.take():
+                right.check()
+                now = time.time()
+                _publish(settings, tick(now))
+                health.did("ticked")
+                wait = MINUTE - time.time() % MINUTE if time.time() // MINUTE == now // MINUTE else 0
+            else:
+                health.blocked(None)
+        except Lost:
+            log.warning("the connection that holds the clock's right is gone: asking for it again")
+        except DBAPIError as error:
+            log.warning("the ledger's database failed: %s; trying again", error.orig)
+            health.blocked(f"the ledger's database failed: {error.orig}")
+        except KafkaError as error:
+            log.warning("the broker does not take a tick: %r; trying again", error)
+            health.blocked(f"the broker does not take a tick: {error!r}")
+        ended.wait(wait)
+    right.give_back()
+
+
+def _publish(settings: "Settings", event: bytes) -> None:
+    """Sends one tick with a producer of its own: an idle connection would not last until the next."""
+    sender = producer(settings, "tpp-clock")
+    try:
+        sender.send(FACTS, event, SUBJECT.encode(), headers=[STRUCTURED]).get(timeout=20)
+    finally:
+        sender.close(timeout=5)

@@ -1,0 +1,293 @@
+"""Faust agents: messages to the engine, offsets committed after the database, no message passed by."""
+
+import asyncio
+import io
+import logging
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.binary import is_binary, structured
+from services.broker import INPUTS, BrokerError, address, answers, client_options, faust_broker, faust_credentials
+from services.engine import Record
+from services.health import Health, said, served
+from services.offsets import Offsets, Place
+from services.out import REJECTED
+from services.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from services.engine import Engine
+    from services.settings import Settings
+
+log = logging.getLogger("tpp.worker")
+
+BATCH = 500
+LINGER_SECONDS = 0.01
+SESSION_SECONDS = 6.0
+"""A member that was killed holds its partitions for so long; the broker takes no less."""
+
+_TOLD = f'"type":"{REJECTED}"'
+_FAILED = '"code":"internal.error"'
+
+
+class Hole(RuntimeError):
+    """A message was passed by: stop rather than commit over it; after the restart it is delivered again."""
+
+
+def record(message: Any) -> Record:
+    """A Kafka message as the engine reads it."""
+    headers, value = message.headers or (), message.value
+    if isinstance(headers, dict):
+        headers = headers.items()
+    headers = list(headers)
+    position = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+    return Record(structured(headers, value), position, (value or b"") if is_binary(headers) else None)
+
+
+async def batches(stream: Any, size: int, linger: float) -> AsyncIterator[list[Any]]:
+    """The stream's events in lists, bounded in size and by `linger` seconds from the first; none is left behind.
+
+    The stream's iterator is never cancelled while it waits: that would lose the event that it was about to give.
+    """
+    events, loop = aiter(stream.noack().events()), asyncio.get_running_loop()
+    pending: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            batch: list[Any] = []
+            end: float | None = None
+            while len(batch) < size:
+                pending = pending or asyncio.ensure_future(anext(events))
+                await asyncio.wait({pending}, timeout=None if end is None else max(0.0, end - loop.time()))
+                if not pending.done():
+                    break
+                done, pending = pending, None
+                try:
+                    batch.append(done.result())
+                except StopAsyncIteration:
+                    if batch:
+                        yield batch
+                    return
+                end = end or loop.time() + linger
+            yield batch
+    finally:
+        if pending is not None:
+            pending.cancel()
+
+
+class Gate:
+    """What all agents of a worker share: the engine, in one thread of its own, and a look at what offsets hold."""
+
+    def __init__(self, engine: "Engine", settings: "Settings", health: Health) -> None:
+        self._engine = engine
+        self._health = health
+        self._offsets = Offsets(settings)
+        self._deciding = ThreadPoolExecutor(1, "engine")
+        self._looking = ThreadPoolExecutor(1, "offsets")
+
+    async def decide(self, records: Sequence[Record]) -> None:
+        """Decides records in one transaction; raises where the database fails."""
+        decided = await asyncio.get_running_loop().run_in_executor(self._deciding, self._engine.run, records)
+        rejected = 0
+        for one, texts in zip(records, decided, strict=True):
+            if _TOLD in texts[0]:
+                rejected += 1
+                if _FAILED in texts[0]:
+                    log.critical("ALERT internal.error: the program failed on %s; it is on tpp.rejected", one.position)
+        self._health.did("rejected", rejected)
+        self._health.did("decided", len(records) - rejected)
+
+    async def beginning(self, place: Place) -> int:
+        """The lowest offset that a partition has."""
+        found = await asyncio.get_running_loop().run_in_executor(self._looking, self._offsets.beginnings, [place])
+        return found[place]
+
+    async def look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
+        """Raises Hole where a committed message stands in one of the gaps, each from an offset to before another."""
+        await asyncio.get_running_loop().run_in_executor(self._looking, partial(self._look, place, gaps))
+
+    def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
+        name = f"{place[0]}/{place[1]}"
+        lowest = self._offsets.beginnings([place])[place]
+        if gaps[0][0] < lowest:
+            log.error("%s: offsets %d to %d are gone by retention, undecided", name, gaps[0][0], lowest - 1)
+        first, end = max(gaps[0][0], lowest), gaps[-1][1]
+        there = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
+        passed = [offset for offset in there if any(start <= offset < stop for start, stop in gaps)]
+        if passed:
+            log.critical("%s: %d messages were passed by, from offset %d", name, len(passed), passed[0])
+            raise Hole(f"{name}: {len(passed)} messages from offset {passed[0]} were passed by")
+        count = sum(stop - start for start, stop in gaps)
+        log.info("%s: %d offsets from %d hold no committed message; going on", name, count, gaps[0][0])
+
+    def close(self) -> None:
+        """Waits for what is being decided, and ends both threads."""
+        self._deciding.shutdown()
+        self._looking.shutdown()
+        self._offsets.close()
+
+
+class Reader:
+    """The loop of one agent: a batch to the database, then its offsets to the broker, without a gap."""
+
+    def __init__(self, app: Any, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+        self._generation: int | None = None
+        self._next: dict[Place, int] = {}
+        """The offset after the last decided one, of the partitions of this generation."""
+
+    async def read(self, stream: Any) -> None:
+        """Decides what the stream gives until it ends."""
+        async for events in batches(stream, BATCH, LINGER_SECONDS):
+            await self._take([event.message for event in events])
+
+    async def _take(self, messages: list[Any]) -> None:
+        generation = self._app.consumer_generation_id
+        if generation != self._generation:
+            self._generation = generation
+            self._next.clear()
+        messages = [message for message in messages if message.generation_id == generation]
+        after = await self._contiguous(messages)
+        if not messages:
+            return
+        await self._gate.decide([record(message) for message in messages])
+        if self._app.consumer_generation_id != generation:
+            return
+        self._next.update(after)
+        mine = self._app.consumer.assignment()
+        commit = {tp: offset for tp, offset in after.items() if tp in mine}
+        if commit:
+            await self._app.consumer._commit(commit)  # noqa: SLF001
+
+    async def _contiguous(self, messages: Sequence[Any]) -> dict[Any, int]:
+        """The offset after the last message of each partition; Hole where a message before one was passed by."""
+        after: dict[Any, int] = {}
+        gaps: dict[Any, list[tuple[int, int]]] = {}
+        for message in messages:
+            tp, offset = message.tp, message.offset
+            if tp not in after:
+                after[tp] = await self._expected(tp)
+            if offset > after[tp]:
+                gaps.setdefault(tp, []).append((after[tp], offset))
+            after[tp] = max(after[tp], offset + 1)
+        for tp, found in gaps.items():
+            await self._gate.look((tp.topic, tp.partition), found)
+        return after
+
+    async def _expected(self, tp: Any) -> int:
+        """The offset at which a partition goes on: after the last decided, else the committed, else its lowest."""
+        if tp in self._next:
+            return self._next[tp]
+        committed: int | None = self._app.consumer._committed_offset.get(tp)  # noqa: SLF001
+        return await self._gate.beginning((tp.topic, tp.partition)) if committed is None else committed
+
+
+def _app(settings: "Settings") -> Any:
+    """The Faust application: raw bytes, no acknowledgement of its own, topics and folders never made."""
+    import faust
+
+    class _App(faust.App):
+        def _create_directories(self) -> None:
+            """Makes none: there are no tables to keep in them."""
+
+    return _App(
+        settings.group,
+        broker=faust_broker(settings),
+        broker_credentials=faust_credentials(settings),
+        consumer_auto_offset_reset="earliest",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        datadir=Path(tempfile.gettempdir()) / "tpp-faust",
+        stream_wait_empty=False,
+        stream_buffer_maxsize=4096,
+        stream_recovery_delay=0.0,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=1.0,
+        worker_redirect_stdouts=False,
+    )
+
+
+def _transport(app: Any) -> Any:
+    """Faust's transport, reading committed messages only: what a publisher has taken back is never decided."""
+    from faust.transport.drivers import aiokafka as driver
+
+    class _Thread(driver.AIOKafkaConsumerThread):
+        def _create_worker_consumer(self, transport: Any) -> Any:
+            consumer = super()._create_worker_consumer(transport)
+            consumer._isolation_level = "read_committed"  # noqa: SLF001
+            return consumer
+
+    class _Consumer(driver.Consumer):
+        def _new_consumer_thread(self) -> Any:
+            return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    class _Transport(driver.Transport):
+        pass
+
+    _Transport.Consumer = _Consumer
+    return _Transport(app.conf.broker_consumer, app)
+
+
+def _agents(app: Any, gate: Gate) -> None:
+    from mode.supervisors import CrashingSupervisor
+
+    for name in INPUTS:
+        topic = app.topic(
+            name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False
+        )
+        reader = Reader(app, gate)
+
+        async def _agent(stream: Any, read: Callable[[Any], Any] = reader.read) -> None:
+            await read(stream)
+
+        app.agent(topic, name=name, supervisor_strategy=CrashingSupervisor)(_agent)
+
+
+def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> int:
+    """Decides what comes in on the input topics until SIGTERM or SIGINT; the exit code: 0, or 1 after a failure.
+
+    Where the database fails, a message was passed by, or there is work and no progress, the process ends and another
+    one must be started: what was not committed is delivered to that. Raises BrokerError where there is no broker or a
+    topic is not there.
+    """
+    from services.opening import engine
+
+    said()
+    if not answers(address(settings), client_options(settings)):
+        raise BrokerError(f"no broker answers at {address(settings)}")
+    offsets = Offsets(settings)
+    places = offsets.places(INPUTS)
+    offsets.close()
+    health = Health("worker")
+    with engine(ledger_url, rulebook) as runs, served(health, settings.metrics):
+        gate = Gate(runs, settings, health)
+        app = _app(settings)
+        app.transport = _transport(app)
+        _agents(app, gate)
+        ended = threading.Event()
+        watchdog = Watchdog(app, settings, health, places, ended)
+        watchdog.start()
+        try:
+            return _run(app)
+        finally:
+            ended.set()
+            gate.close()
+            watchdog.join(5)
+
+
+def _run(app: Any) -> int:
+    import faust
+
+    worker = faust.Worker(app, override_logging=False, quiet=True, redirect_stdouts=False, stdout=io.StringIO())
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1

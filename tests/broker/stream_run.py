@@ -1,0 +1,217 @@
+"""Runs parts of the stream as processes of their own, and reads what they leave behind."""
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ledger import read
+from ledger.store import Store
+from services.broker import INPUTS, STRUCTURED, TOPICS
+from services.engine import Engine, Record
+from services.offsets import Offsets
+from services.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUTPUTS = [topic for topic in TOPICS if topic not in INPUTS]
+PATIENCE = 90.0
+
+CODE = {
+    "worker": "from services.worker import run; sys.exit(run(Settings(), url, None))",
+    "relay": "from services.relay import run; sys.exit(run(Settings(), url))",
+    "clock": "from services.clock import run; sys.exit(run(Settings(), url))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is published: a value with its headers, to a partition or by key."""
+
+    value: bytes | None
+    key: str | None = None
+    topic: str = "tpp.shipments"
+    headers: Sequence[tuple[str, bytes]] = (STRUCTURED,)
+    partition: int | None = None
+
+
+class Part:
+    """A part of the stream as a process; `log` holds what it said."""
+
+    def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
+        self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
+        code = f"import sys; from services.settings import Settings; url = {stream.url!r}; {before}\n{CODE[name]}"
+        told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", code],
+                cwd=ROOT,
+                env=os.environ | told,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def said(self) -> str:
+        """What the process wrote."""
+        return self.log.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """Ends the process at once, as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self, seconds: float = 20) -> int:
+        """Asks the process to end and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the process did not end on SIGTERM:\n{self.said[-4000:]}") from None
+
+
+class Stream:
+    """Topics, a ledger and the parts between them."""
+
+    def __init__(self, address: str, url: str, folder: Path) -> None:
+        self.address = address
+        self.url = url
+        self.folder = folder
+        self.group = f"test-{time.monotonic_ns()}"
+        self.settings = Settings(broker=address, group=self.group)
+        self.parts: list[Part] = []
+
+    def start(self, name: str, before: str = "", **environment: str) -> Part:
+        """Starts a part; `before` is Python that runs in it first."""
+        part = Part(name, self, before, **environment)
+        self.parts.append(part)
+        return part
+
+    def kill_all(self) -> None:
+        """Ends every part that still runs."""
+        for part in self.parts:
+            part.kill()
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Sends messages and waits until the broker has them."""
+        from kafka import KafkaProducer
+
+        producer = KafkaProducer(bootstrap_servers=self.address, linger_ms=5, max_request_size=8 << 20)
+        sent = [
+            producer.send(
+                one.topic,
+                one.value,
+                None if one.key is None else one.key.encode(),
+                headers=list(one.headers),
+                partition=one.partition,
+            )
+            for one in messages
+        ]
+        producer.flush()
+        for one in sent:
+            one.get(timeout=1)
+        producer.close()
+
+    def wait_decided(self, *watched: Part) -> None:
+        """Waits until the group has worked off every input partition."""
+        offsets = Offsets(self.settings)
+        places = offsets.places(INPUTS)
+
+        def done() -> bool:
+            at = offsets.committed(places)
+            return all(at.get(place, 0) >= end for place, end in offsets.ends(places).items())
+
+        self.wait(done, watched)
+        offsets.close()
+
+    def wait_published(self, *watched: Part) -> None:
+        """Waits until the relay has published every record."""
+        self.wait(lambda: self.ask(lambda one: read.published(one)[0] == read.last_record(one)), watched)
+
+    def wait(self, true: Callable[[], bool], watched: Sequence[Part] = ()) -> None:
+        """Waits until it is true, as long as the parts that are watched run."""
+        end = time.monotonic() + PATIENCE
+        while not true():
+            dead = [part for part in watched if part.process.poll() is not None]
+            if dead or time.monotonic() > end:
+                told = "\n".join(part.said[-4000:] for part in dead or self.parts[-2:])
+                raise AssertionError(f"{'a part ended' if dead else 'it takes too long'}:\n{told}")
+            time.sleep(0.1)
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:
+        """The answer of the ledger to a question to a connection."""
+        store = Store(self.url)
+        try:
+            with store.read() as connection:
+                return question(connection)
+        finally:
+            store.close()
+
+    def answers(self) -> list[str]:
+        """Everything that the ledger gave out, in order."""
+        rows = self.ask(lambda one: read.outbox(one, 0, 1_000_000))
+        return [line for _, answers in rows for line in answers.split("\n")]
+
+    def balances(self) -> list[dict[str, Any]]:
+        """Every account as it stands."""
+        return [one.told() for one in self.ask(read.balances)]
+
+    def out(self) -> dict[str, list[Any]]:
+        """Every message of the output topics."""
+        offsets = Offsets(self.settings)
+        found: dict[str, list[Any]] = {topic: [] for topic in OUTPUTS}
+        for place in offsets.places(OUTPUTS):
+            end = offsets.ends([place])[place]
+            found[place[0]] += list(offsets.messages(place, offsets.beginnings([place])[place], end))
+        offsets.close()
+        return found
+
+
+def example(name: str) -> list[bytes]:
+    """The lines of an example file."""
+    raw = (ROOT / "examples" / name).read_bytes()
+    return (gzip.decompress(raw) if name.endswith(".gz") else raw).splitlines()
+
+
+def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> tuple[list[str], list[dict[str, Any]]]:
+    """What `tpp screen` gives out for these lines and the balances after it, as if they stood in one partition."""
+    import rulebook
+    from ledger.journal import Ledger
+
+    store = Store(url)
+    store.open()
+    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}))
+    records = [Record(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
+    texts = [text for texts in engine.run(records) for text in texts]
+    with store.read() as connection:
+        balances = [one.told() for one in read.balances(connection)]
+    store.close()
+    return texts, balances
+
+
+def shipments(count: int, owners: int = 40) -> Iterator[bytes]:
+    """Requests of shipments that mostly fit, over several owners."""
+    base = orjson.loads((ROOT / "examples/events/tpp.shipment.requested.v1.json").read_bytes())
+    for n in range(count):
+        event = orjson.loads(orjson.dumps(base))
+        name = f"LOAD-{n:05d}"
+        event |= {"id": f"load-{n}", "subject": name}
+        event["data"]["shipment_id"] = name
+        owner = f"CON-{n % owners}"
+        event["data"]["ultimate_consignee"]["id"] = owner
+        event["data"]["ultimate_consignee"].pop("ultimate_parent", None)
+        event["data"]["certifications"] = [
+            {"kind": "lpp_consignee_statement", "party": owner, "date": "2025-05-20", "reference": "C-1"}
+        ]
+        for item in event["data"]["items"]:
+            item["quantity"] = 1 + n % 7
+        yield orjson.dumps(event)

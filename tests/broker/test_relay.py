@@ -1,0 +1,146 @@
+"""The relay and the clock on a real broker: topics, keys, bytes, order, one at a time."""
+
+import json
+import re
+import time
+from datetime import datetime
+from itertools import pairwise
+
+import orjson
+import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured, to_binary
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from databases import KINDS, Databases
+from stream_run import Message, Stream, example, shipments
+
+from ledger import read
+from services.clock import tick
+from services.relay import destination
+
+TOPIC = {
+    "tpp.event.rejected.v1": "tpp.rejected",
+    "tpp.quota.alert.v1": "tpp.alerts",
+    "tpp.obligation.due.v1": "tpp.alerts",
+    "tpp.snapshot.closed.v1": "tpp.snapshots",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_goes_out_once_as_it_is_stored(broker, postgres, tmp_path, kind) -> None:
+    databases = Databases(kind, tmp_path, postgres if kind == "postgresql" else None)
+    stream = Stream(broker.fresh(4), databases.ledger(), tmp_path)
+    lines = [*example("quickstart.jsonl"), *shipments(50), tick(1_760_000_000)]
+    stream.publish(Message(line, str(n % 5)) for n, line in enumerate(lines) if line)
+    worker, relay, standby = stream.start("worker"), stream.start("relay"), stream.start("relay")
+    stream.wait_decided(worker)
+    stream.wait_published(worker, relay)
+    assert standby.process.poll() is None
+    assert [part.end() for part in (worker, relay, standby)] == [0, 0, 0]
+    out = stream.out()
+    sent = [(topic, message) for topic, messages in out.items() for message in messages]
+    assert sorted(message.value for _, message in sent) == sorted(text.encode() for text in stream.answers())
+    assert stream.ask(read.published)[1] == len(sent)
+    for topic, message in sent:
+        event = orjson.loads(message.value)
+        data = event["data"]
+        assert topic == TOPIC.get(event["type"], "tpp.decisions")
+        key = data.get("shipment_id", event["subject"]) if topic == "tpp.decisions" else event["subject"]
+        assert message.key == key.encode()
+        assert list(message.headers) == [("content-type", b"application/cloudevents+json")]
+        if topic == "tpp.rejected":
+            position = data["position"]
+            assert event["subject"] == f"{position['topic']}/{position['partition']}/{position['offset']}"
+    assert {topic for topic, _ in sent} >= {"tpp.decisions", "tpp.rejected", "tpp.alerts"}
+    _in_order(out)
+    stream.kill_all()
+    databases.drop(stream.url)
+
+
+def _in_order(out) -> None:
+    for messages in out.values():
+        by_partition = {}
+        for message in messages:
+            by_partition.setdefault(message.partition, []).append(orjson.loads(message.value)["sequence"])
+        assert all(a < b for sequences in by_partition.values() for a, b in pairwise(sequences))
+
+
+def test_the_cloudevents_sdk_is_understood_and_understands(streams) -> None:
+    stream = streams(1)
+    line = orjson.loads(next(shipments(1)))
+    attributes = {name: value for name, value in line.items() if name != "data"}
+    attributes["time"] = datetime.fromisoformat(attributes["time"])
+    made = to_binary(CloudEvent(attributes, line["data"]), JSONFormat())
+    stream.publish([Message(made.value, "LOAD-00000", headers=list(made.headers.items())), Message(b"{")])
+    worker, relay = stream.start("worker"), stream.start("relay")
+    stream.wait_decided(worker)
+    stream.wait_published(worker, relay)
+    read_again = []
+    for messages in stream.out().values():
+        for message in messages:
+            made = KafkaMessage(headers=dict(message.headers), key=message.key, value=message.value)
+            event = from_structured(made, JSONFormat())
+            assert event.get_source() == "//tpp-ledger"
+            assert event.get_data() == json.loads(message.value)["data"]
+            read_again.append(event.get_type())
+    assert {"tpp.shipment.approved.v1", "tpp.event.rejected.v1"} <= set(read_again)
+
+
+def test_an_answer_longer_than_its_event_is_published(streams) -> None:
+    stream = streams(1)
+    event = orjson.loads(next(shipments(1)))
+    (item,) = event["data"]["items"]
+    event["data"]["items"] = [item | {"line": n, "quantity": 1, "tpp": 1} for n in range(1, 3001)]
+    raw = orjson.dumps(event)
+    assert len(raw) < 1 << 20
+    stream.publish([Message(raw, "LOAD-00000")])
+    worker, relay = stream.start("worker"), stream.start("relay")
+    stream.wait_decided(worker)
+    stream.wait_published(worker, relay)
+    (message,) = stream.out()["tpp.decisions"]
+    assert message.value.decode() == stream.answers()[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "where"),
+    [
+        ("tpp.snapshot.closed.v1", {"period": "2025-06"}, ("tpp.snapshots", "2025-06")),
+        ("tpp.quota.alert.v1", {"account": "lpp/A/2025"}, ("tpp.alerts", "S")),
+        ("tpp.obligation.due.v1", {"shipment_id": "SHP-1"}, ("tpp.alerts", "S")),
+        ("tpp.event.recorded.v1", {"shipment_id": "SHP-1"}, ("tpp.decisions", "SHP-1")),
+        ("tpp.event.recorded.v1", {}, ("tpp.decisions", "S")),
+        ("tpp.event.rejected.v1", {"position": {}}, ("tpp.rejected", "S")),
+    ],
+)
+def test_each_type_has_its_topic_and_key(kind, data, where) -> None:
+    assert destination({"type": kind, "subject": "S", "data": data}) == where
+
+
+def test_one_clock_ticks_and_a_standby_takes_over(streams) -> None:
+    stream = streams(1)
+    first = stream.start("clock")
+    stream.wait(lambda: _ticks(stream) != [], [first])
+    second = stream.start("clock")
+    time.sleep(2)
+    before = _ticks(stream)
+    assert 1 <= len(before) <= 2
+    first.kill()
+    stream.wait(lambda: len(_ticks(stream)) > len(before), [second])
+    assert second.end() == 0
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    for event in _ticks(stream):
+        assert re.fullmatch(r"tick-\d{4}-\d\d-\d\dT\d\d:\d\dZ", event["id"])
+        assert event["data"]["now"] == event["time"] == event["id"][5:-1] + ":00Z"
+        assert (event["source"], event["subject"]) == ("//tpp-clock", "clock")
+    assert len(stream.answers()) == len({event["id"] for event in _ticks(stream)})
+
+
+def _ticks(stream: Stream) -> list[dict]:
+    from services.offsets import Offsets
+
+    offsets = Offsets(stream.settings)
+    place = ("tpp.facts", 0)
+    found = [orjson.loads(one.value) for one in offsets.messages(place, 0, offsets.ends([place])[place])]
+    offsets.close()
+    return found

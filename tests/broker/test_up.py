@@ -1,0 +1,220 @@
+"""The whole system with one command: it decides what is published, starts again what dies, stops cleanly and goes on."""
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Self
+
+import orjson
+import pytest
+from brokers import Broker, messages, tpp
+from click.testing import CliRunner
+
+from services.broker import BrokerError
+from services.cli_stream import stream
+from services.local_broker import jars, java
+from services.up import Part
+
+ROOT = Path(__file__).parent.parent.parent
+QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
+CLUSTERS = ROOT / "examples" / "gpu-clusters.jsonl.gz"
+COMMAND = [sys.executable, "-u", "-c", "from services.cli_stream import stream; stream()", "up"]
+START_SECONDS, ANSWER_SECONDS, END_SECONDS = 60, 60, 45
+
+
+class System:
+    """`tpp up` in a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, broker: str | None = None) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
+        environment |= {"TPP_BROKER": broker} if broker else {}
+        environment |= {name: os.environ[name] for name in ("TPP_CACHE",) if name in os.environ}
+        command = [*COMMAND, "--ledger", f"sqlite:///{folder / 'ledger.db'}", *arguments]
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self.told: list[str] = []
+        pipes = ((self.process.stderr, self.said), (self.process.stdout, self.told))
+        self.readers = [threading.Thread(target=read, args=pipe, daemon=True) for pipe in pipes]
+        for reader in self.readers:
+            reader.start()
+        wait(lambda: any(line.startswith("follow") for line in self.told) or self.process.poll() is not None, self)
+        found = re.search(r"^broker +(\S+)", "".join(self.told), re.MULTILINE)
+        assert found, self.log
+        self.address = found[1]
+        wait(lambda: self.pid("clock") is not None, self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kills what still runs; the parts end with their parent."""
+        self.process.kill()
+        self.process.wait()
+        for reader in self.readers:
+            reader.join()
+
+    @property
+    def log(self) -> str:
+        return "".join(self.told) + "".join(self.said)
+
+    def pid(self, part: str) -> int | None:
+        found = re.findall(rf"{part} started, process (\d+)", "".join(list(self.said)))
+        return int(found[-1]) if found else None
+
+    @property
+    def pids(self) -> list[int]:
+        return [pid for part in ("worker", "relay", "clock") if (pid := self.pid(part)) is not None]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(END_SECONDS)
+        for reader in self.readers:
+            reader.join()
+        return code
+
+
+def read(pipe: IO[str], lines: list[str]) -> None:
+    with pipe:
+        lines.extend(iter(pipe.readline, ""))
+
+
+def wait(for_what: Any, system: System, seconds: float = START_SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not for_what():
+        assert time.monotonic() < end, system.log
+        time.sleep(0.1)
+
+
+def lives(pid: int) -> bool:
+    said = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False, text=True).stdout
+    return bool(said.strip()) and not said.strip().startswith("Z")
+
+
+def answers(address: str) -> dict[str, list[tuple[str, bytes]]]:
+    """For each event that was published, by id, the answers with their bytes; of what cannot be read, by position."""
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for one in messages(address, "tpp.decisions", "tpp.rejected"):
+        event = orjson.loads(one.value)
+        cause = event["data"].get("causation", {}).get("id") or event["subject"]
+        found.setdefault(cause, []).append((event["id"], one.value))
+    return found
+
+
+def await_answers(system: System, expected: set[str]) -> dict[str, list[tuple[str, bytes]]]:
+    wait(lambda: expected <= answers(system.address).keys(), system, ANSWER_SECONDS)
+    return answers(system.address)
+
+
+def ids(lines: list[bytes]) -> set[str]:
+    return {orjson.loads(line)["id"] for line in lines}
+
+
+@pytest.fixture
+def java_there() -> None:
+    try:
+        java()
+        jars()
+    except BrokerError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("java_there")
+def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: Path) -> None:
+    lines = gzip.decompress(CLUSTERS.read_bytes()).splitlines()[:60]
+    files = [tmp_path / f"{n}.jsonl" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_bytes(b"\n".join(lines[n * 20 : n * 20 + 20]) + b"\n")
+
+    with System(tmp_path) as system:
+        tpp(system.address, "publish", str(QUICKSTART))
+        quick = ids(QUICKSTART.read_bytes().splitlines())
+        await_answers(system, quick)
+
+        first = system.pid("worker")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        tpp(system.address, "publish", str(files[0]))
+        await_answers(system, ids(lines[:20]))
+        assert system.pid("worker") != first
+        assert "worker was killed by signal 9; starting it again in 1 s" in system.log
+
+        pids = system.pids
+        assert system.stop() == 0, system.log
+        assert not any(map(lives, pids)), system.log
+        assert system.said[-1].endswith("stopped; `tpp up` goes on from here\n")
+
+    with System(tmp_path) as again:
+        assert again.address == system.address
+        tpp(again.address, "publish", str(files[1]))
+        before = await_answers(again, ids(lines[20:40]) | quick)
+        pids = again.pids
+        again.process.kill()
+        again.process.wait()
+        wait(lambda: not any(map(lives, pids)), again, END_SECONDS)
+
+    with System(tmp_path) as last:
+        assert "which a killed process left running" in last.log
+        tpp(last.address, "publish", str(files[2]))
+        after = await_answers(last, ids(lines[40:60]) | before.keys())
+        assert last.stop(signal.SIGINT) == 0, last.log
+    for cause in (quick | ids(lines)) - {"evt-0002", "evt-0099"}:
+        assert len({one for one, _ in after[cause]}) == len(set(after[cause])) == 1, cause
+
+
+def test_up_takes_the_broker_that_is_named_and_several_workers(broker: Broker, tmp_path: Path) -> None:
+    broker.fresh()
+    with System(tmp_path, "--workers", "2", broker=broker.address) as system:
+        assert system.address == broker.address
+        assert not (tmp_path / "tpp-data").exists()
+        assert {system.pid("worker-1"), system.pid("worker-2")}.isdisjoint({None})
+        assert system.stop() == 0, system.log
+
+
+def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pytest.CaptureFixture[str]) -> None:
+    part = Part("worker", ["nonsense"], {})
+    started: list[float] = []
+    said = ""
+    end = time.monotonic() + START_SECONDS
+    while len(started) < 3:
+        assert time.monotonic() < end, said
+        part.keep()
+        new = capfd.readouterr().err
+        said += new
+        started += [time.monotonic()] * new.count("worker started, process")
+        time.sleep(0.05)
+    part.stop()
+    assert "No such command 'nonsense'" in said
+    assert "ended with exit code 2; starting it again in 1 s" in said
+    assert "ended with exit code 2; starting it again in 2 s" in said
+    assert started[1] - started[0] >= 1
+    assert started[2] - started[1] >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ledger", ":memory:"], "cannot share a ledger in memory"),
+        (["--ledger", "sqlite://"], "cannot share a ledger in memory"),
+        (["--ledger", "nonsense"], "is no database URL"),
+        (["--rulebook", "none"], "none"),
+    ],
+)
+def test_up_says_in_one_sentence_what_it_cannot_do(arguments: list[str], said: str, tmp_path: Path) -> None:
+    given = arguments if "--ledger" in arguments else [*arguments, "--ledger", f"sqlite:///{tmp_path}/l.db"]
+    done = CliRunner().invoke(stream, ["up", "--folder", str(tmp_path / "data"), *given], env={"TPP_BROKER": None})
+    assert (done.exit_code, said in done.stderr) == (2, True), done.output

@@ -1,0 +1,215 @@
+"""The worker on a real broker: what it decides is what `tpp screen` decides, whatever comes in."""
+
+import base64
+import hashlib
+import random
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+
+import orjson
+from stream_run import Message, Stream, example, screened, shipments
+
+from schemas.binary import structured
+from services.intake import intake
+
+BINARY = [
+    ("ce_specversion", b"1.0"),
+    ("ce_id", b"evt-binary"),
+    ("ce_source", b"//wms.example"),
+    ("ce_type", b"tpp.clock.ticked.v1"),
+    ("ce_subject", b"clock"),
+    ("ce_time", b"2025-06-02T09:30:00Z"),
+    ("content-type", b"application/json"),
+]
+
+
+def _answered(stream: Stream) -> list[dict]:
+    return [orjson.loads(text) for text in stream.answers()]
+
+
+def _clean(stream: Stream, messages: int) -> None:
+    found = intake(stream.settings, stream.url)
+    assert found["missing"] == found["doubled"] == []
+    assert sum(one["answered"] for one in found["topics"].values()) == messages
+
+
+def test_one_partition_is_decided_as_the_command_line_decides_it(streams, tmp_path) -> None:
+    stream = streams()
+    lines = [line for line in example("quickstart.jsonl") + example("gpu-clusters.jsonl.gz") if line]
+    stream.publish(Message(line, partition=0) for line in lines)
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    texts, balances = screened(lines, f"sqlite:///{tmp_path / 'screened.db'}")
+    assert stream.answers() == list(dict.fromkeys(texts))
+    assert stream.balances() == balances
+    _clean(stream, len(lines))
+
+
+def test_whatever_comes_in_has_one_answer_and_nothing_stops_the_worker(streams) -> None:
+    stream = streams(4)
+    good = list(shipments(150))
+    again = random.Random(5).sample(good, 15)
+    huge = b'{"specversion":"1.0","data":"' + b"x" * (1 << 20) + b'"}'
+    wrong = [name for name in BINARY if name[0] != "ce_source"]
+    odd = [
+        Message(b"{not json", "a"),
+        Message(huge, "b"),
+        Message(b"", "c"),
+        Message(None, "d"),
+        Message(None, "e", headers=BINARY),
+        Message(b'{"now":"2025-06-02T09:30:00Z"}', "f", "tpp.facts", headers=wrong),
+        Message(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", headers=BINARY),
+        Message(b"\xff\xfe", None, headers=()),
+    ]
+    ticked = Message(structured(BINARY, odd[6].value), "g", "tpp.facts")
+    mixed = [*(Message(line, f"key-{n}") for n, line in enumerate(good + again)), *odd, ticked]
+    random.Random(7).shuffle(mixed)
+    stream.publish(mixed)
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    answers = _answered(stream)
+    assert Counter(one["type"] for one in answers if one["type"].startswith("tpp.shipment.")).total() == len(good)
+    rejected = {one["data"]["position"]["topic"]: one for one in answers if one["type"] == "tpp.event.rejected.v1"}
+    told = [one["data"] for one in answers if one["type"] == "tpp.event.rejected.v1"]
+    assert len(told) == len(odd) - 1
+    assert sum(one["type"] == "tpp.event.recorded.v1" for one in answers) == 1
+    assert Counter(one["errors"][0]["code"] for one in told) == {
+        "json.invalid": 1,
+        "message.too_large": 1,
+        "message.empty": 2,
+        "member.missing": 2,
+        "encoding.invalid": 1,
+    }
+    assert sorted(one["size"] for one in told) == sorted([9, len(huge), 0, 0, 0, 30, 2])
+    source = rejected["tpp.facts"]["data"]
+    assert source["errors"] == [{"pointer": "/source", "code": "member.missing", "message": "is required"}]
+    assert base64.b64decode(source["original"]) == odd[5].value
+    assert source["sha256"] == hashlib.sha256(odd[5].value).hexdigest()
+    (tombstone,) = (one for one in told if one.get("causation"))
+    assert (tombstone["original"], tombstone["size"]) == ("", 0)
+    assert tombstone["causation"] == {"source": "//wms.example", "id": "evt-binary"}
+    _clean(stream, len(mixed))
+
+
+def test_what_a_publisher_took_back_is_never_decided_and_its_marks_stop_nobody(streams) -> None:
+    from kafka import KafkaProducer
+
+    stream = streams(1)
+    lines = list(shipments(60))
+    worker = stream.start("worker")
+    producer = KafkaProducer(bootstrap_servers=stream.address, transactional_id="test-took-back")
+    producer.init_transactions()
+    kept = []
+    for n, chunk in enumerate(_fives(lines)):
+        producer.begin_transaction()
+        for line in chunk:
+            producer.send("tpp.shipments", line, partition=0)
+        producer.flush()
+        if n % 3 == 2:
+            producer.abort_transaction()
+        else:
+            producer.commit_transaction()
+            kept += chunk
+    producer.close()
+    stream.wait(lambda: len(stream.answers()) >= len(kept), [worker])
+    time.sleep(0.5)
+    assert worker.end() == 0
+    decided = [one["data"]["causation"]["id"] for one in _answered(stream) if one["type"].startswith("tpp.shipment.")]
+    assert decided == [orjson.loads(line)["id"] for line in kept]
+    assert "hold no committed message" in worker.said
+    _clean(stream, len(kept))
+
+
+def _fives(lines):
+    return [lines[n : n + 5] for n in range(0, len(lines), 5)]
+
+
+def test_an_event_that_the_program_fails_on_is_rejected_and_those_behind_it_are_decided(streams) -> None:
+    stream = streams(1)
+    lines = list(shipments(20))
+    stream.publish(Message(line, partition=0) for line in lines)
+    fails = """
+from services.handlers import HANDLERS
+requested = HANDLERS["tpp.shipment.requested.v1"]
+def planted(turn, event, out):
+    if event.id == "load-7":
+        raise ZeroDivisionError("planted")
+    return requested(turn, event, out)
+HANDLERS["tpp.shipment.requested.v1"] = planted
+"""
+    worker = stream.start("worker", fails)
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    answers = _answered(stream)
+    (rejected,) = (one["data"] for one in answers if one["type"] == "tpp.event.rejected.v1")
+    assert rejected["errors"][0]["code"] == "internal.error"
+    assert base64.b64decode(rejected["original"]) == lines[7]
+    assert sum(one["type"].startswith("tpp.shipment.") for one in answers) == 19
+    assert "ALERT internal.error" in worker.said
+    _clean(stream, len(lines))
+
+
+def test_a_hole_stops_the_worker_and_the_next_one_fills_it(streams) -> None:
+    stream = streams(1)
+    lines = list(shipments(30))
+    stream.publish(Message(line, partition=0) for line in lines)
+    skips = """
+import services.worker as worker
+whole = worker.Reader._take
+async def holed(self, messages):
+    await whole(self, [one for one in messages if one.offset != 11])
+worker.Reader._take = holed
+"""
+    worker = stream.start("worker", skips)
+    assert worker.process.wait(30) == 1
+    assert "1 messages were passed by, from offset 11" in worker.said
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    _clean(stream, len(lines))
+
+
+def test_a_worker_that_stands_still_is_ended(streams) -> None:
+    stream = streams(1)
+    stream.publish(Message(line, partition=0) for line in shipments(5))
+    stands = """
+import services.health, services.worker as worker, asyncio
+services.health.Health.__init__.__defaults__ = (3.0,)
+async def stands(self, messages):
+    await asyncio.sleep(600)
+worker.Reader._take = stands
+"""
+    worker = stream.start("worker", stands)
+    assert worker.process.wait(40) == 75
+    assert "has 5 records to do and has done none" in worker.said
+
+
+def test_health_is_progress(streams) -> None:
+    stream = streams(1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    worker = stream.start("worker", TPP_METRICS=address)
+
+    def asked(path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    stream.wait(lambda: asked("/health/live")[0] == 200, [worker])
+    assert asked("/health/ready") == (503, "worker is not ready: it is starting\n")
+    stream.publish(Message(line, partition=0) for line in [*shipments(7), b"{"])
+    stream.wait_decided(worker)
+    assert asked("/health/ready") == (200, "ready\n")
+    told = asked("/metrics")[1]
+    assert 'tpp_records_total{part="worker",result="decided"} 7.0' in told
+    assert 'tpp_records_total{part="worker",result="rejected"} 1.0' in told
+    assert asked("/nothing")[0] == 404

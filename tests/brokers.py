@@ -1,0 +1,179 @@
+"""A real Kafka for the tests: the one of TPP_TEST_BROKER, else in a container, else of this machine's Java."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaAdminClient, KafkaConsumer
+    from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+    from kafka.structs import TopicPartition
+
+from services.broker import TOPICS, BrokerError, LocalBroker, answers, create_topics
+from services.cli_stream import stream
+from services.local_broker import KAFKA, free_port
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker that answers. `local` is its process where the tests started it themselves and may kill it."""
+
+    address: str
+    local: LocalBroker | None = None
+
+    def fresh(self, partitions: int = 4) -> str:
+        """The broker's address, the topics of the contract there and empty."""
+        empty_topics(self.address, partitions)
+        return self.address
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """The Kafka broker of this test process, without topics; `broker.fresh()` makes them anew."""
+    for found in (_named_broker, _container, _own_broker):
+        with found() as one:
+            if one is not None:
+                yield one
+                return
+    message = "no Kafka: set TPP_TEST_BROKER to host:port, or install Docker, or Java 17 and Maven"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def empty_topics(address: str, partitions: int = 4) -> None:
+    """Throws the topics of the contract away and makes them again; the places of consumer groups go with them."""
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    try:
+        for name in set(admin.list_topics()) & set(TOPICS):
+            try:
+                admin.delete_topics([name])
+            except UnknownTopicOrPartitionError:
+                continue
+        end = time.monotonic() + 20
+        while set(admin.list_topics()) & set(TOPICS):
+            assert time.monotonic() < end, "the broker keeps its topics"
+            time.sleep(0.05)
+    finally:
+        admin.close()
+    end = time.monotonic() + 20
+    made: set[str] = set()
+    while made != set(TOPICS):
+        try:
+            made |= set(create_topics(address, partitions))
+        except (BrokerError, KafkaError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def tpp(broker: str | None, *arguments: str, code: int = 0) -> Any:
+    """Runs a command of the stream in this process and holds its exit code against what is expected."""
+    done = CliRunner().invoke(stream, arguments, env={"TPP_BROKER": broker})
+    assert done.exit_code == code, (done.output, done.exception)
+    return done
+
+
+def messages(address: str, *topics: str) -> list[Any]:
+    """Everything in the topics, read with a plain client, by topic and partition."""
+    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
+    parts = [TopicPartition(topic, at) for topic in topics for at in sorted(consumer.partitions_for_topic(topic))]
+    consumer.assign(parts)
+    consumer.seek_to_beginning()
+    ends = consumer.end_offsets(parts)
+    found: list[Any] = []
+    until = time.monotonic() + 30
+    while any(consumer.position(at) < end for at, end in ends.items()):
+        assert time.monotonic() < until
+        found += [one for some in consumer.poll(timeout_ms=200).values() for one in some]
+    consumer.close()
+    return sorted(found, key=lambda one: (one.topic, one.partition, one.offset))
+
+
+@contextmanager
+def _named_broker() -> Iterator[Broker | None]:
+    address = os.environ.get("TPP_TEST_BROKER")
+    yield Broker(address) if address else None
+
+
+@contextmanager
+def _container() -> Iterator[Broker | None]:
+    if not _docker_answers():
+        yield None
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from testcontainers.core.container import DockerContainer
+
+        port = free_port()
+        container = DockerContainer(f"apache/kafka:{KAFKA}").with_bind_ports(9092, port)
+        for name, value in _in_container(port).items():
+            container = container.with_env(name, value)
+        with container:
+            address = f"{container.get_container_host_ip()}:{port}"
+            end = time.monotonic() + START_SECONDS
+            while not answers(address):
+                assert time.monotonic() < end, f"Kafka in a container did not answer on {address}"
+                time.sleep(0.2)
+            yield Broker(address)
+
+
+def _in_container(port: int) -> dict[str, str]:
+    host = os.environ.get("TESTCONTAINERS_HOST_OVERRIDE", "localhost")
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{host}:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+
+
+def _docker_answers() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        return subprocess.run([docker, "info"], capture_output=True, timeout=10, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@contextmanager
+def _own_broker() -> Iterator[Broker | None]:
+    folder = Path(tempfile.mkdtemp(prefix="tpp-kafka-"))
+    own = LocalBroker(folder)
+    try:
+        try:
+            own.start()
+        except BrokerError as error:
+            print(error)
+            yield None
+            return
+        yield Broker(own.address, own)
+    finally:
+        own.stop()
+        shutil.rmtree(folder, ignore_errors=True)
