@@ -1,5 +1,6 @@
 """Journal: the verbs of the ledger, within one transaction that holds the turn to write."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -236,8 +237,7 @@ class Journal:
     def limits(self, debits: Sequence[Debit], day: date) -> dict[str, int | Share | None]:
         """The limits that the debits are tested against on a day, by account."""
         return {
-            debit.account: None if debit.limit is None else self.limit(debit.account, day, debit.limit)
-            for debit in debits
+            debit.account: self.limit(debit.account, day, debit.limit) if _tested(debit) else None for debit in debits
         }
 
     def balances(self, debits: Sequence[Debit]) -> dict[str, int]:
@@ -250,7 +250,7 @@ class Journal:
 
     def short(self, option: Option, day: date) -> list[Short]:
         """How far each debit of an option is short; empty where all fit."""
-        if option.unlimited:
+        if option.unlimited and not any(self.facts.limits(self.path(debit.account)) for debit in option.debits):
             return []
         there = {debit.account: self.there(debit.account) for debit in option.debits if debit.floor}
         return shortfalls(option.debits, self.balances(option.debits), self.limits(option.debits, day), there)
@@ -304,25 +304,32 @@ class Journal:
         )
 
 
+def _tested(debit: Debit) -> bool:
+    """Whether a limit is tested: the law's, and one that the house sets on what the law leaves free (740.27)."""
+    return debit.limit is not None or debit.account.startswith("aia/")
+
+
 class Ledger:
     """A store, and what is remembered of it between transactions."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.cache = Cache()
+        self._turn = threading.Lock()
 
     @contextmanager
     def begin(self, recorded: int, keep: bool = True) -> Iterator[Journal]:
         """The ledger for one transaction; `recorded` is the clock in microseconds; all is undone unless `keep`."""
-        kept = False
-        try:
-            with self.store.begin(keep) as connection:
-                journal = Journal(self.store, connection, self.cache, recorded)
-                yield journal
-                journal.flush()
-                journal.mail.forget()
-            self.cache.n = journal.n
-            kept = keep
-        finally:
-            if not kept:
-                self.cache.clear()
+        with self._turn:
+            kept = False
+            try:
+                with self.store.begin(keep) as connection:
+                    journal = Journal(self.store, connection, self.cache, recorded)
+                    yield journal
+                    journal.flush()
+                    journal.mail.forget()
+                self.cache.n = journal.n
+                kept = keep
+            finally:
+                if not kept:
+                    self.cache.clear()

@@ -56,9 +56,11 @@ class Right:
         )
         try:
             file.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             file.close()
-            return False
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                return False
+            raise LedgerError(f"the file that says who is the {self._name} cannot be used: {error}") from error
         self._file = file
         return True
 

@@ -98,7 +98,7 @@ class Store:
         self.url = ledger_url(url)
         self.memory = self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:")
         self.postgresql = self.url.get_backend_name() == "postgresql"
-        options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {}
+        options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
         self.engine = create_engine(self.url, **options)
         if not self.postgresql:
             _sqlite(self.engine, self.memory)

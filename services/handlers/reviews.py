@@ -1,10 +1,12 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from ledger.account import Entry
 from ledger.shipments import Shipment
 from schemas.envelope import Event
 from schemas.events import RecheckRequested, ReviewDecided, ReviewProposed
@@ -101,7 +103,7 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
     else:
         ids = journal.shipments.held(journal.path(data.account) if data.account else None)
     today = None if journal.ticked is None else datetime.fromtimestamp(journal.ticked // 1_000_000, UTC).date()
-    released: list[tuple[Shipment, Judgement]] = []
+    released: list[tuple[Shipment, Judgement, list[Entry]]] = []
     held, skipped, shorts = [], [], []
     for identifier in ids:
         shipment = journal.shipments.find(identifier)
@@ -118,23 +120,22 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
             shorts += judgement.shorts
             continue
         stand(shipment, judgement, "dispatched" if left else "released")
-        if left:
-            judgement.entries += post_on_country(turn, shipment)
+        entries = [*judgement.entries, *(post_on_country(turn, shipment) if left else ())]
         journal.shipments.put(shipment)
         duties(turn, shipment, judgement)
-        released.append((shipment, judgement))
-    done = [shipment.id for shipment, _ in released]
+        released.append((shipment, judgement, entries))
+    done = [shipment.id for shipment, _, _ in released]
     subject = data.shipment_id or event.subject
     told = {"causation": out.causation, "entries": [], "released": done, "held": held, "skipped": skipped}
     record = out.add(RECORDED, subject, ({"shipment_id": data.shipment_id} if data.shipment_id else {}) | told)
     exhaust_all(turn, out, shorts, record)
-    for shipment, judgement in released:
-        _release(turn, out, shipment, judgement)
+    for shipment, judgement, entries in released:
+        _release(turn, out, shipment, judgement, entries)
     return data.shipment_id
 
 
-def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement) -> None:
+def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]) -> None:
     turn.journal.mail.mention(shipment.id)
-    told = decision(turn, out.next_id, out.causation, "released", judgement, judgement.entries, owed(judgement))
+    told = decision(turn, out.next_id, out.causation, "released", judgement, entries, owed(judgement))
     identifier = out.add(RELEASED, shipment.id, told)
-    raise_alerts(turn, out, judgement.entries, identifier)
+    raise_alerts(turn, out, entries, identifier)

@@ -105,7 +105,7 @@ def _withdrawn(turn: Turn, shipment: Shipment) -> Judgement | None:
     asked = asked_of(turn, shipment).model_copy(update={"authorization": claim})
     case = Case(asked, turn.journal.facts.about(asked), frozenset(code for code, _ in shipment.reviewed))
     screening = turn.book.screen(case)
-    ended = ("license.expired", "license.unknown", "veu.not_listed")
+    ended = ("license.expired", "license.unknown", "license.mismatch", "veu.not_listed")
     reasons = [reason for option in screening.options for reason in turn.book.reasons(option) if reason.code in ended]
     if not reasons:
         return None
@@ -277,7 +277,7 @@ def country_of(turn: Turn, shipment: Shipment) -> str | None:
     license = turn.journal.facts.license(shipment.reference)
     if license is None:
         raise LedgerCorrupt(f"licence {shipment.reference} of shipment {shipment.id} is not known")
-    path = accounts.country(license.issued.country)
+    path = accounts.country(shipment.ship_to)
     return path if turn.book.limit(path, license.issued.valid_from) is not None else None
 
 
@@ -291,5 +291,6 @@ def post_on_country(turn: Turn, shipment: Shipment) -> list[Entry]:
     license = turn.journal.facts.license(shipment.reference)
     account = turn.journal.find(own)
     posted = (account.posted if account else 0) - amount
-    committed = 0 if license is None or license.revoked else max(0, license.issued.tpp - posted)
+    lapsed = license is None or license.revoked or license.issued.country != shipment.ship_to
+    committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
     return [turn.journal.post(path, amount, shipment.id, min(amount, committed))] if amount else []

@@ -17,7 +17,9 @@ ENTRIES = text(
     "FROM entry e JOIN account a ON a.id = e.account JOIN journal j ON j.n = e.n ORDER BY e.account, e.entry"
 )
 JOURNAL = text("SELECT n, source, id, type, happened, recorded, answers, event FROM journal ORDER BY n")
-ACCOUNTS = text('SELECT path, pending, posted, attested, credits, entries FROM account WHERE entries > 0 OR "limit" IS NULL')
+ACCOUNTS = text(
+    'SELECT path, pending, posted, attested, credits, entries FROM account WHERE entries > 0 OR "limit" IS NULL'
+)
 
 
 @contextmanager
@@ -101,7 +103,10 @@ def check_moments(store: Store, moments: list[Moment]) -> None:
                     for index, part in enumerate(PARTS):
                         found[index] += int(getattr(row, part))
                     found[4] += 1
-            told = {b.account: [b.pending, b.posted, b.attested, b.credits, b.entries] for b in balances(connection, (), moment)}
+            told = {
+                b.account: [b.pending, b.posted, b.attested, b.credits, b.entries]
+                for b in balances(connection, (), moment)
+            }
             assert {path: parts for path, parts in told.items() if parts[4]} == wanted, moment
 
 
@@ -116,4 +121,8 @@ def check_debits(answers: list[dict[str, Any]]) -> None:
 def now(store: Store) -> dict[str, tuple[int, ...]]:
     """The balances now, part by part, of every account with entries."""
     with store.read() as connection:
-        return {b.account: (b.pending, b.posted, b.attested, b.credits, b.entries) for b in balances(connection) if b.entries}
+        return {
+            b.account: (b.pending, b.posted, b.attested, b.credits, b.entries)
+            for b in balances(connection)
+            if b.entries
+        }

@@ -11,7 +11,12 @@ Parts = tuple[int, int, int, int]
 LPP_LIMIT = 26_900_000
 COUNTRY_LIMIT = 790_000_000
 HOLDER = "CON-50"
-NVEU_CAPS = {date(2025, 4, 1): 949_500_000, date(2025, 7, 1): 1_266_000_000, date(2025, 10, 1): 1_582_500_000, date(2026, 1, 1): 1_899_000_000}
+NVEU_CAPS = {
+    date(2025, 4, 1): 949_500_000,
+    date(2025, 7, 1): 1_266_000_000,
+    date(2025, 10, 1): 1_582_500_000,
+    date(2026, 1, 1): 1_899_000_000,
+}
 PENDING, POSTED, HELD = ("approved", "released"), ("dispatched",), ("held", "held_at_dispatch")
 NOTHING: Parts = (0, 0, 0, 0)
 
@@ -82,14 +87,10 @@ class Model:
             index = 0 if life.state in PENDING else 1
             for path, amount in life.debits:
                 found[self.path(path)][index] += amount
-                if path.startswith("nveu"):
-                    found[self.path(path)][3] += life.returned * UNIT
         for number, licence in self.licences.items():
-            shipped, back = self.shipped(number)
-            country = found[f"country/{licence.country}/2025-2027"]
+            country = found[country_of(licence)]
             country[0] += self.committed(number)
-            country[1] += shipped
-            country[3] += back
+            country[1] += self.shipped(number)
         for (path, _), tpp in self.attested.items():
             found[self.path(path)][2] += tpp
         for path, posted, credits in self.corrections:
@@ -97,24 +98,33 @@ class Model:
             found[self.path(path)][3] += credits
         return {path: (a, b, c, d) for path, (a, b, c, d) in found.items() if (a, b, c, d) != NOTHING}
 
-    def shipped(self, number: str) -> tuple[int, int]:
-        """What has left under a licence, and what of it came back."""
-        gone = [life for life in self.lives.values() if life.state in POSTED and (f"license/{number}", 0) in [(path, 0) for path, _ in life.debits]]
-        return sum(life.asked.quantity for life in gone) * UNIT, sum(life.returned for life in gone) * UNIT
+    def shipped(self, number: str) -> int:
+        """What has left under a licence."""
+        gone = [life for life in self.lives.values() if life.state in POSTED]
+        return sum(amount for life in gone for path, amount in life.debits if path == f"license/{number}")
 
     def committed(self, number: str) -> int:
         """What a licence still holds of its country's allocation."""
         licence = self.licences[number]
-        return 0 if licence.revoked else max(0, licence.tpp - self.shipped(number)[0])
+        return 0 if licence.revoked else max(0, licence.tpp - self.shipped(number))
 
     def balance(self, path: str) -> int:
         """What counts against the limit of an account."""
         pending, posted, attested, credits = self.parts().get(self.path(path), NOTHING)
         return pending + posted + attested - credits
 
+    def there(self, path: str) -> int:
+        """What may come off an account: what is pending may still be given back, and does not count."""
+        _, posted, attested, credits = self.parts().get(self.path(path), NOTHING)
+        return max(0, posted + attested - credits)
+
     def limit(self, path: str, day: date, of_law: int | None) -> int | None:
         """The limit set last for a day, else the law's."""
-        found = [(start, index, limit) for index, (named, start, limit) in enumerate(self.limits) if self.path(named) == self.path(path) and start <= day]
+        found = [
+            (start, index, limit)
+            for index, (named, start, limit) in enumerate(self.limits)
+            if self.path(named) == self.path(path) and start <= day
+        ]
         return max(found)[2] if found else of_law
 
     # --- deciding -------------------------------------------------------------------------------------------------
@@ -137,12 +147,16 @@ class Model:
             wanted = [(base, tpp, max((start, cap) for start, cap in NVEU_CAPS.items() if start <= day)[1])]
         if asked.kind == "LICENSE" and one == self.one(HOLDER):
             wanted.append((base, tpp, None))
-        return [(path, amount, None if of_law is None else self.limit(path, day, of_law)) for path, amount, of_law in wanted]
+        return [
+            (path, amount, None if of_law is None else self.limit(path, day, of_law)) for path, amount, of_law in wanted
+        ]
 
     def judge(self, life: Life, state: str, held: str = "held") -> str:
         """Debits a shipment that has nothing on any account, or holds it."""
         wanted = self.plan(life.asked, life.asked.day)
-        fits = wanted is not None and all(limit is None or self.balance(path) + amount <= limit for path, amount, limit in wanted)
+        fits = wanted is not None and all(
+            limit is None or self.balance(path) + amount <= limit for path, amount, limit in wanted
+        )
         life.state = state if fits else held
         life.debits = [(path, amount) for path, amount, _ in wanted or ()] if fits else []
         return life.state
@@ -187,7 +201,11 @@ class Model:
         life = self.lives.get(shipment)
         if life is None or life.state not in POSTED:
             return "held"
-        life.returned = min(life.asked.quantity, life.returned + quantity)
+        back = min(quantity, life.asked.quantity - life.returned)
+        life.returned += back
+        paths = [path for path, _ in life.debits if path.startswith("nveu")]
+        paths += [country_of(self.licences[str(life.asked.reference)])] if life.asked.kind == "LICENSE" else []
+        self.corrections += [(path, 0, min(back * UNIT, self.there(path))) for path in paths]
         return "recorded"
 
     def review(self, shipment: str, action: str) -> str:
@@ -217,7 +235,11 @@ class Model:
         if self.today and today <= self.today:
             return []
         self.today = today
-        lapsed = [name for name, life in self.lives.items() if life.state in PENDING and life.asked.expires and life.asked.expires <= today]
+        lapsed = [
+            name
+            for name, life in self.lives.items()
+            if life.state in PENDING and life.asked.expires and life.asked.expires <= today
+        ]
         for name in lapsed:
             self.lives[name].state, self.lives[name].debits = "expired", []
         return lapsed
@@ -239,18 +261,22 @@ class Model:
 
     def attest(self, path: str, tpp: int, by: str) -> str:
         """Use that the ledger did not see."""
+        if self.attested.get((self.path(path), by), 0) - tpp > self.there(path):
+            return "rejected"
         self.attested[self.path(path), by] = tpp
         return "recorded"
 
     def correct(self, path: str, amount: int) -> str:
         """An adjustment; attrition is one of less."""
-        if amount < 0 and -amount > self.balance(path):
+        if -amount > (max(0, self.balance(path)) if path.startswith("country") else self.there(path)):
             return "rejected"
         self.corrections.append((path, max(0, amount), max(0, -amount)))
         return "recorded"
 
     def merge(self, survivor: str, absorbed: str) -> str:
         """Two identifiers of one party."""
+        if self.one(survivor) == absorbed:
+            return "rejected"
         survivor, absorbed = self.one(survivor), self.one(absorbed)
         if survivor != absorbed:
             self.survivors[absorbed] = survivor
@@ -259,6 +285,11 @@ class Model:
                 moved[self.path(path), by] += tpp
             self.attested = dict(moved)
         return "recorded"
+
+
+def country_of(licence: Licence) -> str:
+    """The account of a licence's country."""
+    return f"country/{licence.country}/2025-2027"
 
 
 def told(parts: dict[str, Any]) -> dict[str, Parts]:

@@ -6,19 +6,19 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
+from databases import Server, dsn
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
 from ledger_events import UNIT, Line, answers, engine, records
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from databases import Server, dsn
 from ledger.store import Store, retryable
 from ledger.store import ledger_url as as_url
 from schemas.envelope import Event
 from schemas.values import TPP_MAX
 from services import handlers
-from services.engine import Turn
 from services.out import Out
+from services.turn import Turn
 
 LPP = "lpp/CON-20/2025"
 RETURNED = "tpp.shipment.cancelled.v1"
@@ -233,7 +233,8 @@ def test_a_connection_lost_within_a_batch_is_taken_up_again(
     postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """What is read next, or the rows that are copied at the end, meet a dead connection; the batch is decided all the same."""
-    line, seen = Line(), []
+    line = Line()
+    seen: list[str] = []
     whole = handlers.HANDLERS[kind]
 
     def cut(turn: Turn, event: Event, out: Out) -> str | None:

@@ -51,14 +51,16 @@ def naive(debits: list[Debit], balances: dict[str, int], limits: dict[str, int |
 @settings(max_examples=400)
 def test_what_does_not_fit(case: tuple[list[Debit], dict[str, int], dict[str, int | Share | None]]) -> None:
     debits, balances, limits = case
-    assert [short.debit.account for short in shortfalls(debits, balances, limits)] == naive(debits, balances, limits)
+    assert [short.debit.account for short in shortfalls(debits, balances, limits, balances)] == naive(
+        debits, balances, limits
+    )
 
 
 @given(cases())
 def test_figures_of_what_is_short(case: tuple[list[Debit], dict[str, int], dict[str, int | Share | None]]) -> None:
     debits, balances, limits = case
     later = after(debits, balances)
-    for short in shortfalls(debits, balances, limits):
+    for short in shortfalls(debits, balances, limits, balances):
         limit = limits[short.debit.account]
         asked = abs(short.debit.amount)
         assert short.balance == balances[short.debit.account]

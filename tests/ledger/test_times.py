@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
+from databases import Databases
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
 from ledger_events import UNIT, Line, engine, records
 
-from databases import Databases
-from services.engine import microseconds
+from services.turn import microseconds
 
 HOUR = 3_600_000_000
 
@@ -37,7 +38,7 @@ def test_a_clock_set_to_2030_changes_no_byte(databases: Databases) -> None:
         instant = microseconds(datetime(year, 6, 2, 9, tzinfo=UTC))
         url = databases.ledger()
         with opened(url) as store:
-            told.append(engine(store, lambda instant=instant: instant).run(records(whole_life())))
+            told.append(engine(store, partial(int, instant)).run(records(whole_life())))
             check_ledger(store)
         databases.drop(url)
     assert told[0] == told[1]
