@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.outbox import Lost, Right
 from ledger.store import LedgerError, Store
 from services.broker import FACTS, STRUCTURED, address
-from services.health import Health, said, served
+from services.health import Health, served
 from services.opening import Failure
 from services.relay import RETRY_SECONDS, producer, until_signal
 
@@ -53,7 +53,6 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     One clock of a ledger ticks, others stand by. A minute in which nothing could be published is left out: the next
     tick brings all that fell due.
     """
-    said()
     address(settings)
     store = Store(ledger_url or settings.ledger_url)
     health = Health("clock", stall=3 * MINUTE)

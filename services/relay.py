@@ -14,7 +14,7 @@ from ledger import read
 from ledger.outbox import Lost, Right, move
 from ledger.store import LedgerError, Store
 from services.broker import ALERTS, DECISIONS, REJECTED, SNAPSHOTS, STRUCTURED, address, client_options
-from services.health import Health, said, served
+from services.health import Health, served
 from services.opening import Failure
 from services.out import ALERT, OBLIGATION_DUE
 from services.out import REJECTED as REJECTION
@@ -89,24 +89,18 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
 
     One relay of a ledger works, others stand by. Without a broker or without the database it waits and goes on.
     """
-    said()
     address(settings)
     store = Store(ledger_url or settings.ledger_url)
     health = Health("relay")
     try:
-        _open(store)
+        store.open()
         with until_signal() as ended, served(health, settings.metrics):
             Relay(store, settings, health, ended).run()
+    except LedgerError as error:
+        raise Failure(str(error)) from error
     finally:
         store.close()
     return 0
-
-
-def _open(store: Store) -> None:
-    try:
-        store.open()
-    except LedgerError as error:
-        raise Failure(str(error)) from error
 
 
 class Relay:

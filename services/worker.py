@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.binary import is_binary, structured
 from services.broker import INPUTS, BrokerError, address, answers, client_options, faust_broker, faust_credentials
 from services.engine import Record
-from services.health import Health, said, served
+from services.health import Health, served
 from services.offsets import Offsets, Place
 from services.out import REJECTED
 from services.watchdog import Watchdog
@@ -260,7 +260,6 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     """
     from services.opening import engine
 
-    said()
     if not answers(address(settings), client_options(settings)):
         raise BrokerError(f"no broker answers at {address(settings)}")
     offsets = Offsets(settings)

@@ -47,7 +47,7 @@ class Part:
 
     def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
         self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
-        code = f"import sys; from services.settings import Settings; url = {stream.url!r}; {before}\n{CODE[name]}"
+        code = f"import sys\nfrom services.settings import Settings\nfrom services.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
         told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

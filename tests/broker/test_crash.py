@@ -52,7 +52,7 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, streams, tm
 
 def _havoc(stream: Stream, local, load: list[tuple[str, bytes]]) -> dict[str, int]:
     """In each round two workers and twice a relay are killed while they work; connections and the broker go too."""
-    chance, killed = random.Random(3), {"worker": 0, "relay": 0}
+    chance, killed = random.Random(8), {"worker": 0, "relay": 0}
     step = -(-len(load) // ROUNDS)
     for turn in range(ROUNDS):
         stream.publish(Message(line, key) for key, line in load[turn * step : (turn + 1) * step])
@@ -101,3 +101,22 @@ def _published_as_stored(stream: Stream) -> None:
     for message in sent:
         assert message.value == stored[orjson.loads(message.value)["id"]]
     assert {message.value for message in sent} == set(stored.values())
+
+
+def test_cut_connections_and_a_broker_that_comes_back_end_no_part(broker, streams) -> None:
+    stream = streams(2)
+    lines = list(shipments(180))
+    worker, relay = stream.start("worker"), stream.start("relay")
+    for turn in range(3):
+        stream.publish(Message(line, str(n)) for n, line in enumerate(lines[turn * 60 : turn * 60 + 60]))
+        if turn == 1:
+            _cut_connections(stream)
+        stream.wait_decided(worker, relay)
+        stream.wait_published(worker, relay)
+        if turn == 1 and broker.local is not None:
+            broker.local.kill()
+            time.sleep(1)
+            broker.local.start()
+    assert [worker.end(), relay.end()] == [0, 0]
+    _published_as_stored(stream)
+    assert intake(stream.settings, stream.url)["topics"]["tpp.shipments"]["answered"] == len(lines)
