@@ -204,10 +204,17 @@ class Store:
         names = [column.name for column in table.columns]
         columns = ", ".join(f'"{name}"' for name in names)
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
-        mark = "%s" if self.postgresql else "?"
+        conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
+        if self.postgresql:
+            kinds = ["text" if isinstance(column.type, Text) else "bigint" for column in table.columns]
+            arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+            connection.exec_driver_sql(
+                f'INSERT INTO "{table.name}" ({columns}) SELECT * FROM unnest({arrays}) {conflict}',
+                tuple(map(list, zip(*rows, strict=True))),
+            )
+            return
         connection.exec_driver_sql(
-            f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join([mark] * len(names))}) '
-            f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING"),
+            f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}',
             list(map(tuple, rows)),
         )
 
