@@ -118,6 +118,8 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 5}
     consumer = KafkaConsumer("tpp.decisions", **options)
     consumer.poll(timeout_ms=3_000)
+    for partition in consumer.assignment():
+        consumer.position(partition)
     time.sleep(10)
     sent, seen = {}, {}
     start = time.perf_counter()
