@@ -111,17 +111,24 @@ def throughput(on: System, count: int) -> dict[str, int]:
 
 def latency(on: System, count: int, rate: int) -> dict[str, float]:
     """Milliseconds from publishing an event to reading its decision from the topic, at so many events a second."""
-    from kafka import KafkaConsumer
+    from kafka import KafkaConsumer, TopicPartition
 
     before = on.decided()
     worker, relay = on.start(TPP, "worker"), on.start(TPP, "relay")
     options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 5}
-    consumer = KafkaConsumer("tpp.decisions", **options)
-    consumer.poll(timeout_ms=3_000)
+    consumer = KafkaConsumer(**options)
+    topic = "tpp.decisions"
+    consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
+    consumer.seek_to_end()
     for partition in consumer.assignment():
         consumer.position(partition)
-    time.sleep(10)
-    sent, seen = {}, {}
+    sent: dict[str, float] = {}
+    seen: dict[str, float] = {}
+    warm = next(events(1)).replace(b"evt-", b"evt-warm-")
+    on.publish(warm)
+    while json.loads(warm)["id"] not in seen:
+        _take(consumer, seen, 100)
+    time.sleep(2)
     start = time.perf_counter()
     lines = (line.replace(b"evt-", b"evt-late-").replace(b"SHP-", b"SHP-late-") for line in events(count))
     for index, line in enumerate(lines):
@@ -132,15 +139,15 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     end = time.perf_counter() + 30
     while len(seen) < count and time.perf_counter() < end:
         _take(consumer, seen, 50)
-    on.await_decided(before + count)
+    on.await_decided(before + count + 1)
     for part in (worker, relay):
         stop(part)
     took = sorted((seen[name] - sent[name]) * 1_000 for name in sent.keys() & seen.keys())
-    if len(took) < count:
-        raise SystemExit(f"{count - len(took)} of {count} decisions were not seen")
+    p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
     return {
-        f"p50 at {rate}/s, ms": round(took[count // 2], 1),
-        f"p99 at {rate}/s, ms": round(took[count * 99 // 100], 1),
+        f"p50 at {rate}/s, ms": round(p50, 1),
+        f"p99 at {rate}/s, ms": round(p99, 1),
+        "not seen within 30 s": count - len(took),
     }
 
 
