@@ -7,21 +7,10 @@ from typing import Any
 import click
 
 from services.cli_stream import COMMANDS
-from services.opening import Failure, engine, moment, reading, shown
+from services.opening import Failure, engine, ledger_option, moment, reading, rulebook_option, shown
 
 _Command = Callable[..., Any]
 FORMATS = click.Choice(["table", "json", "csv"])
-
-
-def _ledger(command: _Command) -> _Command:
-    text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
-    return click.option("--ledger", metavar="URL", help=text)(command)
-
-
-def _rulebook(command: _Command) -> _Command:
-    return click.option(
-        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
-    )(command)
 
 
 def _format(command: _Command) -> _Command:
@@ -47,8 +36,8 @@ def main() -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@_rulebook
-@_ledger
+@rulebook_option
+@ledger_option
 @click.option(
     "--out", metavar="FILE", help="Where the answers go, written from the first line. [default: standard output]"
 )
@@ -78,8 +67,8 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@_rulebook
-@_ledger
+@rulebook_option
+@ledger_option
 def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> None:
     """Give the answers that screen would give now, and write nothing.
 
@@ -111,7 +100,7 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
 )
 @click.option("--known-at", metavar="TIME", help="Only what the ledger had recorded by then; also record:N.")
 @_format
-@_ledger
+@ledger_option
 def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, ledger: str | None) -> None:
     """Print balances, in TPP.
 
@@ -135,7 +124,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
-@_ledger
+@ledger_option
 def explain(shipment: str, form: str, ledger: str | None) -> None:
     """Print every decision on a shipment: what was asked, tried and decided, and what must be filed by when.
 
@@ -162,7 +151,7 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
 
 @main.command()
 @_format
-@_ledger
+@ledger_option
 def holds(form: str, ledger: str | None) -> None:
     """Print the work list: held shipments, oldest first, with their reasons.
 
@@ -191,8 +180,8 @@ def holds(form: str, ledger: str | None) -> None:
 @click.argument("shipments", nargs=-1, metavar="[SHIPMENT]...")
 @click.option("--account", metavar="ACCOUNT", help="Every hold that waits for room on this account.")
 @click.option("--all", "everything", is_flag=True, help="Every hold.")
-@_rulebook
-@_ledger
+@rulebook_option
+@ledger_option
 def recheck(
     shipments: tuple[str, ...], account: str | None, everything: bool, rulebook: str | None, ledger: str | None
 ) -> None:
@@ -224,7 +213,7 @@ def recheck(
 @click.option("--due-by", metavar="DATE", help="Only what is due until this day.")
 @click.option("--all", "every", is_flag=True, help="Also what was met or withdrawn.")
 @_format
-@_ledger
+@ledger_option
 def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) -> None:
     """Print what must be sent to whom by when.
 
@@ -241,7 +230,7 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
 
 
 @main.command()
-@_ledger
+@ledger_option
 def migrate(ledger: str | None) -> None:
     """Bring the ledger's tables to this version; a new ledger is made.
 

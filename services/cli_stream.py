@@ -11,20 +11,9 @@ from typing import Any
 
 import click
 
-from services.opening import Failure, settings
+from services.opening import Failure, ledger_option, rulebook_option, settings
 
 _Command = Callable[..., Any]
-
-
-def _ledger(command: _Command) -> _Command:
-    text = "The ledger's database URL. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
-    return click.option("--ledger", metavar="URL", help=text)(command)
-
-
-def _rulebook(command: _Command) -> _Command:
-    return click.option(
-        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
-    )(command)
 
 
 @contextmanager
@@ -40,8 +29,8 @@ def _failures() -> Iterator[None]:
 
 
 @click.command()
-@_rulebook
-@_ledger
+@rulebook_option
+@ledger_option
 @click.option("--partitions", type=click.IntRange(min=1), default=4, show_default=True, help="Of topics that are made.")
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many workers share them."
@@ -72,8 +61,8 @@ def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, 
 
 
 @click.command()
-@_rulebook
-@_ledger
+@rulebook_option
+@ledger_option
 def worker(rulebook: str | None, ledger: str | None) -> None:
     """Decide what arrives on tpp.shipments and tpp.facts, until SIGTERM.
 
@@ -93,7 +82,7 @@ def worker(rulebook: str | None, ledger: str | None) -> None:
 
 
 @click.command()
-@_ledger
+@ledger_option
 def relay(ledger: str | None) -> None:
     """Publish what the ledger gives out, in order, until SIGTERM.
 
@@ -112,7 +101,7 @@ def relay(ledger: str | None) -> None:
 
 
 @click.command()
-@_ledger
+@ledger_option
 def clock(ledger: str | None) -> None:
     """Publish a tick once a minute, until SIGTERM; obligations fall due and debits lapse by it.
 
@@ -238,7 +227,7 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
-@_ledger
+@ledger_option
 def intake(topics: tuple[str, ...], ledger: str | None) -> None:
     """Compare the input topics with the ledger: has every message its answer, and only one? Exit 1 where not.
 

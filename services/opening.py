@@ -1,6 +1,6 @@
 """Opens what a command works on: a ledger by URL, a book by name; failures are one sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,19 @@ class Failure(click.ClickException):
     """A command that could not be done: one sentence on standard error, exit 2."""
 
     exit_code = 2
+
+
+def ledger_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--ledger` of a command."""
+    text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
+    return click.option("--ledger", metavar="URL", help=text)(command)
+
+
+def rulebook_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--rulebook` of a command."""
+    return click.option(
+        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
+    )(command)
 
 
 def settings() -> "Settings":
