@@ -53,7 +53,7 @@ class System:
 
         self.address, self.url = address, url
         self.environment = os.environ | {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
-        self.producer = KafkaProducer(bootstrap_servers=address, acks="all", linger_ms=1)
+        self.producer = KafkaProducer(bootstrap_servers=address, acks="all", linger_ms=5)
         self.store = Store(url)
         self.store.open()
 
@@ -115,7 +115,7 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
 
     before = on.decided()
     worker, relay = on.start(TPP, "worker"), on.start(TPP, "relay")
-    options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 5}
+    options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest"}
     consumer = KafkaConsumer(**options)
     topic = "tpp.decisions"
     consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tpp.worker")
 
-BATCH = 500
+BATCH = 2000
 LINGER_SECONDS = 0.01
 SESSION_SECONDS = 6.0
 """A member that was killed holds its partitions for so long; the broker takes no less."""
 
+_END = object()
 _TOLD = f'"type":"{REJECTED}"'
 _FAILED = '"code":"internal.error"'
 
@@ -51,31 +52,32 @@ def record(message: Any) -> Record:
 async def batches(stream: Any, size: int, linger: float) -> AsyncIterator[list[Any]]:
     """The stream's events in lists, bounded in size and by `linger` seconds from the first; none is left behind.
 
-    The stream's iterator is never cancelled while it waits: that would lose the event that it was about to give.
+    A task of its own takes events off the stream while a list is worked on. It is not cancelled while the stream goes
+    on: that would lose the event that the stream was about to give.
     """
-    events, loop = aiter(stream.noack().events()), asyncio.get_running_loop()
-    pending: asyncio.Future[Any] | None = None
+    waiting: asyncio.Queue[Any] = asyncio.Queue(size)
+    taking = asyncio.ensure_future(_take(stream, waiting))
     try:
-        while True:
-            batch: list[Any] = []
-            end: float | None = None
-            while len(batch) < size:
-                pending = pending or asyncio.ensure_future(anext(events))
-                await asyncio.wait({pending}, timeout=None if end is None else max(0.0, end - loop.time()))
-                if not pending.done():
-                    break
-                done, pending = pending, None
-                try:
-                    batch.append(done.result())
-                except StopAsyncIteration:
-                    if batch:
-                        yield batch
-                    return
-                end = end or loop.time() + linger
-            yield batch
+        while not taking.done() or not waiting.empty():
+            batch = [await waiting.get()]
+            if waiting.qsize() < size - 1:
+                await asyncio.sleep(linger)
+            while len(batch) < size and not waiting.empty():
+                batch.append(waiting.get_nowait())
+            if events := [event for event in batch if event is not _END]:
+                yield events
+        await taking
     finally:
-        if pending is not None:
-            pending.cancel()
+        taking.cancel()
+
+
+async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+    """Puts what the stream gives into a queue, and after the last event, or where the stream fails, its end."""
+    try:
+        async for event in stream.noack().events():
+            await waiting.put(event)
+    finally:
+        await waiting.put(_END)
 
 
 class Gate:
