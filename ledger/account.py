@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.periods import Period
+
 MOST_CACHED = 10_000
 """Rows of one kind kept in memory between transactions; more are forgotten and read again."""
 
@@ -92,10 +94,12 @@ class Cache:
     accounts: dict[str, Account | None] = field(default_factory=dict)
     shipments: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    closed: list[Period] | None = None
 
     def clear(self) -> None:
         """Forgets everything."""
         self.n = -1
+        self.closed = None
         for kept in (self.accounts, self.shipments, self.facts):
             kept.clear()
 

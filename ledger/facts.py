@@ -105,13 +105,20 @@ class FactBook:
             standing = self._registered(groups[party.id], asked.export_date)
             if standing is not None:
                 registered[party.id] = standing
-        certifications = [made for key in ids for _, made in self.of("certification", key)]
-        certifications += [made for _, made in self.of("designer", ALL)]
+        certifications = [made for key in ids for made in self._used(self.of("certification", key))]
+        certifications += self._used(self.of("designer", ALL))
         numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
+        if self.survivors:
+            self._journal.used.update(n for n, merged in self.of("merge", ALL) if merged.absorbed in ids)
         if asked.authorization and asked.authorization.reference:
             numbers.add(asked.authorization.reference)
         licenses = [license for number in sorted(numbers) if (license := self.license(number))]
         return Facts(registered, tuple(certifications), tuple(licenses), self._veus(ids), self.survivors)
+
+    def _used(self, stated: Stated) -> list[Any]:
+        """What was stated, noted as what the record being made rests on."""
+        self._journal.used.update(n for n, _ in stated)
+        return [made for _, made in stated]
 
     def license(self, number: str) -> License | None:
         """A licence as it stands: the last issue or amendment, and a revocation since."""
@@ -119,7 +126,8 @@ class FactBook:
         if not issued:
             return None
         n, latest = issued[-1]
-        revoked = [made.date for at, made in self.of("revoked", number) if at > n]
+        revoked = [made.date for made in self._used(tuple(one for one in self.of("revoked", number) if one[0] > n))]
+        self._journal.used.add(n)
         return License(latest, min(revoked) if revoked else None)
 
     def _veus(self, ids: Iterable[str]) -> tuple[Veu, ...]:
@@ -133,6 +141,7 @@ class FactBook:
                 standing[key] = Veu(made)
             elif key in standing:
                 standing[key] = Veu(standing[key].authorized, made.date)
+        self._journal.used.update(stated)
         return tuple(standing.values())
 
     def _registered(self, group: Iterable[str], day: date) -> Party | None:
@@ -142,6 +151,8 @@ class FactBook:
             for n, made in self.of("party", key):
                 if made.valid_from <= day and (best is None or (made.valid_from, n) > best):
                     best, party = (made.valid_from, n), made
+        if best is not None:
+            self._journal.used.add(best[1])
         return party
 
     # --- stating --------------------------------------------------------------------------------------------------

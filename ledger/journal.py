@@ -16,6 +16,7 @@ from ledger.mail import Mail
 from ledger.shipments import Shipments
 from ledger.store import LedgerCorrupt, Store
 from schemas import accounts
+from schemas.periods import Period, booked, period
 from schemas.plan import Debit, Option, Share
 from schemas.values import TPP_MAX
 
@@ -23,7 +24,9 @@ from schemas.values import TPP_MAX
 class Journal:
     """The ledger in one transaction: accounts and entries, and beside them `facts`, `shipments` and `mail`.
 
-    Every change is kept in memory until `flush`; `n` is the number of the record that is being made.
+    Every change is kept in memory until `flush`; `n` is the number of the record that is being made, `used` are the
+    records of the facts that it rests on, `before` the last records of the shipments that it changes, `booked` the day
+    that its entries count for and the closed period that they are late for.
     """
 
     def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
@@ -36,12 +39,40 @@ class Journal:
         self.sequence: int = self.head.sequence
         self.opened: int = self.head.accounts
         self.ticked: int | None = self.head.ticked
+        self.closed: str | None = self.head.closed
         self.recorded = max(recorded, self.head.recorded)
         self.rows: list[tuple[Any, ...]] = []
         self.changed: dict[str, Account] = {}
+        self.used: set[int] = set()
+        self.before: dict[str, int] = {}
+        self.booked: tuple[str, str | None] = ("", None)
         self.facts = FactBook(self)
         self.shipments = Shipments(self)
         self.mail = Mail(self)
+
+    def open_record(self, day: date | None) -> None:
+        """Begins the next record, of an event that happened on this UTC day; None where it makes no entries."""
+        self.n += 1
+        self.used.clear()
+        self.before.clear()
+        if day is None:
+            return
+        held = None
+        if self.closed is not None and day.isoformat() <= self.closed:
+            day, held = booked(day, self.periods())
+        self.booked = (day.isoformat(), held)
+
+    def periods(self) -> Sequence[Period]:
+        """The periods that are closed, in the order of closing."""
+        if self.cache.closed is None:
+            query = select(tables.snapshot.c.id).order_by(tables.snapshot.c.n)
+            self.cache.closed = list(map(period, self.connection.execute(query).scalars()))
+        return self.cache.closed
+
+    def rests_on(self, shipment: str | None) -> str:
+        """The records that the one being made rests on, joined by a space; not the last of its own shipment."""
+        last = [n for name, n in self.before.items() if name != shipment]
+        return " ".join(map(str, sorted({*self.used, *last} - {self.n})))
 
     # --- accounts -------------------------------------------------------------------------------------------------
 
@@ -117,7 +148,10 @@ class Journal:
         for n, made in self.facts.limits(self.path(path)):
             if made.valid_from <= day and (chosen is None or (made.valid_from, n) >= chosen[0]):
                 chosen = ((made.valid_from, n), made.limit)
-        return chosen[1] if chosen else of_law
+        if chosen is None:
+            return of_law
+        self.used.add(chosen[0][1])
+        return chosen[1]
 
     # --- verbs ----------------------------------------------------------------------------------------------------
 
@@ -228,8 +262,11 @@ class Journal:
         if known is not None:
             account.limit = known
         self.rows.append(
-            (account.id, account.entries, self.n, shipment, pending, posted, attested, credits, balance, account.limit)
-        )
+            (
+                account.id, account.entries, self.n, shipment, pending, posted, attested, credits, balance,
+                account.limit, *self.booked,
+            )
+        )  # fmt: skip
         return Entry(account.path, account.entries, amount, state, before, balance, limit, account.limit)
 
     # --- options --------------------------------------------------------------------------------------------------
@@ -300,6 +337,7 @@ class Journal:
                 accounts=self.opened,
                 recorded=recorded,
                 ticked=self.ticked,
+                closed=self.closed,
             )
         )
 

@@ -58,7 +58,10 @@ class Mail:
         """Records an event with its answers under the number of the record that is being made."""
         journal = self._journal
         self._known[key] = Known(journal.n, event, answers)
-        self._rows.append((journal.n, *key, kind, shipment, happened, journal.recorded, position, event, answers))
+        rests_on = journal.rests_on(shipment)
+        self._rows.append(
+            (journal.n, *key, kind, shipment, happened, journal.recorded, position, event, answers, rests_on)
+        )
 
     def mention(self, shipment: str) -> None:
         """Notes that this record decides a shipment which its event does not name."""

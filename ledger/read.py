@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, func, select
 
 from ledger import tables
 from ledger.mail import Key
+from ledger.reconcile import Line
 from ledger.shipments import HELD_STATES, PENDING_STATES
 from ledger.store import Store
 from schemas import accounts
@@ -71,6 +72,7 @@ class Balance:
 
 
 NOW = Moment()
+_FEW_ACCOUNTS = 500
 
 
 def balances(connection: Connection, patterns: Sequence[str] = (), moment: Moment = NOW) -> list[Balance]:
@@ -90,38 +92,40 @@ def _now(connection: Connection) -> list[Balance]:
 
 def _then(connection: Connection, moment: Moment) -> list[Balance]:
     a, e, j = tables.account, tables.entry, tables.journal
-    bounds = _bounds(moment)
-    sums = [func.sum(e.c[part]) for part in ("pending", "posted", "attested", "credits")]
-    query = (
-        select(a.c.path, *sums, func.count(), func.max(e.c.entry), a.c.id)
-        .join_from(e, a, e.c.account == a.c.id)
-        .join(j, e.c.n == j.c.n)
-        .where(*bounds)
-        .group_by(a.c.path, a.c.id)
+    sums = [func.sum(e.c[part]).label(part) for part in ("pending", "posted", "attested", "credits")]
+    then = (
+        select(e.c.account, *sums, func.count().label("count"), func.max(e.c.entry).label("last"))
+        .join_from(e, j, e.c.n == j.c.n)
+        .where(*bounds(moment))
+        .group_by(e.c.account)
+        .subquery()
     )
-    rows = connection.execute(query).all()
+    query = (
+        select(a.c.path, then, e.c.n, e.c.limit)
+        .join_from(then, a, then.c.account == a.c.id)
+        .join(e, (e.c.account == then.c.account) & (e.c.entry == then.c.last))
+    )
     set_to = _limits_set(connection, moment)
     found = []
-    for row in rows:
-        n, limit = connection.execute(select(e.c.n, e.c.limit).where(e.c.account == row[7], e.c.entry == row[6])).one()
-        if row[0] in set_to and set_to[row[0]][0] > n:
-            limit = set_to[row[0]][1]
-        pending, posted, attested, credits, entries = (int(amount) for amount in row[1:6])
-        found.append(Balance(row[0], limit, pending, posted, attested, credits, entries))
-    known = {b.account for b in found}
-    return found + [Balance(path, limit, 0, 0, 0, 0, 0) for path, (_, limit) in set_to.items() if path not in known]
+    for row in connection.execute(query):
+        n, limit = set_to.pop(row.path, (0, None))
+        pending, posted, attested, credits = (int(row[part]) for part in range(2, 6))
+        limit = limit if n > row.n else row.limit
+        found.append(Balance(row.path, limit, pending, posted, attested, credits, int(row[6])))
+    return found + [Balance(path, limit, 0, 0, 0, 0, 0) for path, (_, limit) in set_to.items()]
 
 
-def _bounds(moment: Moment) -> list[Any]:
+def bounds(moment: Moment) -> list[Any]:
+    """The conditions on journal records that a moment sets."""
     j = tables.journal
-    bounds = []
+    found = []
     if moment.as_of is not None:
-        bounds.append(j.c.happened <= moment.as_of)
+        found.append(j.c.happened <= moment.as_of)
     if moment.known_at is not None:
-        bounds.append(j.c.recorded <= moment.known_at)
+        found.append(j.c.recorded <= moment.known_at)
     if moment.record is not None:
-        bounds.append(j.c.n <= moment.record)
-    return bounds
+        found.append(j.c.n <= moment.record)
+    return found
 
 
 def _limits_set(connection: Connection, moment: Moment) -> dict[str, tuple[int, int]]:
@@ -130,7 +134,7 @@ def _limits_set(connection: Connection, moment: Moment) -> dict[str, tuple[int, 
     query = (
         select(f.c.kind, f.c.key, f.c.n, j.c.event)
         .join_from(f, j, f.c.n == j.c.n)
-        .where(f.c.kind.in_(("limit", "license")), *_bounds(moment))
+        .where(f.c.kind.in_(("limit", "license")), *bounds(moment))
         .order_by(f.c.n)
     )
     found = {}
@@ -222,6 +226,29 @@ def records(connection: Connection, shipment: str) -> list[Told]:
             Told(n, happened, event, tuple(line for line in lines if line["data"].get("shipment_id") == shipment))
         )
     return found
+
+
+def shipment_lines(connection: Connection, pattern: str | None = None) -> Iterator[Line]:
+    """What each shipment counts on each account that fits a pattern: pending + posted − credits, where that is not 0.
+
+    The date is the export date in force. What facts moved, a merger too, has no shipment and is in no line.
+    """
+    a, e, s = tables.account, tables.entry, tables.shipment
+    found = connection.execute(select(a.c.id, a.c.path))
+    paths = {row.id: row.path for row in found if pattern is None or accounts.matches(pattern, row.path)}
+    amount = func.sum(e.c.pending + e.c.posted - e.c.credits)
+    few = [e.c.account.in_(paths)] if len(paths) <= _FEW_ACCOUNTS else []
+    sums = (
+        select(e.c.shipment_id, e.c.account, amount.label("amount"))
+        .where(e.c.shipment_id.is_not(None), *few)
+        .group_by(e.c.shipment_id, e.c.account)
+        .having(amount != 0)
+        .subquery()
+    )
+    query = select(sums, s.c.export_date).join_from(sums, s, sums.c.shipment_id == s.c.id)
+    for shipment, account, total, day in connection.execute(query, execution_options={"yield_per": 10_000}):
+        if account in paths:
+            yield Line(shipment, paths[account], day, int(total))
 
 
 def outbox(connection: Connection, after: int, most: int) -> list[tuple[int, str]]:

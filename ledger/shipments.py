@@ -121,6 +121,8 @@ class Shipments:
         if known is not None and known.held is not None:
             self._not_waiting.add(shipment.id)
             self._waiting = [row for row in self._waiting if row[1] != shipment.id]
+        if shipment.last != self._journal.n:
+            self._journal.before[shipment.id] = shipment.last
         shipment.last = self._journal.n
         self._known[shipment.id] = shipment
         self._changed[shipment.id] = shipment
@@ -180,7 +182,8 @@ class Shipments:
     def withdraw(self, shipment: str) -> None:
         """Withdraws what is still owed for a shipment's old decision."""
         subject = f"shipment/{shipment}"
-        self._owed.pop(subject, None)
+        owed = self._owed.get(subject, {})
+        owed.update({key: (*row[:5], "withdrawn", row[6]) for key, row in owed.items()})
         self._withdrawn.append(subject)
 
     def meet(self, subject: str, kind: str, due: date) -> bool:

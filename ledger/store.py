@@ -30,11 +30,12 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger import tables
 
-VERSION = "0001"
+VERSION = "0002"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 BUSY_MS = 60_000
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
+_LEAVES_LOCK = 0x7470706C  # "tppl"
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -163,9 +164,17 @@ class Store:
             return found
 
     def lock_schema(self, connection: Connection) -> None:
-        """Lets one process at a time make or change tables; on SQLite it writes alone in any case."""
+        """Lets one process at a time make or change tables."""
+        self._lock(connection, _SCHEMA_LOCK)
+
+    def lock_leaves(self, connection: Connection) -> None:
+        """Lets one process at a time add leaves to the tree, which no writer of records waits for."""
+        self._lock(connection, _LEAVES_LOCK)
+
+    def _lock(self, connection: Connection, key: int) -> None:
+        """Takes a lock until the end of the transaction; on SQLite it writes alone in any case."""
         if self.postgresql:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     def lock_head(self, connection: Connection) -> Row[Any]:
         """The one row of `head`; from here to the end of the transaction nobody else writes."""

@@ -37,6 +37,7 @@ head = Table(
     Column("accounts", BIG, nullable=False, comment="how many accounts are open"),
     Column("recorded", BIG, nullable=False, comment="instant of the last record"),
     Column("ticked", BIG, nullable=True, comment="instant of the latest tick"),
+    Column("closed", Text, nullable=True, comment="the last closed day; null before the first close"),
     comment="one row; locked first by whoever writes, so that writers take turns",
     **STRICT,
 )
@@ -54,9 +55,10 @@ journal = Table(
     Column("position", Text, nullable=False, comment="where it came from, as JSON"),
     Column("event", LargeBinary, nullable=False, comment="the bytes received"),
     Column("answers", Text, nullable=False, comment="what was given out, one JSON document a line, as published"),
+    Column("rests_on", Text, nullable=False, comment="records of the facts that were used, joined by a space"),
     UniqueConstraint("source", "id", name="journal_event"),
     Index("journal_shipment", "shipment_id"),
-    comment="append-only: every accepted event and every rejection with its answers",
+    comment="append-only: every accepted event, rejection and close with its answers",
     **STRICT,
 )
 
@@ -101,7 +103,10 @@ entry = Table(
     _amount("credits"),
     Column("balance", BIG, nullable=False, comment="of the account, after this entry"),
     Column("limit", BIG, nullable=True, comment="the limit known at the entry"),
+    Column("booked", Text, nullable=False, comment="the day that it counts for: the event's, or the first open one"),
+    Column("late_for", Text, nullable=True, comment="the closed period that held the event's day"),
     Index("entry_n", "n"),
+    Index("entry_booked", "booked"),
     comment="append-only: signed changes of the four parts",
     **STRICT,
 )
@@ -173,6 +178,53 @@ obligation = Table(
     **STRICT,
 )
 
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("id", Text, primary_key=True, comment="the period's name"),
+    Column("n", BIG, nullable=False, unique=True, comment="the record of its close"),
+    Column("record", BIG, nullable=False, comment="the last record that it saw"),
+    Column("as_of", Text, nullable=False, comment="the period's last day"),
+    Column("accounts", BIG, nullable=False, comment="number of rows"),
+    Column("entries", BIG, nullable=False, comment="number of rows"),
+    Column("digest", Text, nullable=False),
+    Column("previous", Text, nullable=True, comment="digest of the snapshot closed before it"),
+    comment="append-only: closed periods",
+    **STRICT,
+)
+
+snapshot_hold = Table(
+    "snapshot_hold",
+    metadata,
+    Column("snapshot", Text, primary_key=True),
+    Column("shipment_id", Text, primary_key=True),
+    Column("n", BIG, nullable=False, comment="record of the hold"),
+    Column("happened", BIG, nullable=False),
+    Column("codes", Text, nullable=False),
+    Column("tpp", BIG, nullable=False),
+    comment="append-only: the holds at a close, which no later record tells",
+    **STRICT,
+)
+
+leaf = Table(
+    "leaf",
+    metadata,
+    Column("n", BIG, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False, comment="SHA-256 of the record's leaf (RFC 6962)"),
+    comment="append-only: the Merkle tree's leaves, hashed after the commit",
+    **STRICT,
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("n", BIG, primary_key=True, autoincrement=False, comment="size of the tree"),
+    Column("key", Text, primary_key=True, comment="the public key that it is signed with"),
+    Column("note", Text, nullable=False, comment="signed note (C2SP tlog-checkpoint)"),
+    comment="append-only: signed sizes and roots",
+    **STRICT,
+)
+
 relay = Table(
     "relay",
     metadata,
@@ -183,11 +235,11 @@ relay = Table(
     **STRICT,
 )
 
-APPEND_ONLY = (journal, entry)
+APPEND_ONLY = (journal, entry, snapshot, snapshot_hold, leaf, checkpoint)
 
 
 def triggers(dialect: str) -> list[str]:
-    """The statements that make `journal` and `entry` refuse UPDATE and DELETE."""
+    """The statements that make the append-only tables refuse UPDATE and DELETE."""
     statements = []
     if dialect == "postgresql":
         statements.append(

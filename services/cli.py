@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from services.cli_audit import audit
+from services.cli_books import snapshot, statement
+from services.cli_reconcile import reconcile
 from services.cli_stream import COMMANDS
-from services.opening import Failure, engine, ledger_option, moment, reading, rulebook_option, shown
+from services.opening import Failure, engine, ledger_option, moment, moment_options, reading, rulebook_option, shown
 
 _Command = Callable[..., Any]
 FORMATS = click.Choice(["table", "json", "csv"])
@@ -93,12 +96,7 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
 
 @main.command()
 @click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
-@click.option(
-    "--as-of",
-    metavar="TIME",
-    help="Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day.",
-)
-@click.option("--known-at", metavar="TIME", help="Only what the ledger had recorded by then; also record:N.")
+@moment_options
 @_format
 @ledger_option
 def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, ledger: str | None) -> None:
@@ -115,7 +113,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
     from services import report
 
     with reading(ledger) as connection:
-        found = [one.told() for one in balances(connection, accounts, moment(as_of, known_at))]
+        found = [one.told() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
     report.write(found, report.BALANCE, form)
 
 
@@ -243,5 +241,5 @@ def migrate(ledger: str | None) -> None:
     click.echo(migrated(ledger))
 
 
-for command in COMMANDS:
+for command in (statement, snapshot, reconcile, audit, *COMMANDS):
     main.add_command(command)

@@ -1,31 +1,13 @@
 """The commands of the stream: the parts that run, the topics, what goes in and what comes out."""
 
-import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import click
 
-from services.opening import Failure, ledger_option, rulebook_option, settings
-
-_Command = Callable[..., Any]
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """What the broker refuses becomes one sentence on standard error, exit 2; the client's own log keeps quiet."""
-    from services.broker import BrokerError
-
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    try:
-        yield
-    except BrokerError as error:
-        raise Failure(str(error)) from error
+from services.opening import failures, ledger_option, rulebook_option, settings
 
 
 @click.command()
@@ -56,7 +38,7 @@ def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, 
     """
     from services.up import run
 
-    with _failures():
+    with failures():
         sys.exit(run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder))
 
 
@@ -77,7 +59,7 @@ def worker(rulebook: str | None, ledger: str | None) -> None:
     from services.worker import run
 
     said()
-    with _failures():
+    with failures():
         sys.exit(run(settings(), ledger, rulebook))
 
 
@@ -96,7 +78,7 @@ def relay(ledger: str | None) -> None:
     from services.relay import run
 
     said()
-    with _failures():
+    with failures():
         sys.exit(run(settings(), ledger))
 
 
@@ -115,7 +97,7 @@ def clock(ledger: str | None) -> None:
     from services.health import said
 
     said()
-    with _failures():
+    with failures():
         sys.exit(run(settings(), ledger))
 
 
@@ -142,7 +124,7 @@ def create(partitions: int, replication: int | None) -> None:
     from services.broker import BROKERS_OWN, TOPICS, address, client_options, create_topics
 
     chosen = settings()
-    with _failures():
+    with failures():
         made = create_topics(
             address(chosen), partitions, BROKERS_OWN if replication is None else replication, client_options(chosen)
         )
@@ -171,7 +153,7 @@ def publish(files: tuple[str, ...], facts_first: bool) -> None:
     """
     from services.publish import run
 
-    with _failures():
+    with failures():
         sys.exit(run(settings(), files, facts_first=facts_first))
 
 
@@ -211,44 +193,11 @@ def watch(
     from services.watch import DEFAULT_TOPICS, Wanted, run
 
     wanted = Wanted(topics or DEFAULT_TOPICS, account, from_start, form, group, most, idle)
-    with _failures():
+    with failures():
         sys.exit(run(settings(), wanted))
 
 
-@click.group()
-def audit() -> None:
-    """Prove that nothing was lost, counted twice or changed.
-
-    \b
-    Example:
-      tpp audit intake
-    """
-
-
-@audit.command()
-@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
-@ledger_option
-def intake(topics: tuple[str, ...], ledger: str | None) -> None:
-    """Compare the input topics with the ledger: has every message its answer, and only one? Exit 1 where not.
-
-    TOPIC is tpp.shipments or tpp.facts; without one, both.
-
-    \b
-    Example:
-      tpp audit intake --ledger postgresql://tpp@db/tpp
-    """
-    import orjson
-
-    from services.broker import INPUTS
-    from services.intake import intake as compare
-
-    with _failures():
-        found = compare(settings(), ledger, topics or INPUTS)
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    sys.exit(1 if found["missing"] or found["doubled"] else 0)
-
-
-COMMANDS: tuple[click.Command, ...] = (up, worker, relay, clock, topics, publish, watch, audit)
+COMMANDS: tuple[click.Command, ...] = (up, worker, relay, clock, topics, publish, watch)
 
 
 @click.group(commands=COMMANDS)

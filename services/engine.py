@@ -58,7 +58,7 @@ class Parsed:
     """The id that a rejection of this message has."""
 
 
-class _Failed(Exception):
+class Failed(Exception):
     """An event could not be handled; its batch was rolled back. The cause is the exception that it raised."""
 
     def __init__(self, parsed: Parsed) -> None:
@@ -66,7 +66,7 @@ class _Failed(Exception):
         self.parsed = parsed
 
 
-def _rejected(parsed: Parsed, failure: _Failed) -> Parsed:
+def _rejected(parsed: Parsed, failure: Failed) -> Parsed:
     """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
     cause, event = failure.__cause__, parsed.event
     if isinstance(event, Rejection):
@@ -83,6 +83,11 @@ def wall_clock() -> int:
     return microseconds(datetime.now(UTC))
 
 
+def software() -> str:
+    """The version of the program, which decisions name."""
+    return version("tpp-quota-ledger")
+
+
 class Engine:
     """Decides events. `clock` gives the recorded time in microseconds; no decision reads it."""
 
@@ -90,7 +95,7 @@ class Engine:
         self._ledger = ledger
         self._book = book
         self._clock = clock
-        self._software = version("tpp-quota-ledger")
+        self._software = software()
 
     def run(self, records: Sequence[Record]) -> list[list[str]]:
         """For each record, in order, everything given out for it: its answer first, each a line of JSON.
@@ -109,7 +114,7 @@ class Engine:
         """As `run`, of messages that were read."""
         try:
             return self._transact(parsed)
-        except _Failed:
+        except Failed:
             return [self._alone(one) for one in parsed]
 
     def check(self, records: Sequence[Record]) -> list[list[str]]:
@@ -118,14 +123,14 @@ class Engine:
         while True:
             try:
                 return self._transact(parsed, keep=False)
-            except _Failed as failure:
+            except Failed as failure:
                 parsed = [_rejected(one, failure) if one is failure.parsed else one for one in parsed]
 
     def _alone(self, parsed: Parsed) -> list[str]:
         for tried in range(1, LONE_TRIES + 1):
             try:
                 return self._transact([parsed])[0]
-            except _Failed as failure:
+            except Failed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
                     return self._transact([_rejected(parsed, failure)])[0]
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
@@ -142,11 +147,16 @@ class Engine:
 
     def _decide(self, parsed: Sequence[Parsed], keep: bool) -> list[list[str]]:
         with self._ledger.begin(self._clock(), keep) as journal:
-            turn = Turn(journal, self._book, self._software)
+            turn = self.turn(journal)
             prefetch(journal, parsed)
-            return [self._answer(turn, one) for one in parsed]
+            return [self.answer(turn, one) for one in parsed]
 
-    def _answer(self, turn: Turn, parsed: Parsed) -> list[str]:
+    def turn(self, journal: Journal) -> Turn:
+        """What handlers work with in a transaction."""
+        return Turn(journal, self._book, self._software)
+
+    def answer(self, turn: Turn, parsed: Parsed) -> list[str]:
+        """Everything given out for one message, its answer first. Raises Failed where the program fails on it."""
         mail = turn.journal.mail
         event = parsed.event
         earlier = mail.known((SOURCE, parsed.rejection))
@@ -157,7 +167,7 @@ class Engine:
         known = mail.known((event.source, event.id))
         if known is not None:
             return _repeat(turn.journal, parsed, event, known)
-        turn.journal.n += 1
+        turn.journal.open_record(event.happened.date())
         out = Out(turn.journal, event)
         try:
             shipment = HANDLERS[event.type](turn, event, out)
@@ -167,7 +177,7 @@ class Engine:
         except (DBAPIError, LedgerError, LedgerCorrupt):
             raise
         except Exception as error:
-            raise _Failed(parsed) from error
+            raise Failed(parsed) from error
         mail.remember(
             (event.source, event.id), event.type, shipment, microseconds(event.happened),
             dumps(parsed.record.position), event.raw, "\n".join(out.texts),
@@ -183,7 +193,7 @@ def _repeat(journal: Journal, parsed: Parsed, event: Event, known: Known) -> lis
 
 
 def _reject(journal: Journal, parsed: Parsed, rejection: Rejection) -> list[str]:
-    journal.n += 1
+    journal.open_record(None)
     journal.sequence += 1
     text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence, parsed.record.received)
     happened = None

@@ -1,7 +1,7 @@
 """A shipment's records as a memo: what was asked, tried with citations, decided, and what must be filed."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.read import Told
@@ -119,3 +119,19 @@ def _wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]
     return textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False
     )
+
+
+def proofs(told: Mapping[str, Any]) -> str:
+    """What `tpp audit prove` shows of a shipment: where each record stands, and the checkpoint that covers it."""
+    origin, size, root = told["checkpoint"].split("\n")[:3]
+    lines = [f"Shipment {told['shipment_id']}, in the journal of {origin}: {size} records, root {root}"]
+    for record in told["records"]:
+        leaf = record["leaf"]
+        rests = f"; rests on {', '.join(map(str, leaf['rests_on']))}" if leaf["rests_on"] else ""
+        lines += ["", f"Record {leaf['n']}, {leaf['kind']}, recorded {leaf['recorded']}"]
+        lines += _wrapped(f"Event {leaf['id']} of {leaf['source']}, SHA-256 {leaf['event']}{rests}.", "  ")
+        lines += [
+            f"  {entry['account']} entry {entry['entry']}: balance {entry['balance']:,}" for entry in leaf["entries"]
+        ]
+        lines += [f"  {len(record['proof'])} hashes lead from its leaf to the root"]
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ledger.read import Moment
+    from ledger.store import Store
+    from rulebook import Book
     from services.engine import Engine
     from services.settings import Settings
 
@@ -21,10 +23,32 @@ class Failure(click.ClickException):
     exit_code = 2
 
 
+@contextmanager
+def failures() -> Iterator[None]:
+    """What the broker refuses becomes one sentence on standard error, exit 2; the client's own log keeps quiet."""
+    import logging
+
+    from services.broker import BrokerError
+
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except BrokerError as error:
+        raise Failure(str(error)) from error
+
+
 def ledger_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option `--ledger` of a command."""
     text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
     return click.option("--ledger", metavar="URL", help=text)(command)
+
+
+def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--as-of` and `--known-at` of a command."""
+    happened = "Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day."
+    learned = "Only what the ledger had recorded by then; also record:N, and snapshot:ID for what a snapshot saw."
+    as_of = click.option("--as-of", metavar="TIME", help=happened)
+    return as_of(click.option("--known-at", metavar="TIME", help=learned)(command))
 
 
 def rulebook_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,33 +72,43 @@ def settings() -> "Settings":
         raise Failure(f"{name}: {first['msg']}") from error
 
 
+def book(name: str | None) -> "Book":
+    """The book of law of this name, or of the settings, with the switches of the settings."""
+    import rulebook
+
+    chosen = settings()
+    try:
+        return rulebook.load(name or chosen.rulebook, chosen.switches)
+    except (LookupError, ValueError) as error:
+        raise Failure(str(error.args[0])) from error
+
+
 @contextmanager
 def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
     """An engine on a ledger, which is made where there is none.
 
-    `existing`: a ledger that is not there is replaced by an empty one in memory, so that asking makes no file.
+    At the end the new records get their leaves in the tree. `existing`: a ledger that is not there is replaced by an
+    empty one in memory, so that asking makes no file.
     """
     from sqlalchemy.exc import DBAPIError
 
-    import rulebook as law
     from ledger.journal import Ledger
+    from ledger.leaves import seal
     from ledger.store import LedgerCorrupt, LedgerError, Store
     from services.engine import Engine
 
     _tune()
-    chosen = settings()
-    try:
-        book = law.load(rulebook or chosen.rulebook, chosen.switches)
-    except (LookupError, ValueError) as error:
-        raise Failure(str(error.args[0])) from error
+    law = book(rulebook)
     store = None
     try:
-        store = Store(url or chosen.ledger_url)
+        store = Store(url or settings().ledger_url)
         if existing and not store.exists():
             store.close()
             store = Store(":memory:")
         store.open()
-        yield Engine(Ledger(store), book)
+        yield Engine(Ledger(store), law)
+        if not (existing or store.memory):
+            seal(store)
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
@@ -93,11 +127,11 @@ def _tune() -> None:
 
 
 @contextmanager
-def reading(url: str | None) -> Iterator["Connection"]:
-    """A connection to a ledger that is there, which sees one moment of it."""
+def standing(url: str | None) -> Iterator["Store"]:
+    """A ledger that is there; where there is none, that is a failure."""
     from sqlalchemy.exc import DBAPIError
 
-    from ledger.store import LedgerError, Store
+    from ledger.store import LedgerCorrupt, LedgerError, Store
 
     store = None
     try:
@@ -105,9 +139,8 @@ def reading(url: str | None) -> Iterator["Connection"]:
         if not store.memory and not store.exists():
             raise Failure(f"there is no ledger at {store.url}; `tpp screen FILE --ledger URL` makes one")
         store.open()
-        with store.read() as connection:
-            yield connection
-    except LedgerError as error:
+        yield store
+    except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
         raise Failure(f"the ledger's database failed: {error.orig}") from error
@@ -116,16 +149,44 @@ def reading(url: str | None) -> Iterator["Connection"]:
             store.close()
 
 
-def moment(as_of: str | None, known_at: str | None) -> "Moment":
-    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, dates (the whole UTC day), or `record:N`."""
-    from ledger.read import Moment
+@contextmanager
+def reading(url: str | None) -> Iterator["Connection"]:
+    """A connection to a ledger that is there, which sees one moment of it."""
+    with standing(url) as store, store.read() as connection:
+        yield connection
 
-    if known_at is not None and known_at.startswith("record:"):
-        number = known_at.removeprefix("record:")
-        if not number.isascii() or not number.isdigit():
+
+def moment(connection: "Connection", as_of: str | None, known_at: str | None) -> "Moment":
+    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, or dates, which count that whole UTC day.
+
+    `--known-at` also takes `record:N` and `snapshot:ID`: what a snapshot saw.
+    """
+    from ledger.read import Moment
+    from ledger.snapshots import find
+
+    what, _, name = (known_at or "").partition(":")
+    if what == "record":
+        if not name.isascii() or not name.isdigit():
             raise click.BadParameter(f"{known_at!r} does not name a record: write record:17")
-        return Moment(instant(as_of), None, int(number))
+        return Moment(instant(as_of), None, int(name))
+    if what == "snapshot":
+        found = find(connection, name)
+        if found is None:
+            raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
+        return Moment(instant(as_of), None, found.record)
     return Moment(instant(as_of), instant(known_at))
+
+
+def day(option: str, text: str | None) -> date | None:
+    """The day that an option names."""
+    from pydantic_core import PydanticCustomError
+
+    from schemas.values import parse_day
+
+    try:
+        return None if text is None else parse_day(text)
+    except PydanticCustomError as error:
+        raise click.BadParameter(f"{text!r} is no day such as 2025-06-30", param_hint=option) from error
 
 
 def instant(text: str | None) -> int | None:
@@ -150,13 +211,10 @@ def instant(text: str | None) -> int | None:
 
 
 def shown(microseconds: int | None) -> str:
-    """An instant as RFC 3339 in UTC, to the second where nothing finer is in it."""
-    if microseconds is None:
-        return "unknown"
-    when: Any = datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
-        microsecond=microseconds % 1_000_000, tzinfo=None
-    )
-    return f"{when.isoformat()}Z"
+    """An instant for people, as RFC 3339 in UTC; `unknown` where there is none."""
+    from schemas.columns import instant_text
+
+    return "unknown" if microseconds is None else instant_text(microseconds)
 
 
 def migrated(url: str | None) -> str:

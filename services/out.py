@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -49,23 +50,30 @@ class Out:
         """Gives out an event, and returns its id."""
         identifier = self.next_id
         self._journal.sequence += 1
-        self.texts.append(
-            dumps(
-                {
-                    "specversion": "1.0",
-                    "id": identifier,
-                    "source": SOURCE,
-                    "type": kind,
-                    "subject": subject,
-                    "time": self._time,
-                    "datacontenttype": "application/json",
-                    "sequence": f"{self._journal.sequence:020d}",
-                    **self._trace,
-                    "data": data,
-                }
-            )
-        )
+        text = outgoing(kind, identifier, subject, self._time, self._journal.sequence, data, self._trace)
+        self.texts.append(text)
         return identifier
+
+
+def outgoing(
+    kind: str, identifier: str, subject: str, time: str, sequence: int, data: Mapping[str, Any],
+    trace: Mapping[str, str | int] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """An event that goes out, as one line of JSON."""
+    return dumps(
+        {
+            "specversion": "1.0",
+            "id": identifier,
+            "source": SOURCE,
+            "type": kind,
+            "subject": subject,
+            "time": time,
+            "datacontenttype": "application/json",
+            "sequence": f"{sequence:020d}",
+            **trace,
+            "data": data,
+        }
+    )
 
 
 def rejection_text(

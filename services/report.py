@@ -2,11 +2,14 @@
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from typing import IO, Any
 
 import click
 import orjson
+
+from schemas.columns import TABLES, Kind, instant_text
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""
@@ -39,6 +42,62 @@ OBLIGATIONS: Columns = {
     "subject_line": "subject line",
     "citation": "citation",
 }
+SNAPSHOTS: Columns = {
+    "snapshot_id": "snapshot",
+    "as_of": "last day",
+    "record": "record",
+    "accounts": "accounts",
+    "entries": "entries",
+    "digest": "digest",
+}
+STATEMENT: Columns = {
+    "account": "account",
+    "booked": "booked",
+    "kind": "cause",
+    "shipment_id": "shipment",
+    "record": "record",
+    "pending": "pending",
+    "posted": "posted",
+    "attested": "attested",
+    "credits": "credits",
+    "change": "change",
+    "balance": "balance",
+    "late_for": "late for",
+}
+
+
+def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes]) -> None:
+    """Writes rows of `statement` as a table for people or as JSON, with instants as RFC 3339."""
+    names = [column.name for column in TABLES["statement"]]
+    instants = [column.name for column in TABLES["statement"] if column.kind is Kind.INSTANT]
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in told:
+        row.update({name: instant_text(row[name]) for name in instants if row[name] is not None})
+    if form == "json":
+        stream.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+        return
+    one = len({row["account"] for row in told}) == 1
+    late = any(row["late_for"] for row in told)
+    shown = {k: v for k, v in STATEMENT.items() if not (k == "account" and one) and not (k == "late_for" and not late)}
+    text = StringIO()
+    _table(told, shown, text)
+    stream.write(text.getvalue().encode())
+
+
+def verification(found: Mapping[str, Any]) -> str:
+    """What `tpp audit verify` found, as lines for people."""
+    counts = ", ".join(
+        f"{found[name]:,} {name}" for name in ("records", "entries", "accounts", "snapshots", "checkpoints")
+    )
+    lines = [f"{'verified' if found['ok'] else 'BAD'}: {counts}", f"root of the tree: {found['root']}"]
+    for bad in found["bad"]:
+        where = f"record {bad['record']}, " if bad["record"] is not None else ""
+        lines.append(f"bad: {where}{bad['table']} {'' if bad['key'] is None else bad['key']}: {bad['why']}")
+    lines += [
+        f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
+        for one in found["not_records"]
+    ]
+    return "\n".join(lines)
 
 
 def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str) -> None:
@@ -53,7 +112,7 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str) -> Non
         _table(rows, columns)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Columns) -> None:
+def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | None = None) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +124,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Columns) -> None:
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in columns))
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console(file=file, width=None if sys.stdout.isatty() else 200)
     if rows:
         console.print(table)
     else:

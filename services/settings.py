@@ -23,7 +23,8 @@ class Settings(BaseSettings):
     """What an operator may set (contract, section 8).
 
     `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`:
-    `host:port` on which a part serves /metrics and /health.
+    `host:port` on which a part serves /metrics and /health. `signing_key`: the file with the key of checkpoints and
+    packs. `origin`: the name under which it signs.
     """
 
     model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")
@@ -39,3 +40,5 @@ class Settings(BaseSettings):
     kafka_ca_file: str | None = None
     group: str = "tpp-ledger"
     metrics: str | None = None
+    signing_key: str = "tpp-signing.key"
+    origin: str = "tpp-ledger"

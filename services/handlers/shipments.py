@@ -161,6 +161,7 @@ def _credited(turn: Turn, shipment: Shipment, base: int, main: int) -> list[Entr
 
 def asked_of(turn: Turn, shipment: Shipment) -> Requested:
     """What was asked last of a shipment, with a reviewer's authorization in the place of the claim."""
+    turn.journal.used.add(shipment.asked)
     event = parse(turn.journal.mail.event(shipment.asked))
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
         raise LedgerCorrupt(f"journal record {shipment.asked} is no request of shipment {shipment.id}")

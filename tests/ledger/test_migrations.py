@@ -14,11 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from databases import Databases
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from ledger import migrate, tables
 from ledger.store import VERSION, LedgerError, Store
 
-HEAD_ROW = (1, 0, 0, 0, 0, None)
+HEAD_ROW = (1, 0, 0, 0, 0, None, None)
 
 
 @contextmanager
@@ -80,6 +81,30 @@ def test_a_migrated_ledger_opens(empty_url: str) -> None:
     store = Store(empty_url)
     store.open()
     assert store.version() == VERSION
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("happened", "day"),
+    [(0, "1970-01-01"), (-1, "1969-12-31"), (1_748_735_999_999_999, "2025-05-31"), (1_748_736_000_000_000, "2025-06-01")],
+)
+def test_entries_of_before_the_books_are_booked_on_the_day_of_their_event(
+    empty_url: str, happened: int, day: str
+) -> None:
+    migrate.upgrade(empty_url, "0001")
+    store = Store(empty_url)
+    with store.begin() as connection:
+        record = "INSERT INTO journal VALUES (1, '//a', 'evt-1', 'tpp.x.v1', 'SHP-1', :happened, 5, '{}', :event, '{}')"
+        connection.execute(text(record), {"happened": happened, "event": b"{}"})
+        connection.execute(text("INSERT INTO entry VALUES (1, 1, 1, 'SHP-1', 7, 0, 0, 0, 7, NULL)"))
+        connection.execute(text("UPDATE head SET n = 1"))
+    assert migrate.upgrade(empty_url) == ("0001", VERSION)
+    with store.read() as connection:
+        assert tuple(connection.execute(tables.entry.select()).one())[-2:] == (day, None)
+        assert connection.execute(tables.journal.select()).one().rests_on == ""
+        assert connection.execute(tables.head.select()).one().n == 1
+    with pytest.raises(DBAPIError, match="append-only"), store.begin() as connection:
+        connection.execute(tables.entry.update().values(booked="2000-01-01"))
     store.close()
 
 
