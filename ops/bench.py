@@ -86,7 +86,7 @@ def bare(events: Path, ledger: Path, target: Path) -> float:
                 if some := batches.get(batch):
                     database.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(some[0]))})", some)
             database.execute("COMMIT")
-            out.writelines(f"{row[-1]}\n" for row in rows["journal"].get(batch, ()))
+            out.writelines(f"{row[9]}\n" for row in rows["journal"].get(batch, ()))
             batch += 1
     return time.perf_counter() - start
 
