@@ -50,9 +50,10 @@ format: $(VENV)/dev ## format the code
 schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
 	$(BIN)/python -m schemas.publish
 
-bench: $(VENV)/dev ## tpp screen beside the bare limit, and the stream beside Faust alone, each in one run
+bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py
 	$(BIN)/python ops/bench_stream.py
+	$(BIN)/python ops/bench_books.py
 
 soak: $(VENV)/dev ## ten minutes of the stream at 200 events a second
 	$(BIN)/python ops/bench_stream.py --soak 600 --rate 200
