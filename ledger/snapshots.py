@@ -129,7 +129,7 @@ def close(journal: Journal, chosen: Period) -> Snapshot:
     before = snapshots(journal.connection)
     closed = [one for one in before if one.as_of >= chosen.last.isoformat()]
     record = closed[0].record if closed else journal.head.n
-    found = Tables(journal.connection, chosen, record, _held(journal.connection))
+    found = Tables(journal.connection, chosen, record, _held(journal.connection, end_of(chosen.last, record)))
     previous = before[-1].digest if before else None
     digest, accounts, count = found.digest(previous)
     made = Snapshot(chosen.name, journal.n, record, chosen.last.isoformat(), accounts, count, digest, previous)
@@ -141,11 +141,12 @@ def close(journal: Journal, chosen: Period) -> Snapshot:
     return made
 
 
-def _held(connection: Connection) -> list[Row]:
+def _held(connection: Connection, moment: Moment) -> list[Row]:
+    """What is held when the period is closed, of what had happened by its end."""
     s, j = tables.shipment, tables.journal
     query = (
         select(s.c.id, s.c.held, j.c.happened, s.c.codes, s.c.tpp)
         .join_from(s, j, s.c.held == j.c.n)
-        .where(s.c.state.in_(HELD_STATES))
+        .where(s.c.state.in_(HELD_STATES), j.c.happened <= moment.as_of)
     )
     return sorted(tuple(row) for row in connection.execute(query))

@@ -87,7 +87,8 @@ def relay(ledger: str | None) -> None:
 def clock(ledger: str | None) -> None:
     """Publish a tick once a minute, until SIGTERM; obligations fall due and debits lapse by it.
 
-    One clock works at a time; others stand by.
+    It also gives new records their leaves in the tree that `tpp audit` proves by. One clock works at a time; others
+    stand by.
 
     \b
     Example:

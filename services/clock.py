@@ -1,4 +1,4 @@
-"""Publishes ticks: one event a minute, whose id and time are the minute's own, so that a repeat changes nothing."""
+"""Publishes ticks, one event a minute, whose id and time are the minute's own; and seals new records in between."""
 
 import logging
 import threading
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy.exc import DBAPIError
 
+from ledger.leaves import seal
 from ledger.outbox import Lost, Right
 from ledger.store import LedgerError, Store
 from services.broker import FACTS, STRUCTURED, address
@@ -23,6 +24,8 @@ log = logging.getLogger("tpp.clock")
 
 SOURCE, SUBJECT = "//tpp-clock", "clock"
 MINUTE = 60
+SEAL_SECONDS = 5
+"""How often records that were committed since get their leaves in the journal's tree."""
 
 
 def tick(seconds: float) -> bytes:
@@ -48,7 +51,7 @@ def tick(seconds: float) -> bytes:
 
 
 def run(settings: "Settings", ledger_url: str | None) -> int:
-    """Publishes a tick at once and then at every full minute, until SIGTERM or SIGINT; returns 0.
+    """Publishes a tick at once and then at every full minute, and seals, until SIGTERM or SIGINT; returns 0.
 
     One clock of a ledger ticks, others stand by. A minute in which nothing could be published is left out: the next
     tick brings all that fell due.
@@ -59,7 +62,7 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     try:
         store.open()
         with until_signal() as ended, served(health, settings.metrics):
-            _tick_on(settings, Right(store, "clock"), health, ended)
+            _tick_on(settings, store, health, ended)
     except LedgerError as error:
         raise Failure(str(error)) from error
     finally:
@@ -67,18 +70,23 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     return 0
 
 
-def _tick_on(settings: "Settings", right: Right, health: Health, ended: threading.Event) -> None:
+def _tick_on(settings: "Settings", store: Store, health: Health, ended: threading.Event) -> None:
     from kafka.errors import KafkaError
 
+    right = Right(store, "clock")
+    ticked = -1.0
     while not ended.is_set():
         wait = RETRY_SECONDS
         try:
             if right.take():
                 right.check()
                 now = time.time()
-                _publish(settings, tick(now))
-                health.did("ticked")
-                wait = MINUTE - time.time() % MINUTE if time.time() // MINUTE == now // MINUTE else 0
+                if now // MINUTE != ticked:
+                    _publish(settings, tick(now))
+                    ticked = now // MINUTE
+                    health.did("ticked")
+                seal(store)
+                wait = min(SEAL_SECONDS, MINUTE - time.time() % MINUTE) if time.time() // MINUTE == ticked else 0
             else:
                 health.blocked(None)
         except Lost:
