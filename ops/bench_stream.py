@@ -110,15 +110,15 @@ def throughput(on: System, count: int) -> dict[str, int]:
 
 
 def latency(on: System, count: int, rate: int) -> dict[str, float]:
-    """Milliseconds from publishing an event to reading its decision from the topic, at so many events a second."""
+    """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second."""
     from kafka import KafkaConsumer, TopicPartition
 
     before = on.decided()
     worker, relay = on.start(TPP, "worker"), on.start(TPP, "relay")
     options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest"}
     consumer = KafkaConsumer(**options)
-    topic = "tpp.decisions"
-    consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
+    topics = ("tpp.decisions", "tpp.rejected")
+    consumer.assign([TopicPartition(name, n) for name in topics for n in consumer.partitions_for_topic(name)])
     consumer.seek_to_end()
     for partition in consumer.assignment():
         consumer.position(partition)
@@ -133,11 +133,11 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     lines = (line.replace(b"evt-", b"evt-late-").replace(b"SHP-", b"SHP-late-") for line in events(count))
     for index, line in enumerate(lines):
         while (now := time.perf_counter()) < start + index / rate:
-            _take(consumer, seen, 1)
+            _take(consumer, seen, 5)
         sent[json.loads(line)["id"]] = now
         on.publish(line)
     end = time.perf_counter() + 30
-    while len(seen) < count and time.perf_counter() < end:
+    while sent.keys() - seen.keys() and time.perf_counter() < end:
         _take(consumer, seen, 50)
     on.await_decided(before + count + 1)
     for part in (worker, relay):
