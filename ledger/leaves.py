@@ -10,32 +10,46 @@ from sqlalchemy import Connection, func, select
 from ledger import tables
 from ledger.books import kind
 from ledger.merkle import leaf_hash
-from ledger.store import Store
+from ledger.store import LedgerCorrupt, Store
 from schemas.columns import instant_text
 
 BATCH = 2_000
+
+
+class Unreadable(LedgerCorrupt):
+    """A record of which no leaf can be made."""
+
+    def __init__(self, row: Any, why: Exception) -> None:
+        super().__init__(f"journal record {row.n} cannot be read: {why}")
+        self.row = row
 
 
 def leaves(connection: Connection, store: Store, after: int, until: int | None = None) -> Iterator[tuple[Any, bytes]]:
     """Records after a number, and until one, in order, each with its leaf: RFC 8785 JSON.
 
     All texts are Unicode and all numbers integers below 2^53, of which sorted members without spaces are that form.
+    Raises Unreadable where something else stands in a record.
     """
     j = tables.journal
     last = until if until is not None else int(connection.execute(select(tables.head.c.n)).scalar_one())
     while after < last:
-        rows = connection.execute(
-            j.select().where(j.c.n > after, j.c.n <= min(last, after + BATCH)).order_by(j.c.n)
-        ).all()
-        entries = _entries(connection, after, min(last, after + BATCH))
+        rows = connection.execute(j.select().where(j.c.n > after, j.c.n <= last).order_by(j.c.n).limit(BATCH)).all()
+        if not rows:
+            return
+        through = rows[-1].n
+        entries = _entries(connection, after, through)
         before = _before(connection, store, {row.shipment_id for row in rows if row.shipment_id}, after)
-        mentioned = _mentioned(connection, after, min(last, after + BATCH))
+        mentioned = _mentioned(connection, after, through)
         for row in rows:
             previous = before.get(row.shipment_id) if row.shipment_id else None
             for name in (row.shipment_id, *mentioned.get(row.n, ())):
                 before[name] = row.n
-            yield row, orjson.dumps(_leaf(row, entries.get(row.n, []), previous), option=orjson.OPT_SORT_KEYS)
-        after = min(last, after + BATCH)
+            try:
+                leaf = orjson.dumps(_leaf(row, entries.get(row.n, []), previous), option=orjson.OPT_SORT_KEYS)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise Unreadable(row, error) from error
+            yield row, leaf
+        after = through
 
 
 def _leaf(row: Any, entries: list[Any], previous: int | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ledger import tables
 from ledger.leaves import hashes, leaves, seal
 from ledger.merkle import Read, consistency_proof, inclusion_proof, levels, reader, root
 from ledger.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
-from ledger.store import Store
+from ledger.store import LedgerCorrupt, Store
 
 _NEAR = 50
 """Records that stand so near to each other are read in one go."""
@@ -48,8 +48,11 @@ def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
 
 
 def tree(connection: Connection, size: int) -> Read:
-    """The hashes of the complete subtrees over the first `size` leaves."""
-    return reader(levels(hashes(connection, size)))
+    """The hashes of the complete subtrees over the first `size` leaves; raises LedgerCorrupt where one is missing."""
+    found = hashes(connection, size)
+    if len(found) != size:
+        raise LedgerCorrupt(f"of the first {size} records {len(found)} have their leaf; see `tpp audit verify`")
+    return reader(levels(found))
 
 
 def of_shipment(connection: Connection, shipment: str, size: int) -> list[int]:

@@ -1,43 +1,36 @@
 """Verifies a ledger: every record, the tree over them, and all that is derived from them (contract, section 9)."""
 
+import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, Text, func, select
+from sqlalchemy import Connection, func, select
 
 from ledger import tables
 from ledger.books import PARTS, change
-from ledger.leaves import leaves
+from ledger.leaves import BATCH, Unreadable, leaves
 from ledger.merkle import Tree, leaf_hash
 from ledger.notes import Checkpoint, NoteError, PublicKey, open_checkpoint
 from ledger.proof import checkpoints
 from ledger.snapshots import snapshots, tables_of
-from ledger.store import LedgerCorrupt, LedgerError, Store
+from ledger.store import Store
 from rulebook import Book
 from schemas.envelope import Event, parse
 from schemas.periods import Period, booked, day_of, period
 from services.closing import CLOSED
-from services.engine import Failed, software
 from services.findings import Found
 from services.out import REJECTED, SOURCE, answer_id, place
-from services.replay import replayed
+from services.replay import check_derived
 from services.turn import microseconds
 from services.verify import Invalid, moves
 
-DERIVED = (
-    tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.fact,
-    tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.head,
-)  # fmt: skip
-_NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded")}
-_REPLAYED_ONLY = (
-    ("journal", "rests_on"),
-    *((table, None) for table in ("shipment", "waiting", "fact", "attestation", "obligation", "mention")),
-    *(("account", column) for column in ("limit", "leaving", "refused", "forecast")),
-    ("head", "ticked"),
-)
 _LIMITED = ("approved", "released")
+_DECIDE_MANY = ("tpp.clock.ticked.v1", "tpp.recheck.requested.v1")
+_DECIDED_AMONG_MANY = ("expired", "released")
 
 
 @dataclass(slots=True)
@@ -56,6 +49,9 @@ class Journal:
         self._wanted = set(roots)
         self._sequence, self._recorded, self._last = 0, 0, 0
         self._closed: list[Period] = []
+        self.sealed = 0
+        self.whole = False
+        self.decided: set[tuple[str, int]] = set()
         self.roots: dict[int, bytes] = {0: Tree().root()}
         self.bases: dict[tuple[str, str], int] = {}
         self.standing: dict[str, _Standing] = {}
@@ -69,9 +65,8 @@ class Journal:
             self._found.add("journal", n, n, "the record was added: the head does not count it")
         sealed, tree = self._sealed(), Tree()
         hashed = next(sealed, None)
-        for row, leaf in leaves(self._connection, self._store, 0, end):
-            for n in range(self._last + 1, row.n):
-                self._found.add("journal", n, n, "the record is missing")
+        for row, leaf in self._leaves(end):
+            self._missing(row.n)
             self._last, digest = row.n, leaf_hash(leaf)
             while hashed is not None and hashed[0] < row.n:
                 self._found.add("leaf", hashed[0], hashed[0], "the leaf is of no record")
@@ -85,20 +80,47 @@ class Journal:
             tree.append(digest)
             if tree.size in self._wanted:
                 self.roots[tree.size] = tree.root()
-            self._record(row, orjson.loads(leaf))
-        for n in range(self._last + 1, end + 1):
-            self._found.add("journal", n, n, "the record is missing")
+            if leaf:
+                self._record(row, orjson.loads(leaf))
+        self._missing(end + 1)
         while hashed is not None:
             self._found.add("leaf", hashed[0], hashed[0], "the leaf is of no record")
             hashed = next(sealed, None)
-        self._found.records, self._found.root = self._last, tree.root().hex()
+        self._found.records, self._found.root = self._last, base64.b64encode(tree.root()).decode()
+        if self.sealed < self._last:
+            why = f"records from {self.sealed + 1} on have no leaf yet; `tpp audit checkpoint` makes it"
+            self._found.not_records.append(("leaf", None, why))
         self._head(head)
 
+    def _missing(self, until: int) -> None:
+        """Notes that between the last record and another some are missing."""
+        first = self._last + 1
+        if first < until:
+            why = f"all records up to {until - 1} are missing" if first < until - 1 else "the record is missing"
+            self._found.add("journal", first, first, why)
+
     def _sealed(self) -> Iterator[tuple[int, bytes]]:
-        with self._store.read() as connection:
-            query = tables.leaf.select().order_by(tables.leaf.c.n)
-            for row in connection.execute(query, execution_options={"yield_per": 5_000}):
+        table, last = tables.leaf, -(2**63)
+        query = table.select().order_by(table.c.n).limit(BATCH)
+        while rows := self._connection.execute(query.where(table.c.n > last)).all():
+            for row in rows:
+                self.sealed = row.n
                 yield row.n, bytes(row.hash)
+            last = rows[-1].n
+
+    def _leaves(self, end: int) -> Iterator[tuple[Any, bytes]]:
+        """Every record with its leaf, which is empty where none can be made."""
+        after = 0
+        while after < end:
+            try:
+                for row, leaf in leaves(self._connection, self._store, after, end):
+                    after = row.n
+                    yield row, leaf
+                after = end
+            except Unreadable as error:
+                after = error.row.n
+                self._found.add("journal", after, after, f"the record cannot be read: {error.__cause__}")
+                yield error.row, b""
 
     def _record(self, row: Any, leaf: dict[str, Any]) -> None:
         try:
@@ -109,7 +131,7 @@ class Journal:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self._found.add("journal", row.n, row.n, f"the record cannot be read: {type(error).__name__}: {error}")
         if row.type == CLOSED:
-            with self._found.reading("snapshot"):
+            with self._found.reading(self._connection, "snapshot"):
                 self._closed.append(period(answers[0]["data"]["period"]))
 
     def _wrong(self, row: Any, leaf: dict[str, Any], answers: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -133,6 +155,8 @@ class Journal:
         for data in told:
             if data.get("outcome") in _LIMITED:
                 yield from _over(data)
+            if row.type in _DECIDE_MANY and data.get("outcome") in _DECIDED_AMONG_MANY:
+                self.decided.add((data["shipment_id"], row.n))
             if "basis" in data:
                 self.bases.setdefault((data["basis"]["rulebook_digest"], data["basis"]["software"]), row.n)
 
@@ -199,6 +223,13 @@ def _over(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"{debit['account']} was debited over its limit"
 
 
+def check_mentions(connection: Connection, found: Found, decided: AbstractSet[tuple[str, int]]) -> None:
+    """Holds the index of shipments that ticks and rechecks decide against their answers."""
+    there = {(row.shipment_id, row.n) for row in connection.execute(tables.mention.select())}
+    for shipment, n in sorted(there ^ decided):
+        found.add("mention", shipment, n, "the row is not what the answers of the record decide")
+
+
 def check_accounts(connection: Connection, found: Found, standing: Mapping[str, _Standing]) -> None:
     """Holds the accounts as they stand against the sums of their entries, and entries against the records."""
     a, e, j = tables.account, tables.entry, tables.journal
@@ -235,7 +266,7 @@ def check_snapshots(connection: Connection, found: Found) -> None:
         if one.previous != previous:
             found.add("snapshot", one.id, one.n, "it does not name the digest of the snapshot before it")
         previous = one.digest
-        with found.reading("snapshot"):
+        with found.reading(connection, "snapshot"):
             digest, accounts, entries = tables_of(connection, one).digest(one.previous)
             if (digest, accounts, entries) != (one.digest, one.accounts, one.entries):
                 found.add("snapshot", one.id, one.n, "its accounts, entries or holds are not those of the close")
@@ -251,7 +282,7 @@ def check_snapshots(connection: Connection, found: Found) -> None:
 def check_checkpoints(
     found: Found,
     notes: Sequence[tuple[int, str, str]],
-    roots: Mapping[int, bytes],
+    journal: Journal,
     known: Sequence[PublicKey],
     given: Sequence[tuple[str, Checkpoint]],
 ) -> None:
@@ -263,67 +294,24 @@ def check_checkpoints(
         except NoteError as error:
             found.add("checkpoint", size, size, f"no known key has signed it: {error}")
             continue
-        if told.size != size or roots.get(size) != told.root:
+        if told.size != size or journal.roots.get(size) != told.root:
             found.add("checkpoint", size, size, "its size or its root is not that of the journal")
+        elif size > journal.sealed:
+            n = journal.sealed + 1
+            found.add("leaf", n, n, "the leaf of the record is missing, and a checkpoint covers it")
     for name, told in given:
-        if roots.get(told.size) != told.root:
+        if journal.roots.get(told.size) != told.root:
             found.add("checkpoint", name, told.size, "the journal does not begin with what this checkpoint signed")
 
 
-def check_derived(connection: Connection, found: Found, book: Book, bases: Mapping[Any, int]) -> None:
-    """Holds every derived table against what this program makes of the events anew.
-
-    Records of another book or another version of the program may rightly have been decided otherwise, and a journal
-    that is not whole cannot be decided: then what only this comparison covers is told as not covered.
-    """
-    others = [n for basis, n in bases.items() if basis != (book.digest, software())]
-    if others or any(one.table in ("journal", "entry") for one in found.bad):
-        why = "the journal itself is bad"
-        if others:
-            why = f"record {min(others)} was decided under another book of law or by another version of the program"
-        found.not_records += [(table, column, why) for table, column in _REPLAYED_ONLY]
-        return
-    try:
-        with replayed(connection, book) as made:
-            for table in DERIVED:
-                with found.reading(table.name):
-                    _same(found, table, ordered(connection, table), ordered(made, table))
-    except (Failed, LedgerError, LedgerCorrupt, ValueError) as error:
-        found.add("journal", None, None, f"its events cannot be decided anew: {error.__cause__ or error}")
-
-
-def ordered(connection: Connection, table: Table) -> Iterator[Any]:
-    """The rows of a table in the order of its primary key, texts by code points."""
-    binary = connection.dialect.name == "postgresql"
-    keys = [key.collate("C") if binary and isinstance(key.type, Text) else key for key in table.primary_key.columns]
-    return iter(connection.execute(table.select().order_by(*keys), execution_options={"yield_per": 5_000}))
-
-
-def _same(found: Found, table: Table, ours: Iterator[Any], theirs: Iterator[Any]) -> None:
-    keys = [column.name for column in table.primary_key.columns]
-    names = [column.name for column in table.columns if (table.name, column.name) not in _NOT_DERIVED]
-
-    def key(row: Any) -> tuple[Any, ...]:
-        return tuple(getattr(row, name) for name in keys)
-
-    row, other = next(ours, None), next(theirs, None)
-    while row is not None or other is not None:
-        if other is None or (row is not None and key(row) < key(other)):
-            _unlike(found, table, key(row), row, "the row was added: nothing in the journal gives it")
-            row = next(ours, None)
-        elif row is None or key(other) < key(row):
-            _unlike(found, table, key(other), other, "the row is missing")
-            other = next(theirs, None)
-        else:
-            unlike = [name for name in names if getattr(row, name) != getattr(other, name)]
-            if unlike:
-                _unlike(found, table, key(row), other, f"not what the journal gives: {', '.join(unlike)}")
-            row, other = next(ours, None), next(theirs, None)
-
-
-def _unlike(found: Found, table: Table, key: Sequence[Any], row: Any, why: str) -> None:
-    record = next((getattr(row, name) for name in ("n", "last") if hasattr(row, name)), None)
-    found.add(table.name, "/".join(map(str, key)), record, why)
+def check_readable(connection: Connection, found: Found, rows: int | None = None) -> None:
+    """Reads every table that was not yet found bad as a whole: all its rows, or the first so many."""
+    bad = {one.table for one in found.bad if one.key is None}
+    for table in tables.metadata.sorted_tables:
+        if table.name not in bad:
+            with found.reading(connection, table.name):
+                for _ in connection.execute(table.select().limit(rows), execution_options={"yield_per": 5_000}):
+                    pass
 
 
 def verify(
@@ -337,19 +325,31 @@ def verify(
     """
     found = Found()
     with store.read() as connection:
+        check_readable(connection, found, 1)
         notes: list[tuple[int, str, str]] = []
-        known: Sequence[PublicKey] = ()
-        with found.reading("checkpoint"):
+        with found.reading(connection, "checkpoint"):
             notes = checkpoints(connection)
-            known = keys([PublicKey.parse(key) for key in dict.fromkeys(key for _, key, _ in notes)])
+        known = keys(list(_named(notes)))
         older = [(name, open_checkpoint(note, known)) for name, note in given]
         journal = Journal(connection, store, found, [*(n for n, _, _ in notes), *(one.size for _, one in older)])
-        with found.reading("journal"):
+        with found.reading(connection, "journal"):
             journal.run()
-        with found.reading("account"):
-            check_accounts(connection, found, journal.standing)
-        with found.reading("snapshot"):
+            journal.whole = True
+            check_checkpoints(found, notes, journal, known, older)
+            with found.reading(connection, "mention"):
+                check_mentions(connection, found, journal.decided)
+            with found.reading(connection, "account"):
+                check_accounts(connection, found, journal.standing)
+        if not journal.whole:
+            check_readable(connection, found)
+        with found.reading(connection, "snapshot"):
             check_snapshots(connection, found)
-        check_checkpoints(found, notes, journal.roots, known, older)
         check_derived(connection, found, book, journal.bases)
     return found
+
+
+def _named(notes: Iterable[tuple[int, str, str]]) -> Iterator[PublicKey]:
+    """The keys that checkpoints are said to be signed with, but for what is none."""
+    for key in dict.fromkeys(key for _, key, _ in notes):
+        with suppress(NoteError):
+            yield PublicKey.parse(key)

@@ -28,13 +28,15 @@ def audit() -> None:
 
 @contextmanager
 def _notes() -> Iterator[None]:
-    """What is wrong with a key or a note becomes one sentence on standard error, exit 2."""
+    """What is wrong with a key, a note or a file becomes one sentence on standard error, exit 2."""
     from ledger.notes import NoteError
 
     try:
         yield
     except NoteError as error:
         raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from error
 
 
 @audit.command()
@@ -70,19 +72,33 @@ def key(ledger: str | None) -> None:
       tpp audit key > tpp-ledger.pub
     """
     from ledger.proof import keys
-    from ledger.store import Store
     from services.signing import signer
 
-    own = signer(settings()).public
-    click.echo(own)
-    store = Store(ledger or settings().ledger_url)
-    there = not store.memory and store.exists()
-    store.close()
+    there = _there(ledger)
+    found = [signer(settings()).public]
     if there:
-        with standing(ledger) as store, store.read() as connection:
-            for one in keys(connection):
-                if one != own:
-                    click.echo(one)
+        with _notes(), standing(ledger) as store, store.read() as connection:
+            found += keys(connection)
+    for one in dict.fromkeys(found):
+        click.echo(one)
+
+
+def _there(ledger: str | None) -> bool:
+    """Whether there is a ledger; a failure where that cannot be found out."""
+    from sqlalchemy.exc import DBAPIError
+
+    from ledger.store import LedgerError, Store
+
+    try:
+        store = Store(ledger or settings().ledger_url)
+        try:
+            return not store.memory and store.exists()
+        finally:
+            store.close()
+    except LedgerError as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {error.orig}") from error
 
 
 @audit.command()
@@ -186,6 +202,7 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
     Example:
       tpp audit consistency 2025-03-31.checkpoint
     """
+    from ledger.leaves import sealed
     from ledger.proof import consistency as compare
     from ledger.proof import cover, opened, tree
     from ledger.proof import keys as recorded
@@ -197,7 +214,8 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
         with store.read() as connection:
             known = public_keys(keys, settings(), recorded(connection))
             earlier, later = opened(first, known), opened(second, known)
-            proof = compare(tree(connection, later.size), earlier, later) if earlier.size <= later.size else None
+            there = earlier.size <= later.size <= sealed(connection)
+            proof = compare(tree(connection, later.size), earlier, later) if there else None
     if proof is None:
         click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
         sys.exit(1)

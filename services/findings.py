@@ -5,7 +5,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading may raise where an insider wrote."""
 
 NOT_RECORDS = (
     ("alembic_version", None, "the revision of the tables; the program opens no other"),
@@ -42,19 +46,17 @@ class Found:
         self.bad.append(Bad(table, key, record, why))
 
     @contextmanager
-    def reading(self, table: str) -> Iterator[None]:
-        """Notes a table that cannot be read, and what else fails in it."""
+    def reading(self, connection: Connection, table: str) -> Iterator[None]:
+        """Notes a table that cannot be read, and what else fails in it; the transaction goes on."""
         try:
-            yield
-        except DBAPIError as error:
-            self.add(table, None, None, f"it cannot be read: {error.orig}")
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            self.add(table, None, None, f"it cannot be read: {type(error).__name__}: {error}")
+            with connection.begin_nested():
+                yield
+        except FAILURES as error:
+            self.add(table, None, None, f"it cannot be read: {reason(error)}")
 
     def told(self) -> dict[str, Any]:
         """The findings as the command tells them, the first bad record first."""
-        last = max(self.records, 0) + 1
-        ordered = sorted(self.bad, key=lambda one: last if one.record is None else one.record)
+        ordered = sorted(self.bad, key=lambda one: (one.record is None, one.record or 0))
         return {
             "ok": not self.bad,
             "records": self.records,
@@ -66,3 +68,10 @@ class Found:
             "bad": [asdict(one) for one in ordered],
             "not_records": [dict(zip(("table", "column", "why"), one, strict=True)) for one in self.not_records],
         }
+
+
+def reason(error: BaseException) -> str:
+    """Why reading failed, on one line."""
+    if isinstance(error, DBAPIError):
+        return " ".join(str(error.orig).split())
+    return f"{type(error).__name__}: {error}"
