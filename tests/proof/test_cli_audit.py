@@ -1,6 +1,5 @@
 """`tpp audit` as it is run: keys, checkpoints, their consistency, and what `verify` says by its exit status."""
 
-import base64
 import json
 import os
 import re
@@ -266,7 +265,7 @@ def test_verify_by_its_exit_status_and_its_words(audit: Audit, tmp_path: Path) -
         told = audit.json("verify", *words, "--format", "json")
         assert told["ok"] is True
         assert (told["records"], told["snapshots"], told["checkpoints"], told["bad"]) == (99, 3, 2, [])
-        assert base64.b64decode(told["root"]) == root(audit.leaves)
+        assert b64decode(told["root"]) == root(audit.leaves)
     other = f"sqlite:///{tmp_path / 'other.db'}"
     build(other, STORY[3:20])
     (tmp_path / "theirs").write_text(audit("checkpoint", "--ledger", other).stdout)
