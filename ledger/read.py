@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from ledger import tables
 from ledger.mail import Key
@@ -73,6 +73,8 @@ class Balance:
 
 NOW = Moment()
 _FEW_ACCOUNTS = 500
+_LAST = 2**63 - 1
+"""The largest number of a record that a database can hold."""
 
 
 def balances(connection: Connection, patterns: Sequence[str] = (), moment: Moment = NOW) -> list[Balance]:
@@ -124,29 +126,42 @@ def bounds(moment: Moment) -> list[Any]:
     if moment.known_at is not None:
         found.append(j.c.recorded <= moment.known_at)
     if moment.record is not None:
-        found.append(j.c.n <= moment.record)
+        found.append(j.c.n <= min(moment.record, _LAST))
     return found
 
 
 def _limits_set(connection: Connection, moment: Moment) -> dict[str, tuple[int, int]]:
-    """The limit last set by an event on each account, with its record; a licence's TPP is the limit of its account."""
+    """The limit last set by an event on each account, with its record; a licence's TPP is the limit of its account.
+
+    An event that names an account of a party that was absorbed before has set the limit of the survivor's.
+    """
     f, j = tables.fact, tables.journal
     query = (
         select(f.c.kind, f.c.key, f.c.n, j.c.event)
         .join_from(f, j, f.c.n == j.c.n)
-        .where(f.c.kind.in_(("limit", "license")), *bounds(moment))
+        .where(or_(f.c.kind == "merge", and_(f.c.kind.in_(("limit", "license")), *bounds(moment))))
         .order_by(f.c.n)
     )
-    found = {}
+    found, survivors = {}, dict[str, str]()
     for kind, key, n, raw in connection.execute(query):
         event = parse(raw)
-        if isinstance(event, Event):
-            data: Any = event.data
-            found[data.account if kind == "limit" else accounts.license(key)] = (
-                n,
-                data.limit if kind == "limit" else data.tpp,
-            )
+        if not isinstance(event, Event):
+            continue
+        data: Any = event.data
+        if kind == "merge":
+            survivors[_survivor(data.absorbed, survivors)] = _survivor(data.survivor, survivors)
+        elif kind == "license":
+            found[accounts.license(key)] = (n, data.tpp)
+        else:
+            party = (accounts.read(data.account) or accounts.Account("")).party
+            found[accounts.of_party(data.account, _survivor(party, survivors))] = (n, data.limit)
     return found
+
+
+def _survivor(party: str, survivors: Mapping[str, str]) -> str:
+    while party in survivors:
+        party = survivors[party]
+    return party
 
 
 def flows(connection: Connection) -> list[Balance]:

@@ -40,6 +40,8 @@ def period(name: str) -> Period:
     else:
         first, months = int(rest), 1
     end = first + months - 1
+    if (year, end) == (date.max.year, date.max.month):
+        raise ValueError(f"{name!r} cannot be closed: no day after it would be left for what comes late")
     return Period(name, date(year, first, 1), date(year, end, monthrange(year, end)[1]))
 
 
