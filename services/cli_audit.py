@@ -249,7 +249,7 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
     try:
         chosen = periods.period(period) if period is not None else None
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--period") from error
+        raise Failure(str(error)) from error
     own = signer(settings())
     with _notes(), standing(ledger) as store:
         note = cover(store, own)

@@ -109,7 +109,7 @@ def _period(name: str) -> "Period":
     try:
         return period(name)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise Failure(str(error)) from error
 
 
 @snapshot.command()

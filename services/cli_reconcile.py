@@ -4,13 +4,14 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from services.opening import Failure, ledger_option, reading
+from services.opening import Failure, day, ledger_option, reading
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +69,7 @@ def reconcile(
     from services.files import output
     from services.statements import read
 
-    since, until = _day("--from", first), _day("--to", last)
+    since, until = _text(day("--from", first)), _text(day("--to", last))
     if since and until and since > until:
         raise click.UsageError("--from is after --to.")
     if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
@@ -84,17 +85,8 @@ def reconcile(
     sys.exit(0 if result.agrees else 1)
 
 
-def _day(option: str, text: str | None) -> str | None:
-    from pydantic_core import PydanticCustomError
-
-    from schemas.values import parse_day
-
-    if text is None:
-        return None
-    try:
-        return parse_day(text).isoformat()
-    except PydanticCustomError as error:
-        raise click.BadParameter(f"{text!r} is no day such as 2025-06-30", param_hint=option) from error
+def _text(chosen: date | None) -> str | None:
+    return chosen.isoformat() if chosen else None
 
 
 def _columns(words: Iterable[str]) -> Mapping[str, str]:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 
+MOST_DIGITS = 18
+"""Of the number of a record that is asked for; no ledger has one that is longer."""
+
+
 class Failure(click.ClickException):
     """A command that could not be done: one sentence on standard error, exit 2."""
 
@@ -167,8 +171,8 @@ def moment(connection: "Connection", as_of: str | None, known_at: str | None) ->
     what, _, name = (known_at or "").partition(":")
     if what == "record":
         if not name.isascii() or not name.isdigit():
-            raise click.BadParameter(f"{known_at!r} does not name a record: write record:17")
-        return Moment(instant(as_of), None, int(name))
+            raise Failure(f"{known_at!r} does not name a record: write record:17")
+        return Moment(instant(as_of), None, int(name) if len(name) <= MOST_DIGITS else 10**MOST_DIGITS)
     if what == "snapshot":
         found = find(connection, name)
         if found is None:
@@ -186,7 +190,7 @@ def day(option: str, text: str | None) -> date | None:
     try:
         return None if text is None else parse_day(text)
     except PydanticCustomError as error:
-        raise click.BadParameter(f"{text!r} is no day such as 2025-06-30", param_hint=option) from error
+        raise Failure(f"{option}: {text!r} is no day such as 2025-06-30") from error
 
 
 def instant(text: str | None) -> int | None:
@@ -205,9 +209,7 @@ def instant(text: str | None) -> int | None:
     try:
         return microseconds(datetime.combine(parse_day(text), time.max, UTC))
     except PydanticCustomError as error:
-        raise click.BadParameter(
-            f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z"
-        ) from error
+        raise Failure(f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z") from error
 
 
 def shown(microseconds: int | None) -> str:
