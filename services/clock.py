@@ -1,7 +1,6 @@
 """Publishes ticks, one event a minute, whose id and time are the minute's own; and seals new records in between."""
 
 import logging
-import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from ledger.store import LedgerError, Store
 from services.broker import FACTS, STRUCTURED, address
 from services.health import Health, served
 from services.opening import Failure
-from services.relay import RETRY_SECONDS, producer, until_signal
+from services.relay import RETRY_SECONDS, Ended, producer, until_signal
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -70,7 +69,7 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     return 0
 
 
-def _tick_on(settings: "Settings", store: Store, health: Health, ended: threading.Event) -> None:
+def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -> None:
     from kafka.errors import KafkaError
 
     right = Right(store, "clock")

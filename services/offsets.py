@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from services.broker import BrokerError, address, client_options
+from services.broker import BrokerError, address, check_access, client_options
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 20.0
 class Offsets:
     """Asks a broker about partitions without joining the group; one thread at a time may use it.
 
-    Every method raises KafkaError where the broker does not answer.
+    Every method raises KafkaError where the broker does not answer, BrokerError where it refuses TLS or the password.
     """
 
     def __init__(self, settings: "Settings") -> None:
@@ -36,6 +36,7 @@ class Offsets:
         if self._opened is None:
             from kafka import KafkaConsumer
 
+            check_access(address(self._settings), client_options(self._settings))
             self._opened = KafkaConsumer(
                 bootstrap_servers=address(self._settings).split(","),
                 client_id="tpp-offsets",

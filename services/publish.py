@@ -13,7 +13,17 @@ import click
 import orjson
 
 from schemas.events import FACT_EVENTS
-from services.broker import FACTS, INPUTS, MESSAGE_MOST, SHIPMENTS, STRUCTURED, BrokerError, address, client_options
+from services.broker import (
+    FACTS,
+    INPUTS,
+    MESSAGE_MOST,
+    SHIPMENTS,
+    STRUCTURED,
+    BrokerError,
+    address,
+    check_access,
+    client_options,
+)
 from services.engine import Record
 from services.files import batches, check_readable
 from services.out import place
@@ -204,6 +214,7 @@ def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
     from kafka.errors import KafkaError
 
     where = address(settings)
+    check_access(where, client_options(settings))
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=where.split(","), bootstrap_timeout_ms=10_000, **client_options(settings)
@@ -266,19 +277,23 @@ def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int],
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class _Acknowledged(ProgressColumn):
+        def render(self, task: Task) -> Text:  # noqa: ARG002
+            return Text(f"{sender.acknowledged:,} acknowledged")
 
     total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
-    count = TextColumn("{task.fields[acknowledged]:,} acknowledged")
     bar: Progress
     with Progress(
         TextColumn("publishing"),
         BarColumn(),
         DownloadColumn(),
-        count,
+        _Acknowledged(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("publishing", total=total, acknowledged=0)
-        yield lambda read: bar.update(task, advance=read, acknowledged=sender.acknowledged)
+        task = bar.add_task("publishing", total=total)
+        yield lambda read: bar.update(task, advance=read)

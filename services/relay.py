@@ -2,9 +2,11 @@
 
 import logging
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +15,16 @@ from sqlalchemy.exc import DBAPIError
 from ledger import read
 from ledger.outbox import Lost, Right, move
 from ledger.store import LedgerError, Store
-from services.broker import ALERTS, DECISIONS, REJECTED, SNAPSHOTS, STRUCTURED, address, client_options
+from services.broker import (
+    ALERTS,
+    DECISIONS,
+    REJECTED,
+    SNAPSHOTS,
+    STRUCTURED,
+    address,
+    check_access,
+    client_options,
+)
 from services.health import Health, served
 from services.opening import Failure
 from services.out import ALERT, OBLIGATION_DUE
@@ -21,6 +32,7 @@ from services.out import REJECTED as REJECTION
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
+    from kafka.errors import KafkaError
 
     from services.settings import Settings
 
@@ -28,11 +40,12 @@ log = logging.getLogger("tpp.relay")
 
 BATCH = 500
 IDLE_SECONDS = 0.03
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 DELIVERY_SECONDS = 30
 LARGEST = 64 << 20
 """The most bytes of a message before it is compressed; the broker's own limit counts it compressed."""
 
+_WORKS = "publishes what the ledger gives out"
 SNAPSHOT = "tpp.snapshot.closed.v1"
 _TOPIC = {REJECTION: REJECTED, ALERT: ALERTS, OBLIGATION_DUE: ALERTS, SNAPSHOT: SNAPSHOTS}
 
@@ -53,10 +66,11 @@ def destination(event: dict[str, Any]) -> tuple[str, str]:
 def producer(settings: "Settings", client: str) -> "KafkaProducer":
     """An idempotent producer of structured events that waits for every replica in sync.
 
-    Raises KafkaError where no broker answers.
+    Raises KafkaError where no broker answers, BrokerError where it refuses TLS or the password.
     """
     from kafka import KafkaProducer
 
+    check_access(address(settings), client_options(settings))
     return KafkaProducer(
         bootstrap_servers=address(settings).split(","),
         client_id=client,
@@ -68,14 +82,39 @@ def producer(settings: "Settings", client: str) -> "KafkaProducer":
         delivery_timeout_ms=DELIVERY_SECONDS * 1000,
         request_timeout_ms=10_000,
         max_block_ms=10_000,
+        bootstrap_timeout_ms=5_000,
+        reconnect_backoff_max_ms=1_000,
         **client_options(settings),
     )
 
 
+class Ended:
+    """Whether the end was asked for. A threading.Event may stand for ever where a signal sets it in its own wait."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._is = False
+
+    def set(self) -> None:
+        """Asks for the end; a signal handler may do so at any moment."""
+        self._is = True
+        self._asked.put(None)
+
+    def is_set(self) -> bool:
+        """Whether the end was asked for."""
+        return self._is
+
+    def wait(self, seconds: float) -> None:
+        """Returns after so many seconds, or once the end was asked for."""
+        if not self._is:
+            with suppress(Empty):
+                self._asked.get(timeout=max(0.0, seconds))
+
+
 @contextmanager
-def until_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets."""
-    ended = threading.Event()
+def until_signal() -> Iterator[Ended]:
+    """What SIGTERM or SIGINT ends."""
+    ended = Ended()
     handlers = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield ended
@@ -87,9 +126,11 @@ def until_signal() -> Iterator[threading.Event]:
 def run(settings: "Settings", ledger_url: str | None) -> int:
     """Publishes what the ledger gives out until SIGTERM or SIGINT; returns 0.
 
-    One relay of a ledger works, others stand by. Without a broker or without the database it waits and goes on.
+    One relay of a ledger works, others stand by. Without a broker or without the database it waits and goes on; where
+    the broker refuses a record, such as one that is longer than its topic takes, it waits before that record. Raises
+    BrokerError where the broker refuses TLS or the password.
     """
-    address(settings)
+    check_access(address(settings), client_options(settings))
     store = Store(ledger_url or settings.ledger_url)
     health = Health("relay")
     try:
@@ -103,16 +144,32 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     return 0
 
 
+class _NotTaken(Exception):
+    """The broker did not take an event; `seconds` is how long to wait before it is tried again."""
+
+    def __init__(self, n: int, line: str, topic: str, error: "KafkaError") -> None:
+        from kafka.errors import MessageSizeTooLargeError
+
+        event = f"{orjson.loads(line)['id']} of {len(line.encode()):,} bytes"
+        too_long = isinstance(error, MessageSizeTooLargeError)
+        why = "it is longer than max.message.bytes of the topic" if too_long else repr(error)
+        super().__init__(f"record {n} is not published, nor what follows: {topic} does not take {event}: {why}")
+        self.seconds = RETRY_SECONDS if error.retriable else REFUSED_SECONDS
+
+
 class Relay:
     """Sends records in order while it has the right to, until `ended` is set."""
 
-    def __init__(self, store: Store, settings: "Settings", health: Health, ended: threading.Event) -> None:
+    def __init__(self, store: Store, settings: "Settings", health: Health, ended: Ended) -> None:
         self._store = store
         self._settings = settings
         self._health = health
         self._ended = ended
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
+        self._said = ""
+        self._most = BATCH
+        """How many records are sent at once: 1 after a failure, so that what follows is not sent again and again."""
 
     def run(self) -> None:
         """Works until `ended` is set; what fails at the broker or the database is tried again."""
@@ -121,25 +178,39 @@ class Relay:
         while not self._ended.is_set():
             try:
                 if self._right.take():
-                    log.info("publishes what the ledger gives out")
                     self._send_all()
                 else:
                     self._health.blocked(None)
                     self._ended.wait(RETRY_SECONDS)
             except Lost:
-                log.warning("the connection that holds the relay's right is gone: asking for it again")
+                self._trouble("the connection that holds the relay's right is gone")
             except DBAPIError as error:
-                self._pause(f"the ledger's database failed: {error.orig}")
+                self._pause(f"the ledger's database failed: {' '.join(str(error.orig).split())}")
             except KafkaError as error:
                 self._pause(f"the broker does not take what is sent: {error!r}")
+            except _NotTaken as error:
+                self._most = 1
+                self._pause(str(error), error.seconds)
         self._close()
         self._right.give_back()
 
-    def _pause(self, why: str) -> None:
-        log.warning("%s; trying again", why)
+    def _pause(self, why: str, seconds: float = RETRY_SECONDS) -> None:
+        self._trouble(why)
         self._health.blocked(why)
         self._close()
-        self._ended.wait(RETRY_SECONDS)
+        self._ended.wait(seconds)
+
+    def _trouble(self, why: str) -> None:
+        """Says what is in the way, once; it is tried again until it is not."""
+        if why != self._said:
+            log.warning("%s; trying again", why)
+        self._said = why
+
+    def _works(self) -> None:
+        """Says, once, that nothing is in the way."""
+        if self._said is not _WORKS:
+            log.info(_WORKS)
+        self._said = _WORKS
 
     def _close(self) -> None:
         producer, self._producer = self._producer, None
@@ -151,28 +222,58 @@ class Relay:
             n, sent = read.published(connection)
         while not self._ended.is_set():
             with self._store.read() as connection:
-                records = read.outbox(connection, n, BATCH)
+                records = read.outbox(connection, n, self._most)
                 last = read.last_record(connection)
             self._health.waits(last - n)
             self._right.check()
             if not records:
+                self._works()
                 self._health.blocked(None)
                 self._ended.wait(IDLE_SECONDS)
                 continue
-            sent += self._send([line for _, answers in records for line in answers.split("\n")])
-            n = records[-1][0]
-            move(self._store, n, sent)
-            self._health.did("published", len(records))
+            before = n
+            try:
+                for number, events in self._send(records):
+                    n, sent = number, sent + events
+            finally:
+                if n > before:
+                    move(self._store, n, sent)
+                    self._health.did("published", n - before)
+            self._most = BATCH
+            self._works()
 
-    def _send(self, lines: list[str]) -> int:
-        """Sends events and waits until the broker has all of them; KafkaError where it has not."""
+    def _send(self, records: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+        """Sends records in order; gives the number of each, and how many events it has, once the broker has them.
+
+        _NotTaken where the broker has not taken an event.
+        """
+        from kafka.errors import KafkaError
+
+        given = self._give(records)
+        for n, events in groupby(given if self._most == 1 else list(given), itemgetter(0)):
+            count = 0
+            for _, line, topic, told in events:
+                try:
+                    if isinstance(told, KafkaError):
+                        raise told
+                    told.get(timeout=DELIVERY_SECONDS + 10)
+                except KafkaError as error:
+                    raise _NotTaken(n, line, topic, error) from error
+                count += 1
+            yield n, count
+
+    def _give(self, records: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, str, Any]]:
+        """Gives events to the producer: each with its record's number, its topic and its future, or the first error."""
+        from kafka.errors import KafkaError
+
         if self._producer is None:
             self._producer = producer(self._settings, "tpp-relay")
-        waiting = []
-        for line in lines:
-            topic, key = destination(orjson.loads(line))
-            waiting.append(self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED]))
-        self._producer.flush(timeout=DELIVERY_SECONDS + 10)
-        for one in waiting:
-            one.get(timeout=1)
-        return len(lines)
+        for n, answers in records:
+            for line in answers.split("\n"):
+                topic, key = destination(orjson.loads(line))
+                try:
+                    told = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
+                except KafkaError as error:
+                    yield n, line, topic, error
+                    return
+                yield n, line, topic, told

@@ -1,7 +1,6 @@
 """The whole system on one machine: a broker where none is named, and every part as a child process that is kept up."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import click
 from ledger.store import LedgerError, ledger_url
 from services.broker import BROKERS_OWN, BrokerError, LocalBroker, client_options, create_topics
 from services.opening import Failure, engine
+from services.relay import until_signal
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -41,7 +41,7 @@ def run(
     Raises BrokerError or Failure where the broker or the ledger cannot be had.
     """
     url = _checked(url or settings.ledger_url, rulebook)
-    with _ended() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
+    with until_signal() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
         create_topics(address, partitions, BROKERS_OWN, client_options(settings))
         environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
         environment |= {"TPP_RULEBOOK": rulebook} if rulebook else {}
@@ -55,6 +55,8 @@ def run(
                     part.keep()
                 ended.wait(LOOK_SECONDS)
         finally:
+            if sys.stderr.isatty():
+                click.echo(err=True)  # behind the ^C that the terminal shows
             _tell("stopping")
             for part in reversed(parts):
                 part.stop()
@@ -207,15 +209,3 @@ def _repeat(name: str, process: "subprocess.Popen[bytes]") -> None:
     with process.stdout as lines:
         for line in lines:
             click.echo(f"{name:<8} | {line.decode(errors='replace').rstrip()}", err=True)
-
-
-@contextmanager
-def _ended() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets."""
-    ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

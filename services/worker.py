@@ -5,14 +5,26 @@ import io
 import logging
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from schemas.binary import is_binary, structured
-from services.broker import INPUTS, BrokerError, address, answers, client_options, faust_broker, faust_credentials
+from services.broker import (
+    INPUTS,
+    BrokerError,
+    address,
+    answers,
+    check_access,
+    client_options,
+    faust_broker,
+    faust_credentials,
+)
 from services.engine import Record
 from services.health import Health, served
 from services.offsets import Offsets, Place
@@ -26,9 +38,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 BATCH = 2000
-LINGER_SECONDS = 0.01
+LINGER_SECONDS = 0.03
 SESSION_SECONDS = 6.0
 """A member that was killed holds its partitions for so long; the broker takes no less."""
+
+REPEAT_SECONDS = 30.0
+"""What a library says again and again, such as that a broker is away, is written once in so long."""
 
 _END = object()
 _TOLD = f'"type":"{REJECTED}"'
@@ -78,6 +93,26 @@ async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
             await waiting.put(event)
     finally:
         await waiting.put(_END)
+
+
+class Quiet(logging.Filter):
+    """Leaves out repetitions of the libraries, and their stacks of failures that the worker itself tells of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        if record.exc_info and isinstance(record.exc_info[1], DBAPIError | Hole):
+            return False
+        if not record.name.startswith(("aiokafka", "kafka", "faust", "mode")):
+            return True
+        what, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._last.get(what, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        self._last[what] = now
+        return True
 
 
 class Gate:
@@ -188,7 +223,33 @@ class Reader:
         return await self._gate.beginning((tp.topic, tp.partition)) if committed is None else committed
 
 
-def _app(settings: "Settings") -> Any:
+def _assignor(places: Sequence[Place]) -> type:
+    """Faust's assignor, which shares out these partitions too where a broker that just started does not tell of them.
+
+    Faust would leave the whole group without any, until the next look at the broker, minutes later.
+    """
+    from faust.assignor.partition_assignor import PartitionAssignor
+
+    class _Assignor(PartitionAssignor):
+        def assign(self, cluster: Any, member_metadata: Any) -> Any:
+            return super().assign(_Told(cluster, places), member_metadata)
+
+    return _Assignor
+
+
+class _Told:
+    """What a broker says of its topics, and where it says nothing what it said before."""
+
+    def __init__(self, cluster: Any, places: Sequence[Place]) -> None:
+        self._cluster = cluster
+        self._places = places
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        """The numbers of a topic's partitions."""
+        return self._cluster.partitions_for_topic(topic) or {number for name, number in self._places if name == topic}
+
+
+def _app(settings: "Settings", places: Sequence[Place] = ()) -> Any:
     """The Faust application: raw bytes, no acknowledgement of its own, topics and folders never made."""
     import faust
 
@@ -214,6 +275,7 @@ def _app(settings: "Settings") -> Any:
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=1.0,
         worker_redirect_stdouts=False,
+        PartitionAssignor=_assignor(places),
     )
 
 
@@ -262,15 +324,14 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     """
     from services.opening import engine
 
-    if not answers(address(settings), client_options(settings)):
-        raise BrokerError(f"no broker answers at {address(settings)}")
-    offsets = Offsets(settings)
-    places = offsets.places(INPUTS)
-    offsets.close()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Quiet())
+    check_access(address(settings), client_options(settings))
+    places = _places(settings)
     health = Health("worker")
     with engine(ledger_url, rulebook) as runs, served(health, settings.metrics):
         gate = Gate(runs, settings, health)
-        app = _app(settings)
+        app = _app(settings, places)
         app.transport = _transport(app)
         _agents(app, gate)
         ended = threading.Event()
@@ -282,6 +343,23 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
             ended.set()
             gate.close()
             watchdog.join(5)
+
+
+def _places(settings: "Settings") -> list[Place]:
+    """The partitions of the input topics, once the broker is ready to keep the group's offsets."""
+    from kafka.errors import KafkaError
+
+    if not answers(address(settings), client_options(settings)):
+        raise BrokerError(f"no broker answers at {address(settings)}")
+    offsets = Offsets(settings)
+    try:
+        places = offsets.places(INPUTS)
+        offsets.committed(places)
+    except KafkaError as error:
+        raise BrokerError(f"the broker at {address(settings)} failed: {error}") from error
+    finally:
+        offsets.close()
+    return places
 
 
 def _run(app: Any) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from containers import docker_answers, missing
 from sqlalchemy import URL
 
 from ledger.store import Store, ledger_url
@@ -106,6 +107,62 @@ class Server:
         with psycopg.connect(dsn(self.url), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def cut(self, url: str) -> None:
+        """Ends every connection to one of the server's databases."""
+        database = ledger_url(url).database
+        with psycopg.connect(dsn(self.url), autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+
+
+class OwnServer(Server):
+    """A PostgreSQL server that the tests run themselves, from the machine's own binaries, and may kill."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        super().__init__(f"postgresql+psycopg://postgres@/postgres?host={folder}")
+        self._folder = folder
+        self._programs = programs
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._user:
+            shutil.chown(folder, self._user)
+        made = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        made += ["--locale=C", "--no-sync"]
+        subprocess.run(made, check=True, capture_output=True, user=self._user, cwd=folder)
+
+    def start(self) -> None:
+        """Starts the server on the data that it had, and returns once it answers."""
+        told = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "on"}
+        options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
+        command = [self._programs / "postgres", "-D", self._folder / "data", *options]
+        last = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > last:
+                pytest.fail(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text()}")
+            if self._process is None or self._process.poll() is not None:  # those of a killed one may still be ending
+                with (self._folder / "log").open("ab") as log:
+                    self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user, cwd=self._folder)
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Ends the server at once, as a power cut would; its connections end within moments."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ends the server in order."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
 
 def dsn(url: URL) -> str:
     """The connection string of psycopg for a URL of SQLAlchemy."""
@@ -123,10 +180,7 @@ def postgresql() -> Iterator[Server]:
             if server is not None:
                 yield server
                 return
-    message = "no PostgreSQL: set TPP_TEST_POSTGRES to a URL, or install Docker or the package postgresql"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    missing("no PostgreSQL: set TPP_TEST_POSTGRES to a URL, or install Docker or the package postgresql")
 
 
 @contextmanager
@@ -140,7 +194,7 @@ def _named_server() -> Iterator[Server | None]:
 
 @contextmanager
 def _container() -> Iterator[Server | None]:
-    if not _docker_answers():
+    if not docker_answers():
         yield None
         return
     with warnings.catch_warnings():
@@ -149,16 +203,6 @@ def _container() -> Iterator[Server | None]:
 
         with PostgresContainer("postgres:17", driver="psycopg") as container:
             yield Server(container.get_connection_url())
-
-
-def _docker_answers() -> bool:
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    try:
-        return subprocess.run([docker, "info"], capture_output=True, timeout=10, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
 
 
 def _programs() -> Path | None:
@@ -177,52 +221,15 @@ def _own_server() -> Iterator[Server | None]:
         yield None
         return
     folder = Path(tempfile.mkdtemp(prefix="tpp-pg-"))
-    user = "nobody" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user)
-    process: subprocess.Popen[bytes] | None = None
     try:
-        data = folder / "data"
-        made = [
-            str(programs / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
-        with (folder / "log").open("wb") as log:
-            told = {"listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "on"}
-            options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
-            command = [str(programs / "postgres"), "-D", str(data), *options]
-            process = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
-        server = Server(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        _wait(server, process, folder / "log")
-        yield server
-    finally:
-        if process is not None:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    last = time.monotonic() + START_SECONDS
-    while True:
+        server = OwnServer(programs, folder)
         try:
-            server.execute("SELECT 1")
-        except psycopg.OperationalError:
-            if process.poll() is not None or time.monotonic() > last:
-                pytest.fail(f"PostgreSQL did not start:\n{log.read_text()}")
-            time.sleep(0.05)
-        else:
-            return
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 Fresh = Callable[[], str]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -46,6 +46,7 @@ class Part:
     """A part of the stream as a process; `log` holds what it said."""
 
     def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
+        self.name = name
         self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
         code = f"import sys\nfrom services.settings import Settings\nfrom services.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
         told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
@@ -77,6 +78,37 @@ class Part:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"the process did not end on SIGTERM:\n{self.said[-4000:]}") from None
+
+
+class Kept(Protocol):
+    """Parts that someone keeps up."""
+
+    def keep(self) -> None:
+        """Starts those again that ended."""
+
+
+class Crew:
+    """Parts that the test keeps up: one that ended, or was killed, is started again."""
+
+    def __init__(self, stream: "Stream", names: Sequence[str], before: str = "", **environment: str) -> None:
+        self._start = lambda name: stream.start(name, before, **environment)
+        self.parts = [self._start(name) for name in names]
+        self.ended: list[Part] = []
+        """Those that ended by themselves, and those that were killed."""
+
+    def keep(self) -> None:
+        """Starts those again that ended."""
+        for at, part in enumerate(self.parts):
+            if part.process.poll() is not None:
+                self.ended.append(part)
+                self.parts[at] = self._start(part.name)
+
+    def kill(self, name: str) -> None:
+        """Kills the part of this name that was there first; the next one will come behind the others."""
+        part = next(part for part in self.parts if part.name == name)
+        self.parts.remove(part)
+        part.kill()
+        self.parts.append(part)
 
 
 class Stream:
@@ -121,7 +153,20 @@ class Stream:
             one.get(timeout=1)
         producer.close()
 
-    def wait_decided(self, *watched: Part) -> None:
+    def members(self) -> int:
+        """How many workers are in the group; 0 where the broker does not know yet."""
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        admin = KafkaAdminClient(bootstrap_servers=self.address)
+        try:
+            return len(admin.describe_groups([self.group])[self.group].get("members", ()))
+        except KafkaError:
+            return 0
+        finally:
+            admin.close()
+
+    def wait_decided(self, *watched: "Part | Kept") -> None:
         """Waits until the group has worked off every input partition."""
         offsets = Offsets(self.settings)
         places = offsets.places(INPUTS)
@@ -133,15 +178,18 @@ class Stream:
         self.wait(done, watched)
         offsets.close()
 
-    def wait_published(self, *watched: Part) -> None:
+    def wait_published(self, *watched: "Part | Kept") -> None:
         """Waits until the relay has published every record."""
         self.wait(lambda: self.ask(lambda one: read.published(one)[0] == read.last_record(one)), watched)
 
-    def wait(self, true: Callable[[], bool], watched: Sequence[Part] = ()) -> None:
-        """Waits until it is true, as long as the parts that are watched run."""
+    def wait(self, true: Callable[[], bool], watched: "Sequence[Part | Kept]" = ()) -> None:
+        """Waits until it is true, as long as the parts that are watched run, or are kept up."""
         end = time.monotonic() + PATIENCE
         while not true():
-            dead = [part for part in watched if part.process.poll() is not None]
+            for kept in watched:
+                if not isinstance(kept, Part):
+                    kept.keep()
+            dead = [part for part in watched if isinstance(part, Part) and part.process.poll() is not None]
             if dead or time.monotonic() > end:
                 told = "\n".join(part.said[-4000:] for part in dead or self.parts[-2:])
                 raise AssertionError(f"{'a part ended' if dead else 'it takes too long'}:\n{told}")

@@ -1,122 +1,86 @@
-"""Parts that are killed, connections that are cut, a broker that goes away: every event keeps exactly one answer."""
+"""Parts, broker and database killed at any moment, workers that come and go: every event keeps exactly one answer."""
 
 import random
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 
-import orjson
-import psycopg
-from databases import dsn
-from stream_run import Message, Stream, screened, shipments
+from brokers import Broker
+from databases import OwnServer, Server
+from guarantees import a_load, all_hold, shares
+from stream_run import Crew, Stream
 
 from ledger import read
-from ledger.store import ledger_url
-from services.intake import intake
 
-EVENTS = 1_000
-ROUNDS = 5
+ROUNDS, TURNS = 10, 6
 SMALL = "import services.worker as w, services.relay as r; w.BATCH = 20; r.BATCH = 20"
+SHORT = f"{SMALL}; w.SESSION_SECONDS = 2.0"
 
 
-def _load() -> list[tuple[str, bytes]]:
-    """Requests, cancellations of every fifth, and a tenth of all a second time; the order within a shipment is kept."""
-    chance, found = random.Random(11), []
-    for n, line in enumerate(shipments(EVENTS)):
-        event = orjson.loads(line)
-        name = event["subject"]
-        found.append((name, line))
-        if n % 5 == 0:
-            data = {"shipment_id": name, "reason": "The order was withdrawn."}
-            cancelled = event | {"id": f"cancel-{n}", "type": "tpp.shipment.cancelled.v1", "data": data}
-            found.append((name, orjson.dumps(cancelled)))
-        if chance.random() < 0.1:
-            found.append(found[-1])
-    return found
-
-
-def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, streams, tmp_path) -> None:
-    stream = streams(4)
-    load = _load()
-    killed = _havoc(stream, broker.local, load)
-    assert killed == {"worker": 2 * ROUNDS, "relay": 2 * ROUNDS}
-    last = [stream.start("worker", SMALL), stream.start("relay")]
-    stream.wait_decided(*last)
-    stream.wait_published(*last)
-    texts, balances = screened([line for _, line in load], f"sqlite:///{tmp_path / 'undisturbed.db'}")
-    assert stream.balances() == balances
-    _one_answer_each(stream, load, set(texts))
-    _published_as_stored(stream)
-    found = intake(stream.settings, stream.url)
-    assert found["missing"] == found["doubled"] == []
-    assert found["topics"]["tpp.shipments"]["answered"] >= len(load)
-
-
-def _havoc(stream: Stream, local, load: list[tuple[str, bytes]]) -> dict[str, int]:
-    """In each round two workers and twice a relay are killed while they work; connections and the broker go too."""
-    chance, killed = random.Random(8), {"worker": 0, "relay": 0}
-    step = -(-len(load) // ROUNDS)
-    for turn in range(ROUNDS):
-        stream.publish(Message(line, key) for key, line in load[turn * step : (turn + 1) * step])
+def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, postgres, streams, tmp_path) -> None:
+    stream, load = streams(4), a_load(1_600)
+    crew = Crew(stream, ["worker", "worker", "relay", "relay"], SMALL if broker.local is None else SHORT)
+    killed: Counter[str] = Counter()
+    for share in shares(load, ROUNDS):
         before = stream.ask(read.last_record)
-        parts = [stream.start("worker", SMALL), stream.start("worker", SMALL), stream.start("relay", SMALL)]
-        stream.wait(lambda at=before: stream.ask(read.last_record) > at, parts[-1:])
-        time.sleep(chance.random() / 5)
-        if turn == 1:
-            _cut_connections(stream)
-            time.sleep(0.2)
-        if turn == 2 and local is not None:
-            local.kill()
-            local.start()
-        parts[2].kill()
-        parts[0].kill()
-        parts.append(stream.start("relay", SMALL))
-        time.sleep(chance.random() * 2)
-        parts[1].kill()
-        parts[3].kill()
-        killed = {name: number + 2 for name, number in killed.items()}
-    return killed
+        stream.publish(share)
+        stream.wait(lambda at=before: stream.ask(read.last_record) > at, [crew])
+        for name in _killed_at_random(stream, crew, broker, postgres):
+            killed[name] += 1
+    assert killed["worker"] == killed["relay"] == killed["database"] == ROUNDS
+    assert killed["broker"] == (0 if broker.local is None else ROUNDS)
+    stream.wait_decided(crew)
+    stream.wait_published(crew)
+    all_hold(stream, load, tmp_path)
 
 
-def _cut_connections(stream: Stream) -> None:
-    url = ledger_url(stream.url)
-    with psycopg.connect(dsn(url), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-            [url.database],
-        )
-
-
-def _one_answer_each(stream: Stream, load: list[tuple[str, bytes]], undisturbed: set[str]) -> None:
-    answers = [orjson.loads(text) for text in stream.answers()]
-    causes = [tuple(one["data"]["causation"].values()) for one in answers if "causation" in one["data"]]
-    events = {(event["source"], event["id"]) for event in (orjson.loads(line) for _, line in load)}
-    assert sorted(causes) == sorted(events)
-    ids = {one["id"] for one in answers}
-    assert len(ids) == len(answers)
-    assert ids == {orjson.loads(text)["id"] for text in undisturbed}
-
-
-def _published_as_stored(stream: Stream) -> None:
-    stored = {orjson.loads(text)["id"]: text.encode() for text in stream.answers()}
-    sent = [message for messages in stream.out().values() for message in messages]
-    for message in sent:
-        assert message.value == stored[orjson.loads(message.value)["id"]]
-    assert {message.value for message in sent} == set(stored.values())
-
-
-def test_cut_connections_and_a_broker_that_comes_back_end_no_part(broker, streams) -> None:
-    stream = streams(2)
-    lines = list(shipments(180))
-    worker, relay = stream.start("worker"), stream.start("relay")
-    for turn in range(3):
-        stream.publish(Message(line, str(n)) for n, line in enumerate(lines[turn * 60 : turn * 60 + 60]))
-        if turn == 1:
-            _cut_connections(stream)
-        stream.wait_decided(worker, relay)
-        stream.wait_published(worker, relay)
-        if turn == 1 and broker.local is not None:
+def _killed_at_random(stream: Stream, crew: Crew, broker: Broker, postgres: Server) -> Iterator[str]:
+    """Kills a worker, a relay, the broker and the database while they work, and starts these two again."""
+    chance = random.Random()
+    names = ["worker", "relay", "database", *(["broker"] if broker.local is not None else [])]
+    chance.shuffle(names)
+    for name in names:
+        time.sleep(chance.random() / 8)
+        if name == "broker":
             broker.local.kill()
-            time.sleep(1)
-            broker.local.start()
-    assert [worker.end(), relay.end()] == [0, 0]
-    _published_as_stored(stream)
-    assert intake(stream.settings, stream.url)["topics"]["tpp.shipments"]["answered"] == len(lines)
+        elif name != "database":
+            crew.kill(name)
+        elif isinstance(postgres, OwnServer):
+            postgres.kill()
+        else:
+            postgres.cut(stream.url)
+        yield name
+    time.sleep(chance.random())
+    if isinstance(postgres, OwnServer):
+        postgres.start()
+    if broker.local is not None:
+        broker.local.start()
+
+
+def test_workers_join_and_leave_under_load_and_connections_are_cut(postgres, streams, tmp_path) -> None:
+    stream, load = streams(4), a_load(900)
+    chance = random.Random()
+    workers, relay = [stream.start("worker", SMALL), stream.start("worker", SMALL)], stream.start("relay", SMALL)
+    enough = threading.Event()
+    publishing = threading.Thread(
+        target=lambda: [(stream.publish(share), enough.wait(0.5)) for share in shares(load, 80)], daemon=True
+    )
+    publishing.start()
+    under_load = 0
+    for turn in range(TURNS):
+        before = stream.ask(read.last_record)
+        workers.append(stream.start("worker", SMALL))
+        if turn % 3 == 1:
+            postgres.cut(stream.url)
+        stream.wait(lambda: stream.members() == len(workers), [*workers, relay])
+        time.sleep(chance.random())
+        assert workers.pop(0).end() == 0
+        under_load += publishing.is_alive() and stream.ask(read.last_record) > before
+    enough.set()
+    publishing.join()
+    assert under_load >= 6
+    stream.wait_decided(*workers, relay)
+    stream.wait_published(*workers, relay)
+    assert [part.end() for part in (*workers, relay)] == [0, 0, 0]
+    all_hold(stream, load, tmp_path)

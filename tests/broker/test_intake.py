@@ -35,7 +35,7 @@ def test_what_has_no_answer_or_two_is_named(streams) -> None:
         connection.execute(
             text(
                 "INSERT INTO journal SELECT n + 20, source, id || '-again', type, shipment_id, happened, recorded, "
-                "position, event, answers FROM journal WHERE n = 1"
+                "position, event, answers, rests_on FROM journal WHERE n = 1"
             )
         )
     store.close()

@@ -3,8 +3,12 @@
 import json
 import re
 import time
+import warnings
+from collections import Counter
 from datetime import datetime
 from itertools import pairwise
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import orjson
 import pytest
@@ -14,8 +18,14 @@ from cloudevents.core.v1.event import CloudEvent
 from databases import KINDS, Databases
 from stream_run import Message, Stream, example, shipments
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaAdminClient
+    from kafka.admin import ConfigResource
+
 from ledger import read
 from services.clock import tick
+from services.local_broker import free_port
 from services.relay import destination
 
 TOPIC = {
@@ -99,6 +109,50 @@ def test_an_answer_longer_than_its_event_is_published(streams) -> None:
     stream.wait_published(worker, relay)
     (message,) = stream.out()["tpp.decisions"]
     assert message.value.decode() == stream.answers()[0]
+
+
+def test_a_record_that_the_broker_refuses_is_named_and_waited_for_and_nothing_overtakes_it_for_long(streams) -> None:
+    stream = streams(1)
+    lines = list(shipments(40))
+    event = orjson.loads(lines[20])
+    (item,) = event["data"]["items"]
+    event["data"]["items"] = [item | {"line": n, "quantity": 1, "tpp": 1} for n in range(1, 1001)]
+    lines[20] = orjson.dumps(event)
+    stream.publish(Message(line, partition=0) for line in lines)
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    _limit(stream, 4_000)
+    address = f"127.0.0.1:{free_port()}"
+    relay = stream.start("relay", "import services.relay as r; r.REFUSED_SECONDS = 1.0", TPP_METRICS=address)
+    stream.wait(lambda: "is not published" in relay.said, [relay])
+    time.sleep(3)
+    assert stream.ask(read.published)[0] == 20
+    (told,) = (line for line in relay.said.splitlines() if "WARNING tpp.relay" in line)
+    name = orjson.loads(stream.answers()[20])["id"]
+    assert "record 21 is not published, nor what follows: tpp.decisions does not take " + name in told
+    assert "longer than max.message.bytes of the topic" in told
+    assert told.partition("tpp.relay: ")[2] == f"{_ready(address).partition('not ready: ')[2]}; trying again"
+    assert max(Counter(one.value for one in stream.out()["tpp.decisions"]).values()) == 1
+    _limit(stream, 8 << 20)
+    stream.wait_published(worker, relay)
+    assert relay.end() == 0
+    sent = [one.value.decode() for one in stream.out()["tpp.decisions"]]
+    assert list(dict.fromkeys(sent[-20:])) == stream.answers()[20:]
+    assert set(sent) == set(stream.answers())
+
+
+def _limit(stream: Stream, most: int) -> None:
+    """Sets how long a message of tpp.decisions may be, compressed."""
+    admin = KafkaAdminClient(bootstrap_servers=stream.address)
+    admin.alter_configs([ConfigResource("topic", "tpp.decisions", {"max.message.bytes": str(most)})])
+    admin.close()
+
+
+def _ready(address: str) -> str:
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"http://{address}/health/ready", timeout=5)
+    with refused.value as answer:
+        return answer.read().decode().strip()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 import random
 import socket
 import time
@@ -10,10 +11,13 @@ import urllib.request
 from collections import Counter
 
 import orjson
+from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
 from schemas.binary import structured
 from services.intake import intake
+from services.settings import Settings
+from services.worker import Hole, Quiet, _app
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -213,3 +217,32 @@ def test_health_is_progress(streams) -> None:
     assert 'tpp_records_total{part="worker",result="decided"} 7.0' in told
     assert 'tpp_records_total{part="worker",result="rejected"} 1.0' in told
     assert asked("/nothing")[0] == 404
+
+
+def test_a_broker_that_does_not_tell_of_its_topics_yet_leaves_no_group_without_partitions() -> None:
+    class Started:
+        def partitions_for_topic(self, topic):
+            return {0, 1, 2} if topic == "tpp.facts" else None
+
+    places = [(topic, number) for topic in ("tpp.shipments", "tpp.facts") for number in range(2)]
+    assignor = _app(Settings(broker="127.0.0.1:1"), places).assignor
+    member = assignor.metadata({"tpp.shipments", "tpp.facts"})
+    shared = assignor.assign(Started(), {"one": member, "other": member})
+    found = [tuple(place) for one in shared.values() for place in one.partitions()]
+    assert sorted(found) == sorted([*places, ("tpp.facts", 2)])
+    assert all(one.partitions() for one in shared.values())
+
+
+def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anyway_are_not() -> None:
+    quiet = Quiet()
+
+    def record(name: str, message: str, error: BaseException | None = None) -> logging.LogRecord:
+        return logging.LogRecord(
+            name, logging.ERROR, "", 0, message, ("x",), (type(error), error, None) if error else None
+        )
+
+    assert [quiet.filter(record("aiokafka", "Unable to connect to %s")) for _ in range(3)] == [True, False, False]
+    assert [quiet.filter(record("tpp.worker", "twice %s")) for _ in range(2)] == [True, True]
+    assert quiet.filter(record("faust.agents", "crashed: %s", ZeroDivisionError()))
+    assert not quiet.filter(record("faust.agents", "crashed anew: %s", Hole("passed by")))
+    assert not quiet.filter(record("faust.agents", "crashed once more: %s", OperationalError("", {}, Exception())))

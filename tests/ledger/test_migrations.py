@@ -86,7 +86,12 @@ def test_a_migrated_ledger_opens(empty_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("happened", "day"),
-    [(0, "1970-01-01"), (-1, "1969-12-31"), (1_748_735_999_999_999, "2025-05-31"), (1_748_736_000_000_000, "2025-06-01")],
+    [
+        (0, "1970-01-01"),
+        (-1, "1969-12-31"),
+        (1_748_735_999_999_999, "2025-05-31"),
+        (1_748_736_000_000_000, "2025-06-01"),
+    ],
 )
 def test_entries_of_before_the_books_are_booked_on_the_day_of_their_event(
     empty_url: str, happened: int, day: str
