@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from ledger import tables
 from ledger.leaves import hashes, leaves, seal
 from ledger.merkle import Read, consistency_proof, inclusion_proof, levels, reader, root
-from ledger.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
+from ledger.notes import Checkpoint, PublicKey, SigningKey, sign
 from ledger.store import LedgerCorrupt, Store
 
 _NEAR = 50
@@ -105,11 +105,6 @@ def consistency(read: Read, old: Checkpoint, new: Checkpoint) -> list[str] | Non
     if old.size > new.size or root(read, old.size) != old.root or root(read, new.size) != new.root:
         return None
     return [_base64(one) for one in consistency_proof(read, old.size, new.size)]
-
-
-def opened(note: bytes, known: Iterable[PublicKey]) -> Checkpoint:
-    """The checkpoint of a signed note; raises NoteError where none of these keys has signed it."""
-    return open_checkpoint(note, known)
 
 
 def _leaves_of(connection: Connection, store: Store, records: Sequence[int]) -> Iterator[tuple[Any, bytes]]:

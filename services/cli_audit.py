@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from services.opening import Failure, failures, ledger_option, rulebook_option, settings, standing
+from services.opening import Failure, failures, ledger_option, rulebook_option, settings, standing, there
 
 _format = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
@@ -74,31 +74,13 @@ def key(ledger: str | None) -> None:
     from ledger.proof import keys
     from services.signing import signer
 
-    there = _there(ledger)
+    has_ledger = there(ledger)
     found = [signer(settings()).public]
-    if there:
+    if has_ledger:
         with _notes(), standing(ledger) as store, store.read() as connection:
             found += keys(connection)
     for one in dict.fromkeys(found):
         click.echo(one)
-
-
-def _there(ledger: str | None) -> bool:
-    """Whether there is a ledger; a failure where that cannot be found out."""
-    from sqlalchemy.exc import DBAPIError
-
-    from ledger.store import LedgerError, Store
-
-    try:
-        store = Store(ledger or settings().ledger_url)
-        try:
-            return not store.memory and store.exists()
-        finally:
-            store.close()
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {error.orig}") from error
 
 
 @audit.command()
@@ -167,13 +149,14 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp audit prove SHP-0001 --format json
     """
-    from ledger.proof import cover, of_shipment, opened, proven, tree
+    from ledger.notes import open_checkpoint
+    from ledger.proof import cover, of_shipment, proven, tree
     from services.signing import signer
 
     own = signer(settings())
     with standing(ledger) as store:
         note = cover(store, own)
-        size = opened(note, [own.public]).size
+        size = open_checkpoint(note, [own.public]).size
         with store.read() as connection:
             records = of_shipment(connection, shipment, size)
             if not records:
@@ -203,8 +186,9 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
       tpp audit consistency 2025-03-31.checkpoint
     """
     from ledger.leaves import sealed
+    from ledger.notes import open_checkpoint
     from ledger.proof import consistency as compare
-    from ledger.proof import cover, opened, tree
+    from ledger.proof import cover, tree
     from ledger.proof import keys as recorded
     from services.signing import public_keys, read_note, signer
 
@@ -213,9 +197,9 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
         second = read_note(new) if new is not None else cover(store, signer(settings()))
         with store.read() as connection:
             known = public_keys(keys, settings(), recorded(connection))
-            earlier, later = opened(first, known), opened(second, known)
-            there = earlier.size <= later.size <= sealed(connection)
-            proof = compare(tree(connection, later.size), earlier, later) if there else None
+            earlier, later = open_checkpoint(first, known), open_checkpoint(second, known)
+            within = earlier.size <= later.size <= sealed(connection)
+            proof = compare(tree(connection, later.size), earlier, later) if within else None
     if proof is None:
         click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
         sys.exit(1)
@@ -238,7 +222,8 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
       tpp audit export SHP-0001 SHP-0002 --out pack
       tpp audit export --period 2025-Q2 --since 2025-03-31.checkpoint --out pack
     """
-    from ledger.proof import booked_in, cover, keys, opened, tree
+    from ledger.notes import open_checkpoint
+    from ledger.proof import booked_in, cover, keys, tree
     from ledger.proof import consistency as compare
     from schemas import periods
     from services.pack import export as pack
@@ -253,13 +238,13 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
     own = signer(settings())
     with _notes(), standing(ledger) as store:
         note = cover(store, own)
-        head = opened(note, [own.public])
+        head = open_checkpoint(note, [own.public])
         with store.read() as connection:
             read = tree(connection, head.size)
             older = None
             if since is not None:
                 raw = read_note(since)
-                proof = compare(read, opened(raw, public_keys((), settings(), keys(connection))), head)
+                proof = compare(read, open_checkpoint(raw, public_keys((), settings(), keys(connection))), head)
                 if proof is None:
                     click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
                     sys.exit(1)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
@@ -213,6 +212,8 @@ def _plain(text: str) -> str:
 
 def _workbook(result: "Result") -> bytes:
     """The result as a workbook with a sheet for each of its names."""
+    import tempfile
+
     from services.workbook import ExportRefused, write_workbook
 
     with tempfile.TemporaryDirectory(prefix="tpp-") as folder:

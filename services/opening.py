@@ -88,38 +88,53 @@ def book(name: str | None) -> "Book":
 
 
 @contextmanager
+def _ledger_failures() -> Iterator[None]:
+    """What a ledger or its database refuses becomes one sentence on standard error, exit 2."""
+    from sqlalchemy.exc import DBAPIError
+
+    from ledger.store import LedgerCorrupt, LedgerError
+
+    try:
+        yield
+    except (LedgerError, LedgerCorrupt) as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {' '.join(str(error.orig).split())}") from error
+
+
+@contextmanager
+def _store(url: str | None) -> Iterator["Store"]:
+    """The database that a ledger's URL, or the settings, name; it may hold no ledger."""
+    from ledger.store import Store
+
+    with _ledger_failures():
+        store = Store(url or settings().ledger_url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
 def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
     """An engine on a ledger, which is made where there is none.
 
     At the end the new records get their leaves in the tree. `existing`: a ledger that is not there is replaced by an
     empty one in memory, so that asking makes no file.
     """
-    from sqlalchemy.exc import DBAPIError
-
     from ledger.journal import Ledger
     from ledger.leaves import seal
-    from ledger.store import LedgerCorrupt, LedgerError, Store
     from services.engine import Engine
 
     _tune()
     law = book(rulebook)
-    store = None
-    try:
-        store = Store(url or settings().ledger_url)
-        if existing and not store.exists():
-            store.close()
-            store = Store(":memory:")
+    if existing and not there(url):
+        url = ":memory:"
+    with _store(url) as store:
         store.open()
         yield Engine(Ledger(store), law)
         if not (existing or store.memory):
             seal(store)
-    except (LedgerError, LedgerCorrupt) as error:
-        raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {error.orig}") from error
-    finally:
-        if store is not None:
-            store.close()
 
 
 def _tune() -> None:
@@ -130,27 +145,20 @@ def _tune() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
+def there(url: str | None) -> bool:
+    """Whether a ledger is there; one in memory never is. Asking makes no file."""
+    with _store(url) as store:
+        return not store.memory and store.exists()
+
+
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
     """A ledger that is there; where there is none, that is a failure."""
-    from sqlalchemy.exc import DBAPIError
-
-    from ledger.store import LedgerCorrupt, LedgerError, Store
-
-    store = None
-    try:
-        store = Store(url or settings().ledger_url)
+    with _store(url) as store:
         if not store.memory and not store.exists():
             raise Failure(f"there is no ledger at {store.url}; `tpp screen FILE --ledger URL` makes one")
         store.open()
         yield store
-    except (LedgerError, LedgerCorrupt) as error:
-        raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {error.orig}") from error
-    finally:
-        if store is not None:
-            store.close()
 
 
 @contextmanager

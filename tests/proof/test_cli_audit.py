@@ -8,7 +8,6 @@ import sqlite3
 import sys
 from base64 import b64decode
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from databases import Databases, Server
 from proof_ledger import STORY, b64, build, opened
-from proof_tree import mth, split, subproof
+from proof_tree import root, subproof_of
 from sqlalchemy import text
 
 from ledger.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
@@ -69,14 +68,6 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
     monkeypatch.chdir(tmp_path)
     build(made.url, STORY[:40])
     return made
-
-
-def root(hashes: list[bytes]) -> bytes:
-    """The root over leaf hashes, by the definitions of RFC 6962."""
-    if len(hashes) == 1:
-        return hashes[0]
-    k = split(len(hashes))
-    return sha256(b"\x01" + root(hashes[:k]) + root(hashes[k:])).digest()
 
 
 # --- keys
@@ -198,17 +189,7 @@ def test_one_checkpoint_begins_another(audit: Audit) -> None:
         assert new.size == size
         assert [len(one) for one in told["proof"]] == [44] * len(told["proof"])
         begin = int(told["old"].split("\n")[1])
-        assert told["proof"] == [b64(one) for one in proof(begin, audit.leaves[:size])]
-
-
-def proof(old: int, hashes: list[bytes], whole: bool = True) -> list[bytes]:
-    """SUBPROOF of RFC 6962, 2.1.2, over leaf hashes."""
-    if old == len(hashes):
-        return [] if whole else [root(hashes)]
-    k = split(len(hashes))
-    if old <= k:
-        return [*proof(old, hashes[:k], whole), root(hashes[k:])]
-    return [*proof(old - k, hashes[k:], False), root(hashes[:k])]
+        assert told["proof"] == [b64(one) for one in subproof_of(begin, audit.leaves[:size])]
 
 
 def test_what_does_not_begin_another(audit: Audit, tmp_path: Path) -> None:
@@ -349,10 +330,3 @@ def test_on_postgresql(postgres: Server, audit: Audit) -> None:
     key = audit("key", "--ledger", url).stdout
     assert verify.verify(audit.folder / "p", verify.keys_of(key)).startswith("shipments ")
     databases.drop(url)
-
-
-def test_the_definitions_agree() -> None:
-    data = [bytes([n]) for n in range(11)]
-    hashes = [sha256(b"\x00" + one).digest() for one in data]
-    assert root(hashes) == mth(data)
-    assert proof(7, hashes) == subproof(7, data, True)
