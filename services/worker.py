@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -288,6 +289,10 @@ def _transport(app: Any) -> Any:
             consumer = super()._create_worker_consumer(transport)
             consumer._isolation_level = "read_committed"  # noqa: SLF001
             return consumer
+
+        def _stopped_set(self) -> None:
+            with suppress(RuntimeError):  # a thread that a failure ended has closed its loop, and is not to be told
+                super()._stopped_set()
 
     class _Consumer(driver.Consumer):
         def _new_consumer_thread(self) -> Any:

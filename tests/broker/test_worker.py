@@ -1,5 +1,6 @@
 """The worker on a real broker: what it decides is what `tpp screen` decides, whatever comes in."""
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -17,7 +18,7 @@ from stream_run import Message, Stream, example, screened, shipments
 from schemas.binary import structured
 from services.intake import intake
 from services.settings import Settings
-from services.worker import Hole, Quiet, _app
+from services.worker import Hole, Quiet, _app, _transport
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -246,3 +247,16 @@ def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anywa
     assert quiet.filter(record("faust.agents", "crashed: %s", ZeroDivisionError()))
     assert not quiet.filter(record("faust.agents", "crashed anew: %s", Hole("passed by")))
     assert not quiet.filter(record("faust.agents", "crashed once more: %s", OperationalError("", {}, Exception())))
+
+
+def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> None:
+    async def stop() -> None:
+        app = _app(Settings(broker="127.0.0.1:1"))
+        app.transport = _transport(app)
+        thread = app.consumer._new_consumer_thread()
+        thread._started.set()
+        thread.thread_loop.close()
+        thread.set_shutdown()
+        await asyncio.wait_for(thread.stop(), 10)
+
+    asyncio.run(stop())
