@@ -35,7 +35,7 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 	@echo "Answers: $(DEMO)/*.jsonl. Next: $(BIN)/tpp --help"
 
 test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas are up to date
 	$(BIN)/ruff check .

@@ -253,7 +253,7 @@ def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> No
     async def stop() -> None:
         app = _app(Settings(broker="127.0.0.1:1"))
         app.transport = _transport(app)
-        thread = app.consumer._new_consumer_thread()
+        thread = app.consumer._thread
         thread._started.set()
         thread.thread_loop.close()
         thread.set_shutdown()
