@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "ops")]
 
+import orjson  # noqa: E402
 from bench import PREFIXES  # noqa: E402  (the path is set above)
 from databases import postgresql  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
@@ -63,7 +64,10 @@ class System:
 
     def publish(self, line: bytes) -> None:
         """Sends an event to its topic."""
-        topic, key = destination(line)
+        self.send(*destination(line), line)
+
+    def send(self, topic: str, key: bytes | None, line: bytes) -> None:
+        """Sends an event of which topic and key are known."""
         self.producer.send(topic, value=line, key=key, headers=[("content-type", b"application/cloudevents+json")])
 
     def decided(self) -> int:
@@ -101,8 +105,7 @@ def throughput(on: System, count: int) -> dict[str, int]:
     for line in events(count):
         on.publish(line)
     on.producer.flush()
-    command, alone_group = [sys.executable, ALONE, str(count)], on.environment | {"TPP_GROUP": "alone"}
-    alone = subprocess.run(command, env=alone_group, capture_output=True, check=True)
+    alone = subprocess.run([sys.executable, ALONE, str(count)], env=on.environment, capture_output=True, check=True)
     worker = on.start(TPP, "worker")
     seconds = on.await_decided(count)
     stop(worker)
@@ -114,8 +117,10 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     from kafka import KafkaConsumer, TopicPartition
 
     before = on.decided()
+    lines = (line.replace(b"evt-", b"evt-late-").replace(b"SHP-", b"SHP-late-") for line in events(count))
+    messages = [(orjson.loads(line)["id"], (*destination(line), line)) for line in lines]
     worker, relay = on.start(TPP, "worker"), on.start(TPP, "relay")
-    options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest"}
+    options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 20}
     consumer = KafkaConsumer(**options)
     topics = ("tpp.decisions", "tpp.rejected")
     consumer.assign([TopicPartition(name, n) for name in topics for n in consumer.partitions_for_topic(name)])
@@ -126,16 +131,15 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     seen: dict[str, float] = {}
     warm = next(events(1)).replace(b"evt-", b"evt-warm-")
     on.publish(warm)
-    while json.loads(warm)["id"] not in seen:
+    while orjson.loads(warm)["id"] not in seen:
         _take(consumer, seen, 100)
     time.sleep(2)
     start = time.perf_counter()
-    lines = (line.replace(b"evt-", b"evt-late-").replace(b"SHP-", b"SHP-late-") for line in events(count))
-    for index, line in enumerate(lines):
+    for index, (name, message) in enumerate(messages):
         while (now := time.perf_counter()) < start + index / rate:
             _take(consumer, seen, 5)
-        sent[json.loads(line)["id"]] = now
-        on.publish(line)
+        sent[name] = now
+        on.send(*message)
     end = time.perf_counter() + 30
     while sent.keys() - seen.keys() and time.perf_counter() < end:
         _take(consumer, seen, 50)
@@ -155,7 +159,7 @@ def _take(consumer: object, seen: dict[str, float], wait: int) -> None:
     for messages in consumer.poll(timeout_ms=wait).values():  # type: ignore[attr-defined]
         now = time.perf_counter()
         for message in messages:
-            cause = json.loads(message.value)["data"].get("causation")
+            cause = orjson.loads(message.value)["data"].get("causation")
             if cause:
                 seen.setdefault(cause["id"], now)
 

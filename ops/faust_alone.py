@@ -1,42 +1,50 @@
-"""Prints the messages a second that Faust alone delivers: the worker's own loop with an engine that does nothing.
+"""Prints the messages a second that Faust alone delivers to an agent that does nothing with them.
 
-TPP_BROKER=host:port TPP_GROUP=alone python ops/faust_alone.py COUNT
+TPP_BROKER=host:port python ops/faust_alone.py COUNT
 """
 
+import io
 import os
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from typing import Any
 
-from services import worker
-from services.health import Health
+import faust
+
+from services.broker import INPUTS, faust_broker
 from services.settings import Settings
 
 
-class Idle:
-    """Takes the place of the engine: counts, and ends the process when all came."""
+def main(count: int, folder: str) -> None:
+    """Counts what an agent is given, and ends the process when all came."""
+    app = faust.App(
+        "alone",
+        broker=faust_broker(Settings()),
+        consumer_auto_offset_reset="earliest",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        datadir=folder,
+    )
+    came: list[float] = []
 
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self._count = count
-        self._start = 0.0
+    async def take(stream: Any) -> None:
+        async for _ in stream.noack().events():
+            came.append(time.perf_counter())
+            if len(came) == count:
+                print(round(count / (came[-1] - came[0])), flush=True)
+                os.kill(os.getpid(), signal.SIGTERM)
 
-    def run(self, records: Sequence[object]) -> list[list[str]]:
-        """Nothing for each record."""
-        if not self._start:
-            self._start = time.perf_counter()
-        self._left -= len(records)
-        if self._left <= 0:
-            print(round(self._count / (time.perf_counter() - self._start)), flush=True)
-            os.kill(os.getpid(), signal.SIGTERM)
-        return [[""]] * len(records)
+    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw", "acks": False}
+    for name in INPUTS:
+        app.agent(app.topic(name, **raw), name=name)(take)
+    faust.Worker(
+        app, override_logging=False, quiet=True, redirect_stdouts=False, stdout=io.StringIO()
+    ).execute_from_commandline()
 
 
-settings = Settings()
-gate = worker.Gate(Idle(int(sys.argv[1])), settings, Health("alone"))  # type: ignore[arg-type]
-app = worker._app(settings)  # noqa: SLF001
-app.transport = worker._transport(app)  # noqa: SLF001
-worker._agents(app, gate)  # noqa: SLF001
-worker._run(app)  # noqa: SLF001
-gate.close()
+with tempfile.TemporaryDirectory() as there:
+    main(int(sys.argv[1]), there)

@@ -218,6 +218,7 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
         consumer = KafkaConsumer(
             bootstrap_servers=address(settings).split(","),
             client_id="tpp-watch",
+            fetch_max_wait_ms=100,
             group_id=wanted.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest" if wanted.from_start else "latest",

@@ -3,14 +3,11 @@
 import asyncio
 import io
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -23,10 +20,9 @@ from services.broker import (
     answers,
     check_access,
     client_options,
-    faust_broker,
-    faust_credentials,
 )
 from services.engine import Record
+from services.faust_app import application
 from services.health import Health, served
 from services.offsets import Offsets, Place
 from services.out import REJECTED
@@ -39,10 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 BATCH = 2000
-LINGER_SECONDS = 0.03
-SESSION_SECONDS = 6.0
-"""A member that was killed holds its partitions for so long; the broker takes no less."""
-
+LINGER_SECONDS = 0.002
 REPEAT_SECONDS = 30.0
 """What a library says again and again, such as that a broker is away, is written once in so long."""
 
@@ -224,87 +217,6 @@ class Reader:
         return await self._gate.beginning((tp.topic, tp.partition)) if committed is None else committed
 
 
-def _assignor(places: Sequence[Place]) -> type:
-    """Faust's assignor, which shares out these partitions too where a broker that just started does not tell of them.
-
-    Faust would leave the whole group without any, until the next look at the broker, minutes later.
-    """
-    from faust.assignor.partition_assignor import PartitionAssignor
-
-    class _Assignor(PartitionAssignor):
-        def assign(self, cluster: Any, member_metadata: Any) -> Any:
-            return super().assign(_Told(cluster, places), member_metadata)
-
-    return _Assignor
-
-
-class _Told:
-    """What a broker says of its topics, and where it says nothing what it said before."""
-
-    def __init__(self, cluster: Any, places: Sequence[Place]) -> None:
-        self._cluster = cluster
-        self._places = places
-
-    def partitions_for_topic(self, topic: str) -> set[int]:
-        """The numbers of a topic's partitions."""
-        return self._cluster.partitions_for_topic(topic) or {number for name, number in self._places if name == topic}
-
-
-def _app(settings: "Settings", places: Sequence[Place] = ()) -> Any:
-    """The Faust application: raw bytes, no acknowledgement of its own, topics and folders never made."""
-    import faust
-
-    class _App(faust.App):
-        def _create_directories(self) -> None:
-            """Makes none: there are no tables to keep in them."""
-
-    return _App(
-        settings.group,
-        broker=faust_broker(settings),
-        broker_credentials=faust_credentials(settings),
-        consumer_auto_offset_reset="earliest",
-        key_serializer="raw",
-        value_serializer="raw",
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        store="memory://",
-        datadir=Path(tempfile.gettempdir()) / "tpp-faust",
-        stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
-        stream_recovery_delay=0.0,
-        broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=1.0,
-        worker_redirect_stdouts=False,
-        PartitionAssignor=_assignor(places),
-    )
-
-
-def _transport(app: Any) -> Any:
-    """Faust's transport, reading committed messages only: what a publisher has taken back is never decided."""
-    from faust.transport.drivers import aiokafka as driver
-
-    class _Thread(driver.AIOKafkaConsumerThread):
-        def _create_worker_consumer(self, transport: Any) -> Any:
-            consumer = super()._create_worker_consumer(transport)
-            consumer._isolation_level = "read_committed"  # noqa: SLF001
-            return consumer
-
-        def _stopped_set(self) -> None:
-            with suppress(RuntimeError):  # a thread that a failure ended has closed its loop, and is not to be told
-                super()._stopped_set()
-
-    class _Consumer(driver.Consumer):
-        def _new_consumer_thread(self) -> Any:
-            return _Thread(self, loop=self.loop, beacon=self.beacon)
-
-    class _Transport(driver.Transport):
-        pass
-
-    _Transport.Consumer = _Consumer
-    return _Transport(app.conf.broker_consumer, app)
-
-
 def _agents(app: Any, gate: Gate) -> None:
     from mode.supervisors import CrashingSupervisor
 
@@ -336,8 +248,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     health = Health("worker")
     with engine(ledger_url, rulebook) as runs, served(health, settings.metrics):
         gate = Gate(runs, settings, health)
-        app = _app(settings, places)
-        app.transport = _transport(app)
+        app = application(settings, places)
         _agents(app, gate)
         ended = threading.Event()
         watchdog = Watchdog(app, settings, health, places, ended)

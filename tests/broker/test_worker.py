@@ -12,13 +12,15 @@ import urllib.request
 from collections import Counter
 
 import orjson
+import pytest
 from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
 from schemas.binary import structured
+from services.faust_app import application
 from services.intake import intake
 from services.settings import Settings
-from services.worker import Hole, Quiet, _app, _transport
+from services.worker import Hole, Quiet
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -226,7 +228,7 @@ def test_a_broker_that_does_not_tell_of_its_topics_yet_leaves_no_group_without_p
             return {0, 1, 2} if topic == "tpp.facts" else None
 
     places = [(topic, number) for topic in ("tpp.shipments", "tpp.facts") for number in range(2)]
-    assignor = _app(Settings(broker="127.0.0.1:1"), places).assignor
+    assignor = application(Settings(broker="127.0.0.1:1"), places).assignor
     member = assignor.metadata({"tpp.shipments", "tpp.facts"})
     shared = assignor.assign(Started(), {"one": member, "other": member})
     found = [tuple(place) for one in shared.values() for place in one.partitions()]
@@ -251,12 +253,54 @@ def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anywa
 
 def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> None:
     async def stop() -> None:
-        app = _app(Settings(broker="127.0.0.1:1"))
-        app.transport = _transport(app)
-        thread = app.consumer._thread
+        thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
         thread._started.set()
         thread.thread_loop.close()
         thread.set_shutdown()
         await asyncio.wait_for(thread.stop(), 10)
 
     asyncio.run(stop())
+
+
+def test_a_message_that_is_taken_at_once_makes_no_task_and_one_that_waits_is_waited_for() -> None:
+    async def take() -> None:
+        consumer = application(Settings(broker="127.0.0.1:1")).consumer
+        consumer._thread.thread_loop.close()
+        queue: asyncio.Queue[int] = asyncio.Queue(1)
+        suspended, tasks = asyncio.Event(), len(asyncio.all_tasks())
+        taken = await consumer.wait_first(queue.put(1), suspended.wait())
+        assert (len(taken.done), taken.stopped, queue.qsize(), len(asyncio.all_tasks())) == (1, False, 1, tasks)
+        waits = asyncio.ensure_future(consumer.wait_first(queue.put(2), suspended.wait()))
+        await asyncio.sleep(0.05)
+        assert (queue.get_nowait(), waits.done()) == (1, False)
+        await waits
+        assert queue.qsize() == 1
+        waits = asyncio.ensure_future(consumer.wait_first(queue.put(3), suspended.wait()))
+        await asyncio.sleep(0.05)
+        suspended.set()
+        await waits
+        await asyncio.sleep(0)
+        assert (queue.get_nowait(), queue.qsize(), len(queue._putters)) == (2, 0, 0)
+
+    asyncio.run(take())
+
+
+def test_what_taking_a_message_raises_is_raised() -> None:
+    async def fails(first: asyncio.Event) -> None:
+        if not first.is_set():
+            await first.wait()
+        raise ZeroDivisionError
+
+    async def take() -> None:
+        consumer = application(Settings(broker="127.0.0.1:1")).consumer
+        consumer._thread.thread_loop.close()
+        event, never = asyncio.Event(), asyncio.Event()
+        waits = asyncio.ensure_future(consumer.wait_first(fails(event), never.wait()))
+        await asyncio.sleep(0.05)
+        event.set()
+        with pytest.raises(ZeroDivisionError):
+            await waits
+        with pytest.raises(ZeroDivisionError):
+            await consumer.wait_first(fails(event), never.wait())
+
+    asyncio.run(take())
