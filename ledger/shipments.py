@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 
 from ledger import tables
 from schemas import accounts
@@ -197,21 +197,25 @@ class Shipments:
     def falling_due(self, day: date) -> list[tuple[str, str, date, str, str]]:
         """What is open, falls due or is overdue, and was not announced so: subject, kind, due, citation, state."""
         self._journal.flush()
-        table = tables.obligation
+        table, today = tables.obligation, day.isoformat()
+        telling = (
+            table.c.state == "open",
+            table.c.due <= today,
+            (table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < today)),
+        )
         query = (
             select(table.c.subject, table.c.kind, table.c.due, table.c.citation)
-            .where(table.c.state == "open", table.c.due <= day.isoformat())
-            .where((table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < day.isoformat())))
+            .where(*telling)
             .order_by(table.c.due, table.c.subject, table.c.kind)
         )
         rows = self._journal.connection.execute(query).all()
-        found = []
-        for subject, kind, due, citation in rows:
-            state = "overdue" if due < day.isoformat() else "due"
-            this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due)
-            self._journal.connection.execute(update(table).where(*this).values(announced=state))
-            found.append((subject, kind, date.fromisoformat(due), citation, state))
-        return found
+        if rows:
+            told = case((table.c.due < today, "overdue"), else_="due")
+            self._journal.connection.execute(update(table).where(*telling).values(announced=told))
+        return [
+            (subject, kind, date.fromisoformat(due), citation, "overdue" if due < today else "due")
+            for subject, kind, due, citation in rows
+        ]
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
