@@ -198,24 +198,15 @@ class Shipments:
         """What is open, falls due or is overdue, and was not announced so: subject, kind, due, citation, state."""
         self._journal.flush()
         table, today = tables.obligation, day.isoformat()
-        telling = (
-            table.c.state == "open",
-            table.c.due <= today,
-            (table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < today)),
+        told = (
+            update(table)
+            .where(table.c.state == "open", table.c.due <= today)
+            .where((table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < today)))
+            .values(announced=case((table.c.due < today, "overdue"), else_="due"))
+            .returning(table.c.due, table.c.subject, table.c.kind, table.c.citation, table.c.announced)
         )
-        query = (
-            select(table.c.subject, table.c.kind, table.c.due, table.c.citation)
-            .where(*telling)
-            .order_by(table.c.due, table.c.subject, table.c.kind)
-        )
-        rows = self._journal.connection.execute(query).all()
-        if rows:
-            told = case((table.c.due < today, "overdue"), else_="due")
-            self._journal.connection.execute(update(table).where(*telling).values(announced=told))
-        return [
-            (subject, kind, date.fromisoformat(due), citation, "overdue" if due < today else "due")
-            for subject, kind, due, citation in rows
-        ]
+        rows = sorted(self._journal.connection.execute(told), key=lambda row: (row.due, row.subject, row.kind))
+        return [(row.subject, row.kind, date.fromisoformat(row.due), row.citation, row.announced) for row in rows]
 
     # --- writing ---------------------------------------------------------------------------------------------------
 

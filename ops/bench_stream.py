@@ -28,7 +28,7 @@ from sqlalchemy import func, select  # noqa: E402
 
 from ledger.store import Store  # noqa: E402
 from ledger.tables import head, journal  # noqa: E402
-from services.broker import create_topics  # noqa: E402
+from services.broker import STRUCTURED, create_topics  # noqa: E402
 from services.local_broker import LocalBroker  # noqa: E402
 from services.publish import destination  # noqa: E402
 
@@ -68,7 +68,7 @@ class System:
 
     def send(self, topic: str, key: bytes | None, line: bytes) -> None:
         """Sends an event of which topic and key are known."""
-        self.producer.send(topic, value=line, key=key, headers=[("content-type", b"application/cloudevents+json")])
+        self.producer.send(topic, value=line, key=key, headers=[STRUCTURED])
 
     def decided(self) -> int:
         """How many records the ledger has."""

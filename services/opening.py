@@ -1,7 +1,7 @@
 """Opens what a command works on: a ledger by URL, a book by name; failures are one sentence."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -88,31 +88,25 @@ def book(name: str | None) -> "Book":
 
 
 @contextmanager
-def _ledger_failures() -> Iterator[None]:
-    """What a ledger or its database refuses becomes one sentence on standard error, exit 2."""
+def _store(url: str | None) -> Iterator["Store"]:
+    """The database that a ledger's URL, or the settings, name; it may hold no ledger.
+
+    What the ledger or its database refuses becomes one sentence on standard error, exit 2.
+    """
     from sqlalchemy.exc import DBAPIError
 
-    from ledger.store import LedgerCorrupt, LedgerError
+    from ledger.store import LedgerCorrupt, LedgerError, Store
 
     try:
-        yield
-    except (LedgerError, LedgerCorrupt) as error:
-        raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {' '.join(str(error.orig).split())}") from error
-
-
-@contextmanager
-def _store(url: str | None) -> Iterator["Store"]:
-    """The database that a ledger's URL, or the settings, name; it may hold no ledger."""
-    from ledger.store import Store
-
-    with _ledger_failures():
         store = Store(url or settings().ledger_url)
         try:
             yield store
         finally:
             store.close()
+    except (LedgerError, LedgerCorrupt) as error:
+        raise Failure(str(error)) from error
+    except DBAPIError as error:
+        raise Failure(f"the ledger's database failed: {' '.join(str(error.orig).split())}") from error
 
 
 @contextmanager
@@ -128,9 +122,10 @@ def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> 
 
     _tune()
     law = book(rulebook)
-    if existing and not there(url):
-        url = ":memory:"
-    with _store(url) as store:
+    with ExitStack() as opened:
+        store = opened.enter_context(_store(url))
+        if existing and not store.exists():
+            store = opened.enter_context(_store(":memory:"))
         store.open()
         yield Engine(Ledger(store), law)
         if not (existing or store.memory):
