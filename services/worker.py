@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 BATCH = 2000
-LINGER_SECONDS = 0.002
 REPEAT_SECONDS = 30.0
 """What a library says again and again, such as that a broker is away, is written once in so long."""
 
@@ -58,8 +57,8 @@ def record(message: Any) -> Record:
     return Record(structured(headers, value), position, (value or b"") if is_binary(headers) else None)
 
 
-async def batches(stream: Any, size: int, linger: float) -> AsyncIterator[list[Any]]:
-    """The stream's events in lists, bounded in size and by `linger` seconds from the first; none is left behind.
+async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
+    """The stream's events in lists of what is there, bounded in size; none is left behind.
 
     A task of its own takes events off the stream while a list is worked on. It is not cancelled while the stream goes
     on: that would lose the event that the stream was about to give.
@@ -69,8 +68,6 @@ async def batches(stream: Any, size: int, linger: float) -> AsyncIterator[list[A
     try:
         while not taking.done() or not waiting.empty():
             batch = [await waiting.get()]
-            if waiting.qsize() < size - 1:
-                await asyncio.sleep(linger)
             while len(batch) < size and not waiting.empty():
                 batch.append(waiting.get_nowait())
             if events := [event for event in batch if event is not _END]:
@@ -173,7 +170,7 @@ class Reader:
 
     async def read(self, stream: Any) -> None:
         """Decides what the stream gives until it ends."""
-        async for events in batches(stream, BATCH, LINGER_SECONDS):
+        async for events in batches(stream, BATCH):
             await self._take([event.message for event in events])
 
     async def _take(self, messages: list[Any]) -> None:
