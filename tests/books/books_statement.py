@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import random
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -118,3 +119,45 @@ def sheets(content: bytes) -> dict[str, list[tuple[Any, ...]]]:
     """The rows of each sheet of a workbook."""
     book = load_workbook(io.BytesIO(content))
     return {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+
+
+def plant(lines: list[Line], seed: int) -> tuple[list[Line], dict[str, Any]]:
+    """A statement with faults in it, shuffled, and what must be found; rows stand for lines until it is numbered."""
+    chance = random.Random(seed)
+    apart = list({line[1:]: line for line in {line.shipment_id: line for line in lines}.values()}.values())
+    chosen = chance.sample(apart, 36)
+    lost, doubled, spelt, amounts, dates, accounts = (chosen[start : start + 6] for start in range(0, 36, 6))
+    unlike = [
+        *((line, line._replace(amount=line.amount + chance.choice([-1, 1, 1_000]))) for line in amounts),
+        *((line, line._replace(date="2024-02-29")) for line in dates),
+        *((line, line._replace(account="lpp/CON-9999/2025")) for line in accounts),
+        *((line, line._replace(shipment_id=f"{line.shipment_id.lower()} ")) for line in spelt),
+    ]
+    became = dict(unlike)
+    strange = [Line(f"NEW-{number}", "lpp/CON-1/2025", "2025-03-03", 7 + number) for number in range(3)]
+    statement = [became.get(line, line) for line in lines if line not in lost] + doubled + strange
+    chance.shuffle(statement)
+    rows: dict[Line, list[int]] = {}
+    for row, line in enumerate(statement, 1):
+        rows.setdefault(line, []).append(row)
+    here = [(rows[line][1], line, rows[line][0]) for line in doubled] + [
+        (rows[line][0], line, None) for line in strange
+    ]
+    different = [(rows[theirs][0], ours, theirs) for ours, theirs in unlike]
+    expected = {
+        "matched": len(lines) - len(lost) - len(unlike),
+        "missing_here": [{"row": r, **line._asdict(), "duplicate_of": twin} for r, line, twin in sorted(here)],
+        "missing_there": [line._asdict() for line in sorted(lost)],
+        "different": [
+            {
+                "row": row,
+                "fields": [field for field in Line._fields if getattr(ours, field) != getattr(theirs, field)],
+                "here": ours._asdict(),
+                "there": theirs._asdict(),
+                "difference": theirs.amount - ours.amount,
+            }
+            for row, ours, theirs in sorted(different)
+        ],
+    }
+    ours, theirs = sum(line.amount for line in lines), sum(line.amount for line in statement)
+    return statement, expected | {"totals": {"here": ours, "there": theirs, "difference": theirs - ours}}

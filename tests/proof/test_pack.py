@@ -1,4 +1,4 @@
-"""Packs of a real ledger: every life of a shipment, its leaves as the contract words them, and every byte of it."""
+"""Packs of a real ledger: every life of a shipment, and every byte of it."""
 
 import base64
 import json
@@ -6,8 +6,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,70 +13,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from proof_ledger import FLOWS, KEY, SHA, STORY, b64, build, decided, opened, sign_all
-from proof_tree import mth, path
+from proof_made import Made, Tpp, numbers_of
 from sqlalchemy import text
 
 from ledger.notes import sign
 from services import verify as verifier
 from services.cli import main
-
-PARTS = ("pending", "posted", "attested", "credits")
-Tpp = Callable[..., Result]
-
-
-@dataclass
-class Made:
-    """A ledger by its URL, its leaves as the contract words them, their data, and a checkpoint of before its end."""
-
-    url: str
-    key: Path
-    leaves: list[dict[str, Any]]
-    data: list[bytes]
-    old: Path
-    decided: list[set[str]]
-
-    def of(self, shipment: str) -> list[int]:
-        """The records of a shipment: its own, and the ticks and rechecks that decide it."""
-        pairs = zip(self.leaves, self.decided, strict=True)
-        return [leaf["n"] for leaf, decided in pairs if leaf["shipment_id"] == shipment or shipment in decided]
-
-    @property
-    def shipments(self) -> list[str]:
-        """Every shipment that a record names or decides."""
-        with opened(self.url) as store, store.read() as connection:
-            named = connection.execute(text("SELECT shipment_id FROM journal UNION SELECT shipment_id FROM mention"))
-            return sorted(name for name in named.scalars() if name)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("made")
-    url, key = f"sqlite:///{folder / 'ledger.db'}", folder / "key"
-    key.write_text(KEY.secret() + "\n")
-    key.chmod(0o600)
-    build(url, STORY[:60])
-    (folder / "old").write_bytes(sign_all(url))
-    build(url, STORY)
-    sign_all(url)
-    leaves, decided = leaves_of(url)
-    return Made(url, key, leaves, [canonical(leaf) for leaf in leaves], folder / "old", decided)
-
-
-@pytest.fixture
-def tpp(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tpp:
-    """Runs a command of `tpp audit` on the ledger, in a folder of its own."""
-    monkeypatch.setenv("TPP_SIGNING_KEY", str(made.key))
-    monkeypatch.delenv("TPP_ORIGIN", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> Result:
-        done = CliRunner().invoke(main, ["audit", *words, "--ledger", made.url])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done
-
-    return run
 
 
 @pytest.fixture
@@ -87,159 +29,6 @@ def valid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     monkeypatch.setattr(verifier, "ed25519", lru_cache(verifier.ed25519))
     keys = verifier.keys_of(str(KEY.public))
     return lambda folder: verifier.verify(folder, keys)
-
-
-# --- the leaves, as the contract words them
-
-
-def rfc3339(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    return instant.isoformat().replace("+00:00", "Z")
-
-
-def canonical(leaf: dict[str, Any]) -> bytes:
-    """RFC 8785 for names in ASCII and integers: sorted, without spaces."""
-    return json.dumps(leaf, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-
-
-def leaves_of(url: str) -> tuple[list[dict[str, Any]], list[set[str]]]:
-    """The leaf of each record, and the shipments that it decides beside its own, from the rows of the tables alone."""
-    with opened(url) as store, store.read() as connection:
-        rows = connection.execute(text("SELECT * FROM journal ORDER BY n")).mappings().all()
-        query = text(
-            'SELECT a.path, e.* FROM entry e JOIN account a ON a.id = e.account ORDER BY a.path COLLATE "BINARY", e.entry'
-        )
-        entries = connection.execute(query).mappings().all()
-    last: dict[str, int] = {}
-    made, decisions = [], []
-    for row in rows:
-        answers = row["answers"].split("\n")
-        mine = [one for one in entries if one["n"] == row["n"]]
-        made.append(
-            {
-                "n": row["n"],
-                "kind": row["type"][len("tpp.") : -len(".v1")],
-                "recorded": rfc3339(row["recorded"]),
-                "source": row["source"],
-                "id": row["id"],
-                "event": sha256(row["event"]).hexdigest(),
-                "answers": [sha256(answer.encode()).hexdigest() for answer in answers],
-                "shipment_id": row["shipment_id"],
-                "previous": last.get(row["shipment_id"] or ""),
-                "rests_on": sorted(int(n) for n in row["rests_on"].split()),
-                "entries": [
-                    {"account": one["path"], "happened": rfc3339(row["happened"])}
-                    | {name: one[name] for name in ("entry", "booked", *PARTS, "balance", "limit", "late_for")}
-                    for one in mine
-                ],
-            }
-        )
-        decided = {
-            data["shipment_id"]
-            for data in (json.loads(answer)["data"] for answer in answers)
-            if data.get("outcome") in ("released", "expired")
-        }
-        for shipment in decided | {row["shipment_id"]} - {None}:
-            last[shipment] = row["n"]
-        decisions.append(decided)
-    return made, decisions
-
-
-def test_what_is_proven_is_what_the_tables_say(made: Made, tpp: Tpp) -> None:
-    with opened(made.url) as store, store.read() as connection:
-        hashes = connection.execute(text("SELECT hash FROM leaf ORDER BY n")).scalars().all()
-        events = dict(connection.execute(text("SELECT n, event FROM journal")).all())
-        answers = dict(connection.execute(text("SELECT n, answers FROM journal")).all())
-    assert [sha256(b"\x00" + data).digest() for data in made.data] == list(hashes)
-    seen = set()
-    for shipment in made.shipments:
-        done = tpp("prove", shipment, "--format", "json")
-        assert done.exit_code == 0
-        told = json.loads(done.output)
-        assert list(told) == ["shipment_id", "checkpoint", "records"]
-        origin, size, root = told["checkpoint"].split("\n")[:3]
-        assert (origin, int(size), root) == ("tpp-ledger", len(made.data), b64(mth(made.data)))
-        numbers = [record["leaf"]["n"] for record in told["records"]]
-        assert numbers == made.of(shipment)
-        for record in told["records"]:
-            n = record["leaf"]["n"]
-            seen.add(n)
-            assert record == {
-                "leaf": made.leaves[n - 1],
-                "proof": [b64(one) for one in path(n - 1, made.data)],
-                "event": b64(events[n]),
-                "answers": [b64(line.encode()) for line in answers[n].split("\n")],
-            }
-    assert len(seen) > 60
-
-
-def numbers_of(made: Made, kind: str, **data: Any) -> list[int]:
-    """The records of a kind whose events say this."""
-    with opened(made.url) as store, store.read() as connection:
-        rows = connection.execute(text("SELECT n, type, event FROM journal WHERE type LIKE 'tpp.%' ORDER BY n")).all()
-    found = []
-    for n, type_, event in rows:
-        if type_ == f"tpp.{kind}.v1":
-            said = json.loads(event)["data"]
-            if all(said.get(name) == value for name, value in data.items()):
-                found.append(n)
-    return found
-
-
-def test_a_decision_rests_on_the_facts_that_it_used_and_not_on_others(made: Made) -> None:
-    def one(kind: str, **data: Any) -> int:
-        return numbers_of(made, kind, **data)[0]
-
-    def rests(kind: str, last: bool = False, **data: Any) -> set[int]:
-        return set(made.leaves[numbers_of(made, kind, **data)[-1 if last else 0] - 1]["rests_on"])
-
-    def asked(shipment: str) -> set[int]:
-        return rests("shipment.requested", shipment_id=shipment)
-
-    con_1, con_3 = one("party.registered", id="CON-1"), one("party.registered", id="CON-3")
-    paper_3 = one("certification.received", party="CON-3")
-    paper_6 = one("certification.received", party="CON-6")
-    limit = one("allocation.set")
-    merged = one("party.merged")
-    veu, veu_end = one("veu.authorized"), one("veu.revoked")
-    first_2, second_2, third_2 = numbers_of(made, "license.issued", number="L-2")
-    revoked = one("license.revoked")
-    assert con_1 in asked("S-1") and {con_3, paper_3, paper_6, limit, veu, merged}.isdisjoint(asked("S-1"))
-    assert {con_3, paper_3} <= asked("S-2") and {con_1, paper_6, limit}.isdisjoint(asked("S-2"))
-    assert asked("F-2") == {one("license.issued", number="L-1")}
-    assert first_2 in asked("L-A")
-    left = rests("shipment.dispatched", shipment_id="L-A")
-    assert second_2 in left and first_2 not in left, "an amendment takes the place of the issue"
-    assert one("shipment.requested", shipment_id="L-A") in left
-    left = rests("shipment.dispatched", shipment_id="L-B")
-    assert {second_2, revoked} <= left
-    assert third_2 in rests("recheck.requested", shipment_id="L-B")
-    assert limit in asked("Q-1") and limit in asked("Q-2") and limit not in asked("H-1")
-    assert veu in asked("V-1") and veu not in asked("A-1") and veu_end not in asked("V-1")
-    assert merged in asked("M-3") and merged not in asked("LATE-1") and merged not in asked("M-1")
-    anew = one("shipment.dispatched", shipment_id="S-2")
-    assert one("shipment.requested", shipment_id="S-2") in made.leaves[anew - 1]["rests_on"]
-    again = numbers_of(made, "recheck.requested", all=True)[1]
-    assert paper_6 in made.leaves[again - 1]["rests_on"]
-    held = {one("shipment.requested", shipment_id=name) for name in ("H-1", "H-2", "H-3", "H-4")}
-    assert held <= set(made.leaves[again - 1]["rests_on"])
-    tick = numbers_of(made, "clock.ticked")[0]
-    assert made.leaves[tick - 1]["rests_on"] == [one("shipment.requested", shipment_id=f"E-{n}") for n in (1, 2, 3)]
-    assert all(n < leaf["n"] for leaf in made.leaves for n in leaf["rests_on"])
-
-
-def test_what_follows_a_tick_or_a_recheck_names_it_as_the_record_before(made: Made) -> None:
-    tick = numbers_of(made, "clock.ticked")[0]
-    refused = numbers_of(made, "shipment.dispatched", shipment_id="E-1")[0]
-    assert made.leaves[refused - 1]["previous"] == tick
-    third = numbers_of(made, "shipment.cancelled", shipment_id="S-3")
-    assert made.leaves[third[1] - 1]["previous"] == third[0], "a refused event follows, too"
-    assert made.leaves[numbers_of(made, "shipment.dispatched", shipment_id="S-NONE")[0] - 1]["previous"] is None
-
-
-# --- packs
 
 
 def test_every_shipment_is_exported_and_valid(

@@ -1,0 +1,312 @@
+"""`tpp reconcile`: every form of a statement, what it prints, and what it cannot read."""
+
+import os
+import pty
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from books_statement import as_csv, as_json, as_xlsx, call, compared, ledger_lines, plant, saved, screen, sheets
+from openpyxl import Workbook
+
+from ledger.reconcile import Line
+
+GOOD = Line("SHP-1", "lpp/CON-1/2025", "2025-06-05", 126_656)
+HEADER = b"shipment_id,account,date,amount\n"
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A ledger of the cluster events."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('clusters') / 'ledger.db'}"
+    screen(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A ledger of the quickstart events."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('quick') / 'ledger.db'}"
+    screen(url, "quickstart.jsonl")
+    return url
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+OTHER = {"shipment_id": "Delivery No.", "account": "Quota", "date": "Export", "amount": "TPP; booked"}
+FORMS: dict[str, Callable[..., bytes]] = {
+    "comma.csv": as_csv,
+    "semicolon.csv": lambda lines, **more: as_csv(lines, ";", **more),
+    "tab.txt": lambda lines, **more: as_csv(lines, "\t", **more),
+    "bom.csv": lambda lines, **more: as_csv(lines, bom=True, **more),
+    "book.xlsx": as_xlsx,
+    "list.json": as_json,
+}
+
+
+def test_every_form_gives_the_same_result(clusters: str, tmp_path: Path) -> None:
+    statement, expected = plant(ledger_lines(clusters), 11)
+    mapping = [word for field, column in OTHER.items() for word in ("--map", f"{field}={column}")]
+    for name, written in FORMS.items():
+        file = tmp_path / name
+        file.write_bytes(written(statement))
+        assert compared(clusters, file) == expected, name
+        file.write_bytes(written(statement, names=OTHER))
+        assert compared(clusters, file, *mapping) == expected, name
+    told = call(clusters, "-", "--format", "json", stdin=as_csv(statement))
+    assert told.json == expected
+
+
+def test_accounts_and_dates_filter_both_sides(clusters: str, tmp_path: Path) -> None:
+    lines = ledger_lines(clusters)
+    file = tmp_path / "all.csv"
+    file.write_bytes(as_csv(lines))
+    chosen = [line for line in lines if line.account.startswith("lpp/") and "2025-06-01" <= line.date <= "2025-09-30"]
+    found = compared(clusters, file, "--account", "lpp/*", "--from", "2025-06-01", "--to", "2025-09-30")
+    total = sum(line.amount for line in chosen)
+    assert found["matched"] == len(chosen) > 0
+    assert found["totals"] == {"here": total, "there": total, "difference": 0}
+    file.write_bytes(as_csv(chosen))
+    assert compared(clusters, file, "--account", "lpp/*", "--from", "2025-06-01", "--to", "2025-09-30") == found
+
+
+def test_texts_of_digits_signs_cases_and_blanks_are_read_as_they_are(quick: str, tmp_path: Path) -> None:
+    rows = (
+        b"\xef\xbb\xbf Amount ;ACCOUNT; Date;Shipment_ID;\r\n;;;;\r\n"
+        b'+0005; lpp/X/2025;2025-06-01 ;0012;\r\n\r\n -7;"a;""b""";2025-06-02;;;\r\n'
+    )
+    file = tmp_path / "statement.csv"
+    file.write_bytes(rows)
+    found = compared(quick, file)["missing_here"]
+    assert found == [
+        {"row": 1, "shipment_id": "0012", "account": " lpp/X/2025", "date": "2025-06-01", "amount": 5,
+         "duplicate_of": None},
+        {"row": 2, "shipment_id": "", "account": 'a;"b"', "date": "2025-06-02", "amount": -7, "duplicate_of": None},
+    ]  # fmt: skip
+    book = Workbook()
+    for row in (HEADER.decode().strip().split(","), ["0012", 4711, "2025-06-01", "12"], [12.0, None, "2025-06-02", -3]):
+        book.active.append(row)
+    file = tmp_path / "statement.xlsx"
+    file.write_bytes(saved(book))
+    assert [(one["shipment_id"], one["account"]) for one in compared(quick, file)["missing_here"]] == [
+        ("0012", "4711"),
+        ("12", ""),
+    ]
+    for empty, form in ((HEADER, "csv"), (b"[]", "json")):
+        file = tmp_path / f"empty.{form}"
+        file.write_bytes(empty)
+        found = compared(quick, file)
+        assert (found["matched"], found["missing_here"], found["different"]) == (0, [], [])
+
+
+def test_a_total_may_be_larger_than_64_bits(quick: str, tmp_path: Path) -> None:
+    big = [GOOD._replace(shipment_id=f"BIG-{number}", amount=2**53 - 1) for number in range(3_000)]
+    file = tmp_path / "big.json"
+    file.write_bytes(as_json(big))
+    assert compared(quick, file, "--account", GOOD.account)["totals"]["there"] == 3_000 * (2**53 - 1)
+
+
+# --- for people and for spreadsheets ----------------------------------------------------------------------------------
+
+
+def test_the_table_tells_counts_lines_and_totals(clusters: str, tmp_path: Path) -> None:
+    statement, expected = plant(ledger_lines(clusters), 3)
+    file = tmp_path / "statement.csv"
+    file.write_bytes(as_csv([*statement, *(Line(f"\x1b[31m{n}", "a", "2025-01-01", n) for n in range(1, 31))]))
+    told = call(clusters, str(file))
+    text = told.out.decode()
+    assert told.code == 1
+    assert text.startswith(f"{expected['matched']:,} matched, 39 missing here, 6 missing there, 24 different\n")
+    for part in ("(39)", "(6)", "(24)", "… and 19 more", "… and 4 more", "Totals"):
+        assert part in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    file.write_bytes(as_csv(ledger_lines(clusters)))
+    told = call(clusters, str(file))
+    assert told.code == 0
+    assert "0 missing here, 0 missing there, 0 different" in told.out.decode()
+
+
+def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(clusters: str, tmp_path: Path) -> None:
+    statement, expected = plant(ledger_lines(clusters), 5)
+    odd = [Line("=1+1", "http://x", "2025-01-01", 10**15), Line("{=A1}", "@SUM(A1)", "2025-01-01", -3)]
+    file, out = tmp_path / "statement.csv", tmp_path / "result.xlsx"
+    file.write_bytes(as_csv([*statement, *odd]))
+    told = call(clusters, str(file), "--format", "xlsx", "--out", str(out))
+    assert (told.code, told.out) == (1, b"")
+    assert told.error == f"{expected['matched']:,} matched, 11 missing here, 6 missing there, 24 different\n"
+    found = sheets(out.read_bytes())
+    assert list(found) == ["matched", "missing_here", "missing_there", "different", "totals"]
+    assert found["matched"] == [("matched",), (expected["matched"],)]
+    assert found["missing_here"][0] == ("row", "shipment_id", "account", "date", "amount", "duplicate_of")
+    unknown = [tuple(one.values()) for one in expected["missing_here"]]
+    tail = [(len(statement) + 1, "=1+1", "http://x", "2025-01-01", str(10**15), None)]
+    tail += [(len(statement) + 2, "{=A1}", "@SUM(A1)", "2025-01-01", -3, None)]
+    assert found["missing_here"][1:] == unknown + tail
+    assert found["missing_there"][1:] == [tuple(one.values()) for one in expected["missing_there"]]
+    assert found["different"][0][:3] == ("row", "fields", "here.shipment_id")
+    assert found["different"][1:] == [
+        (one["row"], " ".join(one["fields"]), *one["here"].values(), *one["there"].values(), one["difference"])
+        for one in expected["different"]
+    ]
+    assert found["totals"][0] == ("here", "there", "difference")
+    again = call(clusters, str(file), "--format", "xlsx")
+    assert again.out == out.read_bytes()
+
+
+def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
+    master, terminal = pty.openpty()
+    code = "from services.cli_reconcile import reconcile; reconcile()"
+    words = [sys.executable, "-c", code, "statement.csv", "--format", "xlsx", "--ledger", quick]
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=60, check=False)
+    os.close(terminal)
+    os.close(master)
+    assert done.returncode == 2
+    assert done.stderr.decode().strip() == "Error: a workbook is not for a terminal: name a file with --out"
+
+
+# --- what cannot be done ----------------------------------------------------------------------------------------------
+
+
+def workbook(*rows: Sequence[Any]) -> bytes:
+    book = Workbook()
+    for row in (Line._fields, *rows):
+        book.active.append(list(row))
+    return saved(book)
+
+
+def archive() -> bytes:
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        file.writestr("other.txt", "no workbook")
+    return stream.getvalue()
+
+
+NO_INTEGER = "is no integer of at most 9,007,199,254,740,991"
+NO_DAY = "is no day such as 2025-06-30"
+ROW = b"S-1,lpp/A/2025,2025-06-01,"
+OBJECT = b'{"shipment_id": "S-1", "account": "a", "date": "2025-06-01", "amount": '
+BAD: dict[str, tuple[str, bytes, str]] = {
+    "fraction": ("a.csv", HEADER + ROW + b"5\n\n" + ROW + b"1.5\n", f"row 2 of FILE: the amount '1.5' {NO_INTEGER}"),
+    "thousands": ("a.csv", HEADER + ROW + b'"1,500"\n', f"row 1 of FILE: the amount '1,500' {NO_INTEGER}"),
+    "unquoted thousands": ("a.csv", HEADER + ROW + b"1,500\n", "row 1 of FILE has 5 cells, its header 4"),
+    "large": ("a.csv", HEADER + ROW + b"9007199254740992\n", f"row 1 of FILE: the amount '9007199254740992' {NO_INTEGER}"),
+    "huge": ("a.csv", HEADER + ROW + b"9" * 5_000, f"row 1 of FILE: the amount '{'9' * 59}… {NO_INTEGER}"),
+    "digits": ("a.csv", HEADER + ROW + "٣".encode(), f"row 1 of FILE: the amount '٣' {NO_INTEGER}"),
+    "no amount": ("a.csv", HEADER + ROW + b" \n", "row 1 of FILE has no amount"),
+    "short": ("a.csv", HEADER + b"S-1,lpp/A/2025\n", "row 1 of FILE has no date"),
+    "day": ("a.csv", HEADER + b"S-1,a,2025-02-30,1\n", f"row 1 of FILE: the date '2025-02-30' {NO_DAY}"),
+    "dotted day": ("a.csv", HEADER + b"S-1,a,30.06.2025,1\n", f"row 1 of FILE: the date '30.06.2025' {NO_DAY}"),
+    "no day": ("a.csv", HEADER + b"S-1,a,,1\n", "row 1 of FILE has no date"),
+    "column": (
+        "a.csv",
+        b"shipment_id;account;date;TPP\n",
+        "FILE has no column amount, but shipment_id, account, date, TPP: name the right one with --map amount=COLUMN",
+    ),
+    "column twice": ("a.csv", b"shipment_id,account,date,amount,amount\n", "FILE has the column amount 2 times"),
+    "cases": ("a.csv", b"shipment_id,account,date,Amount,AMOUNT\n", "FILE has the column amount 2 times"),
+    "empty": ("a.csv", b"", "FILE is empty"),
+    "blank": ("a.csv", b"\xef\xbb\xbf\r\n \r\n", "FILE is empty"),
+    "separators": (
+        "a.csv", b",,,\n", "FILE has no column shipment_id, but ,,,: name the right one with --map shipment_id=COLUMN"
+    ),
+    "quotes": ("a.csv", HEADER + b'"S-1"x,a,2025-06-01,1\n', "FILE is no CSV in its line 2: ',' expected after '\"'"),
+    "open quote": ("a.csv", HEADER + b'"S-1,a,2025-06-01,1\n', "FILE is no CSV in its line 2: unexpected end of data"),
+    "latin": ("a.csv", HEADER + b"\xe4,a,2025-06-01,1\n", "FILE is neither XLSX nor text in UTF-8, by its byte 33"),
+    "garbage": ("a.xlsx", bytes(range(256)), "FILE is no XLSX workbook, or a damaged one"),
+    "zip": ("a.xlsx", archive(), "FILE is no XLSX workbook, or a damaged one"),
+    "cut": ("a.xlsx", as_xlsx([GOOD])[:-40], "FILE is no XLSX workbook, or a damaged one"),
+    "encrypted": (
+        "a.xlsx",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        "FILE is encrypted, or of the old XLS format: save it as XLSX without a password",
+    ),
+    "empty book": ("a.xlsx", saved(Workbook()), "FILE is empty: its first sheet has no header"),
+    "half": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", 1.5)), f"row 1 of FILE: the amount 1.5 {NO_INTEGER}"),
+    "float": (
+        "a.xlsx", workbook(("S-1", "a", "2025-06-01", 2.0**53)), f"row 1 of FILE: the amount 9007199254740992 {NO_INTEGER}"
+    ),
+    "truth": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", True)), f"row 1 of FILE: the amount True {NO_INTEGER}"),
+    "formula": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", "=1+1")), "row 1 of FILE has no amount"),
+    "number as day": ("a.xlsx", workbook(("S-1", "a", 45_000, 1)), f"row 1 of FILE: the date 45000 {NO_DAY}"),
+    "truth as id": ("a.xlsx", workbook((True, "a", "2025-06-01", 1)), "row 1 of FILE: the shipment_id True is no text"),
+    "json": ("a.json", b'[{"a": 1},\n{"b" 2}]', "FILE is no JSON in its line 2: Expecting ':' delimiter"),
+    "object": ("a.json", b'{"rows": []}', "FILE is no list of objects"),
+    "no member": (
+        "a.json", b"[{}]", "FILE has no column shipment_id, but no other: name the right one with --map shipment_id=COLUMN"
+    ),
+    "item": ("a.json", b"[" + OBJECT + b"1}, 7]", "row 2 of FILE is no object"),
+    "member": ("a.json", b"[" + OBJECT + b'1}, {"amount": 1}]', "row 2 of FILE has no shipment_id"),
+    "json half": ("a.json", b"[" + OBJECT + b"1.5}]", f"row 1 of FILE: the amount 1.5 {NO_INTEGER}"),
+    "json nan": ("a.json", b"[" + OBJECT + b"NaN}]", f"row 1 of FILE: the amount nan {NO_INTEGER}"),
+    "json list": ("a.json", b"[" + OBJECT + b"[1]}]", f"row 1 of FILE: the amount [Decimal('1')] {NO_INTEGER}"),
+    "json twice": ("a.json", b"[" + OBJECT + b'1, "amount": 2}]', "FILE is no list of objects: a member occurs twice in one object"),
+    "json exponent": ("a.json", b"[" + OBJECT + b"1e9999999999999999999}]", "FILE has a number that cannot be read"),
+    "json deep": ("a.json", b"[" * 100_000, "FILE is no list of objects: it is nested too deep"),
+    "surrogate": (
+        "a.json",
+        b'[{"shipment_id": "\\ud800", "account": "a", "date": "2025-06-01", "amount": 1}]',
+        "row 1 of FILE: the shipment_id '\\ud800' is no text",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_read_is_one_sentence(case: str, quick: str, tmp_path: Path) -> None:
+    name, content, sentence = BAD[case]
+    file = tmp_path / name
+    file.write_bytes(content)
+    told = call(quick, str(file), "--format", "json")
+    assert (told.code, told.out) == (2, b"")
+    assert told.error == f"Error: {sentence.replace('FILE', str(file))}\n"
+
+
+def test_a_damaged_workbook_never_ends_in_a_traceback(quick: str, tmp_path: Path) -> None:
+    whole = as_xlsx([GOOD])
+    chance = random.Random(1)
+    file = tmp_path / "damaged.xlsx"
+    for _ in range(50):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice([1, 3, 30])):
+            damaged[chance.randrange(4, len(damaged))] = chance.randrange(256)
+        file.write_bytes(damaged)
+        assert call(quick, str(file), "--format", "json").code in (1, 2)
+
+
+USAGE = {
+    "is no day such as 2025-06-30": ["--from", "june"],
+    "--from is after --to": ["--from", "2025-06-02", "--to", "2025-06-01"],
+    "write FIELD=COLUMN, FIELD one of shipment_id, account, date, amount": ["--map", "tpp=TPP"],
+    "FIELD one of": ["--map", "amount"],
+    "amount is given twice": ["--map", "amount=a", "--map", "amount=b"],
+    "cannot be written": ["--out", "no/such/folder/result.json"],
+}
+
+
+@pytest.mark.parametrize("sentence", USAGE)
+def test_wrong_options_are_said(sentence: str, quick: str, tmp_path: Path) -> None:
+    file = tmp_path / "statement.csv"
+    file.write_bytes(HEADER)
+    told = call(quick, str(file), *USAGE[sentence])
+    assert (told.code, told.out) == (2, b"")
+    assert sentence in told.error
+
+
+def test_no_file_a_folder_and_no_ledger_are_said(quick: str, tmp_path: Path) -> None:
+    file = tmp_path / "statement.csv"
+    told = call(quick, str(file))
+    assert (told.code, told.error) == (2, f"Error: {file} cannot be read: No such file or directory\n")
+    told = call(quick, str(tmp_path))
+    assert (told.code, told.error) == (2, f"Error: {tmp_path} cannot be read: Is a directory\n")
+    file.write_bytes(HEADER)
+    told = call(f"sqlite:///{tmp_path / 'none.db'}", str(file))
+    assert told.code == 2
+    assert "there is no ledger at" in told.error
+    assert not (tmp_path / "none.db").exists()
