@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from brokers import Broker
 from databases import OwnServer, Server
 from guarantees import a_load, all_hold, shares
-from stream_run import Crew, Stream
+from stream_run import Crew, Message, Stream
 
 from ledger import read
 
 ROUNDS, TURNS = 10, 6
 SMALL = "import services.worker as w, services.relay as r; w.BATCH = 20; r.BATCH = 20"
-SHORT = f"{SMALL}; w.SESSION_SECONDS = 2.0"
+SHORT = f"{SMALL}; import services.faust_app as f; f.SESSION_SECONDS = 2.0"
 
 
 def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, postgres, streams, tmp_path) -> None:
@@ -33,6 +33,17 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, postgres, s
     stream.wait_decided(crew)
     stream.wait_published(crew)
     all_hold(stream, load, tmp_path)
+
+
+def _publish(stream: Stream, load: list[list[Message]], turns: list[threading.Event]) -> None:
+    """Publishes two messages at a time for as long as a turn lasts, and what is left of its part when it has ended."""
+    for messages, ended in zip(load, turns, strict=True):
+        part = messages
+        while part and not ended.is_set():
+            stream.publish(part[:2])
+            part = part[2:]
+            ended.wait(0.4)
+        stream.publish(part)
 
 
 def _killed_at_random(stream: Stream, crew: Crew, broker: Broker, postgres: Server) -> Iterator[str]:
@@ -62,10 +73,8 @@ def test_workers_join_and_leave_under_load_and_connections_are_cut(postgres, str
     stream, load = streams(4), a_load(900)
     chance = random.Random()
     workers, relay = [stream.start("worker", SMALL), stream.start("worker", SMALL)], stream.start("relay", SMALL)
-    enough = threading.Event()
-    publishing = threading.Thread(
-        target=lambda: [(stream.publish(share), enough.wait(0.5)) for share in shares(load, 80)], daemon=True
-    )
+    turns = [threading.Event() for _ in range(TURNS)]
+    publishing = threading.Thread(target=_publish, args=(stream, shares(load, TURNS), turns), daemon=True)
     publishing.start()
     under_load = 0
     for turn in range(TURNS):
@@ -77,9 +86,9 @@ def test_workers_join_and_leave_under_load_and_connections_are_cut(postgres, str
         time.sleep(chance.random())
         assert workers.pop(0).end() == 0
         under_load += publishing.is_alive() and stream.ask(read.last_record) > before
-    enough.set()
+        turns[turn].set()
     publishing.join()
-    assert under_load >= 6
+    assert under_load == TURNS
     stream.wait_decided(*workers, relay)
     stream.wait_published(*workers, relay)
     assert [part.end() for part in (*workers, relay)] == [0, 0, 0]
