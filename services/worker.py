@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaError as ClientError
+from kafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
 
 from schemas.binary import is_binary, structured
@@ -87,7 +89,7 @@ async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
 
 
 class Quiet(logging.Filter):
-    """Leaves out repetitions of the libraries, and their stacks of failures that the worker itself tells of."""
+    """Leaves out what libraries repeat, what they say of failures that the worker tells of, and stacks of brokers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,8 +97,11 @@ class Quiet(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be written."""
-        if record.exc_info and isinstance(record.exc_info[1], DBAPIError | Hole):
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, DBAPIError | Hole | KafkaError | BrokerError):
             return False
+        if isinstance(error, ClientError):
+            record.exc_info = None
         if not record.name.startswith(("aiokafka", "kafka", "faust", "mode")):
             return True
         what, now = (record.name, str(record.msg)), time.monotonic()
@@ -169,9 +174,16 @@ class Reader:
         """The offset after the last decided one, of the partitions of this generation."""
 
     async def read(self, stream: Any) -> None:
-        """Decides what the stream gives until it ends."""
+        """Decides what the stream gives until it ends; where the database or the broker fails, says so and raises."""
         async for events in batches(stream, BATCH):
-            await self._take([event.message for event in events])
+            try:
+                await self._take([event.message for event in events])
+            except DBAPIError as error:
+                log.critical("the ledger's database failed: %s; ending", " ".join(str(error.orig).split()))
+                raise
+            except (KafkaError, BrokerError) as error:
+                log.critical("the broker does not say what its offsets hold: %s; ending", error)
+                raise
 
     async def _take(self, messages: list[Any]) -> None:
         generation = self._app.consumer_generation_id
@@ -260,8 +272,6 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
 
 def _places(settings: "Settings") -> list[Place]:
     """The partitions of the input topics, once the broker is ready to keep the group's offsets."""
-    from kafka.errors import KafkaError
-
     if not answers(address(settings), client_options(settings)):
         raise BrokerError(f"no broker answers at {address(settings)}")
     offsets = Offsets(settings)

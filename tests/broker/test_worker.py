@@ -13,6 +13,8 @@ from collections import Counter
 
 import orjson
 import pytest
+from aiokafka.errors import CommitFailedError
+from kafka.errors import KafkaTimeoutError
 from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
@@ -195,6 +197,38 @@ worker.Reader._take = stands
     assert "has 5 records to do and has done none" in worker.said
 
 
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (
+            "kafka.errors.KafkaTimeoutError('planted')",
+            "CRITICAL tpp.worker: the broker does not say what its offsets hold: KafkaTimeoutError: planted; ending",
+        ),
+        (
+            "sqlalchemy.exc.OperationalError('select', {}, Exception('planted'))",
+            "CRITICAL tpp.worker: the ledger's database failed: planted; ending",
+        ),
+        ("aiokafka.errors.CommitFailedError('planted')", "Committing raised exception: CommitFailedError("),
+    ],
+)
+def test_where_the_database_or_the_broker_fails_the_worker_says_so_in_a_line_and_ends(streams, fails, said) -> None:
+    stream = streams(1)
+    stream.publish(Message(line, partition=0) for line in shipments(5))
+    planted = f"""
+import aiokafka, kafka.errors, sqlalchemy.exc, services.worker as worker
+def fails(*asked):
+    raise {fails}
+if {"aiokafka" in fails}:
+    aiokafka.AIOKafkaConsumer.commit = fails
+else:
+    worker.Offsets.beginnings = fails
+"""
+    worker = stream.start("worker", planted)
+    assert worker.process.wait(30) == 1
+    assert "Traceback" not in worker.said
+    assert worker.said.count(said) == 1
+
+
 def test_health_is_progress(streams) -> None:
     stream = streams(1)
     with socket.socket() as free:
@@ -248,6 +282,9 @@ def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anywa
     assert [quiet.filter(record("tpp.worker", "twice %s")) for _ in range(2)] == [True, True]
     assert quiet.filter(record("faust.agents", "crashed: %s", ZeroDivisionError()))
     assert not quiet.filter(record("faust.agents", "crashed anew: %s", Hole("passed by")))
+    assert not quiet.filter(record("faust.agents", "crashed again: %s", KafkaTimeoutError("too late")))
+    failed = record("faust.consumer", "not committed: %s", CommitFailedError("too late"))
+    assert quiet.filter(failed) and failed.exc_info is None
     assert not quiet.filter(record("faust.agents", "crashed once more: %s", OperationalError("", {}, Exception())))
 
 
