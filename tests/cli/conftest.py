@@ -1,11 +1,11 @@
-"""The installed `tpp`, run in a folder of its own."""
+"""`tpp`, run in a folder of its own."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 from cli_events import dispatch, event, lines, request
-from cli_run import Tpp, runner
+from cli_run import Tpp, inside, runner
 
 LICENSE = {
     "number": "L-1",
@@ -21,7 +21,7 @@ LICENSE = {
 @pytest.fixture
 def tpp(tmp_path: Path) -> Tpp:
     """Runs `tpp` in the test's folder."""
-    return runner(tmp_path)
+    return inside(tmp_path)
 
 
 @pytest.fixture(scope="session")
