@@ -1,6 +1,8 @@
 """Faust as the worker wants it: raw messages, committed ones only, in fetches that the broker gathered."""
 
 import asyncio
+import logging
+import sys
 import tempfile
 import types
 from collections.abc import Sequence
@@ -13,6 +15,8 @@ from services.offsets import Place
 
 if TYPE_CHECKING:
     from services.settings import Settings
+
+log = logging.getLogger("tpp.worker")
 
 SESSION_SECONDS = 6.0
 """A member that was killed holds its partitions for so long; the broker takes no less."""
@@ -102,6 +106,7 @@ def _transport(app: Any) -> Any:
 
     It fetches what the broker gathered, and makes no tasks for a message that can be taken at once.
     """
+    from aiokafka.errors import KafkaError
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
 
@@ -111,6 +116,16 @@ def _transport(app: Any) -> Any:
             consumer._isolation_level = "read_committed"  # noqa: SLF001
             consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = GATHER_MS, GATHER_BYTES  # noqa: SLF001
             return consumer
+
+        async def on_thread_stop(self) -> None:
+            with suppress(asyncio.CancelledError):  # of a fetch that aiokafka ends and waits for, not of this thread
+                await super().on_thread_stop()
+
+        def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+            if not isinstance(sys.exc_info()[1], KafkaError):
+                super().on_crash(msg, *fmt, **kwargs)
+            else:
+                log.critical("the broker failed: %s", sys.exc_info()[1])
 
         def _stopped_set(self) -> None:
             with suppress(RuntimeError):  # a thread that a failure ended has closed its loop, and is not to be told

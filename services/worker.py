@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import KafkaError as ClientError
 from kafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_fixed,
+)
 
 from schemas.binary import is_binary, structured
 from services.broker import (
@@ -39,6 +47,9 @@ log = logging.getLogger("tpp.worker")
 BATCH = 2000
 REPEAT_SECONDS = 30.0
 """What a library says again and again, such as that a broker is away, is written once in so long."""
+
+AGAIN_SECONDS = 1.0
+"""Until a broker that did not answer is asked again."""
 
 _END = object()
 _TOLD = f'"type":"{REJECTED}"'
@@ -98,7 +109,7 @@ class Quiet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be written."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, DBAPIError | Hole | KafkaError | BrokerError):
+        if isinstance(error, DBAPIError | Hole):
             return False
         if isinstance(error, ClientError):
             record.exc_info = None
@@ -120,6 +131,15 @@ class Gate:
         self._offsets = Offsets(settings)
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
+        self._ended = threading.Event()
+        self._patiently = Retrying(
+            retry=retry_if_exception_type((KafkaError, BrokerError)),
+            wait=wait_fixed(AGAIN_SECONDS),
+            stop=stop_when_event_set(self._ended),
+            sleep=sleep_using_event(self._ended),
+            before_sleep=self._failed,
+            reraise=True,
+        )
 
     async def decide(self, records: Sequence[Record]) -> None:
         """Decides records in one transaction; raises where the database fails."""
@@ -134,13 +154,25 @@ class Gate:
         self._health.did("decided", len(records) - rejected)
 
     async def beginning(self, place: Place) -> int:
-        """The lowest offset that a partition has."""
-        found = await asyncio.get_running_loop().run_in_executor(self._looking, self._offsets.beginnings, [place])
+        """The lowest offset that a partition has; waits for a broker that is away."""
+        found: dict[Place, int] = await self._asked(self._offsets.beginnings, [place])
         return found[place]
 
     async def look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
-        """Raises Hole where a committed message stands in one of the gaps, each from an offset to before another."""
-        await asyncio.get_running_loop().run_in_executor(self._looking, partial(self._look, place, gaps))
+        """Raises Hole where a committed message stands in one of the gaps, each from an offset to before another.
+
+        Waits for a broker that is away.
+        """
+        await self._asked(self._look, place, gaps)
+
+    async def _asked(self, question: Callable[..., Any], *about: Any) -> Any:
+        patiently = partial(self._patiently, question, *about)
+        return await asyncio.get_running_loop().run_in_executor(self._looking, patiently)
+
+    def _failed(self, asked: RetryCallState) -> None:
+        error = asked.outcome.exception() if asked.outcome else None
+        log.warning("the broker does not say what its offsets hold: %s; trying again", error)
+        self._offsets.close()
 
     def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
         name = f"{place[0]}/{place[1]}"
@@ -158,6 +190,7 @@ class Gate:
 
     def close(self) -> None:
         """Waits for what is being decided, and ends both threads."""
+        self._ended.set()
         self._deciding.shutdown()
         self._looking.shutdown()
         self._offsets.close()
@@ -174,15 +207,12 @@ class Reader:
         """The offset after the last decided one, of the partitions of this generation."""
 
     async def read(self, stream: Any) -> None:
-        """Decides what the stream gives until it ends; where the database or the broker fails, says so and raises."""
+        """Decides what the stream gives until it ends; where the database fails, says so and raises."""
         async for events in batches(stream, BATCH):
             try:
                 await self._take([event.message for event in events])
             except DBAPIError as error:
                 log.critical("the ledger's database failed: %s; ending", " ".join(str(error.orig).split()))
-                raise
-            except (KafkaError, BrokerError) as error:
-                log.critical("the broker does not say what its offsets hold: %s; ending", error)
                 raise
 
     async def _take(self, messages: list[Any]) -> None:

@@ -14,7 +14,6 @@ from collections import Counter
 import orjson
 import pytest
 from aiokafka.errors import CommitFailedError
-from kafka.errors import KafkaTimeoutError
 from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
@@ -201,10 +200,6 @@ worker.Reader._take = stands
     ("fails", "said"),
     [
         (
-            "kafka.errors.KafkaTimeoutError('planted')",
-            "CRITICAL tpp.worker: the broker does not say what its offsets hold: KafkaTimeoutError: planted; ending",
-        ),
-        (
             "sqlalchemy.exc.OperationalError('select', {}, Exception('planted'))",
             "CRITICAL tpp.worker: the ledger's database failed: planted; ending",
         ),
@@ -227,6 +222,28 @@ else:
     assert worker.process.wait(30) == 1
     assert "Traceback" not in worker.said
     assert worker.said.count(said) == 1
+
+
+def test_a_broker_that_does_not_say_what_its_offsets_hold_is_asked_again(streams) -> None:
+    stream = streams(1)
+    lines = list(shipments(5))
+    stream.publish(Message(line, partition=0) for line in lines)
+    late = """
+import kafka.errors, services.worker as worker
+asked, told = [], worker.Offsets.beginnings
+def beginnings(self, places):
+    asked.append(places)
+    if len(asked) < 3:
+        raise kafka.errors.KafkaTimeoutError("planted")
+    return told(self, places)
+worker.Offsets.beginnings = beginnings
+"""
+    worker = stream.start("worker", late)
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    assert "Traceback" not in worker.said
+    assert worker.said.count("does not say what its offsets hold: KafkaTimeoutError: planted; trying again") == 2
+    _clean(stream, len(lines))
 
 
 def test_health_is_progress(streams) -> None:
@@ -282,7 +299,6 @@ def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anywa
     assert [quiet.filter(record("tpp.worker", "twice %s")) for _ in range(2)] == [True, True]
     assert quiet.filter(record("faust.agents", "crashed: %s", ZeroDivisionError()))
     assert not quiet.filter(record("faust.agents", "crashed anew: %s", Hole("passed by")))
-    assert not quiet.filter(record("faust.agents", "crashed again: %s", KafkaTimeoutError("too late")))
     failed = record("faust.consumer", "not committed: %s", CommitFailedError("too late"))
     assert quiet.filter(failed) and failed.exc_info is None
     assert not quiet.filter(record("faust.agents", "crashed once more: %s", OperationalError("", {}, Exception())))
@@ -297,6 +313,36 @@ def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> No
         await asyncio.wait_for(thread.stop(), 10)
 
     asyncio.run(stop())
+
+
+def test_a_consumer_whose_fetch_is_cut_off_by_the_stop_is_stopped_in_order(monkeypatch) -> None:
+    async def begins(thread) -> None:
+        thread._consumer = Cut()
+
+    class Cut:
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+    async def stop() -> None:
+        thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
+        monkeypatch.setattr(type(thread), "on_start", begins)
+        await thread.start()
+        await asyncio.wait_for(thread.stop(), 10)
+
+    asyncio.run(stop())
+
+
+def test_a_consumer_that_the_broker_fails_says_so_in_a_line(caplog, capsys) -> None:
+    thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
+    thread.thread_loop.close()
+    for error, stacks in ((CommitFailedError("planted"), 0), (ZeroDivisionError("planted"), 1)):
+        try:
+            raise error
+        except type(error):
+            thread.on_crash("{0!r} crashed", "the thread")
+        assert capsys.readouterr().err.count("Traceback") == stacks
+    assert len(caplog.messages) == 1
+    assert "the broker failed: CommitFailedError: " in caplog.text
 
 
 def test_a_message_that_is_taken_at_once_makes_no_task_and_one_that_waits_is_waited_for() -> None:
