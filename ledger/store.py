@@ -59,6 +59,8 @@ def ledger_url(text_url: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise LedgerError(f"a ledger is kept in SQLite or PostgreSQL, not in {url.get_backend_name()}")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise LedgerError(f"{url.drivername} is not the driver of a ledger: write {url.get_backend_name()}://")
     return url
 
 
@@ -134,7 +136,7 @@ class Store:
         try:
             found = self.version() or self._create()
         except OperationalError as error:
-            raise LedgerError(f"the ledger {self.url!r} cannot be opened: {error.orig}") from error
+            raise LedgerError(f"the ledger {self.url!r} cannot be opened: {told(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables are of revision {found}, this program wants {VERSION}: run `tpp migrate`"
@@ -244,6 +246,11 @@ def create_tables(connection: Connection) -> None:
     connection.execute(tables.head.insert().values(id=1, n=0, sequence=0, accounts=0, recorded=0))
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": VERSION})
+
+
+def told(error: DBAPIError) -> str:
+    """What a database says of a failure, on one line."""
+    return " ".join(str(error.orig).split())
 
 
 def retryable(error: DBAPIError) -> bool:

@@ -42,9 +42,13 @@ def client_options(settings: "Settings") -> dict[str, Any]:
 
 
 def address(settings: "Settings") -> str:
-    """`host:port[,host:port]` of TPP_BROKER; BrokerError where it is not set."""
+    """`host:port[,host:port]` of TPP_BROKER; BrokerError where it is not set or something else."""
     if not settings.broker:
         raise BrokerError("no broker: set TPP_BROKER to host:port, or start the whole system with `tpp up`")
+    for one in settings.broker.split(","):
+        host, _, port = one.strip().rpartition(":")
+        if not host or not port.isdecimal():
+            raise BrokerError(f"TPP_BROKER: {one.strip()!r} is no host:port")
     return settings.broker
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.leaves import seal
 from ledger.outbox import Lost, Right
-from ledger.store import LedgerError, Store
+from ledger.store import LedgerCorrupt, Store, told
 from services.broker import FACTS, STRUCTURED, address
 from services.health import Health, served
-from services.opening import Failure
+from services.opening import opened
 from services.relay import RETRY_SECONDS, Ended, producer, until_signal
 
 if TYPE_CHECKING:
@@ -56,16 +56,9 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     tick brings all that fell due.
     """
     address(settings)
-    store = Store(ledger_url or settings.ledger_url)
     health = Health("clock", stall=3 * MINUTE)
-    try:
-        store.open()
-        with until_signal() as ended, served(health, settings.metrics):
-            _tick_on(settings, store, health, ended)
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    finally:
-        store.close()
+    with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+        _tick_on(settings, store, health, ended)
     return 0
 
 
@@ -76,6 +69,7 @@ def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -
     ticked = -1.0
     while not ended.is_set():
         wait = RETRY_SECONDS
+        health.waits(1)
         try:
             if right.take():
                 right.check()
@@ -88,11 +82,15 @@ def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -
                 wait = min(SEAL_SECONDS, MINUTE - time.time() % MINUTE) if time.time() // MINUTE == ticked else 0
             else:
                 health.blocked(None)
+            health.waits(0)
         except Lost:
             log.warning("the connection that holds the clock's right is gone: asking for it again")
         except DBAPIError as error:
-            log.warning("the ledger's database failed: %s; trying again", error.orig)
-            health.blocked(f"the ledger's database failed: {error.orig}")
+            log.warning("the ledger's database failed: %s; trying again", told(error))
+            health.blocked(f"the ledger's database failed: {told(error)}")
+        except LedgerCorrupt as error:
+            log.critical("the records cannot be sealed: %s; see `tpp audit verify`", error)
+            health.blocked(f"the records cannot be sealed: {error}")
         except KafkaError as error:
             log.warning("the broker does not take a tick: %r; trying again", error)
             health.blocked(f"the broker does not take a tick: {error!r}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.broker import faust_broker, faust_credentials
+from services.header_names import accept_any
 from services.offsets import Place
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _transport(app: Any) -> Any:
     from aiokafka.errors import KafkaError
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
+
+    accept_any()
 
     class _Thread(driver.AIOKafkaConsumerThread):
         def _create_worker_consumer(self, transport: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ledger.store import told
+
 FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading may raise where an insider wrote."""
 
@@ -73,5 +75,5 @@ class Found:
 def reason(error: BaseException) -> str:
     """Why reading failed, on one line."""
     if isinstance(error, DBAPIError):
-        return " ".join(str(error.orig).split())
+        return told(error)
     return f"{type(error).__name__}: {error}"

@@ -1,19 +1,17 @@
 """Whether every message of the input topics has its answer in the ledger: neither none nor two."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
-
 from ledger import read
-from ledger.store import LedgerError, Store
+from ledger.store import Store
 from schemas.envelope import Event, same_content
 from services.broker import INPUTS, BrokerError
 from services.engine import Engine, Parsed
 from services.offsets import Offsets, Place
-from services.opening import Failure
+from services.opening import standing
 from services.out import SOURCE, place
 from services.worker import record
 
@@ -33,22 +31,11 @@ def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] =
     """
     from kafka.errors import KafkaError
 
-    store = Store(ledger_url or settings.ledger_url)
-    offsets = Offsets(settings)
-    try:
-        if not store.exists():
-            raise Failure(f"there is no ledger at {store.url}")
-        store.open()
-        return _intake(store, offsets, topics)
-    except KafkaError as error:
-        raise BrokerError(f"the broker does not say what came in: {error}") from error
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {error.orig}") from error
-    finally:
-        offsets.close()
-        store.close()
+    with standing(ledger_url) as store, closing(Offsets(settings)) as offsets:
+        try:
+            return _intake(store, offsets, topics)
+        except KafkaError as error:
+            raise BrokerError(f"the broker does not say what came in: {error}") from error
 
 
 def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, Any]:

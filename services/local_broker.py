@@ -1,6 +1,7 @@
 """A Kafka broker of this machine's own, for development, tests and `tpp up`: Apache Kafka itself, its jars by Maven."""
 
 import fcntl
+import json
 import logging
 import os
 import re
@@ -101,8 +102,11 @@ class LocalBroker:
         if self.process_id is not None:
             return self
         command = [*java(), *_JAVA, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars()}{os.sep}*"]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._hold()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._hold()
+        except OSError as error:
+            raise BrokerError(f"the broker's folder {self.folder} cannot be used: {error.strerror}") from error
         try:
             _stop_left_over(self._pid_file, self._properties)
             self._configure()
@@ -164,6 +168,11 @@ class LocalBroker:
         if not free_port(self._port):
             raise BrokerError(f"port {self._port} of 127.0.0.1 is taken by another program")
         data = (self.folder / "data").as_posix()
+        if "," in data:
+            raise BrokerError(
+                f"the broker's folder {self.folder} has a comma in its name: Kafka takes it for two folders"
+            )
+        data = json.dumps(data)[1:-1]  # Java reads these files as Latin-1 with the escapes that JSON has
         self._properties.write_text(_PROPERTIES.format(port=self._port, controller=free_port(), data=data), "utf-8")
 
     def _format(self, command: list[str]) -> None:
@@ -202,11 +211,7 @@ class LocalBroker:
 
 def answers(address: str, options: Mapping[str, Any] | None = None, seconds: float = 5.0) -> bool:
     """Whether a broker is there and knows its controller; waits for it at most so many seconds."""
-    host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=seconds):
-            pass
-    except (OSError, ValueError):
+    if not any(_listens(one.strip(), seconds) for one in address.split(",")):
         return False
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
@@ -223,6 +228,15 @@ def answers(address: str, options: Mapping[str, Any] | None = None, seconds: flo
         return False
     finally:
         admin.close()
+
+
+def _listens(where: str, seconds: float) -> bool:
+    host, _, port = where.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def java() -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from services.broker import BrokerError, address, check_access, client_options
+from services.header_names import accept_any
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -36,6 +37,7 @@ class Offsets:
         if self._opened is None:
             from kafka import KafkaConsumer
 
+            accept_any()
             check_access(address(self._settings), client_options(self._settings))
             self._opened = KafkaConsumer(
                 bootstrap_servers=address(self._settings).split(","),

@@ -95,7 +95,7 @@ def _store(url: str | None) -> Iterator["Store"]:
     """
     from sqlalchemy.exc import DBAPIError
 
-    from ledger.store import LedgerCorrupt, LedgerError, Store
+    from ledger.store import LedgerCorrupt, LedgerError, Store, told
 
     try:
         store = Store(url or settings().ledger_url)
@@ -106,7 +106,15 @@ def _store(url: str | None) -> Iterator["Store"]:
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {' '.join(str(error.orig).split())}") from error
+        raise Failure(f"the ledger's database failed: {told(error)}") from error
+
+
+@contextmanager
+def opened(url: str | None) -> Iterator["Store"]:
+    """A ledger, which is made where there is none."""
+    with _store(url) as store:
+        store.open()
+        yield store
 
 
 @contextmanager
@@ -227,14 +235,14 @@ def migrated(url: str | None) -> str:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.migrate import upgrade
-    from ledger.store import LedgerError
+    from ledger.store import LedgerError, told
 
     try:
         before, after = upgrade(url or settings().ledger_url)
     except LedgerError as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {error.orig}") from error
+        raise Failure(f"the ledger's database failed: {told(error)}") from error
     if before is None:
         return f"made a new ledger, revision {after}"
     return (

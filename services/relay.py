@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger import read
 from ledger.outbox import Lost, Right, move
-from ledger.store import LedgerError, Store
+from ledger.store import Store, told
 from services.broker import (
     ALERTS,
     DECISIONS,
@@ -26,7 +26,7 @@ from services.broker import (
     client_options,
 )
 from services.health import Health, served
-from services.opening import Failure
+from services.opening import opened
 from services.out import ALERT, OBLIGATION_DUE
 from services.out import REJECTED as REJECTION
 
@@ -131,16 +131,9 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     BrokerError where the broker refuses TLS or the password.
     """
     check_access(address(settings), client_options(settings))
-    store = Store(ledger_url or settings.ledger_url)
     health = Health("relay")
-    try:
-        store.open()
-        with until_signal() as ended, served(health, settings.metrics):
-            Relay(store, settings, health, ended).run()
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    finally:
-        store.close()
+    with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+        Relay(store, settings, health, ended).run()
     return 0
 
 
@@ -185,7 +178,7 @@ class Relay:
             except Lost:
                 self._trouble("the connection that holds the relay's right is gone")
             except DBAPIError as error:
-                self._pause(f"the ledger's database failed: {' '.join(str(error.orig).split())}")
+                self._pause(f"the ledger's database failed: {told(error)}")
             except KafkaError as error:
                 self._pause(f"the broker does not take what is sent: {error!r}")
             except _NotTaken as error:
@@ -252,11 +245,11 @@ class Relay:
         given = self._give(records)
         for n, events in groupby(given if self._most == 1 else list(given), itemgetter(0)):
             count = 0
-            for _, line, topic, told in events:
+            for _, line, topic, answer in events:
                 try:
-                    if isinstance(told, KafkaError):
-                        raise told
-                    told.get(timeout=DELIVERY_SECONDS + 10)
+                    if isinstance(answer, KafkaError):
+                        raise answer
+                    answer.get(timeout=DELIVERY_SECONDS + 10)
                 except KafkaError as error:
                     raise _NotTaken(n, line, topic, error) from error
                 count += 1

@@ -4,16 +4,18 @@ import heapq
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
 from services.broker import ALERTS, DECISIONS, BrokerError, address, client_options
+from services.header_names import accept_any
 from services.out import ALERT, OBLIGATION_DUE, RECORDED, REJECTED
 from services.publish import check_topics
 
@@ -71,13 +73,16 @@ def run(settings: "Settings", wanted: Wanted) -> int:
 def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Callable[[], bool]) -> None:
     written = 0
     last = time.monotonic()
+    given = _Given()
+    if wanted.group is not None:
+        consumer.subscribe(topics=list(wanted.topics), listener=given)
     while not ended():
         found = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=POLL_MOST)
-        if found:
+        if found or not (wanted.group is None or given.joined):
             last = time.monotonic()
         elif wanted.idle is not None and time.monotonic() - last >= wanted.idle:
             return
-        places: dict[Any, int] = {}
+        places = given.begins(consumer, found)
         for record in in_order(found.values()):
             text = shown(record.value, wanted)
             if text is not None:
@@ -93,9 +98,34 @@ def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Callable[[], bool]
             return
 
 
+class _Given(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What a watcher of a group is given to follow."""
+
+    def __init__(self) -> None:
+        self.joined = False
+        self._new: set[Any] = set()
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Forgets partitions that go to another watcher."""
+        self._new.difference_update(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Notes new partitions."""
+        self.joined = True
+        self._new.update(assigned)
+
+    def begins(self, consumer: "KafkaConsumer", found: Mapping[Any, Any]) -> dict[tuple[str, int], int]:
+        """Where new partitions begin that gave nothing yet and have no place kept at the broker: to be kept there.
+
+        The next watcher of the group would begin at their ends else, and miss what came between.
+        """
+        new, self._new = self._new - set(found), set()
+        return {(at.topic, at.partition): consumer.position(at) for at in new if consumer.committed(at) is None}
+
+
 def in_order(partitions: Any) -> Iterator[Any]:
     """The records of several partitions by the order of publication, those of one partition as they stand in it."""
-    return heapq.merge(*partitions, key=lambda record: _read(record.value).get("sequence") or "")
+    return heapq.merge(*partitions, key=lambda record: str(_read(record.value).get("sequence") or ""))
 
 
 def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
@@ -214,6 +244,7 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
     from kafka.errors import KafkaError
     from kafka.structs import TopicPartition
 
+    accept_any()
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=address(settings).split(","),
@@ -237,8 +268,6 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
             consumer.assign(of)
             for at in of:
                 consumer.position(at)
-        else:
-            consumer.subscribe(topics=list(wanted.topics))
         yield consumer
     except KafkaError as error:
         raise BrokerError(f"the broker at {settings.broker} failed: {error}") from error

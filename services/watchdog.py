@@ -60,8 +60,13 @@ class Watchdog(threading.Thread):
 
     def _mine(self) -> list[Place]:
         """The partitions that this worker has now."""
-        consumer = self._app.consumer
-        return [(tp.topic, tp.partition) for tp in consumer.assignment() if (tp.topic, tp.partition) in self._places]
+        from faust.exceptions import ConsumerNotStarted
+
+        try:
+            assigned = self._app.consumer.assignment()
+        except ConsumerNotStarted:
+            return []
+        return [(tp.topic, tp.partition) for tp in assigned if (tp.topic, tp.partition) in self._places]
 
     def _ask(self) -> None:
         places = self._mine() or list(self._places)

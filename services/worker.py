@@ -22,6 +22,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from ledger.store import told
 from schemas.binary import is_binary, structured
 from services.broker import (
     INPUTS,
@@ -212,7 +213,7 @@ class Reader:
             try:
                 await self._take([event.message for event in events])
             except DBAPIError as error:
-                log.critical("the ledger's database failed: %s; ending", " ".join(str(error.orig).split()))
+                log.critical("the ledger's database failed: %s; ending", told(error))
                 raise
 
     async def _take(self, messages: list[Any]) -> None:
@@ -241,6 +242,9 @@ class Reader:
             tp, offset = message.tp, message.offset
             if tp not in after:
                 after[tp] = await self._expected(tp)
+                if offset < after[tp]:
+                    log.critical("%s/%s: the broker lost offsets from %d on", tp.topic, tp.partition, offset)
+                    after[tp] = offset
             if offset > after[tp]:
                 gaps.setdefault(tp, []).append((after[tp], offset))
             after[tp] = max(after[tp], offset + 1)

@@ -133,11 +133,13 @@ class Stream:
         for part in self.parts:
             part.kill()
 
-    def publish(self, messages: Iterable[Message]) -> None:
+    def publish(self, messages: Iterable[Message], codec: str | None = None) -> None:
         """Sends messages and waits until the broker has them."""
         from kafka import KafkaProducer
 
-        producer = KafkaProducer(bootstrap_servers=self.address, linger_ms=5, max_request_size=8 << 20)
+        producer = KafkaProducer(
+            bootstrap_servers=self.address, linger_ms=5, max_request_size=8 << 20, compression_type=codec
+        )
         sent = [
             producer.send(
                 one.topic,

@@ -2,9 +2,11 @@
 
 import json
 import re
+import sqlite3
 import time
 import warnings
 from collections import Counter
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from urllib.error import HTTPError
@@ -12,6 +14,7 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
+from brokers import tpp
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured, to_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -24,8 +27,11 @@ with warnings.catch_warnings():
     from kafka.admin import ConfigResource
 
 from ledger import read
+from ledger.journal import Ledger
 from services.clock import tick
+from services.engine import Engine, Record
 from services.local_broker import free_port
+from services.opening import book, opened
 from services.relay import destination
 
 TOPIC = {
@@ -198,3 +204,38 @@ def _ticks(stream: Stream) -> list[dict]:
     found = [orjson.loads(one.value) for one in offsets.messages(place, 0, offsets.ends([place])[place])]
     offsets.close()
     return found
+
+
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [
+        ("mysql://desk@127.0.0.1/tpp", "not in mysql"),
+        ("postgresql+psycopg2://127.0.0.1:1/tpp", "postgresql+psycopg2 is not the driver of a ledger"),
+        ("postgresql://127.0.0.1:1/tpp", "connection failed"),
+        ("sqlite:///notes.txt", "file is not a database"),
+    ],
+)
+def test_a_ledger_that_cannot_be_had_is_said_in_a_sentence(broker, tmp_path, monkeypatch, ledger, said) -> None:
+    address = broker.fresh(1)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no database\n" * 100)
+    for words in (("relay",), ("clock",), ("worker",), ("audit", "intake")):
+        done = tpp(address, *words, "--ledger", ledger, code=2)
+        assert said in done.stderr
+        assert done.stderr.startswith("Error: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_clock_ticks_on_where_a_record_cannot_be_sealed(broker, tmp_path) -> None:
+    stream = Stream(broker.fresh(1), f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
+    with opened(stream.url) as store:
+        Engine(Ledger(store), book(None)).run([Record(line, {}) for line in shipments(1)])
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f'DROP TRIGGER "{name}"')
+        connection.execute("UPDATE journal SET happened = 1000000000000000000")
+    clock = stream.start("clock")
+    stream.wait(lambda: "the records cannot be sealed" in clock.said, [clock])
+    assert _ticks(stream) != []
+    assert "Traceback" not in clock.said
+    assert clock.end() == 0

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 
 from services.broker import BrokerError
 from services.cli_stream import stream
-from services.local_broker import jars, java
+from services.local_broker import LocalBroker, jars, java
+from services.local_broker import answers as answers_at
 from services.up import Part
 
 ROOT = Path(__file__).parent.parent.parent
@@ -135,6 +136,8 @@ def java_there() -> None:
 
 @pytest.mark.usefixtures("java_there")
 def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: Path) -> None:
+    tmp_path /= "überall"
+    tmp_path.mkdir()
     lines = gzip.decompress(CLUSTERS.read_bytes()).splitlines()[:60]
     files = [tmp_path / f"{n}.jsonl" for n in range(3)]
     for n, file in enumerate(files):
@@ -154,6 +157,7 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         assert "worker was killed by signal 9; starting it again in 1 s" in system.log
 
         pids = system.pids
+        assert (tmp_path / "tpp-data" / "kafka" / "data" / "meta.properties").is_file()
         assert system.stop() == 0, system.log
         assert not any(map(lives, pids)), system.log
         assert system.said[-1].endswith("stopped; `tpp up` goes on from here\n")
@@ -174,6 +178,21 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         assert last.stop(signal.SIGINT) == 0, last.log
     for cause in (quick | ids(lines)) - {"evt-0002", "evt-0099"}:
         assert len({one for one, _ in after[cause]}) == len(set(after[cause])) == 1, cause
+
+
+def test_a_broker_answers_where_one_of_its_addresses_does(broker: Broker) -> None:
+    assert answers_at(f"127.0.0.1:1, {broker.address}")
+    assert not answers_at("127.0.0.1:1,[::1]:1")
+
+
+@pytest.mark.usefixtures("java_there")
+@pytest.mark.parametrize(
+    ("folder", "said"), [("file/data", "cannot be used: Not a directory"), ("a,b", "has a comma in its name")]
+)
+def test_a_folder_that_cannot_hold_a_broker_is_refused(tmp_path: Path, folder: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BrokerError, match=said):
+        LocalBroker(tmp_path / folder).start()
 
 
 def test_up_takes_the_broker_that_is_named_and_several_workers(broker: Broker, tmp_path: Path) -> None:

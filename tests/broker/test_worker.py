@@ -10,18 +10,20 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import orjson
 import pytest
 from aiokafka.errors import CommitFailedError
+from faust.types import TP
 from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
 from schemas.binary import structured
-from services.faust_app import application
+from services.broker import STRUCTURED
 from services.intake import intake
-from services.settings import Settings
-from services.worker import Hole, Quiet
+from services.worker import Hole, Quiet, Reader
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -104,6 +106,34 @@ def test_whatever_comes_in_has_one_answer_and_nothing_stops_the_worker(streams) 
     _clean(stream, len(mixed))
 
 
+class Odd(str):
+    """A header name that is sent as bytes which are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_) -> bytes:
+        return b"ce_\xff"
+
+
+def test_compressed_messages_and_odd_header_names_are_decided_like_others(streams) -> None:
+    stream = streams(1)
+    lines = list(shipments(25))
+    for codec, share in zip((None, "gzip", "snappy", "lz4", "zstd"), _fives(lines), strict=True):
+        odd = Message(share[2], partition=0, headers=[STRUCTURED, (Odd("odd"), b"x")])
+        plain = [Message(line, partition=0) for line in share]
+        stream.publish([*plain[:2], odd, *plain[3:]], codec)
+    stream.publish([Message(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", [*BINARY, (Odd("odd"), b"x")])])
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    answers = _answered(stream)
+    decided = [one["data"]["causation"]["id"] for one in answers if one["type"].startswith("tpp.shipment.")]
+    assert decided == [orjson.loads(line)["id"] for line in lines]
+    (rejected,) = (one["data"] for one in answers if one["type"] == "tpp.event.rejected.v1")
+    assert rejected["position"]["topic"] == "tpp.facts"
+    _clean(stream, len(lines) + 1)
+
+
 def test_what_a_publisher_took_back_is_never_decided_and_its_marks_stop_nobody(streams) -> None:
     from kafka import KafkaProducer
 
@@ -179,6 +209,43 @@ worker.Reader._take = holed
     worker = stream.start("worker")
     stream.wait_decided(worker)
     _clean(stream, len(lines))
+
+
+def test_a_partition_that_goes_back_goes_on_from_there() -> None:
+    class Consumer:
+        def __init__(self) -> None:
+            self._committed_offset = {place: 100}
+
+        def assignment(self):
+            return {place}
+
+        async def _commit(self, offsets) -> None:
+            committed.append(dict(offsets))
+
+    class Gate:
+        async def look(self, at, gaps) -> None:
+            looked.append((at, gaps))
+
+        async def decide(self, records) -> None:
+            decided.extend(record.position["offset"] for record in records)
+
+    class Lost(NamedTuple):
+        offset: int
+        topic: str = "tpp.facts"
+        partition: int = 0
+        tp: tuple = ()
+        generation_id: int = 1
+        headers: tuple = ()
+        value: bytes = b"{}"
+
+    place = TP("tpp.facts", 0)
+    committed, decided, looked = [], [], []
+    reader = Reader(SimpleNamespace(consumer=Consumer(), consumer_generation_id=1), Gate())
+    for offsets in ((0, 1), (61,), (62, 63)):
+        asyncio.run(reader._take([Lost(offset, tp=place) for offset in offsets]))
+    assert decided == [0, 1, 61, 62, 63]
+    assert committed == [{place: 2}, {place: 62}, {place: 64}]
+    assert looked == [(tuple(place), [(2, 61)])]
 
 
 def test_a_worker_that_stands_still_is_ended(streams) -> None:
@@ -273,20 +340,6 @@ def test_health_is_progress(streams) -> None:
     assert asked("/nothing")[0] == 404
 
 
-def test_a_broker_that_does_not_tell_of_its_topics_yet_leaves_no_group_without_partitions() -> None:
-    class Started:
-        def partitions_for_topic(self, topic):
-            return {0, 1, 2} if topic == "tpp.facts" else None
-
-    places = [(topic, number) for topic in ("tpp.shipments", "tpp.facts") for number in range(2)]
-    assignor = application(Settings(broker="127.0.0.1:1"), places).assignor
-    member = assignor.metadata({"tpp.shipments", "tpp.facts"})
-    shared = assignor.assign(Started(), {"one": member, "other": member})
-    found = [tuple(place) for one in shared.values() for place in one.partitions()]
-    assert sorted(found) == sorted([*places, ("tpp.facts", 2)])
-    assert all(one.partitions() for one in shared.values())
-
-
 def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anyway_are_not() -> None:
     quiet = Quiet()
 
@@ -302,88 +355,3 @@ def test_what_a_library_repeats_is_written_once_and_stacks_of_what_is_told_anywa
     failed = record("faust.consumer", "not committed: %s", CommitFailedError("too late"))
     assert quiet.filter(failed) and failed.exc_info is None
     assert not quiet.filter(record("faust.agents", "crashed once more: %s", OperationalError("", {}, Exception())))
-
-
-def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> None:
-    async def stop() -> None:
-        thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
-        thread._started.set()
-        thread.thread_loop.close()
-        thread.set_shutdown()
-        await asyncio.wait_for(thread.stop(), 10)
-
-    asyncio.run(stop())
-
-
-def test_a_consumer_whose_fetch_is_cut_off_by_the_stop_is_stopped_in_order(monkeypatch) -> None:
-    async def begins(thread) -> None:
-        thread._consumer = Cut()
-
-    class Cut:
-        async def stop(self) -> None:
-            raise asyncio.CancelledError
-
-    async def stop() -> None:
-        thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
-        monkeypatch.setattr(type(thread), "on_start", begins)
-        await thread.start()
-        await asyncio.wait_for(thread.stop(), 10)
-
-    asyncio.run(stop())
-
-
-def test_a_consumer_that_the_broker_fails_says_so_in_a_line(caplog, capsys) -> None:
-    thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
-    thread.thread_loop.close()
-    for error, stacks in ((CommitFailedError("planted"), 0), (ZeroDivisionError("planted"), 1)):
-        try:
-            raise error
-        except type(error):
-            thread.on_crash("{0!r} crashed", "the thread")
-        assert capsys.readouterr().err.count("Traceback") == stacks
-    assert len(caplog.messages) == 1
-    assert "the broker failed: CommitFailedError: " in caplog.text
-
-
-def test_a_message_that_is_taken_at_once_makes_no_task_and_one_that_waits_is_waited_for() -> None:
-    async def take() -> None:
-        consumer = application(Settings(broker="127.0.0.1:1")).consumer
-        consumer._thread.thread_loop.close()
-        queue: asyncio.Queue[int] = asyncio.Queue(1)
-        suspended, tasks = asyncio.Event(), len(asyncio.all_tasks())
-        taken = await consumer.wait_first(queue.put(1), suspended.wait())
-        assert (len(taken.done), taken.stopped, queue.qsize(), len(asyncio.all_tasks())) == (1, False, 1, tasks)
-        waits = asyncio.ensure_future(consumer.wait_first(queue.put(2), suspended.wait()))
-        await asyncio.sleep(0.05)
-        assert (queue.get_nowait(), waits.done()) == (1, False)
-        await waits
-        assert queue.qsize() == 1
-        waits = asyncio.ensure_future(consumer.wait_first(queue.put(3), suspended.wait()))
-        await asyncio.sleep(0.05)
-        suspended.set()
-        await waits
-        await asyncio.sleep(0)
-        assert (queue.get_nowait(), queue.qsize(), len(queue._putters)) == (2, 0, 0)
-
-    asyncio.run(take())
-
-
-def test_what_taking_a_message_raises_is_raised() -> None:
-    async def fails(first: asyncio.Event) -> None:
-        if not first.is_set():
-            await first.wait()
-        raise ZeroDivisionError
-
-    async def take() -> None:
-        consumer = application(Settings(broker="127.0.0.1:1")).consumer
-        consumer._thread.thread_loop.close()
-        event, never = asyncio.Event(), asyncio.Event()
-        waits = asyncio.ensure_future(consumer.wait_first(fails(event), never.wait()))
-        await asyncio.sleep(0.05)
-        event.set()
-        with pytest.raises(ZeroDivisionError):
-            await waits
-        with pytest.raises(ZeroDivisionError):
-            await consumer.wait_first(fails(event), never.wait())
-
-    asyncio.run(take())
