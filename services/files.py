@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ def _file(name: str, read: Callable[[int], None]) -> Iterator[bytes | None]:
                 if raw.tell() != place:
                     read(raw.tell() - place)
                     place = raw.tell()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise Failure(f"{name} cannot be read: {error}") from error
 
 

@@ -77,7 +77,6 @@ def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False
                 _facts_first(settings, sender, lines)
             else:
                 _publish(sender, lines)
-    sender.show()
     return 1 if sender.failed else 0
 
 
@@ -156,11 +155,19 @@ class _Sender:
             told = future.get()
         except KafkaError as error:
             self._failure(where, error)
-            self.failed += len(self._waiting)
             raise _Stop from error
         self.sent[topic] += 1
         at = (topic, told.partition)
         self.ends[at] = max(told.offset + 1, self.ends.get(at, 0))
+
+    def give_up(self) -> None:
+        """Counts what is still on its way, once the producer is closed, by what the broker said of it."""
+        for future, topic, *_ in self._waiting:
+            if future.is_done and future.succeeded():
+                self.sent[topic] += 1
+            else:
+                self.failed += 1
+        self._waiting.clear()
 
     def _failure(self, where: str, why: object) -> None:
         self.failed += 1
@@ -201,10 +208,13 @@ def _sender(settings: "Settings") -> Iterator[_Sender]:
         )
     except KafkaError as error:
         raise BrokerError(f"the broker at {where} does not answer: {error}") from error
+    sender = _Sender(producer)
     try:
-        yield _Sender(producer)
+        yield sender
     finally:
         producer.close(timeout=CLOSE_SECONDS)
+        sender.give_up()
+        sender.show()
 
 
 @contextmanager
@@ -238,16 +248,18 @@ def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
 
 
 def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:
-    """Returns once the group of the workers has committed these places; says so where no worker is there to."""
+    """Returns once the group of the workers has committed these places; says so where they do not get on with it."""
     from kafka.errors import KafkaError
 
-    end = time.monotonic() + TAKEN_SECONDS
+    end, before = time.monotonic() + TAKEN_SECONDS, None
     with administration(settings) as admin:
         while time.monotonic() < end:
             try:
                 taken = _committed(admin, settings.group)
                 if all(taken.get(at, 0) >= next_one for at, next_one in ends.items()):
                     return
+                if taken != before:
+                    before, end = taken, time.monotonic() + TAKEN_SECONDS
                 if not _members(admin, settings.group):
                     break
             except KafkaError as error:

@@ -132,6 +132,36 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
     assert len(messages(address, SHIPMENTS)) == 4
 
 
+def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(broker: Broker, tmp_path: Path) -> None:
+    address = broker.fresh(partitions=1)
+    packed = gzip.compress(b"".join(b'{"n":%d}\n' % number for number in range(200_000)))
+    for name, kept in (("short", packed[:-2_000]), ("damaged", packed[:-2_000] + b"\xff" * 2_000)):
+        (tmp_path / f"{name}.gz").write_bytes(kept)
+        before = len(messages(address, SHIPMENTS))
+        done = tpp(address, "publish", str(tmp_path / f"{name}.gz"), code=2)
+        acknowledged = len(messages(address, SHIPMENTS)) - before
+        assert acknowledged > 1_000
+        assert f"{acknowledged:,} events acknowledged" in done.stderr
+        assert f"{name}.gz cannot be read" in done.stderr
+
+
+def test_an_interrupted_publish_says_what_was_acknowledged(broker: Broker) -> None:
+    address = broker.fresh(partitions=1)
+    command = [sys.executable, "-c", "from services.cli_stream import stream; stream()", "publish", "-"]
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    sending = subprocess.Popen(command, cwd=ROOT, env={"TPP_BROKER": address}, **pipes)
+    sending.stdin.write(b'{"n":1}\n{"n":2}\n')
+    sending.stdin.flush()
+    end = time.monotonic() + 30
+    while len(messages(address, SHIPMENTS)) < 2:
+        assert time.monotonic() < end
+    sending.send_signal(signal.SIGINT)
+    _, said = sending.communicate(timeout=30)
+    assert sending.returncode == 1
+    assert b"2 events acknowledged: 2 to tpp.shipments" in said
+    assert b"Traceback" not in said
+
+
 def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
     address = broker.fresh(partitions=2)
     admin = KafkaAdminClient(bootstrap_servers=address)
@@ -153,6 +183,8 @@ def test_what_is_not_there_is_said_in_one_sentence(broker: Broker, tmp_path: Pat
     assert "set TPP_BROKER" in tpp(None, "publish", str(QUICKSTART), code=2).stderr
     assert f"{tmp_path / 'none'} is no file" in tpp(address, "publish", str(tmp_path / "none"), code=2).stderr
     assert "no topic other on" in tpp(address, "watch", "other", code=2).stderr
+    for wrong in ("broker", "broker:port", "127.0.0.1:9092,", ":9092"):
+        assert "is no host:port" in tpp(wrong, "watch", code=2).stderr
     assert "is the group of the workers" in tpp(address, "watch", "--group", "tpp-ledger", code=2).stderr
 
 
@@ -289,6 +321,45 @@ def test_watch_goes_on_where_a_group_ended(broker: Broker) -> None:
         )
         seen += [json.loads(line)["subject"] for line in done.stdout.splitlines()]
     assert sorted(seen) == sorted(f"SHP-{number}" for number in range(12))
+
+
+def test_a_group_that_was_given_nothing_yet_misses_nothing_that_comes_while_nobody_watches(broker: Broker) -> None:
+    address = broker.fresh()
+    put(address, DECISIONS, answered(1, "lpp/CON-1/2025"))
+    words = ("watch", "--group", "night", "--format", "jsonl", "--idle", "1")
+    assert tpp(address, *words).stdout == ""
+    put(address, DECISIONS, *(answered(number, "lpp/CON-1/2025") for number in range(2, 12)))
+    seen = [json.loads(line)["subject"] for line in tpp(address, *words).stdout.splitlines()]
+    assert sorted(seen) == sorted(f"SHP-{number}" for number in range(2, 12))
+    assert tpp(address, *words).stdout == ""
+
+
+def test_time_that_a_watcher_waits_for_its_group_is_not_idle(broker: Broker) -> None:
+    address = broker.fresh()
+    put(address, DECISIONS, answered(1, "lpp/CON-1/2025"))
+    member = f"""
+import time
+from kafka import KafkaConsumer
+one = KafkaConsumer({DECISIONS!r}, bootstrap_servers={address!r}, group_id="day", session_timeout_ms=6_000)
+while not one.assignment():
+    one.poll(timeout_ms=100)
+print("member", flush=True)
+time.sleep(60)
+"""
+    dead = subprocess.Popen([sys.executable, "-W", "ignore", "-c", member], stdout=subprocess.PIPE)
+    assert dead.stdout.readline() == b"member\n"
+    dead.kill()
+    dead.communicate()
+    done = tpp(address, "watch", "--from-start", "--group", "day", "--format", "jsonl", "--idle", "1")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_watch_reads_what_others_sent_too(broker: Broker) -> None:
+    address = broker.fresh(partitions=1)
+    odd = orjson.dumps(json.loads(answered(1, "lpp/CON-1/2025")) | {"sequence": 7})
+    put(address, DECISIONS, odd)
+    put(address, ALERTS, orjson.dumps(ALERT))
+    assert len(tpp(address, "watch", "--from-start", "--idle", "1").stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
