@@ -1,7 +1,7 @@
 """Facts that decisions rest on: parties, certifications, licences, validated end-users, limits; read as of a day."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,10 @@ class FactBook:
         survivor = self.survivors.get(party, party)
         return (survivor, *self._absorbed.get(survivor, ()))
 
+    def use_mergers(self, parties: Collection[str]) -> None:
+        """Notes the mergers that absorbed one of these as what the record being made rests on."""
+        self._journal.used.update(n for n, merged in self.of("merge", ALL) if merged.absorbed in parties)
+
     @staticmethod
     def keys(asked: Requested) -> set[str]:
         """The keys under which facts about a shipment's parties may be stated."""
@@ -109,7 +113,7 @@ class FactBook:
         certifications += self._used(self.of("designer", ALL))
         numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
         if self.survivors:
-            self._journal.used.update(n for n, merged in self.of("merge", ALL) if merged.absorbed in ids)
+            self.use_mergers(ids)
         if asked.authorization and asked.authorization.reference:
             numbers.add(asked.authorization.reference)
         licenses = [license for number in sorted(numbers) if (license := self.license(number))]

@@ -81,7 +81,7 @@ class Journal:
         survivors = self.facts.survivors
         if not survivors:
             return path
-        party = (accounts.read(path) or accounts.Account("")).party
+        party = _party(path)
         return accounts.of_party(path, survivors[party]) if party in survivors else path
 
     def load(self, paths: Iterable[str]) -> None:
@@ -188,10 +188,10 @@ class Journal:
 
     def attest(self, path: str, tpp: int, by: str, known: int | None) -> Entry:
         """Puts an attested amount in the place of the same party's earlier one on the same account."""
-        path = self.path(path)
-        old = self.facts.attested(path, by)
+        kept = self.path(path)
+        old = self.facts.attested(kept, by)
         entry = self._move(path, tpp - old, "attested", None, None, known, attested=tpp - old)
-        self.facts.set_attested(path, by, tpp)
+        self.facts.set_attested(kept, by, tpp)
         return entry
 
     def set_limit(self, path: str, limit: int) -> Account:
@@ -208,7 +208,7 @@ class Journal:
         theirs = table.c.path.like("%/" + absorbed.replace("_", r"\_") + "%", escape="\\")
         rows = self.connection.execute(select(table.c.path).where(theirs).order_by(table.c.path)).scalars().all()
         for path in rows:
-            if (accounts.read(path) or accounts.Account("")).party != absorbed:
+            if _party(path) != absorbed:
                 continue
             old = self.find(path)
             if old is None:
@@ -241,6 +241,8 @@ class Journal:
         known: int | None = None, *, pending: int = 0, posted: int = 0, attested: int = 0, credits: int = 0,
     ) -> Entry:  # fmt: skip
         account = self.account(path)
+        if account.path != path:
+            self.facts.use_mergers(self.facts.group(_party(path)))
         before = account.balance
         balance = before + pending + posted + attested - credits
         parts = (
@@ -345,6 +347,11 @@ class Journal:
 def _tested(debit: Debit) -> bool:
     """Whether a limit is tested: the law's, and one that the house sets on what the law leaves free (740.27)."""
     return debit.limit is not None or debit.account.startswith("aia/")
+
+
+def _party(path: str) -> str:
+    """The party that an account's path names; empty where it names none."""
+    return (accounts.read(path) or accounts.Account("")).party
 
 
 class Ledger:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, select
+import orjson
+from sqlalchemy import Connection, and_, or_, select
 
 from ledger import tables
 from ledger.books import Row, Span, accounts_over, entries, without_recorded
 from ledger.journal import Journal
 from ledger.read import Moment
-from ledger.shipments import HELD_STATES
 from schemas.columns import csv_digest
 from schemas.periods import Period, period
+
+HELD, UNKNOWN = "tpp.shipment.held.v1", "shipment.unknown"
+"""The answer that holds a shipment, unless it refuses an event: then it tells the state, or that there is none."""
 
 DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -142,11 +145,20 @@ def close(journal: Journal, chosen: Period) -> Snapshot:
 
 
 def _held(connection: Connection, moment: Moment) -> list[Row]:
-    """What is held when the period is closed, of what had happened by its end."""
-    s, j = tables.shipment, tables.journal
-    query = (
-        select(s.c.id, s.c.held, j.c.happened, s.c.codes, s.c.tpp)
-        .join_from(s, j, s.c.held == j.c.n)
-        .where(s.c.state.in_(HELD_STATES), j.c.happened <= moment.as_of)
-    )
-    return sorted(tuple(row) for row in connection.execute(query))
+    """What was held at a moment, as the answers of the records tell it that were known then."""
+    j, m = tables.journal, tables.mention
+    seen = and_(j.c.n <= moment.record, j.c.happened <= moment.as_of)
+    ever = select(j.c.shipment_id).where(seen, j.c.shipment_id.is_not(None), j.c.answers.contains(HELD))
+    mentions = select(m.c.n).where(m.c.shipment_id.in_(ever))
+    query = select(j.c.n, j.c.happened, j.c.answers).where(seen, or_(j.c.shipment_id.in_(ever), j.c.n.in_(mentions)))
+    held: dict[str, Row] = {}
+    for n, happened, answers in connection.execute(query.order_by(j.c.n), execution_options={"yield_per": 1_000}):
+        for data in (orjson.loads(line)["data"] for line in answers.split("\n")):
+            shipment, outcome = data.get("shipment_id"), data.get("outcome")
+            if outcome == "held":
+                codes = list(dict.fromkeys(reason["code"] for reason in data["reasons"]))
+                if "state" not in data and UNKNOWN not in codes:
+                    held[shipment] = (shipment, n, happened, " ".join(codes), data["tpp"])
+            elif outcome is not None or data.get("state") not in (None, "held"):
+                held.pop(shipment, None)
+    return sorted(held.values())

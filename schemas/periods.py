@@ -9,6 +9,10 @@ from datetime import date, timedelta
 PERIOD = "^[0-9]{4}(?:-Q[1-4]|-(?:0[1-9]|1[0-2]))?$"
 
 
+class NeverEnds(ValueError):
+    """A period that cannot be closed: no day after it would be left for what comes late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """A period by its name, with its first and its last day, both included."""
@@ -41,7 +45,7 @@ def period(name: str) -> Period:
         first, months = int(rest), 1
     end = first + months - 1
     if (year, end) == (date.max.year, date.max.month):
-        raise ValueError(f"{name!r} cannot be closed: no day after it would be left for what comes late")
+        raise NeverEnds(f"{name!r} cannot be closed: no day after it would be left for what comes late")
     return Period(name, date(year, first, 1), date(year, end, monthrange(year, end)[1]))
 
 

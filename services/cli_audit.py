@@ -175,6 +175,7 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
 @click.argument("old")
 @click.argument("new", required=False)
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file with some.")
+@click.option("--format", type=click.Choice(["json"]), default="json", expose_value=False, help="How to print.")
 @ledger_option
 def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | None) -> None:
     """Prove that one checkpoint is the beginning of another: nothing before it was changed. Exit 1 where it is not.

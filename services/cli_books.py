@@ -80,7 +80,7 @@ def statement(
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """An export that a format cannot hold is one sentence on standard error, exit 1."""
+    """An export that is refused is one sentence on standard error, exit 1."""
     from services.workbook import ExportRefused
 
     try:
@@ -104,10 +104,13 @@ def snapshot() -> None:
 
 
 def _period(name: str) -> "Period":
-    from schemas.periods import period
+    from schemas.periods import NeverEnds, period
 
     try:
         return period(name)
+    except NeverEnds as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
     except ValueError as error:
         raise Failure(str(error)) from error
 
@@ -181,12 +184,15 @@ def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
     """
     from ledger.snapshots import find, tables_of
     from services.exports import export as write
+    from services.workbook import ExportRefused
 
     with reading(ledger) as connection, _refusals():
         found = find(connection, name)
         if found is None:
             raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
         tables = tables_of(connection, found)
+        if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
+            raise ExportRefused(f"the books of {name} are not those that were closed; `tpp audit verify` says where")
         readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
         for path in write(Path(out or name), tables.period, form, readers):
             click.echo(path)

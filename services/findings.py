@@ -16,6 +16,7 @@ FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeE
 NOT_RECORDS = (
     ("alembic_version", None, "the revision of the tables; the program opens no other"),
     ("relay", None, "how far events were published; the topics tell"),
+    ("checkpoint", None, "whether one was removed; only who has it can tell, and those that are there are checked"),
     ("journal", "position", "where a message stood; `tpp audit intake` compares it with the topics"),
 )
 

@@ -252,7 +252,7 @@ class Desk:
             assert [row[0] for row in rows[0]] == sorted(amounts)
             assert rows[1] == entries
             assert entries == self.model.period(name, self.model.records)[1], "entries came after the close"
-            assert rows[2] == [hold for hold in self.model.holds_at[made.n - 1] if hold[2] <= end_of(name)]
+            assert rows[2] == self.model.held(end_of(name), made.record)
             self._check_balance_as_of(made, rows[0])
 
     def _check_balance_as_of(self, made: Snapshot, accounts: list[Any]) -> None:

@@ -85,6 +85,10 @@ class Bounds(NamedTuple):
         )
 
 
+Hold = tuple[str, int, int, str, int]
+"""Shipment, record, instant, codes, TPP."""
+
+
 class Model:
     """What the answers so far and the closes so far make of the books."""
 
@@ -93,8 +97,7 @@ class Model:
         self.closes: list[str] = []
         self.parts: dict[str, Parts] = defaultdict(lambda: NOTHING)
         self.numbers: dict[str, int] = defaultdict(int)
-        self.holds: dict[str, tuple[str, int, int, str, int]] = {}
-        self.holds_at: dict[int, list[tuple[str, int, int, str, int]]] = {0: []}
+        self.holds: list[tuple[int, int, str, Hold | None]] = []
         self.records = 0
         self.recorded = 0
 
@@ -104,7 +107,6 @@ class Model:
             return False
         self.closes.append(name)
         self._record(recorded)
-        self.holds_at[self.records] = sorted(self.holds.values())
         return True
 
     def take(self, raw: bytes, answers: Sequence[str], recorded: int) -> None:
@@ -138,11 +140,16 @@ class Model:
             if shipment is None or ("outcome" not in data and data.get("state") in (None, "held")):
                 continue
             if data.get("outcome") != "held":
-                self.holds.pop(shipment, None)
+                self.holds.append((self.records, happened, shipment, None))
             elif "state" not in data and "shipment.unknown" not in codes:
                 told = " ".join(dict.fromkeys(codes))
-                self.holds[shipment] = (shipment, self.records, happened, told, data["tpp"])
-        self.holds_at[self.records] = sorted(self.holds.values())
+                hold = (shipment, self.records, happened, told, data["tpp"])
+                self.holds.append((self.records, happened, shipment, hold))
+
+    def held(self, end: int, record: int) -> list[Hold]:
+        """The holds at an instant, as known at a record."""
+        last = {shipment: hold for n, when, shipment, hold in self.holds if n <= record and when <= end}
+        return sorted(hold for hold in last.values() if hold is not None)
 
     def _moves(self, event: dict[str, Any], answers: Sequence[str]) -> Iterator[tuple[str, int, str | None, Parts]]:
         moved = []

@@ -69,6 +69,7 @@ def test_a_decision_rests_on_the_facts_that_it_used_and_not_on_others(made: Made
     assert limit in asked("Q-1") and limit in asked("Q-2") and limit not in asked("H-1")
     assert veu in asked("V-1") and veu not in asked("A-1") and veu_end not in asked("V-1")
     assert merged in asked("M-3") and merged not in asked("LATE-1") and merged not in asked("M-1")
+    assert merged in rests("shipment.dispatched", shipment_id="M-1"), "its account is another since"
     anew = one("shipment.dispatched", shipment_id="S-2")
     assert one("shipment.requested", shipment_id="S-2") in made.leaves[anew - 1]["rests_on"]
     again = numbers_of(made, "recheck.requested", all=True)[1]
