@@ -102,18 +102,11 @@ async def _begun(coroutine: Any, future: Any) -> Any:
     return await goes_on()
 
 
-def _transport(app: Any) -> Any:
-    """Faust's transport, reading committed messages only: what a publisher has taken back is never decided.
-
-    It fetches what the broker gathered, and makes no tasks for a message that can be taken at once.
-    """
+def _thread(driver: Any) -> type:
+    """A consumer's thread: reads committed messages, in fetches that were gathered, and always says that it ends."""
     from aiokafka.errors import KafkaError
-    from faust.transport.drivers import aiokafka as driver
-    from mode.services import WaitResults
 
-    accept_any()
-
-    class _Thread(driver.AIOKafkaConsumerThread):
+    class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         def _create_worker_consumer(self, transport: Any) -> Any:
             consumer = super()._create_worker_consumer(transport)
             consumer._isolation_level = "read_committed"  # noqa: SLF001
@@ -134,6 +127,20 @@ def _transport(app: Any) -> Any:
             with suppress(RuntimeError):  # a thread that a failure ended has closed its loop, and is not to be told
                 super()._stopped_set()
 
+    return _Thread
+
+
+def _transport(app: Any) -> Any:
+    """Faust's transport, which leaves out what a publisher has taken back, and takes no header name for a failure.
+
+    It makes no tasks for a message that can be taken at once.
+    """
+    from faust.transport.drivers import aiokafka as driver
+    from mode.services import WaitResults
+
+    accept_any()
+    thread = _thread(driver)
+
     class _Consumer(driver.Consumer):
         async def wait_first(self, *waited: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109
             first, *others = waited
@@ -150,7 +157,7 @@ def _transport(app: Any) -> Any:
             return await super().wait_first(first, *others, timeout=timeout)
 
         def _new_consumer_thread(self) -> Any:
-            return _Thread(self, loop=self.loop, beacon=self.beacon)
+            return thread(self, loop=self.loop, beacon=self.beacon)
 
     class _Transport(driver.Transport):
         pass

@@ -13,7 +13,7 @@ from stream_run import Crew, Message, Stream
 
 from ledger import read
 
-ROUNDS, TURNS = 10, 6
+ROUNDS, TURNS = 10, 4
 SMALL = "import services.worker as w, services.relay as r; w.BATCH = 20; r.BATCH = 20"
 SHORT = f"{SMALL}; import services.faust_app as f; f.SESSION_SECONDS = 2.0"
 

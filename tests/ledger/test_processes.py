@@ -174,9 +174,7 @@ class Screening:
         process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("piped", "many", "kills"), [(False, 2_000, (8,)), (True, 1_000, (6, 6))], ids=["file", "piped"]
-)
+@pytest.mark.parametrize(("piped", "many", "kills"), [(False, 1_200, (8,)), (True, 600, (6, 6))], ids=["file", "piped"])
 def test_killed_and_run_again(
     databases: Databases, tmp_path: Path, piped: bool, many: int, kills: tuple[int, ...]
 ) -> None:
