@@ -134,7 +134,7 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
 
 def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(broker: Broker, tmp_path: Path) -> None:
     address = broker.fresh(partitions=1)
-    packed = gzip.compress(b"".join(b'{"n":%d}\n' % number for number in range(200_000)))
+    packed = gzip.compress(b"".join(b'{"n":%d}\n' % number for number in range(6_000)))
     for name, kept in (("short", packed[:-2_000]), ("damaged", packed[:-2_000] + b"\xff" * 2_000)):
         (tmp_path / f"{name}.gz").write_bytes(kept)
         before = len(messages(address, SHIPMENTS))
