@@ -13,6 +13,7 @@ from ledger import tables
 from ledger.books import Row, Span, accounts_over, entries, without_recorded
 from ledger.journal import Journal
 from ledger.read import Moment
+from ledger.store import LedgerCorrupt
 from schemas.columns import csv_digest
 from schemas.periods import Period, period
 
@@ -144,6 +145,13 @@ def close(journal: Journal, chosen: Period) -> Snapshot:
     return made
 
 
+def _told(n: int, answers: str) -> list[Any]:
+    try:
+        return [orjson.loads(line)["data"] for line in answers.split("\n")]
+    except (LookupError, TypeError, ValueError) as error:
+        raise LedgerCorrupt(f"the answers of record {n} cannot be read; `tpp audit verify` says more") from error
+
+
 def _held(connection: Connection, moment: Moment) -> list[Row]:
     """What was held at a moment, as the answers of the records tell it that were known then."""
     j, m = tables.journal, tables.mention
@@ -153,7 +161,7 @@ def _held(connection: Connection, moment: Moment) -> list[Row]:
     query = select(j.c.n, j.c.happened, j.c.answers).where(seen, or_(j.c.shipment_id.in_(ever), j.c.n.in_(mentions)))
     held: dict[str, Row] = {}
     for n, happened, answers in connection.execute(query.order_by(j.c.n), execution_options={"yield_per": 1_000}):
-        for data in (orjson.loads(line)["data"] for line in answers.split("\n")):
+        for data in _told(n, answers):
             shipment, outcome = data.get("shipment_id"), data.get("outcome")
             if outcome == "held":
                 codes = list(dict.fromkeys(reason["code"] for reason in data["reasons"]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.broker import faust_broker, faust_credentials
-from services.header_names import accept_any
+from services.header_names import accepted_by_aiokafka
 from services.offsets import Place
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _transport(app: Any) -> Any:
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
 
-    accept_any()
+    accepted_by_aiokafka()
     thread = _thread(driver)
 
     class _Consumer(driver.Consumer):

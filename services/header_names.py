@@ -21,14 +21,19 @@ class _Names(bytearray):
         return super().decode(encoding, errors)
 
 
-def accept_any() -> None:
-    """Lets both clients, in this process, read messages whose header names are no UTF-8."""
+def accepted_by_kafka_python() -> None:
+    """Lets kafka-python, in this process, read messages whose header names are no UTF-8."""
     import kafka.record.memory_records as plain
-    from aiokafka.consumer import fetcher
 
     if not issubclass(plain.DefaultRecordBatch, _Patient):
         plain.DefaultRecordBatch = type("DefaultRecordBatch", (_Patient, plain.DefaultRecordBatch), {})
-        fetcher.MemoryRecords = _Records
+
+
+def accepted_by_aiokafka() -> None:
+    """Lets aiokafka, in this process, read messages whose header names are no UTF-8."""
+    from aiokafka.consumer import fetcher
+
+    fetcher.MemoryRecords = _Records
 
 
 class _Patient:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from services.broker import BrokerError, address, check_access, client_options
-from services.header_names import accept_any
+from services.header_names import accepted_by_kafka_python
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -37,7 +37,7 @@ class Offsets:
         if self._opened is None:
             from kafka import KafkaConsumer
 
-            accept_any()
+            accepted_by_kafka_python()
             check_access(address(self._settings), client_options(self._settings))
             self._opened = KafkaConsumer(
                 bootstrap_servers=address(self._settings).split(","),

@@ -15,7 +15,7 @@ from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
 from services.broker import ALERTS, DECISIONS, BrokerError, address, client_options
-from services.header_names import accept_any
+from services.header_names import accepted_by_kafka_python
 from services.out import ALERT, OBLIGATION_DUE, RECORDED, REJECTED
 from services.publish import check_topics
 
@@ -244,7 +244,7 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
     from kafka.errors import KafkaError
     from kafka.structs import TopicPartition
 
-    accept_any()
+    accepted_by_kafka_python()
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=address(settings).split(","),

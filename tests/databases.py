@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -61,6 +62,14 @@ def make(url: str) -> None:
     store = Store(url)
     store.open()
     store.close()
+
+
+def unguarded(file: Path) -> sqlite3.Connection:
+    """A connection to a ledger's file as an insider has it: without the triggers that guard its rows."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f'DROP TRIGGER "{name}"')
+    return connection
 
 
 class Server:

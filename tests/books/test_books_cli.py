@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import re
-import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import orjson
 import pytest
 from books_readers import Told, caller
 from cli_run import TPP
+from databases import unguarded
 from ledger_checks import JOURNAL, opened, rows
 from ledger_events import UNIT, Line, engine, records, request
 from openpyxl import load_workbook
@@ -315,14 +315,20 @@ def test_the_holds_of_a_snapshot_are_those_that_stand_of_what_had_happened(call:
 @pytest.mark.parametrize("form", ["csv", "hledger"])
 def test_an_export_of_changed_books_is_refused(lite: Call, tmp_path: Path, form: str) -> None:
     assert lite("snapshot", "close", "2025-06").code == 0
-    with closing(sqlite3.connect(tmp_path / "tpp-ledger.db", isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f'DROP TRIGGER "{name}"')
+    with closing(unguarded(tmp_path / "tpp-ledger.db")) as connection:
         connection.execute("UPDATE entry SET posted = posted + 1 WHERE n = 3")
     told = lite("snapshot", "export", "2025-06", "--format", form)
     assert (told.code, told.out) == (1, b"")
     assert told.sentence.startswith("the books of 2025-06 are not those that were closed")
     assert not (tmp_path / "2025-06").exists()
+
+
+def test_a_close_over_answers_that_cannot_be_read_is_a_sentence(lite: Call, tmp_path: Path) -> None:
+    with closing(unguarded(tmp_path / "tpp-ledger.db")) as connection:
+        connection.execute("UPDATE journal SET answers = substr(answers, 2) WHERE n = 7")
+    told = lite("snapshot", "close", "2025-06")
+    assert (told.code, told.sentence[:37]) == (2, "the answers of record 7 cannot be rea")
+    assert lite("snapshot", "list", "--format", "json").json == []
 
 
 def test_an_export_that_cannot_be_made(lite: Call, tmp_path: Path) -> None:

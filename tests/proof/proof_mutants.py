@@ -7,6 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from databases import unguarded
+
 
 class Cell(NamedTuple):
     """One value of a table: its row by rowid, the record that the row is of, if it says one; of accounts several."""
@@ -21,10 +23,8 @@ class Cell(NamedTuple):
 
 def connect(file: Path) -> sqlite3.Connection:
     """A connection that obeys no check and no trigger."""
-    connection = sqlite3.connect(file, isolation_level=None)
+    connection = unguarded(file)
     connection.execute("PRAGMA ignore_check_constraints = ON")
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f'DROP TRIGGER "{name}"')
     return connection
 
 
