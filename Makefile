@@ -41,14 +41,14 @@ check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas are up to da
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m schemas.publish --check
+	$(BIN)/python -m schemas.generate --check
 
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
-	$(BIN)/python -m schemas.publish
+	$(BIN)/python -m schemas.generate
 
 bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py

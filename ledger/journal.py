@@ -8,17 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ledger import tables
-from ledger.account import Account, Cache, Entry, Overflow
-from ledger.facts import FactBook
-from ledger.limits import Short, after, limit_value, shortfalls
-from ledger.mail import Mail
-from ledger.shipments import Shipments
-from ledger.store import LedgerCorrupt, Store
+from ledger.database import tables
+from ledger.database.store import LedgerCorrupt, Store
+from ledger.registers.accounts import Account, Cache, Entry, Overflow
+from ledger.registers.facts import FactBook
+from ledger.registers.limits import Short, after, limit_value, shortfalls
+from ledger.registers.records import Mail
+from ledger.registers.shipments import Shipments
 from schemas import accounts
+from schemas.models.values import TPP_MAX
 from schemas.periods import Period, booked, period
 from schemas.plan import Debit, Option, Share
-from schemas.values import TPP_MAX
 
 
 class Journal:

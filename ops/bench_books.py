@@ -26,10 +26,10 @@ from bench import TPP, write_events  # noqa: E402  (the path is set above)
 from sqlalchemy import delete, func, select, text  # noqa: E402
 
 import rulebook  # noqa: E402
-from ledger import tables  # noqa: E402
-from ledger.leaves import seal  # noqa: E402
-from ledger.store import Store  # noqa: E402
-from services.audit import verify  # noqa: E402
+from ledger.database import tables  # noqa: E402
+from ledger.database.store import Store  # noqa: E402
+from ledger.proof.leaves import seal  # noqa: E402
+from services.proof.verification import verify  # noqa: E402
 
 ACCOUNTS, DAY = 1_000, 86_400_000_000
 START = 1_735_689_600_000_000

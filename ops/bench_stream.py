@@ -26,11 +26,11 @@ from bench import PREFIXES  # noqa: E402  (the path is set above)
 from databases import postgresql  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
 
-from ledger.store import Store  # noqa: E402
-from ledger.tables import head, journal  # noqa: E402
-from services.broker import STRUCTURED, create_topics  # noqa: E402
-from services.local_broker import LocalBroker  # noqa: E402
-from services.publish import destination  # noqa: E402
+from ledger.database.store import Store  # noqa: E402
+from ledger.database.tables import head, journal  # noqa: E402
+from services.kafka.access import STRUCTURED, create_topics  # noqa: E402
+from services.kafka.local_broker import LocalBroker  # noqa: E402
+from services.stream.publish import destination  # noqa: E402
 
 TPP = Path(sys.executable).with_name("tpp")
 ALONE = ROOT / "ops" / "faust_alone.py"

@@ -13,7 +13,7 @@ from typing import Any
 
 import faust
 
-from services.broker import INPUTS, faust_broker
+from services.kafka.access import INPUTS, faust_broker
 from services.settings import Settings
 
 

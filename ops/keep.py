@@ -22,12 +22,12 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from ledger import tables
-from ledger.store import LedgerError, Store, ledger_url
-from schemas.envelope import Event, parse
-from schemas.events import Returned
+from ledger.database import tables
+from ledger.database.store import LedgerError, Store, ledger_url
+from schemas.models.incoming import Returned
 from schemas.periods import day_of
-from services.opening import Failure, day, standing
+from schemas.wire.read import Event, parse
+from services.resources import Failure, day, standing
 
 YEARS = 5
 """15 CFR 762.6(a): five years from the latest of the export, any known reexport or other termination."""
@@ -77,7 +77,16 @@ def restore(file: Path, ledger: str, given: tuple[str, ...]) -> None:
     store.close()
     checks = [word for name in given for word in ("--checkpoint", name)]
     done = subprocess.run(
-        [sys.executable, "-c", "from services.cli import main; main()", "audit", "verify", "--ledger", ledger, *checks],
+        [
+            sys.executable,
+            "-c",
+            "from services.cli.commands import main; main()",
+            "audit",
+            "verify",
+            "--ledger",
+            ledger,
+            *checks,
+        ],
         check=False,
     )
     sys.exit(done.returncode)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from schemas.events import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""

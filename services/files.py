@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from services.engine import Record
-from services.opening import Failure
+from services.engine.engine import Record
+from services.resources import Failure
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -21,9 +21,9 @@ with warnings.catch_warnings():
     from kafka.errors import KafkaError, UnknownTopicOrPartitionError
     from kafka.structs import TopicPartition
 
-from services.broker import TOPICS, BrokerError, LocalBroker, answers, create_topics
-from services.cli import main
-from services.local_broker import KAFKA, free_port, jars, java
+from services.cli.commands import main
+from services.kafka.access import TOPICS, BrokerError, LocalBroker, answers, create_topics
+from services.kafka.local_broker import KAFKA, free_port, jars, java
 
 START_SECONDS = 60
 

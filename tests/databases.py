@@ -18,7 +18,7 @@ import pytest
 from containers import docker_answers, missing
 from sqlalchemy import URL
 
-from ledger.store import Store, ledger_url
+from ledger.database.store import Store, ledger_url
 
 KINDS = ("sqlite", "postgresql")
 START_SECONDS = 60

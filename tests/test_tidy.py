@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.envelope import Event, Rejection, parse
-from schemas.events import EVENT_TYPES
+from schemas.models.incoming import EVENT_TYPES
+from schemas.wire.read import Event, Rejection, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "rulebook", "ledger", "services")
@@ -161,7 +161,7 @@ def test_the_examples_read_but_for_the_line_that_is_malformed_on_purpose() -> No
 
 
 def test_every_event_type_is_handled_and_has_an_example() -> None:
-    from services.handlers import HANDLERS
+    from services.engine.handlers import HANDLERS
 
     assert HANDLERS.keys() == EVENT_TYPES.keys()
     assert {path.stem for path in (ROOT / "examples/events").glob("*.json")} == EVENT_TYPES.keys()

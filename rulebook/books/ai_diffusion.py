@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import date
 
-from rulebook.contents import Contents, Gate
-from rulebook.law import Law
+from rulebook.house import gates as house
+from rulebook.law.contents import Contents, Gate
+from rulebook.law.provisions import Law
+from rulebook.law.shipment import Shipment
+from rulebook.law.values import Values
 from rulebook.sections import (
-    house,
     s732_supp3,
     s740_2,
     s740_3,
@@ -20,8 +22,6 @@ from rulebook.sections import (
     s750_7,
 )
 from rulebook.sections.nlr import nlr
-from rulebook.shipment import Shipment
-from rulebook.values import Values
 from schemas import accounts
 from schemas.plan import Debit, Share
 

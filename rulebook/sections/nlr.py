@@ -1,9 +1,9 @@
 """NLR: what needs no licence (742.6, 744.23, part 746)."""
 
-from rulebook.law import Law, try_all
-from rulebook.plans import plan
+from rulebook.law.authorization import plan
+from rulebook.law.provisions import Law, try_all
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s742_6, s746
-from rulebook.shipment import Shipment
 from schemas.plan import Option
 
 _NLR = (s742_6.a6_worldwide, s742_6.a6_b_items, s742_6.s744_23_b_items, s742_6.s744_23_memory, s746.no_embargo)

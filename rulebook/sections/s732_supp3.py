@@ -1,7 +1,7 @@
 """Supplement No. 3 to part 732, and 15 CFR 734.9(h): red flags."""
 
-from rulebook.law import Law, Verdict, met, not_met, provision
-from rulebook.shipment import Shipment
+from rulebook.law.provisions import Law, Verdict, met, not_met, provision
+from rulebook.law.shipment import Shipment
 
 
 @provision("Supplement No. 3 to part 732", row="4 red flag", code="red_flag", kind="gate")

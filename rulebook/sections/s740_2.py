@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rulebook.law import Law, Verdict, in_force, met, not_applicable, not_met, provision
-from rulebook.plans import named
+from rulebook.law.authorization import named
+from rulebook.law.provisions import Law, Verdict, in_force, met, not_applicable, not_met, provision
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s742_6
-from rulebook.shipment import Shipment
 
 _CONCERNED = frozenset({"a", "b", "c", "weights"})
 

@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from rulebook.law import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
-from rulebook.names import keys
-from rulebook.plans import duty, named, plan, record_retention, statement
-from rulebook.shipment import Shipment
+from rulebook.law.authorization import duty, named, plan, record_retention, statement
+from rulebook.law.provisions import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.shipment import Shipment
+from rulebook.parties.names import keys
 from schemas import accounts
-from schemas.events import Party
+from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
 
 

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from rulebook.law import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
-from rulebook.plans import duty, months_after, named, plan, record_retention
+from rulebook.law.authorization import duty, months_after, named, plan, record_retention
+from rulebook.law.provisions import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_27
-from rulebook.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Obligation, Option
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from rulebook.law import Law, Verdict, met, not_applicable, not_met, provision, try_all, unknown
-from rulebook.plans import duty, named, plan, record_retention, statement
+from rulebook.law.authorization import duty, named, plan, record_retention, statement
+from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_2, s744
-from rulebook.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Line, Obligation, Option
 

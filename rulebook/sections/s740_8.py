@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from rulebook.law import Law, Verdict, met, not_met, provision, try_all, unknown
-from rulebook.plans import duty, named, plan, statement
+from rulebook.law.authorization import duty, named, plan, statement
+from rulebook.law.provisions import Law, Verdict, met, not_met, provision, try_all, unknown
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s746
-from rulebook.shipment import Shipment
 from schemas.plan import Line, Obligation, Option
 
 

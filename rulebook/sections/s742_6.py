@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from rulebook.law import Law, Verdict, in_words, met, not_met, provision
-from rulebook.plans import named
-from rulebook.shipment import Shipment
+from rulebook.law.authorization import named
+from rulebook.law.provisions import Law, Verdict, in_words, met, not_met, provision
+from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Line
 

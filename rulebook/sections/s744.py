@@ -1,7 +1,7 @@
 """15 CFR part 744: prohibited end uses and users, and listed parties."""
 
-from rulebook.law import Law, Verdict, met, not_applicable, not_met, provision
-from rulebook.shipment import Shipment
+from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision
+from rulebook.law.shipment import Shipment
 
 
 def _uses(shipment: Shipment) -> str:

@@ -1,7 +1,7 @@
 """15 CFR part 746: embargoes and the wide controls on Russia and Belarus; not modelled, so a reviewer decides."""
 
-from rulebook.law import Law, Verdict, met, not_met, provision, unknown
-from rulebook.shipment import Shipment
+from rulebook.law.provisions import Law, Verdict, met, not_met, provision, unknown
+from rulebook.law.shipment import Shipment
 
 
 def _undecided(shipment: Shipment, law: Law) -> Verdict:

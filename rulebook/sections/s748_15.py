@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from rulebook.law import Law, Verdict, met, not_applicable, not_met, provision, unknown
-from rulebook.plans import duty, plan
+from rulebook.law.authorization import duty, plan
+from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.law.shipment import Shipment
 from rulebook.sections import s748_supp10
-from rulebook.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Finding, Obligation, Option, Veu
 

@@ -1,7 +1,7 @@
 """Supplement No. 10 to part 748, paragraph 6: the geographic shares of universal validated end-users."""
 
-from rulebook.law import Law, provision
-from rulebook.shipment import Shipment
+from rulebook.law.provisions import Law, provision
+from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Share
 

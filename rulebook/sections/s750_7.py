@@ -1,8 +1,8 @@
 """15 CFR 750.7 and Supplement No. 2 to part 748: issued licences."""
 
-from rulebook.law import Law, Verdict, met, not_met, provision
-from rulebook.plans import plan
-from rulebook.shipment import Shipment
+from rulebook.law.authorization import plan
+from rulebook.law.provisions import Law, Verdict, met, not_met, provision
+from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Finding, License, Option
 

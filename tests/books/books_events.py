@@ -11,16 +11,16 @@ from ledger_checks import opened
 from ledger_events import Line, records, request
 from sqlalchemy import text
 
-from ledger.books import Span, matching, statement
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.read import Moment, balances
-from ledger.snapshots import Snapshot, find, snapshots, tables_of
-from ledger.store import Store
+from ledger.queries.balances import Moment, balances
+from ledger.queries.entries import Span, matching, statement
+from ledger.queries.snapshots import Snapshot, find, snapshots, tables_of
 from rulebook import load
 from schemas.periods import period
-from services.closing import close_period
-from services.engine import Engine
-from services.turn import microseconds
+from services.engine.context import microseconds
+from services.engine.engine import Engine
+from services.engine.period_close import close_period
 
 ENTRIES = text(
     "SELECT a.path, e.entry, e.n, e.shipment_id, e.pending, e.posted, e.attested, e.credits, e.booked, e.late_for "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services.turn import microseconds
+from services.engine.context import microseconds
 
 Parts = tuple[int, int, int, int]
 NOTHING: Parts = (0, 0, 0, 0)

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from pyarrow import parquet
 
-from services.cli import main
+from services.cli.commands import main
 
 COLUMNS = ("pending", "posted", "attested", "credits", "closing")
 Figures = dict[str, tuple[int, ...]]

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.columns import TABLES
+from schemas.models.values import TPP_MAX
 from schemas.periods import period
-from schemas.values import TPP_MAX
-from services.exports import Tables
+from services.finance.exports import Tables
 
 PERIOD = period("2025-Q2")
 MOMENT = 1_748_856_600_000_000

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from click.testing import CliRunner
 from openpyxl import Workbook, load_workbook
 
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.read import shipment_lines
-from ledger.reconcile import Line
-from ledger.store import Store
+from ledger.queries.balances import shipment_lines
+from ledger.queries.reconcile import Line
 from rulebook import load
-from services.cli_reconcile import reconcile
-from services.engine import Engine, Record
+from services.cli.reconcile import reconcile
+from services.engine.engine import Engine, Record
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 NAMES = dict(zip(Line._fields, Line._fields, strict=True))

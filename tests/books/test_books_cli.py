@@ -27,7 +27,7 @@ from pyarrow import parquet
 from sqlalchemy import text
 
 from schemas.columns import TABLES
-from services.exports import SNAPSHOT_TABLES
+from services.finance.exports import SNAPSHOT_TABLES
 
 COLUMNS = [column.name for column in TABLES["statement"]]
 PATHS = ["country/SA/2025-2027", "license/LIC-1", "lpp/CON-20/2025", "lpp/CON-21/2025"]

@@ -15,7 +15,7 @@ import pytest
 from books_statement import as_csv, as_json, as_xlsx, call, compared, ledger_lines, plant, saved, screen, sheets
 from openpyxl import Workbook
 
-from ledger.reconcile import Line
+from ledger.queries.reconcile import Line
 
 GOOD = Line("SHP-1", "lpp/CON-1/2025", "2025-06-05", 126_656)
 HEADER = b"shipment_id,account,date,amount\n"
@@ -162,7 +162,7 @@ def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(cluste
 
 def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
     master, terminal = pty.openpty()
-    code = "from services.cli_reconcile import reconcile; reconcile()"
+    code = "from services.cli.reconcile import reconcile; reconcile()"
     words = [sys.executable, "-c", code, "statement.csv", "--format", "xlsx", "--ledger", quick]
     root = Path(__file__).parent.parent.parent
     done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=60, check=False)

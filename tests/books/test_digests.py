@@ -11,10 +11,10 @@ from databases import Databases, Server
 from jsonschema import Draft202012Validator
 from ledger_checks import JOURNAL, rows
 
-from ledger.snapshots import snapshots, tables_of
-from schemas.decisions import SnapshotClosed
+from ledger.queries.snapshots import snapshots, tables_of
+from schemas.models.outgoing import SnapshotClosed
 from schemas.periods import period
-from services.exports import export
+from services.finance.exports import export
 
 SCHEMA = Path(__file__).parents[2] / "schemas/json/tpp.snapshot.closed.v1.schema.json"
 HISTORY = some_steps(11, 110)

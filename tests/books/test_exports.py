@@ -22,10 +22,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from pyarrow import parquet
 
 from schemas.columns import TABLES, Kind, csv_digest, csv_text, instant_text
-from services import workbook
-from services.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
-from services.opening import shown
-from services.workbook import ExportRefused
+from services.finance import workbook
+from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
+from services.finance.workbook import ExportRefused
+from services.resources import shown
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 FEWER = settings(FEW, max_examples=4, phases=[Phase.generate])

@@ -10,11 +10,11 @@ from books_events import desk
 from ledger_checks import opened
 from ledger_events import Line, answers, engine, records
 
-from ledger.books import Span, statement
 from ledger.journal import Ledger
-from ledger.snapshots import find, tables_of
+from ledger.queries.entries import Span, statement
+from ledger.queries.snapshots import find, tables_of
 from schemas.periods import period
-from services.closing import close_period
+from services.engine.period_close import close_period
 
 ACCOUNT = "lpp/CON-20/2025"
 LIVES = orjson.loads(Path(__file__).with_name("late.json").read_bytes())

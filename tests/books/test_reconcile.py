@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from ledger.reconcile import Line, Result, on_accounts, reconcile
-from ledger.store import Store
+from ledger.database.store import Store
+from ledger.queries.reconcile import Line, Result, on_accounts, reconcile
 
 GOOD = Line("SHP-1", "lpp/CON-1/2025", "2025-06-05", 126_656)
 

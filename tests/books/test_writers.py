@@ -15,11 +15,11 @@ from databases import Databases
 from ledger_checks import JOURNAL, check_ledger, opened, rows
 from ledger_events import engine, records
 
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.snapshots import snapshots
-from ledger.store import Store
+from ledger.queries.snapshots import snapshots
 from schemas.periods import period
-from services.closing import CLOSED, close_period
+from services.engine.period_close import CLOSED, close_period
 
 MONTHS = ("2025-02", "2025-04", "2025-Q1", "2025-06", "2025-Q2", "2025-08", "2025-07", "2025-11", "2025", "2026-01")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 from stream_run import Message, Stream, screened, shipments
 
-from services.intake import intake
+from services.stream.intake import intake
 
 Load = list[tuple[str, bytes]]
 """Keys and events, in the order in which they are published."""

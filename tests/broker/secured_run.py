@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from services.local_broker import LocalBroker, free_port
+from services.kafka.local_broker import LocalBroker, free_port
 
 USER, PASSWORD = "desk", "told-to-nobody"
 _LOGIN = "org.apache.kafka.common.security"

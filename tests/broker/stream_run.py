@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import orjson
 
-from ledger import read
-from ledger.store import Store
-from services.broker import INPUTS, STRUCTURED, TOPICS
-from services.engine import Engine, Record
-from services.offsets import Offsets
+from ledger.database.store import Store
+from ledger.queries import balances as read
+from services.engine.engine import Engine, Record
+from services.kafka.access import INPUTS, STRUCTURED, TOPICS
+from services.kafka.offsets import Offsets
 from services.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,9 +25,9 @@ OUTPUTS = [topic for topic in TOPICS if topic not in INPUTS]
 PATIENCE = 90.0
 
 CODE = {
-    "worker": "from services.worker import run; sys.exit(run(Settings(), url, None))",
-    "relay": "from services.relay import run; sys.exit(run(Settings(), url))",
-    "clock": "from services.clock import run; sys.exit(run(Settings(), url))",
+    "worker": "from services.stream.worker import run; sys.exit(run(Settings(), url, None))",
+    "relay": "from services.stream.relay import run; sys.exit(run(Settings(), url))",
+    "clock": "from services.stream.clock import run; sys.exit(run(Settings(), url))",
 }
 
 
@@ -48,7 +48,7 @@ class Part:
     def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
         self.name = name
         self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
-        code = f"import sys\nfrom services.settings import Settings\nfrom services.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
+        code = f"import sys\nfrom services.settings import Settings\nfrom services.telemetry.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
         told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

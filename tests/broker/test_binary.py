@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.binary import is_binary, structured
-from schemas.envelope import Event, Rejection, parse
-from services.engine import Engine, Record
-from services.worker import record
+from schemas.wire.binary import is_binary, structured
+from schemas.wire.read import Event, Rejection, parse
+from services.engine.engine import Engine, Record
+from services.stream.worker import record
 
 VALUE = b'{"now":"2025-06-02T09:30:00Z"}'
 HEADERS = [

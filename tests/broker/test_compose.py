@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.cli import main
-from services.cli_stream import COMMANDS
-from services.local_broker import KAFKA
+from services.cli.commands import main
+from services.cli.stream import COMMANDS
+from services.kafka.local_broker import KAFKA
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "docker-compose.yml"

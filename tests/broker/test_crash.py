@@ -11,11 +11,11 @@ from databases import OwnServer, Server
 from guarantees import a_load, all_hold, shares
 from stream_run import Crew, Message, Stream
 
-from ledger import read
+from ledger.queries import balances as read
 
 ROUNDS, TURNS = 10, 4
-SMALL = "import services.worker as w, services.relay as r; w.BATCH = 20; r.BATCH = 20"
-SHORT = f"{SMALL}; import services.faust_app as f; f.SESSION_SECONDS = 2.0"
+SMALL = "import services.stream.worker as w, services.stream.relay as r; w.BATCH = 20; r.BATCH = 20"
+SHORT = f"{SMALL}; import services.kafka.faust_app as f; f.SESSION_SECONDS = 2.0"
 
 
 def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, postgres, streams, tmp_path) -> None:

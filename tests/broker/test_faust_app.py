@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import CommitFailedError
 
-from services.faust_app import application
+from services.kafka.faust_app import application
 from services.settings import Settings
 
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 from stream_run import Message, shipments
 
-from ledger.store import Store
-from services.intake import intake
-from services.opening import Failure
+from ledger.database.store import Store
+from services.resources import Failure
+from services.stream.intake import intake
 
 
 def test_what_has_no_answer_or_two_is_named(streams) -> None:

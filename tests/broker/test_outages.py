@@ -7,8 +7,8 @@ from databases import OwnServer
 from guarantees import a_load, all_hold, shares
 from stream_run import Message, Stream
 
-from ledger import read
-from services.up import Part
+from ledger.queries import balances as read
+from services.stream.up import Part
 
 AWAY_SECONDS = 30
 GOES_ON_SECONDS = 60

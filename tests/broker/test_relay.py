@@ -25,13 +25,13 @@ with warnings.catch_warnings():
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource
 
-from ledger import read
 from ledger.journal import Ledger
-from services.clock import tick
-from services.engine import Engine, Record
-from services.local_broker import free_port
-from services.opening import book, opened
-from services.relay import destination
+from ledger.queries import balances as read
+from services.engine.engine import Engine, Record
+from services.kafka.local_broker import free_port
+from services.resources import book, opened
+from services.stream.clock import tick
+from services.stream.relay import destination
 
 TOPIC = {
     "tpp.event.rejected.v1": "tpp.rejected",
@@ -128,7 +128,7 @@ def test_a_record_that_the_broker_refuses_is_named_and_waited_for_and_nothing_ov
     stream.wait_decided(worker)
     _limit(stream, 4_000)
     address = f"127.0.0.1:{free_port()}"
-    relay = stream.start("relay", "import services.relay as r; r.REFUSED_SECONDS = 1.0", TPP_METRICS=address)
+    relay = stream.start("relay", "import services.stream.relay as r; r.REFUSED_SECONDS = 1.0", TPP_METRICS=address)
     stream.wait(lambda: "is not published" in relay.said, [relay])
     time.sleep(3)
     assert stream.ask(read.published)[0] == 20
@@ -196,7 +196,7 @@ def test_one_clock_ticks_and_a_standby_takes_over(streams) -> None:
 
 
 def _ticks(stream: Stream) -> list[dict]:
-    from services.offsets import Offsets
+    from services.kafka.offsets import Offsets
 
     offsets = Offsets(stream.settings)
     place = ("tpp.facts", 0)

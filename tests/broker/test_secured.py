@@ -14,8 +14,8 @@ from databases import Databases
 from secured_run import PASSWORD, USER, SecuredBroker, authority
 from stream_run import ROOT, Stream, example
 
-from services.broker import BrokerError
-from services.local_broker import jars, java
+from services.kafka.access import BrokerError
+from services.kafka.local_broker import jars, java
 
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 COMMANDS = ("worker", "relay", "clock", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
@@ -89,7 +89,7 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
     how |= told(
         secured, "SCRAM-SHA-512", TPP_LEDGER_URL=Databases("sqlite", tmp_path).ledger(), PYTHONPATH=str(ROOT), **wrong
     )
-    code = "from services.cli import main; main()"
+    code = "from services.cli.commands import main; main()"
     running = {
         name: subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *name.split(" ", 1)],

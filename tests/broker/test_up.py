@@ -16,15 +16,15 @@ import pytest
 from brokers import Broker, messages, tpp
 from click.testing import CliRunner
 
-from services.broker import BrokerError
-from services.cli_stream import stream
-from services.local_broker import LocalBroker, jars, java
-from services.up import Part
+from services.cli.stream import stream
+from services.kafka.access import BrokerError
+from services.kafka.local_broker import LocalBroker, jars, java
+from services.stream.up import Part
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 CLUSTERS = ROOT / "examples" / "gpu-clusters.jsonl.gz"
-COMMAND = [sys.executable, "-u", "-c", "from services.cli_stream import stream; stream()", "up"]
+COMMAND = [sys.executable, "-u", "-c", "from services.cli.stream import stream; stream()", "up"]
 START_SECONDS, ANSWER_SECONDS, END_SECONDS = 60, 60, 45
 
 
@@ -181,7 +181,7 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
 
 def test_a_broker_answers_where_one_of_its_addresses_does(broker: Broker) -> None:
     asked = f"answers('127.0.0.1:1, {broker.address}'), answers('127.0.0.1:1,[::1]:1')"
-    code = f"from services.local_broker import answers; print({asked})"
+    code = f"from services.kafka.local_broker import answers; print({asked})"
     told = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert told.stdout == b"True False\n", (
         "the client leaves sockets open where an address is dead: not in this process"

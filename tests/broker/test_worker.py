@@ -20,10 +20,10 @@ from faust.types import TP
 from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
-from schemas.binary import structured
-from services.broker import STRUCTURED
-from services.intake import intake
-from services.worker import Hole, Quiet, Reader
+from schemas.wire.binary import structured
+from services.kafka.access import STRUCTURED
+from services.stream.intake import intake
+from services.stream.worker import Hole, Quiet, Reader
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -172,7 +172,7 @@ def test_an_event_that_the_program_fails_on_is_rejected_and_those_behind_it_are_
     lines = list(shipments(20))
     stream.publish(Message(line, partition=0) for line in lines)
     fails = """
-from services.handlers import HANDLERS
+from services.engine.handlers import HANDLERS
 requested = HANDLERS["tpp.shipment.requested.v1"]
 def planted(turn, event, out):
     if event.id == "load-7":
@@ -253,7 +253,7 @@ def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stream.publish(Message(line, partition=0) for line in shipments(5))
     stands = """
 import services.health, services.worker as worker, asyncio
-services.health.Health.__init__.__defaults__ = (3.0,)
+services.telemetry.health.Health.__init__.__defaults__ = (3.0,)
 async def stands(self, messages):
     await asyncio.sleep(600)
 worker.Reader._take = stands

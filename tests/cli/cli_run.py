@@ -9,7 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from services.cli import main
+from services.cli.commands import main
 
 TPP = Path(sys.executable).with_name("tpp")
 Done = subprocess.CompletedProcess[bytes]

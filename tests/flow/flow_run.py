@@ -3,10 +3,10 @@
 from typing import Any, Self
 
 import rulebook
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.read import balances
-from ledger.store import Store
-from services.engine import Engine
+from ledger.queries.balances import balances
+from services.engine.engine import Engine
 
 NOW = 1_748_856_600_000_000
 """A reading of the clock in June 2025, in microseconds."""

@@ -11,8 +11,8 @@ from flow_answers import DECISIONS, expected, kind, told
 from flow_events import event
 from flow_run import Run
 
-from schemas.decisions import ANSWER_TYPES
-from services.engine import Record
+from schemas.models.outgoing import ANSWER_TYPES
+from services.engine.engine import Record
 
 HERE = Path(__file__).parent
 FLOWS = sorted(HERE.glob("*/*.toml"))

@@ -7,7 +7,7 @@ import pytest
 from flow_events import event
 from flow_run import Run
 
-from services.engine import Record
+from services.engine.engine import Record
 
 USUAL: dict[str, Any] = {"id": "SHP-1", "claim": "LPP", "papers": ["lpp 2025-01-20", "lpp 2026-01-02"]}
 OF = {"shipment_id": "SHP-1"}

@@ -8,7 +8,7 @@ import orjson
 from flow_events import event
 from flow_run import Run
 
-from services.engine import Record
+from services.engine.engine import Record
 
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"]}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from schemas.events import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
 from schemas.plan import Case, Facts, Hit, License, Veu
 
 ITEM = {

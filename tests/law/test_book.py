@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from rulebook import load
-from rulebook.law import try_all
-from rulebook.names import keys
+from rulebook.law.provisions import try_all
+from rulebook.parties.names import keys
 from schemas.plan import Share
 
 from . import build

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from rulebook import Book, load
-from rulebook.classify import declared_level
-from rulebook.law import FIRST_DAY, Provision, all_provisions
-from rulebook.screen import Screening
+from rulebook.law.provisions import FIRST_DAY, Provision, all_provisions
+from rulebook.screening.book import Screening
+from rulebook.screening.classification import declared_level
 from rulebook.sections import s748_15, s750_7
 from rulebook.sections import s774_3a090 as ccl
 from schemas.plan import Case, Debit, Option, Result, Share

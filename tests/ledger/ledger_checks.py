@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from ledger.read import Moment, balances
-from ledger.store import Store
+from ledger.database.store import Store
+from ledger.queries.balances import Moment, balances
 
 PARTS = ("pending", "posted", "attested", "credits")
 ENTRIES = text(

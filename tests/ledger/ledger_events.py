@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.store import Store
 from rulebook import load
-from services.engine import Engine, Record
+from services.engine.engine import Engine, Record
 
 START = datetime(2025, 6, 2, 9, 0, tzinfo=UTC)
 DAY = "2025-06-16"

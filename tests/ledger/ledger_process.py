@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledger_events import engine, records
 
-from ledger.store import Store
+from ledger.database.store import Store
 
 
 def main(url: str, file: str, size: int) -> None:

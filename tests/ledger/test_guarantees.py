@@ -12,13 +12,13 @@ from ledger_events import UNIT, Line, answers, engine, records
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ledger.store import Store, retryable
-from ledger.store import ledger_url as as_url
-from schemas.envelope import Event
-from schemas.values import TPP_MAX
-from services import handlers
-from services.out import Out
-from services.turn import Turn
+from ledger.database.store import Store, retryable
+from ledger.database.store import ledger_url as as_url
+from schemas.models.values import TPP_MAX
+from schemas.wire.read import Event
+from services.engine import handlers
+from services.engine.answers import Out
+from services.engine.context import Turn
 
 LPP = "lpp/CON-20/2025"
 RETURNED = "tpp.shipment.cancelled.v1"

@@ -6,7 +6,7 @@ import pytest
 from ledger_checks import check_ledger, now, opened
 from ledger_events import UNIT, Line, answers, engine, records
 
-from ledger.store import Store
+from ledger.database.store import Store
 
 SA, AE = "country/SA/2025-2027", "country/AE/2025-2027"
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ledger.limits import after, limit_value, shortfalls
+from ledger.registers.limits import after, limit_value, shortfalls
+from schemas.models.values import TPP_MAX
 from schemas.plan import Debit, Share
-from schemas.values import TPP_MAX
 
 WHOLE = "uveu/H/total"
 NAMES = ("lpp/A/2025", "nveu/B/AE", "uveu/H/AE", "facility/F")

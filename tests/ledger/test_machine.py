@@ -16,9 +16,9 @@ from ledger_events import PARTIES, Line, engine, request
 from ledger_model import HELD, PENDING, POSTED, Asked, Model, told
 from sqlalchemy import text
 
-from ledger.read import Moment
-from services.engine import Engine, Record
-from services.turn import microseconds
+from ledger.queries.balances import Moment
+from services.engine.context import microseconds
+from services.engine.engine import Engine, Record
 
 PARTIES |= {
     "CON-31": {"name": "Example Hosting Japan", "country": "JP", "headquarters": "JP"},

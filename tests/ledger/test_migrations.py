@@ -16,8 +16,8 @@ from databases import Databases
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from ledger import migrate, tables
-from ledger.store import VERSION, LedgerError, Store
+from ledger.database import migrate, tables
+from ledger.database.store import VERSION, LedgerError, Store
 
 HEAD_ROW = (1, 0, 0, 0, 0, None, None)
 
@@ -143,13 +143,13 @@ def _set_revision(url: str, revision: str) -> None:
     store.close()
 
 
-OPEN = "from ledger.store import Store; s = Store(url); s.open(); print(s.version())"
-MIGRATE = "from ledger.migrate import upgrade; print(upgrade(url)[1])"
+OPEN = "from ledger.database.store import Store; s = Store(url); s.open(); print(s.version())"
+MIGRATE = "from ledger.database.migrate import upgrade; print(upgrade(url)[1])"
 
 
 def _at_once(program: str, url: str, many: int) -> list[tuple[int, str, str]]:
     """The exit code, output and errors of processes that run a program at one moment, all imports done."""
-    program = f"import sys; import ledger.store, ledger.migrate; url = sys.argv[1]; print(flush=True); sys.stdin.readline(); {program}"
+    program = f"import sys; import ledger.database.store, ledger.database.migrate; url = sys.argv[1]; print(flush=True); sys.stdin.readline(); {program}"
     command = [sys.executable, "-c", program, url]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(many)]

@@ -148,7 +148,7 @@ class Screening:
 
     def start(self, url: str) -> "subprocess.Popen[bytes]":
         """Begins a run."""
-        program = [sys.executable, "-c", "from services.cli import main; main()", "screen"]
+        program = [sys.executable, "-c", "from services.cli.commands import main; main()", "screen"]
         command = [*program, "-" if self._piped else str(self._file), "--ledger", url, "--out", str(self.out)]
         with self._file.open("rb") as lines:
             return subprocess.Popen(

@@ -8,7 +8,7 @@ from databases import Databases
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
 from ledger_events import UNIT, Line, engine, records
 
-from services.turn import microseconds
+from services.engine.context import microseconds
 
 HOUR = 3_600_000_000
 

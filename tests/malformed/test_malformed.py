@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.decisions import ANSWER_TYPES
-from schemas.envelope import MAX_ERRORS_SIZE, Event, Rejection, parse
-from schemas.problems import CODES
+from schemas.models.outgoing import ANSWER_TYPES
+from schemas.wire.errors import CODES
+from schemas.wire.read import MAX_ERRORS_SIZE, Event, Rejection, parse
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))["message"]
 PLAIN = Path(__file__).parents[2] / "examples/events/tpp.shipment.dispatched.v1.json"

@@ -12,9 +12,9 @@ import pytest
 from databases import Databases
 
 import rulebook
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.store import Store
-from services.engine import Engine, Record
+from services.engine.engine import Engine, Record
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICKSTART = (ROOT / "examples/quickstart.jsonl").read_bytes().splitlines()

@@ -11,8 +11,8 @@ from proof_audit import Copies, url_of, whole
 from proof_ledger import KEY, STORY, build, opened, sign_all
 from proof_made import Made, Tpp, canonical, leaves_of
 
-from services import verify
-from services.cli import main
+from services.cli.commands import main
+from services.proof import verifier as verify
 
 
 @pytest.fixture

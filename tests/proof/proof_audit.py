@@ -11,9 +11,9 @@ from proof_ledger import (
 )
 from sqlalchemy import Connection, text
 
-from ledger.store import Store
-from services import audit
-from services.findings import Found
+from ledger.database.store import Store
+from services.proof import verification as audit
+from services.proof.findings import Found
 
 NOT_COVERED = {("checkpoint", None), ("alembic_version", None), ("relay", None), ("journal", "position")}
 MEMBERS = ["ok", "records", "entries", "accounts", "snapshots", "checkpoints", "root", "bad", "not_records"]

@@ -12,18 +12,18 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.leaves import seal
-from ledger.notes import SigningKey
-from ledger.proof import cover
-from ledger.store import Store
+from ledger.proof.checkpoints import cover
+from ledger.proof.leaves import seal
+from ledger.proof.notes import SigningKey
 from rulebook import load
-from schemas.binary import structured
 from schemas.periods import period
-from services import audit
-from services.closing import close_period
-from services.engine import Engine, Record
-from services.findings import Found
+from schemas.wire.binary import structured
+from services.engine.engine import Engine, Record
+from services.engine.period_close import close_period
+from services.proof import verification as audit
+from services.proof.findings import Found
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "flow"))
 

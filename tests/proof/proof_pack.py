@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from proof_tree import mth, path, subproof
 
-VERIFIER = Path(__file__).resolve().parents[2] / "services/verify.py"
+VERIFIER = Path(__file__).resolve().parents[2] / "services/proof/verifier.py"
 ORIGIN = "tpp-ledger"
 FILE = b"the statement that CON-1 signed"
 Told = list[tuple[str, dict[str, Any]]]

@@ -22,10 +22,10 @@ from proof_ledger import (
 )
 from sqlalchemy import event, inspect, text
 
-from ledger import tables
-from ledger.migrate import upgrade
+from ledger.database import tables
+from ledger.database.migrate import upgrade
 from rulebook import load
-from services import audit
+from services.proof import verification as audit
 
 
 def test_the_story_has_all_that_a_ledger_may_have(whole_ledger: Path) -> None:

@@ -23,10 +23,11 @@ from proof_ledger import (
 )
 from sqlalchemy import Connection, text
 
-from ledger import tables
-from ledger.store import Store
-from services import audit, replay
-from services.findings import Found
+from ledger.database import tables
+from ledger.database.store import Store
+from services.proof import derived as replay
+from services.proof import verification as audit
+from services.proof.findings import Found
 
 
 @pytest.fixture(scope="module")

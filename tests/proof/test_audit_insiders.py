@@ -17,10 +17,10 @@ from proof_ledger import (
     verified,
 )
 
-from ledger import tables
-from ledger.leaves import leaves
-from ledger.merkle import leaf_hash
-from ledger.notes import NoteError, SigningKey
+from ledger.database import tables
+from ledger.proof.leaves import leaves
+from ledger.proof.merkle import leaf_hash
+from ledger.proof.notes import NoteError, SigningKey
 
 
 def reseal(url: str, first: int) -> None:

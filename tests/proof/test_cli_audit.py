@@ -19,9 +19,9 @@ from proof_ledger import STORY, b64, build, opened
 from proof_tree import root, subproof_of
 from sqlalchemy import text
 
-from ledger.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
-from services import verify
-from services.cli import main
+from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
+from services.cli.commands import main
+from services.proof import verifier as verify
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof_tree import mth, path, subproof
 
-from ledger import merkle
-from services import verify
+from ledger.proof import merkle
+from services.proof import verifier as verify
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("rfc6962.json").read_text("utf-8"))
 LEAVES = [merkle.leaf_hash(bytes.fromhex(one)) for one in VECTORS["leaves"]]

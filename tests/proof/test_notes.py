@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.notes import Checkpoint, NoteError, PublicKey, SigningKey, key_file, open_checkpoint, open_note, sign
+from ledger.proof.notes import Checkpoint, NoteError, PublicKey, SigningKey, key_file, open_checkpoint, open_note, sign
 
 PUBLIC = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 SECRET = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -178,7 +178,7 @@ def test_a_key_file_that_cannot_be_taken_is_one_sentence(tmp_path: Path) -> None
 def test_processes_that_need_a_key_at_once_read_the_same_one(tmp_path: Path) -> None:
     path = tmp_path / "key"
     code = (
-        "import sys; from pathlib import Path; from ledger.notes import key_file; sys.stdin.read();"
+        "import sys; from pathlib import Path; from ledger.proof.notes import key_file; sys.stdin.read();"
         "print({str(key_file(Path(sys.argv[1]), 'tpp-ledger').public) for _ in range(20)})"
     )
     started = [

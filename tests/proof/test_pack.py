@@ -18,9 +18,9 @@ from proof_ledger import FLOWS, KEY, SHA, STORY, b64, build, decided, opened, si
 from proof_made import Made, Tpp, numbers_of
 from sqlalchemy import text
 
-from ledger.notes import sign
-from services import verify as verifier
-from services.cli import main
+from ledger.proof.notes import sign
+from services.cli.commands import main
+from services.proof import verifier
 
 
 @pytest.fixture

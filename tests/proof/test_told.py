@@ -9,12 +9,12 @@ import pytest
 from proof_pack import KEY, Log, good
 from sqlalchemy import select
 
-from ledger import tables
+from ledger.database import tables
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.store import Store
 from rulebook import load
-from services import verify
-from services.engine import Engine, Record
+from services.engine.engine import Engine, Record
+from services.proof import verifier as verify
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples/quickstart.jsonl"
 REVIEWERS = {"reason": "count", "reviewer": "one", "second_reviewer": "two", "reference": "J-1"}

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof_pack import FILE, KEY, VERIFIER, Key, Pack, good, story
 
-from services import verify
+from services.proof import verifier as verify
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("rfc8032.json").read_text("utf-8"))
 SHOWN = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from proof_pack import CHOSEN, KEY, LPP, PAPER, Key, Log, Pack, good, story
 
-from services import verify
+from services.proof import verifier as verify
 
 GOOD = good()
 

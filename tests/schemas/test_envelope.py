@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from schema_samples import EXAMPLES
 
-from schemas import strict
-from schemas.envelope import Event, Rejection, parse, rejection_id, same_content
-from schemas.events import ClockTicked, Party, Requested
+from schemas.models.incoming import ClockTicked, Party, Requested
+from schemas.wire import strict_json as strict
+from schemas.wire.read import Event, Rejection, parse, rejection_id, same_content
 
 REQUEST = json.loads(EXAMPLES["tpp.shipment.requested.v1"])
 TICK = json.loads(EXAMPLES["tpp.clock.ticked.v1"])

@@ -9,10 +9,10 @@ import pytest
 from schema_samples import message_validator, validator
 
 import rulebook
+from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.store import Store
-from schemas.envelope import Rejection, parse
-from services.engine import Engine, Record
+from schemas.wire.read import Rejection, parse
+from services.engine.engine import Engine, Record
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = ("quickstart.jsonl", "gpu-clusters.jsonl.gz")

@@ -9,9 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from schema_samples import ROOT, asyncapi, message_validator, validator
 
-from schemas import decisions, problems, publish
-from schemas.decisions import ANSWER_TYPES
-from schemas.events import EVENT_TYPES, FACT_EVENTS, SHIPMENT_EVENTS
+from schemas import generate as publish
+from schemas.models import outgoing as decisions
+from schemas.models.incoming import EVENT_TYPES, FACT_EVENTS, SHIPMENT_EVENTS
+from schemas.models.outgoing import ANSWER_TYPES
+from schemas.wire import errors as problems
 
 DECISION: dict[str, Any] = {
     "decision_id": "d-1", "shipment_id": "SHP-0001", "causation": {"source": "//wms.example", "id": "evt-0001"},

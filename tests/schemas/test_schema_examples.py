@@ -5,8 +5,8 @@ import json
 import pytest
 from schema_samples import EXAMPLES, message_validator, validator
 
-from schemas.envelope import Event, parse
-from schemas.events import EVENT_TYPES
+from schemas.models.incoming import EVENT_TYPES
+from schemas.wire.read import Event, parse
 
 CONTRACT = """{"specversion":"1.0","id":"evt-0001","source":"//wms.example","type":"tpp.shipment.requested.v1",
  "subject":"SHP-0001","time":"2025-06-02T09:30:00Z","datacontenttype":"application/json",

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schema_samples import EXAMPLES, message_validator, validator
 
-from schemas import strict
-from schemas.envelope import Event, Rejection, parse, rejection_id, same_content
-from schemas.problems import CODES
+from schemas.wire import strict_json as strict
+from schemas.wire.errors import CODES
+from schemas.wire.read import Event, Rejection, parse, rejection_id, same_content
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCALARS = (

@@ -1,0 +1,33 @@
+"""Brings the tables of an older ledger to this version, with Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from ledger.database.store import LedgerError, Store
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
+    """The revision before and after; a ledger that is not there is made.
+
+    Raises LedgerError where the database cannot be reached, or its tables are of a later program.
+    """
+    store = Store(url)
+    try:
+        before = store.version() if store.exists() else None
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with store.begin() as connection:
+            store.lock_schema(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+        after = store.version()
+    except CommandError as error:
+        raise LedgerError(f"the ledger's tables are of a revision that this program does not know: {error}") from error
+    finally:
+        store.close()
+    return before, after or ""

@@ -1,0 +1,1 @@
+"""The Merkle tree over the journal, its checkpoints and signed notes."""

@@ -1,0 +1,123 @@
+"""Checkpoints over the journal's tree, and records with their proofs (contract, section 9)."""
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select
+
+from ledger.database import tables
+from ledger.database.store import LedgerCorrupt, Store
+from ledger.proof.leaves import hashes, leaves, seal
+from ledger.proof.merkle import Read, consistency_proof, inclusion_proof, levels, reader, root
+from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, sign
+
+_NEAR = 50
+"""Records that stand so near to each other are read in one go."""
+
+
+def checkpoints(connection: Connection) -> list[tuple[int, str, str]]:
+    """Every checkpoint, smallest first: its size, the public key that it is signed with, its signed note."""
+    return [(row.n, row.key, row.note) for row in connection.execute(select(tables.checkpoint).order_by("n", "key"))]
+
+
+def keys(connection: Connection) -> list[PublicKey]:
+    """The public keys that checkpoints are signed with, the newest first."""
+    found = dict.fromkeys(key for _, key, _ in reversed(checkpoints(connection)))
+    return [PublicKey.parse(key) for key in found]
+
+
+def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
+    """The newest checkpoint of this key, signed anew where it does not cover the first so many records, or all."""
+    with store.read() as connection:
+        last = int(connection.execute(select(tables.head.c.n)).scalar_one())
+        mine = [(n, note) for n, signer, note in checkpoints(connection) if signer == str(key.public)]
+    if mine and mine[-1][0] >= (last if records is None else records):
+        return mine[-1][1].encode()
+    size = seal(store)
+    with store.read() as connection:
+        checkpoint = Checkpoint(key.public.name, size, root(tree(connection, size), size))
+    note = sign(checkpoint.text, key)
+    with store.begin() as connection:
+        store.lock_leaves(connection)
+        this = (tables.checkpoint.c.n == size, tables.checkpoint.c.key == str(key.public))
+        if connection.execute(select(tables.checkpoint.c.n).where(*this)).scalar() is None:
+            store.insert(connection, tables.checkpoint, [(size, str(key.public), note.decode())])
+    return note
+
+
+def tree(connection: Connection, size: int) -> Read:
+    """The hashes of the complete subtrees over the first `size` leaves; raises LedgerCorrupt where one is missing."""
+    found = hashes(connection, size)
+    if len(found) != size:
+        raise LedgerCorrupt(f"of the first {size} records {len(found)} have their leaf; see `tpp audit verify`")
+    return reader(levels(found))
+
+
+def of_shipment(connection: Connection, shipment: str, size: int) -> list[int]:
+    """The records of a shipment among the first `size`: its own, and those that decided it."""
+    found: set[int] = set()
+    for table in (tables.journal, tables.mention):
+        query = select(table.c.n).where(table.c.shipment_id == shipment, table.c.n <= size)
+        found.update(connection.execute(query).scalars())
+    return sorted(found)
+
+
+def booked_in(connection: Connection, first: str, last: str, size: int) -> list[str]:
+    """The shipments with an entry booked between two days, both included, among the first `size` records."""
+    e = tables.entry
+    query = select(e.c.shipment_id).where(
+        e.c.booked >= first, e.c.booked <= last, e.c.n <= size, e.c.shipment_id.is_not(None)
+    )
+    return sorted(connection.execute(query.distinct()).scalars())
+
+
+def closure(connection: Connection, store: Store, records: Iterable[int]) -> list[int]:
+    """Records with all that they rest on, and the earlier ones of their shipments, in order."""
+    found: set[int] = set()
+    new = set(records)
+    while new:
+        found |= new
+        named: set[int] = set()
+        for _, leaf in _leaves_of(connection, store, sorted(new)):
+            told = orjson.loads(leaf)
+            named.update(told["rests_on"], [told["previous"]] if told["previous"] else [])
+        new = named - found
+    return sorted(found)
+
+
+def proven(
+    connection: Connection, store: Store, records: Sequence[int], read: Read, size: int
+) -> Iterator[dict[str, Any]]:
+    """Records with their leaves, their inclusion proofs in the tree of `size` leaves, their bytes and answers."""
+    for row, leaf in _leaves_of(connection, store, records):
+        yield {
+            "leaf": orjson.loads(leaf),
+            "proof": [_base64(one) for one in inclusion_proof(read, row.n - 1, size)],
+            "event": _base64(row.event),
+            "answers": [_base64(line.encode()) for line in row.answers.split("\n")],
+        }
+
+
+def consistency(read: Read, old: Checkpoint, new: Checkpoint) -> list[str] | None:
+    """The proof that one checkpoint is a prefix of another, in base64; None where it is not."""
+    if old.size > new.size or root(read, old.size) != old.root or root(read, new.size) != new.root:
+        return None
+    return [_base64(one) for one in consistency_proof(read, old.size, new.size)]
+
+
+def _leaves_of(connection: Connection, store: Store, records: Sequence[int]) -> Iterator[tuple[Any, bytes]]:
+    wanted = set(records)
+    start = 0
+    for index, n in enumerate(records):
+        if index + 1 < len(records) and records[index + 1] - n <= _NEAR:
+            continue
+        for row, leaf in leaves(connection, store, records[start] - 1, n):
+            if row.n in wanted:
+                yield row, leaf
+        start = index + 1
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -1,0 +1,1 @@
+"""What a transaction changes, each register its own rows."""

@@ -1,0 +1,1 @@
+"""Gates that a house adds to the law."""

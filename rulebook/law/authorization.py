@@ -1,0 +1,117 @@
+"""What every authorization is made of: covered lines, debits, duties and the papers that it asks for."""
+
+import calendar
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+
+from rulebook.law.provisions import Law, Verdict, all_open, met, not_met
+from rulebook.law.shipment import Shipment
+from schemas.plan import Debit, Finding, Line, Obligation, Option
+
+_SHOWN = 5
+_MISSING = "certification.missing"
+_EXPIRED = "certification.expired"
+
+
+def plan(
+    shipment: Shipment,
+    kind: str,
+    findings: tuple[Finding, ...],
+    own: tuple[Debit, ...] = (),
+    duties: Callable[[], tuple[Obligation, ...]] = tuple,
+    reference: str | None = None,
+    apply_to: str | None = None,
+) -> Option:
+    """An option that covers the lines in need; its own debits first, then those that any authorization brings.
+
+    A debit of nothing is left out. Where the findings are not all open, neither debits nor duties are planned, and
+    `duties` is not called.
+    """
+    lines = shipment.covered_by(kind)
+    if not all_open(findings):
+        return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
+    debits = tuple([debit for debit in own if debit.amount])
+    if shipment.base:
+        taken = {debit.account for debit in own}
+        debits += tuple(debit for debit in shipment.base if debit.floor or debit.account not in taken)
+    return Option(kind, findings, lines, debits, duties(), reference, apply_to)
+
+
+def duty(
+    shipment: Shipment,
+    law: Law,
+    kind: str,
+    due: date,
+    party: str | None = None,
+    reaches: tuple[str, int] | None = None,
+    exactly: bool = False,
+) -> Obligation:
+    """An obligation as the book's notices describe it."""
+    template = law.worked_out.get(("notice", kind))
+    if template is None:
+        notice = law.period.notices[kind]
+        template = notice["citation"], {name: notice[name] for name in ("what", "to", "subject") if name in notice}
+        law.remember(("notice", kind), template)
+    citation, contents = template
+    return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly)
+
+
+def record_retention(shipment: Shipment, law: Law) -> Obligation:
+    """Records of AIA, ACM and LPP are kept five years from the export (762.2(b)(58)-(60), 762.6)."""
+    months = 12 * law.amount("record_retention_years")
+    return duty(shipment, law, "record_retention", months_after(shipment.day, months))
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day so many months later; the last of that month where it has no such day.
+
+    >>> months_after(date(2025, 8, 31), 6)
+    datetime.date(2026, 2, 28)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def statement(
+    shipment: Shipment, kind: str, parties: Iterable[str], name: str, days_before: int = 0, this_year: bool = False
+) -> Verdict:
+    """Whether a statement of `kind` by one of these parties is in force on the export date.
+
+    `days_before`: how old it must be at the least. `this_year`: whether it speaks of its own calendar year only.
+    """
+    day = shipment.day
+    latest = day - timedelta(days=days_before) if days_before else day
+    ids = tuple(parties)
+    found = shipment.certifications(kind, ids)
+    valid = [
+        one
+        for one in found
+        if one.date <= latest
+        and (one.valid_until is None or one.valid_until >= day)
+        and (not this_year or one.date.year == day.year)
+    ]
+    if valid:
+        best = valid[0] if len(valid) == 1 else max(valid, key=lambda one: one.date)
+        return met(f"{kind} {best.reference} of {name}, dated {best.date}")
+    facts = {"kind": kind, "party": ids[0], "needed_by": latest.isoformat()}
+    start = f"the {kind} of {name}"
+    if not found:
+        return not_met(f"no {kind} of {name} is on file; one dated {latest} or earlier is needed", facts, _MISSING)
+    old_enough = [one for one in found if one.date <= latest]
+    if not old_enough:
+        first = min(one.date for one in found)
+        leaves = first + timedelta(days=days_before)
+        detail = f"{start} is dated {first}, later than {latest}; the shipment may leave from {leaves}"
+        return not_met(detail, facts | {"possible_from": leaves.isoformat()}, _MISSING)
+    newest = max(old_enough, key=lambda one: one.date)
+    if newest.valid_until is not None and newest.valid_until < day:
+        return not_met(f"{start} was valid until {newest.valid_until}, not on {day}", facts, _EXPIRED)
+    detail = f"{start} is dated {newest.date} and speaks of {newest.date.year}, not of {day.year}"
+    return not_met(detail, facts, _EXPIRED)
+
+
+def named(lines: Iterable[Line]) -> str:
+    """Lines with their ECCNs, as findings name them: `line 1 (3A090.a)`."""
+    each = [f"line {line.line} ({line.eccn})" for line in lines]
+    more = len(each) - _SHOWN
+    return ", ".join(each) if more <= 0 else f"{', '.join(each[:_SHOWN])} and {more} more"

@@ -1,0 +1,247 @@
+"""The law as of a day, and the provisions that are tried under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from schemas.plan import Finding, Result
+
+if TYPE_CHECKING:
+    from rulebook.law.shipment import Shipment
+
+FIRST_DAY = date(2025, 1, 13)
+_NO_FACTS: Mapping[str, Any] = {}
+_MOST_KEPT = 256
+_NOT_OPEN = (Result.NOT_MET, Result.UNKNOWN)
+
+
+class Verdict(NamedTuple):
+    """What one provision gave; `code` where the reason is another than the provision's own."""
+
+    result: Result
+    detail: str
+    facts: Mapping[str, Any] = _NO_FACTS
+    code: str = ""
+
+
+_tuple = tuple.__new__
+
+
+def met(detail: str) -> Verdict:
+    """The condition is met."""
+    return _tuple(Verdict, (Result.MET, detail, _NO_FACTS, ""))
+
+
+def not_met(detail: str, facts: Mapping[str, Any] = _NO_FACTS, code: str = "") -> Verdict:
+    """The condition is not met."""
+    return _tuple(Verdict, (Result.NOT_MET, detail, facts, code))
+
+
+def not_applicable(detail: str, facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
+    """The provision does not concern the shipment."""
+    return _tuple(Verdict, (Result.NOT_APPLICABLE, detail, facts, ""))
+
+
+def unknown(detail: str, missing: str, code: str = "") -> Verdict:
+    """A fact is missing; `missing` is the field of the request that would give it."""
+    return Verdict(Result.UNKNOWN, detail, {"missing": missing}, code)
+
+
+Tried = Verdict | Sequence[Verdict] | None
+
+
+class Provision:
+    """One paragraph of the law, as tried from `since` on.
+
+    `row` names the row of the decision guide that it is; `code` is the reason code of a failure. `kind`: `condition`,
+    `class` (classifies a line), `gate`, `quota` (gives the debit that the ledger tests) or `policy` (of review).
+    """
+
+    __slots__ = ("citation", "code", "doc", "kept", "kind", "row", "since", "test")
+
+    def __init__(self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any]) -> None:
+        self.citation = citation
+        self.row = row
+        self.code = code
+        self.since = since
+        self.kind = kind
+        self.test = test
+        self.doc = test.__doc__ or ""
+        self.kept: dict[str, Finding] = {}
+
+    def finding(self, verdict: Verdict) -> Finding:
+        """A verdict as a finding of this provision; equal findings without facts are one object."""
+        result, detail, facts, code = verdict
+        kept = self.kept.get(detail)
+        if kept is not None and kept.result is result and facts is _NO_FACTS and not code:
+            return kept
+        made = Finding(self.citation, result, detail, facts, (code or self.code) if result in _NOT_OPEN else "")
+        if facts is _NO_FACTS and not code:
+            if len(self.kept) >= _MOST_KEPT:
+                self.kept.clear()
+            self.kept[detail] = made
+        return made
+
+    def __repr__(self) -> str:
+        return f"Provision({self.row}: {self.citation})"
+
+
+_REGISTRY: dict[tuple[str, str], list[Provision]] = {}
+
+
+def provision(
+    citation: str, *, row: str, code: str = "authorization.ineligible", since: date = FIRST_DAY, kind: str = "condition"
+) -> Callable[[Callable[..., Any]], Provision]:
+    """Registers a function as the paragraph `citation`, in force from `since` until a later one of the same row.
+
+    The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said.
+    """
+
+    def register(test: Callable[..., Any]) -> Provision:
+        one = Provision(citation, row, code, since, kind, test)
+        versions = _REGISTRY.setdefault((test.__module__, row), [])
+        versions.append(one)
+        versions.sort(key=lambda p: p.since)
+        return one
+
+    return register
+
+
+def all_provisions() -> list[Provision]:
+    """Every provision of the sections that have been imported, by row and date."""
+    return [one for versions in _REGISTRY.values() for one in versions]
+
+
+def in_force(provisions: Iterable[Provision], day: date) -> tuple[Provision, ...]:
+    """Of each row the version in force on a day; none of a row that begins later."""
+    found: list[Provision] = []
+    for one in provisions:
+        versions = [p for p in _REGISTRY[one.test.__module__, one.row] if p.since <= day]
+        if versions and versions[-1] not in found:
+            found.append(versions[-1])
+    return tuple(found)
+
+
+@dataclass(eq=False, slots=True)
+class Period:
+    """The values that hold from `first` on until the next change, and what was worked out from them."""
+
+    first: date
+    amounts: Mapping[str, int | None]
+    decimals: Mapping[str, Decimal]
+    groups: Mapping[str, frozenset[str]]
+    eccns: Mapping[str, tuple[str, ...]]
+    prefixed: frozenset[str]
+    dates: Mapping[str, date]
+    notices: Mapping[str, Mapping[str, Any]]
+    yearly: Mapping[str, tuple[str, ...]]
+    switches: Mapping[str, bool]
+    chips: Sequence[Mapping[str, Any]]
+    designers: tuple[str, ...]
+    worked_out: dict[Any, Any] = field(default_factory=dict)
+
+
+class Law:
+    """The values of one book in force on one day; `of_the_day` are the findings that depend on the day alone."""
+
+    __slots__ = ("day", "of_the_day", "period", "worked_out")
+
+    def __init__(self, day: date, period: Period) -> None:
+        self.day = day
+        self.of_the_day: tuple[Finding, ...] | None = None
+        self.period = period
+        self.worked_out = period.worked_out
+
+    def amount(self, name: str) -> int:
+        """A figure in the unit that the book gives; LookupError where none is printed for the day."""
+        value = self.period.amounts[name]
+        if value is None:
+            raise LookupError(f"no {name} is printed for {self.day}")
+        return value
+
+    def printed(self, name: str) -> int | None:
+        """A figure, or None where none is printed for the day."""
+        return self.period.amounts[name]
+
+    def decimal(self, name: str) -> Decimal:
+        """A figure that is no integer, exactly as printed."""
+        return self.period.decimals[name]
+
+    def members(self, group: str) -> frozenset[str]:
+        """The countries of a group, written or derived."""
+        return self.period.groups[group]
+
+    def eccns(self, name: str) -> tuple[str, ...]:
+        """The entries of a list of ECCNs, in the book's order."""
+        return self.period.eccns[name]
+
+    def lists(self, name: str, eccn: str) -> bool:
+        """Whether a list of ECCNs has this one; lists of headings have every sub-paragraph of theirs."""
+        key = (name, eccn)
+        known = self.worked_out.get(key)
+        if known is None:
+            entries = self.period.eccns[name]
+            known = eccn in entries
+            if not known and name in self.period.prefixed:
+                known = any(eccn.startswith(f"{entry}.") for entry in entries)
+            self.remember(key, known)
+        return bool(known)
+
+    def date_of(self, name: str) -> date:
+        """A dated turn of the rule, such as `effective` or `compliance`."""
+        return self.period.dates[name]
+
+    def switch(self, name: str) -> bool:
+        """Whether a reading that differs from the default was chosen."""
+        return self.period.switches[name]
+
+    def remember(self, key: Any, value: Any) -> None:
+        """Keeps what was worked out from the values of this period; the oldest is let go when there is much."""
+        if len(self.worked_out) > 5_000:
+            self.worked_out.clear()
+        self.worked_out[key] = value
+
+    def tried(self, provisions: tuple[Provision, ...]) -> tuple[Provision, ...]:
+        """Of each of these rows the version in force."""
+        known: tuple[Provision, ...] | None = self.worked_out.get(provisions)
+        if known is None:
+            known = in_force(provisions, self.period.first)
+            self.remember(provisions, known)
+        return known
+
+
+def try_all(shipment: Shipment, law: Law, provisions: tuple[Provision, ...]) -> tuple[Finding, ...]:
+    """The findings of these provisions, in order, each in its version in force."""
+    findings: list[Finding] = []
+    for one in law.tried(provisions):
+        tried: Tried = one.test(shipment, law)
+        if type(tried) is Verdict:
+            kept = one.kept.get(tried[1])
+            if kept is not None and kept.result is tried[0] and tried[2] is _NO_FACTS and not tried[3]:
+                findings.append(kept)
+            else:
+                findings.append(one.finding(tried))
+        elif tried is not None:
+            findings.extend([one.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
+    return tuple(findings)
+
+
+def all_open(findings: Iterable[Finding]) -> bool:
+    """Whether none stands in the way; of an authorization's findings those that do carry a reason code."""
+    for finding in findings:  # noqa: SIM110
+        if finding.code:
+            return False
+    return True
+
+
+def in_words(number: int) -> str:
+    """An amount of TPP as findings write it.
+
+    >>> in_words(126592)
+    '126,592 TPP'
+    """
+    return f"{number:,} TPP"

@@ -1,0 +1,1 @@
+"""The order in which a book is applied to a case."""

@@ -1,0 +1,1 @@
+"""The values, parts and events of the wire, as pydantic models."""

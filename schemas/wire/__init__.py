@@ -1,0 +1,1 @@
+"""Bytes to an event, or to a rejection with every error and its pointer."""

@@ -1,0 +1,171 @@
+"""What must hold between the members of an event's data, told from the data as written.
+
+These run beside the models, not after them, so that one wrong member hides none of them. Each looks only at members
+that have the right type; about the others the model has spoken.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from schemas import accounts
+from schemas.models import incoming as events
+from schemas.models.values import DAY, IDENTIFIER, TPP_MAX
+from schemas.wire.errors import Error, shown
+
+Check = Callable[[dict[str, Any]], list[Error]]
+LAST_EXPORT = "9900-01-01"
+_DAY = re.compile(DAY)
+_IDENTIFIER = re.compile(IDENTIFIER.removesuffix("$") + r"\Z")
+_BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
+
+
+def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
+    """The party of a certification is an identifier, except that a designer is named as items name it."""
+    party = data.get("party")
+    if (
+        not isinstance(party, str)
+        or not party
+        or _IDENTIFIER.match(party)
+        or data.get("kind") == "authorized_ic_designer"
+    ):
+        return []
+    return [Error(f"{base}/party", "identifier.invalid", f"{_BAD_PARTY}, not {shown(party)}")]
+
+
+def _shipment(data: dict[str, Any]) -> list[Error]:
+    """Line numbers occur once; no product of quantity and TPP, and no sum of them, is beyond 2^53−1."""
+    errors = _dated(data)
+    total, lines = 0, set()
+    items = data.get("items")
+    for index, item in enumerate(items if type(items) is list else ()):
+        if type(item) is not dict:
+            continue
+        line, quantity, tpp = item.get("line"), item.get("quantity"), item.get("tpp")
+        if type(line) is int:
+            if line in lines:
+                errors.append(_doubled(index, line))
+            lines.add(line)
+        if type(quantity) is int and type(tpp) is int and 0 < quantity <= TPP_MAX and 0 < tpp <= TPP_MAX:
+            product = quantity * tpp
+            if product > TPP_MAX:
+                sentence = f"{quantity:,} × {tpp:,} = {product:,} TPP are more than {TPP_MAX:,}"
+                errors.append(Error(f"/data/items/{index}", "amount.overflow", sentence))
+            else:
+                total += product
+    if total > TPP_MAX:
+        sentence = f"the lines together have {total:,} TPP, more than {TPP_MAX:,}"
+        errors.append(Error("/data/items", "amount.overflow", sentence))
+    certifications = data.get("certifications")
+    if type(certifications) is list:
+        for index, certification in enumerate(certifications):
+            if type(certification) is dict:
+                errors += _certified(certification, f"/data/certifications/{index}")
+    return errors
+
+
+def _dated(data: dict[str, Any]) -> list[Error]:
+    """A day of export leaves room in the calendar for what is owed years after it."""
+    day = data.get("export_date")
+    if isinstance(day, str) and _DAY.match(day) and day >= LAST_EXPORT:
+        return [Error("/data/export_date", "date.invalid", f"must be before {LAST_EXPORT}, not {day}")]
+    return []
+
+
+def _returned(data: dict[str, Any]) -> list[Error]:
+    """Line numbers occur once."""
+    items = data.get("items")
+    errors, lines = [], set()
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        line = item.get("line") if isinstance(item, dict) else None
+        if type(line) is int:
+            if line in lines:
+                errors.append(_doubled(index, line))
+            lines.add(line)
+    return errors
+
+
+def _doubled(index: int, line: int) -> Error:
+    return Error(f"/data/items/{index}/line", "line.duplicate", f"the line number {shown(line)} occurs twice or more")
+
+
+def _two_reviewers(data: dict[str, Any]) -> list[Error]:
+    """The second reviewer is another person; case and outer spaces make none."""
+    first, second = data.get("reviewer"), data.get("second_reviewer")
+    if (
+        isinstance(first, str)
+        and isinstance(second, str)
+        and first
+        and first.strip().casefold() == second.strip().casefold()
+    ):
+        return [
+            Error("/data/second_reviewer", "reviewer.same", f"must be another person than the reviewer, {shown(first)}")
+        ]
+    return []
+
+
+def _national(data: dict[str, Any]) -> list[Error]:
+    """A national authorization names its country, a universal one none."""
+    program, named = data.get("program"), "country" in data
+    if program == "national" and not named:
+        return [Error("/data/country", "country.missing", "is required of a national authorization")]
+    if program == "universal" and named:
+        return [Error("/data/country", "country.refused", "must be left out of a universal authorization")]
+    return []
+
+
+def _license(data: dict[str, Any]) -> list[Error]:
+    """A licence does not end before it begins."""
+    start, end = data.get("valid_from"), data.get("valid_until")
+    if isinstance(start, str) and isinstance(end, str) and _DAY.match(start) and _DAY.match(end) and end < start:
+        return [Error("/data/valid_until", "date.order", f"must not be before valid_from: {end} is before {start}")]
+    return []
+
+
+def _merged(data: dict[str, Any]) -> list[Error]:
+    """A party is not merged with itself."""
+    absorbed = data.get("absorbed")
+    if isinstance(absorbed, str) and absorbed and absorbed == data.get("survivor"):
+        return [Error("/data/absorbed", "party.same", f"must be another party than the survivor, {shown(absorbed)}")]
+    return []
+
+
+def _thresholds(data: dict[str, Any]) -> list[Error]:
+    """Thresholds are of an account, or of a pattern with `*`."""
+    path = data.get("account")
+    if isinstance(path, str) and path and "*" not in path and accounts.read(path) is None:
+        sentence = "must be the path of an account that holds entries, or a pattern with *"
+        return [Error("/data/account", "account.invalid", sentence)]
+    return []
+
+
+def _one_of(*names: str) -> Check:
+    """Exactly one of these members is there."""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+
+    def check(data: dict[str, Any]) -> list[Error]:
+        given = [name for name in names if name in data]
+        if len(given) == 1:
+            return []
+        found = f"{', '.join(given)} are given" if given else "none is given"
+        return [Error("/data", "one_of", f"needs exactly one of {listed}; {found}")]
+
+    return check
+
+
+CHECKS: dict[type[events.Model], Check] = {
+    events.Requested: _shipment,
+    events.Certification: _certified,
+    events.Dispatched: _dated,
+    events.Returned: _returned,
+    events.ReviewDecided: _two_reviewers,
+    events.AdjustmentMade: _two_reviewers,
+    events.RecheckRequested: _one_of("shipment_id", "account", "all"),
+    events.ObligationMet: _one_of("shipment_id", "party"),
+    events.VeuAuthorized: _national,
+    events.VeuRevoked: _national,
+    events.LicenseIssued: _license,
+    events.PartyMerged: _merged,
+    events.ThresholdSet: _thresholds,
+}
+"""The check that goes with a model, where there is one."""

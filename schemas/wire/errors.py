@@ -1,0 +1,257 @@
+"""What can be wrong with a message: the error codes, and how a failed validation is told in plain sentences."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.models import values
+
+CODES: dict[str, tuple[str, str]] = {
+    "account.invalid": ("not the path of an account that holds entries", "write it as in the chart of accounts"),
+    "account.not_creditable": ("attrition is credited on country, nveu and uveu accounts only", "name such an account"),
+    "amount.overflow": ("an integer, a product or a sum is beyond 2^53−1", "correct the figure or split the shipment"),
+    "balance.negative": ("a credit larger than the account's balance", "correct the figure, or attest the base first"),
+    "country.missing": ("a national authorization without a country", "add `country`"),
+    "country.refused": ("a universal authorization with a country", "leave `country` out"),
+    "country.unknown": ("not an assigned ISO 3166-1 alpha-2 code", "use the code, such as `IN`"),
+    "data.base64": ("the event carries `data_base64`", "send `data` as a JSON object"),
+    "datacontenttype.unsupported": ("`datacontenttype` is not `application/json`", "write that, or leave it out"),
+    "dataschema.invalid": ("`dataschema` is not an absolute URI", "correct it or leave it out"),
+    "date.invalid": ("not a day of the calendar", "write `YYYY-MM-DD`"),
+    "date.order": ("an end before its start", "correct one of the two days"),
+    "eccn.invalid": ("not an ECCN", "write it with its sub-paragraph, such as `3A090.a`, or `EAR99`"),
+    "encoding.bom": ("the message starts with a byte order mark", "leave the mark out"),
+    "encoding.invalid": ("the bytes are not UTF-8", "encode the message as UTF-8"),
+    "errors.more": ("there are more errors than a rejection can list", "mend those that are listed and send it again"),
+    "event.conflict": ("`source` and `id` were used before with other content", "give the event an id of its own"),
+    "extension.name": ("an attribute's name is not of lower-case letters and digits", "rename the attribute"),
+    "extension.value": ("an extension attribute is no text, 32-bit integer or boolean", "send it as a text"),
+    "identifier.invalid": ("not an identifier", "use 1 to 128 of `A-Za-z0-9._:-`, the first a letter or digit"),
+    "internal.error": ("the program itself failed on this event, three times", "report it, with the event"),
+    "json.invalid": ("the text is not JSON", "correct it at the place that the message names"),
+    "lei.invalid": ("not a Legal Entity Identifier", "write its 20 characters, or leave it out"),
+    "license.unknown": ("no such licence was issued", "send the licence first"),
+    "line.duplicate": ("a line number twice in one message", "number the lines apart, or add them up"),
+    "line.unknown": ("the shipment has no such line", "correct the line number"),
+    "list.empty": ("a list that needs an entry is empty", "add an entry, or leave an optional list out"),
+    "list.too_long": ("a list of more than 20,000 entries", "split it"),
+    "member.duplicate": ("a member name twice in one object", "keep one of the two"),
+    "member.missing": ("a required attribute or member is not there", "add it"),
+    "member.unknown": ("a member that the contract does not name", "correct its name or leave it out"),
+    "message.empty": ("the message has no bytes", "send an event"),
+    "message.too_large": ("the message is longer than 1 MiB (1,048,576 bytes)", "split the shipment"),
+    "nesting.too_deep": ("objects and lists nested deeper than 32", "send the shape of the contract"),
+    "number.invalid": ("not a decimal number of 0 or more, below 1e400", "correct the figure"),
+    "number.not_finite": ("NaN or Infinity", "leave the member out or give its figure"),
+    "number.too_long": ("a number with too many digits or too large an exponent", "correct the figure"),
+    "obligation.unknown": ("nothing of this kind and day is owed", "name it as `tpp obligations` does"),
+    "one_of": ("none or several of members of which exactly one is given", "give one"),
+    "party.same": ("a party merged with itself", "name two parties"),
+    "reviewer.same": ("the second reviewer is the first one", "have another person review it"),
+    "sha256.invalid": ("not a SHA-256 digest", "write its 64 hexadecimal digits in lower case"),
+    "source.invalid": ("not a URI-reference of RFC 3986", "write one, such as `//wms.example`"),
+    "specversion.unsupported": ("`specversion` is not `1.0`", "write a CloudEvents 1.0 event"),
+    "text.control": ("a control character in an attribute", "leave it out"),
+    "text.empty": ("an empty text", "fill it in, or leave an optional member out"),
+    "text.invalid": ("a text with half of a surrogate pair, or with the character NUL", "encode the text anew"),
+    "text.too_long": ("a text longer than is allowed", "shorten it"),
+    "threshold.invalid": ("not a threshold", 'give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP'),
+    "time.invalid": ("not an RFC 3339 time with an offset", "write it as `2025-06-02T09:30:00Z`"),
+    "type.unknown": ("not a type of event that the contract names", "correct the type"),
+    "type.wrong": ("a value of another JSON type, or null", "send the contract's type; leave out what is not known"),
+    "value.too_small": ("a number below the least that is allowed", "correct the figure"),
+    "value.unknown": ("not one of the words that the contract lists", "use one of them"),
+}  # fmt: skip
+"""Each error code of a rejection: what it means, and how to mend it."""
+
+MAX_NAME = 256
+"""The longest member name that a pointer spells out, in characters; of a longer one the object is named."""
+MAX_HINTS = 50
+"""How many errors a message may have for a guess at what a wrong name stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """One thing that is wrong with a message: where (RFC 6901), a code of `CODES`, and a sentence."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+def clean(text: str) -> str:
+    """The text with lone surrogates and NUL spelt out, so that it can be written anywhere."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\u0000")
+
+
+def pointer_to(base: str, *steps: str | int) -> str:
+    """The RFC 6901 pointer that goes on from `base`.
+
+    >>> pointer_to("/data", "items", 0, "a/b~c")
+    '/data/items/0/a~1b~0c'
+    """
+    for step in steps:
+        base += f"/{step}" if isinstance(step, int) else "/" + clean(step).replace("~", "~0").replace("/", "~1")
+    return base
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it: JSON, cut after 60 characters."""
+    if isinstance(value, str):
+        text = json.dumps(value[:61], ensure_ascii=False)
+    elif isinstance(value, bool) or value is None:
+        text = json.dumps(value)
+    else:
+        text = (
+            f"{value:,}"
+            if isinstance(value, int) and abs(value) < 10**60
+            else str(value)
+            if isinstance(value, Decimal)
+            else kind(value)
+        )
+    return clean(text if len(text) <= 62 else text[:60] + "…")
+
+
+def kind(value: Any) -> str:
+    """What sort of JSON value it is, with its article.
+
+    >>> kind("8"), kind(True), kind(Decimal("8.0"))
+    ('a text', 'a boolean', 'a number with a fraction or exponent')
+    """
+    if value is None:
+        return "null"
+    names: tuple[tuple[type, str], ...] = (
+        (bool, "a boolean"), (int, "an integer"), (Decimal, "a number with a fraction or exponent"),
+        (str, "a text"), (dict, "an object"), (list, "a list"),
+    )  # fmt: skip
+    return next((name for of, name in names if isinstance(value, of)), "another value")
+
+
+_EXPECTED = {
+    "string_type": "a text", "int_type": "an integer", "bool_type": "a boolean",
+    "tuple_type": "a list", "list_type": "a list",
+    "model_type": "an object", "model_attributes_type": "an object", "dict_type": "an object",
+}  # fmt: skip
+_PATTERNS = {
+    values.IDENTIFIER: (
+        "identifier.invalid",
+        "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit",
+    ),
+    values.COUNTRY: ("country.unknown", "must be an assigned ISO 3166-1 alpha-2 code"),
+    values.ECCN: ("eccn.invalid", "must be an ECCN with its sub-paragraph, such as 3A090.a, or EAR99"),
+    values.LEI: ("lei.invalid", "must be a Legal Entity Identifier of 20 characters"),
+    values.SHA256: ("sha256.invalid", "must be the 64 hexadecimal digits, in lower case, of a SHA-256 digest"),
+    values.DAY: ("date.invalid", "must be a calendar day, YYYY-MM-DD"),
+    "veu.unknown": ("the holder has no such authorization", "send the authorization first"),
+}
+
+
+def of_validation(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
+    """What a failed validation of `data`, which stands at the pointer `base`, found."""
+    found = []
+    few = failure.error_count() <= MAX_HINTS
+    for detail in failure.errors(include_url=False):
+        if detail["type"] == "string_unicode" or (detail["type"] == "too_short" and detail["input"]):
+            continue  # the strict reading has told the one; in the other pydantic counts only the entries that passed
+        steps, beside = _place(detail["loc"], data)
+        code, message = _explain(detail, _names(model).difference(beside) if few else frozenset())
+        if code == "member.unknown" and len(str(steps[-1])) > MAX_NAME:
+            steps, message = steps[:-1], f"a member name of {len(str(steps[-1])):,} characters is not a member here"
+        found.append(Error(pointer_to(base, *steps), code, message))
+    return found
+
+
+def _place(loc: Iterable[str | int], data: Any) -> tuple[list[str | int], Iterable[str]]:
+    """The steps of pydantic's location that are there in the JSON, and the names beside the last one.
+
+    A single party where a list may stand is validated as a list of one, whose index the JSON does not have.
+    """
+    steps: list[str | int] = []
+    beside: Any = ()
+    for step in loc:
+        if isinstance(data, dict) and isinstance(step, str):
+            steps.append(step)
+            data, beside = data.get(step), data
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            steps.append(step)
+            data = data[step]
+    return steps, beside
+
+
+def _explain(detail: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
+    """The code and the sentence for one of pydantic's errors; `names` are those that a wrong name may stand for."""
+    given, value, limits = detail["type"], detail["input"], detail.get("ctx", {})
+    if "." in given:
+        code, message = given, detail["msg"]
+    elif given in _EXPECTED:
+        code, message = "type.wrong", f"must be {_EXPECTED[given]}, not {kind(value)}"
+    elif given == "string_pattern_mismatch":
+        code, text = _PATTERNS[limits["pattern"]]
+        message = f"{text}, not {shown(value)}"
+    elif given in _SENTENCES:
+        code, message = _SENTENCES[given](value, limits)
+    elif given == "extra_forbidden":
+        code, message = "member.unknown", _unknown(str(detail["loc"][-1]), names)
+    elif given.startswith("date_"):
+        code, message = "date.invalid", f"must be a day of the calendar, which {shown(value)} is not"
+    else:
+        code, message = "type.wrong", f"must be another value than {shown(value)}"
+    return code, message
+
+
+def _above(value: int, limits: dict[str, Any]) -> tuple[str, str]:
+    return "amount.overflow", f"must be {limits['le']:,} (2^53−1) or less, not {shown(value)}"
+
+
+def _below(value: int, limits: dict[str, Any]) -> tuple[str, str]:
+    if limits["ge"] == -values.TPP_MAX:
+        return "amount.overflow", f"must be {limits['ge']:,} or more, not {shown(value)}"
+    return "value.too_small", f"must be {limits['ge']:,} or more, not {shown(value)}"
+
+
+def _literal(value: Any, limits: dict[str, Any]) -> tuple[str, str]:
+    words = limits["expected"].replace("'", "")
+    if not isinstance(value, str):
+        return "type.wrong", f"must be a text, one of {words}, not {kind(value)}"
+    return "value.unknown", f"must be one of {words}, not {shown(value)}"
+
+
+_SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
+    "missing": lambda *_: ("member.missing", "is required"),
+    "less_than_equal": _above,
+    "greater_than_equal": _below,
+    "literal_error": _literal,
+    "string_too_short": lambda *_: ("text.empty", "must not be empty"),
+    "too_short": lambda *_: ("list.empty", "must have an entry or more"),
+}
+
+
+def _unknown(name: str, names: frozenset[str]) -> str:
+    """A sentence about a member that is not known, with the name that may have been meant."""
+    near = get_close_matches(name, sorted(names), n=1, cutoff=0.75) if len(name) <= MAX_NAME else []
+    return f"{shown(name)} is not a member here" + (f"; is {near[0]} meant?" if near else "")
+
+
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """The names of all members of a model, at any depth."""
+    names: set[str] = set()
+    seen: set[Any] = set()
+    todo: list[Any] = [model]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, type) and issubclass(part, BaseModel) and part not in seen:
+            seen.add(part)
+            names.update(part.model_fields)
+            todo.extend(field.annotation for field in part.model_fields.values())
+        todo.extend(getattr(part, "__args__", ()))
+    return frozenset(names)

@@ -1,0 +1,312 @@
+"""Bytes to an Event, or to a Rejection with every error and its JSON pointer (contract, section 1)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from schemas.models.incoming import EVENT_TYPES, Model
+from schemas.models.parts import MAX_ENTRIES
+from schemas.models.values import parse_instant
+from schemas.wire import errors as problems
+from schemas.wire import strict_json as strict
+from schemas.wire.checks import CHECKS
+from schemas.wire.errors import Error, kind, pointer_to, shown
+
+__all__ = ["Error", "Event", "Rejection", "parse", "rejection_id", "same_content"]
+
+ID_LENGTH = 128
+LONGEST = 2_048
+"""The most characters of `source`, `subject` and `dataschema`: `source` and `id` are a key of the database."""
+MAX_ERRORS_SIZE = 262_144
+"""The most characters of a rejection's errors, so that it passes through a broker: as much as `original` may have."""
+
+_REQUIRED = ("specversion", "id", "source", "type", "subject", "time")
+_KNOWN = frozenset((*_REQUIRED, "datacontenttype", "dataschema", "data"))
+_PLAIN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+_ID = re.compile(f"{_PLAIN}{{1,{ID_LENGTH}}}").fullmatch
+_SUBJECT = re.compile(f"{_PLAIN}{{1,{LONGEST}}}").fullmatch
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NAME = re.compile("[a-z0-9]+").fullmatch
+_CHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=@{}]|%[0-9A-Fa-f]{{2}})"
+_PCHAR, _PLAIN_PCHAR, _QUERY = _CHAR.format(":"), _CHAR.format(""), _CHAR.format(":/?")
+_HOST = rf"(?:\[[0-9A-Fa-fv:.\-_~!$&'()*+,;=]+\]|{_PLAIN_PCHAR.replace('@', '')}*)"
+_AUTHORITY = rf"//(?:{_PCHAR.replace('@', '')}*@)?{_HOST}(?::[0-9]*)?(?:/{_PCHAR}*)*"
+_ROOTED = rf"/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*:"
+_TAIL = rf"(?:\?{_QUERY}*)?(?:\#{_QUERY}*)?"
+_URI = re.compile(rf"{_SCHEME}(?:{_AUTHORITY}|{_ROOTED}|(?:{_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
+_RELATIVE = re.compile(rf"(?:{_AUTHORITY}|{_ROOTED}|(?:{_PLAIN_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
+_INT32 = 2**31
+
+
+class _Unset:
+    """Stands for a member that is not there."""
+
+
+_UNSET: Final = _Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A message to rely on. `time` is as written, `happened` the same in UTC; `data` is the model of `type`."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    happened: datetime
+    data: Model
+    raw: bytes
+    extensions: dict[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message that cannot be read: all its errors, sorted by pointer, and what could be read; None what could not."""
+
+    raw: bytes
+    errors: tuple[Error, ...]
+    source: str | None
+    id: str | None
+    time: str | None
+    subject: str | None
+
+
+def parse(raw: bytes) -> Event | Rejection:
+    """The event of a message in structured mode, or all that is wrong with it. Never raises."""
+    message = strict.quick(raw)
+    if type(message) is dict and (event := _event(raw, message, [])):
+        return event
+    message, errors = strict.read(raw)
+    if type(message) is dict:
+        return _event(raw, message, errors) or _rejection(raw, message, errors)
+    if message is not strict.UNREAD:
+        deep = strict.too_deep(raw)
+        errors = [deep] if deep else [*errors, Error("", "type.wrong", f"must be an object, not {kind(message)}")]
+    return Rejection(raw, _bounded(errors), None, None, None, None)
+
+
+def _event(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Event | None:
+    """The event of a JSON object; None, and all errors noted, where it is none."""
+    happened = _attributes(message, errors)
+    extensions = {} if message.keys() <= _KNOWN else _extensions(message, errors)
+    data = _data(message, errors)
+    if errors or happened is None or data is None:
+        return None
+    of = message.__getitem__
+    return Event(of("id"), of("source"), of("type"), of("subject"), of("time"), happened, data, raw, extensions)
+
+
+def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None:
+    """The instant of `time`; notes what is wrong with the attributes of CloudEvents, all but `type` and `data`."""
+    get = message.get
+    if get("specversion") != "1.0":
+        errors += _wrong("specversion", get("specversion"), "specversion.unsupported", 'must be "1.0"')
+    value = get("id")
+    if type(value) is not str or not _ID(value):
+        errors += _wrong("id", value, "text.too_long", f"must have at most {ID_LENGTH} characters")
+    value = get("source")
+    if type(value) is not str or not _is_reference(value):
+        code, sentence = "source.invalid", "must be a URI-reference of RFC 3986, such as //wms.example"
+        if isinstance(value, str) and len(value) > LONGEST:
+            code, sentence = "text.too_long", f"must have at most {LONGEST:,} characters"
+        errors += _wrong("source", value, code, sentence)
+    value = get("subject")
+    if type(value) is not str or not _SUBJECT(value):
+        errors += _wrong("subject", value, "text.too_long", f"must have at most {LONGEST:,} characters")
+    value = get("datacontenttype")
+    if value is not None and value != "application/json":
+        errors += _wrong(
+            "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json", or left out'
+        )
+    value = get("dataschema")
+    if value is not None and not (type(value) is str and len(value) <= LONGEST and _URI.fullmatch(value)):
+        errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI, or left out")
+    value = get("time")
+    try:
+        return parse_instant(value)
+    except PydanticCustomError as error:
+        errors += _wrong("time", value, error.type, error.message())
+    return None
+
+
+def _wrong(name: str, value: Any, code: str, sentence: str) -> Iterator[Error]:
+    """What is wrong with an attribute that should be a text; `code` and `sentence` where it is a plain one."""
+    if value is None:
+        yield Error(f"/{name}", "member.missing", "is required")
+    elif not isinstance(value, str):
+        yield Error(f"/{name}", "type.wrong", f"must be a text, not {kind(value)}")
+    elif not value:
+        yield Error(f"/{name}", "text.empty", "must not be empty")
+    elif _CONTROL.search(value):
+        yield Error(f"/{name}", "text.control", "must not have a control character")
+    else:
+        yield Error(f"/{name}", code, f"{sentence}, not {shown(value)}")
+
+
+@lru_cache(maxsize=1_024)
+def _is_reference(text: str) -> bool:
+    """Whether it is a URI-reference of RFC 3986, not empty and not longer than LONGEST."""
+    return 0 < len(text) <= LONGEST and (_RELATIVE.fullmatch(text) or _URI.fullmatch(text)) is not None
+
+
+def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str | int | bool]:
+    """The extension attributes; one that is null is unset (CloudEvents 1.0, JSON format, section 2.2)."""
+    kept: dict[str, str | int | bool] = {}
+    for name, value in message.items():
+        if name in _KNOWN:
+            continue
+        place = pointer_to("", name) if len(name) <= problems.MAX_NAME else ""
+        if name == "data_base64":
+            errors.append(Error(place, "data.base64", "must be left out: data is a JSON object"))
+        elif not _NAME(name):
+            errors.append(
+                Error(
+                    place,
+                    "extension.name",
+                    f"an attribute's name has lower-case letters and digits only, unlike {shown(name)}",
+                )
+            )
+        elif isinstance(value, str) and _CONTROL.search(value):
+            errors.append(Error(place, "text.control", "must not have a control character"))
+        elif isinstance(value, (str, bool)) or (isinstance(value, int) and -_INT32 <= value < _INT32):
+            kept[name] = value
+        elif value is not None:
+            found = shown(value) if isinstance(value, int) else kind(value)
+            errors.append(
+                Error(place, "extension.value", f"must be a text, an integer of 32 bits or a boolean, not {found}")
+            )
+    return kept
+
+
+def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
+    """The data as the model of the event's type; notes what is wrong with `type` and with `data`."""
+    name = message.get("type")
+    model = EVENT_TYPES.get(name) if type(name) is str else None
+    if model is None:
+        errors += _wrong("type", name, "type.unknown", "must be a type of event that the contract names")
+    data = message.get("data", _UNSET)
+    if type(data) is not dict:
+        missing = Error("/data", "member.missing", "is required")
+        errors.append(
+            missing if data is _UNSET else Error("/data", "type.wrong", f"must be an object, not {kind(data)}")
+        )
+        return None
+    if model is None:
+        return None
+    if check := CHECKS.get(model):
+        errors += check(data)
+    try:
+        return model.__pydantic_validator__.validate_python(data)  # type: ignore[no-any-return]
+    except ValidationError as failure:
+        errors += _data_errors(failure, data, model)
+    return None
+
+
+def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Model]) -> list[Error]:
+    """What is wrong with the members of the data; of a list that is too long only the first entries are told."""
+    errors = []
+    for name, value in data.items():
+        if isinstance(value, list) and len(value) > MAX_ENTRIES:
+            place = pointer_to("/data", name) if len(name) <= problems.MAX_NAME else "/data"
+            errors.append(
+                Error(place, "list.too_long", f"must have at most {MAX_ENTRIES:,} entries, not {len(value):,}")
+            )
+    if errors:
+        data = {name: value[:MAX_ENTRIES] if isinstance(value, list) else value for name, value in data.items()}
+        try:
+            model.__pydantic_validator__.validate_python(data)
+        except ValidationError as shorter:
+            failure = shorter
+        else:
+            return errors
+    return errors + problems.of_validation(failure, data, "/data", model)
+
+
+def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Rejection:
+    """The rejection, with those attributes that stand there once and are as they should be."""
+    if deep := strict.too_deep(raw):
+        return Rejection(raw, (deep,), None, None, None, None)
+    wrong = {error.pointer for error in errors}
+
+    def read(name: str) -> str | None:
+        value = message.get(name)
+        return value if isinstance(value, str) and f"/{name}" not in wrong else None
+
+    return Rejection(raw, _bounded(errors), read("source"), read("id"), read("time"), read("subject"))
+
+
+_SPENT = ("text.invalid", "number.not_finite", "number.too_long")
+
+
+def _bounded(errors: list[Error]) -> tuple[Error, ...]:
+    """The errors by pointer: none twice, of a value that cannot be kept no other, no more than can be sent."""
+    spent = {error.pointer for error in errors if _spends(error)}
+    told = {
+        error for error in errors if error.pointer not in spent or _spends(error) or error.code == "member.duplicate"
+    }
+    kept: list[Error] = []
+    size = 0
+    for error in sorted(told, key=_order):
+        size += len(error.pointer) + len(error.code) + len(error.message)
+        if size > MAX_ERRORS_SIZE:
+            left = len(told) - len(kept)
+            return (Error("", "errors.more", f"there are {left:,} errors more than are listed here"), *kept)
+        kept.append(error)
+    return tuple(kept)
+
+
+def _spends(error: Error) -> bool:
+    """Whether nothing more can be said of the value: it cannot be kept, or is null."""
+    return error.code in _SPENT or error.message.startswith("must not be null")
+
+
+def _order(error: Error) -> tuple[str, str, str]:
+    return error.pointer, error.code, error.message
+
+
+def same_content(a: bytes, b: bytes) -> bool:
+    """Whether two events agree in type, subject, time and data as JSON values.
+
+    Layout, order of members and extension attributes do not count; 19.4 is 19.40, but 1 is neither true nor "1".
+    Bytes that are no JSON object agree with the same bytes only. Never raises.
+    """
+    if a == b:
+        return True
+    first, second = strict.read(a)[0], strict.read(b)[0]
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return False
+    return all(_same(first.get(name), second.get(name)) for name in ("type", "subject", "time", "data"))
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(value, b[name]) for name, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, (int, Decimal)) or type(a) is type(b):
+        return bool(a == b)
+    return False
+
+
+def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
+    """The event id of a rejection: SHA-256 of where the message stood and of its bytes, 64 hexadecimal digits.
+
+    >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
+    True
+    """
+    place = orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
+    return sha256(b"%d:%b%b" % (len(place), place, raw)).hexdigest()

@@ -1,0 +1,266 @@
+"""The commands of proof: what the ledger's records say can be checked without trusting us."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from services.resources import Failure, failures, ledger_option, rulebook_option, settings, standing, there
+
+_format = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+
+
+@click.group()
+def audit() -> None:
+    """Prove that nothing was lost, counted twice or changed.
+
+    \b
+    Example:
+      tpp audit verify
+      tpp audit export SHP-0001 --out pack
+    """
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """What is wrong with a key, a note or a file becomes one sentence on standard error, exit 2."""
+    from ledger.proof.notes import NoteError
+
+    try:
+        yield
+    except NoteError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from error
+
+
+@audit.command()
+@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
+@ledger_option
+def intake(topics: tuple[str, ...], ledger: str | None) -> None:
+    """Compare the input topics with the ledger: has every message its answer, and only one? Exit 1 where not.
+
+    TOPIC is tpp.shipments or tpp.facts; without one, both.
+
+    \b
+    Example:
+      tpp audit intake --ledger postgresql://tpp@db/tpp
+    """
+    from services.kafka.access import INPUTS
+    from services.stream.intake import intake as compare
+
+    with failures():
+        found = compare(settings(), ledger, topics or INPUTS)
+    _json(found)
+    sys.exit(1 if found["missing"] or found["doubled"] else 0)
+
+
+@audit.command()
+@ledger_option
+def key(ledger: str | None) -> None:
+    """Print the public key of checkpoints and packs, and below it earlier ones that the ledger's checkpoints name.
+
+    The private key is made at first need, in the file of TPP_SIGNING_KEY; keep it out of back-ups of the ledger.
+
+    \b
+    Example:
+      tpp audit key > tpp-ledger.pub
+    """
+    from ledger.proof.checkpoints import keys
+    from services.proof.keys import signer
+
+    has_ledger = there(ledger)
+    found = [signer(settings()).public]
+    if has_ledger:
+        with _notes(), standing(ledger) as store, store.read() as connection:
+            found += keys(connection)
+    for one in dict.fromkeys(found):
+        click.echo(one)
+
+
+@audit.command()
+@click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
+@ledger_option
+def checkpoint(out: str | None, ledger: str | None) -> None:
+    """Sign the number of records and the root of their tree, as they are now.
+
+    Give checkpoints away: whoever holds one can tell later whether a record before it was changed.
+
+    \b
+    Example:
+      tpp audit checkpoint --out 2025-06-30.checkpoint
+    """
+    from ledger.proof.checkpoints import cover
+    from services.files import output
+    from services.proof.keys import signer
+
+    with standing(ledger) as store:
+        note = cover(store, signer(settings()))
+    with output(out) as stream:
+        stream.write(note)
+
+
+@audit.command()
+@click.option(
+    "--checkpoint", "given", multiple=True, metavar="FILE", help="An older checkpoint, which must be a prefix."
+)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file with some. [default: yours]")
+@_format
+@rulebook_option
+@ledger_option
+def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: str | None, ledger: str | None) -> None:
+    """Recompute every record, the tree, all balances and limits, snapshots, and what follows from the events.
+
+    Exit 1 where something was changed, removed or added; the first bad record comes first.
+
+    \b
+    Example:
+      tpp audit verify --checkpoint 2025-03-31.checkpoint --key tpp-ledger.pub
+    """
+    from services.cli.tables import verification
+    from services.proof.keys import public_keys, read_note
+    from services.proof.verification import verify as check
+    from services.resources import book
+
+    law = book(rulebook)
+    older = [(name, read_note(name)) for name in given]
+    with _notes(), standing(ledger) as store:
+        found = check(store, law, lambda recorded: public_keys(keys, settings(), recorded), older).told()
+    if form == "json":
+        _json(found)
+    else:
+        click.echo(verification(found))
+    sys.exit(0 if found["ok"] else 1)
+
+
+@audit.command()
+@click.argument("shipment")
+@_format
+@ledger_option
+def prove(shipment: str, form: str, ledger: str | None) -> None:
+    """Print the records of a shipment with the proof that each stands in the journal.
+
+    \b
+    Example:
+      tpp audit prove SHP-0001 --format json
+    """
+    from ledger.proof.checkpoints import cover, of_shipment, proven, tree
+    from ledger.proof.notes import open_checkpoint
+    from services.proof.keys import signer
+
+    own = signer(settings())
+    with standing(ledger) as store:
+        note = cover(store, own)
+        size = open_checkpoint(note, [own.public]).size
+        with store.read() as connection:
+            records = of_shipment(connection, shipment, size)
+            if not records:
+                raise Failure(f"no shipment {shipment} was ever presented to this ledger")
+            found = list(proven(connection, store, records, tree(connection, size), size))
+    told = {"shipment_id": shipment, "checkpoint": note.decode(), "records": found}
+    if form == "json":
+        _json(told)
+    else:
+        from services.views.memo import proofs
+
+        click.echo(proofs(told))
+
+
+@audit.command()
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file with some.")
+@click.option("--format", type=click.Choice(["json"]), default="json", expose_value=False, help="How to print.")
+@ledger_option
+def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | None) -> None:
+    """Prove that one checkpoint is the beginning of another: nothing before it was changed. Exit 1 where it is not.
+
+    OLD and NEW are files; without NEW it is the newest checkpoint.
+
+    \b
+    Example:
+      tpp audit consistency 2025-03-31.checkpoint
+    """
+    from ledger.proof.checkpoints import consistency as compare
+    from ledger.proof.checkpoints import cover, tree
+    from ledger.proof.checkpoints import keys as recorded
+    from ledger.proof.leaves import sealed
+    from ledger.proof.notes import open_checkpoint
+    from services.proof.keys import public_keys, read_note, signer
+
+    first = read_note(old)
+    with _notes(), standing(ledger) as store:
+        second = read_note(new) if new is not None else cover(store, signer(settings()))
+        with store.read() as connection:
+            known = public_keys(keys, settings(), recorded(connection))
+            earlier, later = open_checkpoint(first, known), open_checkpoint(second, known)
+            within = earlier.size <= later.size <= sealed(connection)
+            proof = compare(tree(connection, later.size), earlier, later) if within else None
+    if proof is None:
+        click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
+        sys.exit(1)
+    _json({"old": first.decode(), "new": second.decode(), "proof": proof})
+
+
+@audit.command()
+@click.argument("shipments", nargs=-1, metavar="[SHIPMENT]...")
+@click.option("--period", metavar="PERIOD", help="Every shipment with an entry booked in it, such as 2025-Q2.")
+@click.option("--out", metavar="FOLDER", required=True, help="Where the pack goes; empty, or not there.")
+@click.option("--since", metavar="FILE", help="An older checkpoint, with the proof that nothing before it was changed.")
+@ledger_option
+def export(shipments: tuple[str, ...], period: str | None, out: str, since: str | None, ledger: str | None) -> None:
+    """Pack shipments for an examiner: events, decisions, entries, evidence digests, proofs and a verifier.
+
+    The verifier is one file for Python alone: in FOLDER, `python3 -I verify.py KEY`, with the key of `tpp audit key`.
+
+    \b
+    Example:
+      tpp audit export SHP-0001 SHP-0002 --out pack
+      tpp audit export --period 2025-Q2 --since 2025-03-31.checkpoint --out pack
+    """
+    from ledger.proof.checkpoints import booked_in, cover, keys, tree
+    from ledger.proof.checkpoints import consistency as compare
+    from ledger.proof.notes import open_checkpoint
+    from schemas import periods
+    from services.proof.keys import public_keys, read_note, signer
+    from services.proof.pack import export as pack
+
+    if bool(shipments) == (period is not None):
+        raise click.UsageError("Name shipments, or a --period.")
+    try:
+        chosen = periods.period(period) if period is not None else None
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    own = signer(settings())
+    with _notes(), standing(ledger) as store:
+        note = cover(store, own)
+        head = open_checkpoint(note, [own.public])
+        with store.read() as connection:
+            read = tree(connection, head.size)
+            older = None
+            if since is not None:
+                raw = read_note(since)
+                proof = compare(read, open_checkpoint(raw, public_keys((), settings(), keys(connection))), head)
+                if proof is None:
+                    click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
+                    sys.exit(1)
+                older = (raw.decode(), proof)
+            ids = shipments
+            if chosen is not None:
+                first, last = chosen.first.isoformat(), chosen.last.isoformat()
+                ids = tuple(booked_in(connection, first, last, head.size))
+            count, records = pack(
+                connection, store, own, note, head, read, dict.fromkeys(ids), period, older, Path(out)
+            )
+    click.echo(f"{out}: {count:,} shipments, {records:,} records; check it with `python3 -I verify.py KEY`")
+
+
+def _json(found: Any) -> None:
+    import orjson
+
+    click.get_binary_stream("stdout").write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,0 +1,210 @@
+"""The commands of finance: statements and snapshots."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.resources import Failure, day, ledger_option, moment, moment_options, reading, settings, standing
+
+if TYPE_CHECKING:
+    from schemas.periods import Period
+
+STATEMENT_FORMATS = ("table", "json", "csv", "xlsx", "parquet", "hledger")
+_FILES = ("xlsx", "parquet")
+_format = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
+)
+
+
+@click.command()
+@click.argument("account")
+@click.option("--from", "first", metavar="DATE", help="The first booked day. [default: the first of all]")
+@click.option("--to", "last", metavar="DATE", help="The last booked day. [default: the last of all]")
+@moment_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(STATEMENT_FORMATS),
+    default="table",
+    show_default=True,
+    help="How to print, or which file.",
+)
+@click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
+@ledger_option
+def statement(
+    account: str,
+    first: str | None,
+    last: str | None,
+    as_of: str | None,
+    known_at: str | None,
+    form: str,
+    out: str | None,
+    ledger: str | None,
+) -> None:
+    """Print an account's opening balance, every entry with its cause and the running balance, and its closing balance.
+
+    In ACCOUNT a * stands for any text; then each account has its own opening and closing. Amounts are in TPP.
+
+    \b
+    Example:
+      tpp statement lpp/CON-70/2025 --from 2025-04-01 --to 2025-06-30
+      tpp statement 'country/*' --known-at snapshot:2025-Q2 --format xlsx --out countries.xlsx
+    """
+    from ledger.queries.entries import Span, matching
+    from ledger.queries.entries import statement as rows_of
+    from services.cli.tables import write_statement
+    from services.files import output
+    from services.finance.exports import write
+
+    since, until = day("--from", first), day("--to", last)
+    if since and until and since > until:
+        raise click.UsageError("--from is after --to.")
+    if form in _FILES and out in (None, "-") and sys.stdout.isatty():
+        raise Failure(f"{form} is not for a terminal: name a file with --out")
+    with reading(ledger) as connection:
+        span = Span(since, until, moment(connection, as_of, known_at))
+        paths = matching(connection, account)
+        if not paths:
+            raise Failure(f"there is no account {account}; `tpp balance` lists those that are there")
+        rows = rows_of(connection, paths, span)
+        with _refusals(), output(out) as stream:
+            if form in ("table", "json"):
+                write_statement(rows, form, stream)
+            else:
+                write("statement", rows, form, stream)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """An export that is refused is one sentence on standard error, exit 1."""
+    from services.finance.workbook import ExportRefused
+
+    try:
+        yield
+    except ExportRefused as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        raise Failure(f"the export cannot be written: {error}") from error
+
+
+@click.group()
+def snapshot() -> None:
+    """Close periods, and hand them to finance.
+
+    \b
+    Example:
+      tpp snapshot close 2025-Q2
+      tpp snapshot export 2025-Q2 --format xlsx
+    """
+
+
+def _period(name: str) -> "Period":
+    from schemas.periods import NeverEnds, period
+
+    try:
+        return period(name)
+    except NeverEnds as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+@snapshot.command()
+@click.argument("name", metavar="PERIOD")
+@_format
+@ledger_option
+def close(name: str, form: str, ledger: str | None) -> None:
+    """Close a year, quarter or month, such as 2025, 2025-Q2 or 2025-06, with every day before its end.
+
+    A closed period never changes: what comes late is booked on the first open day and names the period that held it.
+    Closing again gives the same snapshot. The close is a record of the journal, and a checkpoint is signed over it.
+
+    \b
+    Example:
+      tpp snapshot close 2025-06
+    """
+    from ledger.journal import Ledger
+    from ledger.proof.checkpoints import cover
+    from services.engine.engine import wall_clock
+    from services.engine.period_close import close_period
+    from services.proof.keys import signer
+
+    chosen = _period(name)
+    with standing(ledger) as store:
+        key = signer(settings())
+        made = close_period(Ledger(store), chosen, wall_clock())
+        cover(store, key, made.n)
+    if form == "json":
+        _json(made.told())
+    else:
+        _table([made.told()])
+
+
+@snapshot.command("list")
+@_format
+@ledger_option
+def list_(form: str, ledger: str | None) -> None:
+    """Print the snapshots, in the order of closing.
+
+    \b
+    Example:
+      tpp snapshot list
+    """
+    from ledger.queries.snapshots import snapshots
+
+    with reading(ledger) as connection:
+        found = [one.told() for one in snapshots(connection)]
+    if form == "json":
+        _json(found)
+    else:
+        _table(found)
+
+
+@snapshot.command()
+@click.argument("name", metavar="SNAPSHOT")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "xlsx", "parquet", "hledger"]), required=True, help="Which files."
+)
+@click.option("--out", metavar="FOLDER", help="Where they go. [default: a folder of the snapshot's name]")
+@ledger_option
+def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
+    """Write the tables of a snapshot into a folder, the same bytes each time, and print the paths.
+
+    csv: accounts, entries, holds, with datapackage.json; xlsx: one workbook; parquet: three files; hledger: a journal.
+
+    \b
+    Example:
+      tpp snapshot export 2025-Q2 --format csv --out books/2025-Q2
+    """
+    from ledger.queries.snapshots import find, tables_of
+    from services.finance.exports import export as write
+    from services.finance.workbook import ExportRefused
+
+    with reading(ledger) as connection, _refusals():
+        found = find(connection, name)
+        if found is None:
+            raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
+        tables = tables_of(connection, found)
+        if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
+            raise ExportRefused(f"the books of {name} are not those that were closed; `tpp audit verify` says where")
+        readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
+        for path in write(Path(out or name), tables.period, form, readers):
+            click.echo(path)
+
+
+def _json(found: Any) -> None:
+    import orjson
+
+    click.get_binary_stream("stdout").write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _table(found: list[dict[str, Any]]) -> None:
+    from services.cli import tables as report
+
+    report.write(found, report.SNAPSHOTS, "table")

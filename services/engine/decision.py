@@ -1,0 +1,154 @@
+"""A judgement as the data of a decision (contract, section 3); no input or output."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.registers.accounts import Entry
+from ledger.registers.limits import Short
+from schemas.plan import Debit, Finding, Obligation, Reason, Result
+from services.engine.context import Turn
+from services.engine.judgement import Judgement
+
+
+def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Entries as answers tell them."""
+    return [
+        {
+            "account": e.account,
+            "amount": e.amount,
+            "state": e.state,
+            "balance": e.balance,
+            "limit": e.limit,
+            "entry": e.entry,
+        }
+        for e in entries
+    ]
+
+
+def reasons_told(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    """Reasons as answers tell them."""
+    return [{"code": r.code, "citation": r.citation, "message": r.message, "facts": r.facts} for r in reasons]
+
+
+def decision(
+    turn: Turn,
+    decision_id: str,
+    causation: Mapping[str, str],
+    outcome: str,
+    judgement: Judgement,
+    entries: Sequence[Entry],
+    owed: Sequence[Obligation] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """The data of a decision on a shipment that was screened."""
+    asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
+    covers = chosen.lines if chosen else {}
+    return {
+        "decision_id": decision_id,
+        "shipment_id": asked.shipment_id,
+        "causation": causation,
+        "outcome": outcome,
+        "rulebook": turn.book.name,
+        "law_as_of": asked.export_date.isoformat(),
+        "authorization": authorization(judgement) if chosen else None,
+        "tpp": judgement.screening.tpp,
+        "lines": [
+            {"line": line.line, "class": line.eccn, "authorization": covers.get(line.line), "tpp": line.tpp}
+            for line in judgement.screening.lines
+        ],
+        "debits": told(entries),
+        "reasons": reasons_told(judgement.reasons),
+        "findings": findings(judgement),
+        "obligations": [
+            {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
+            for o in owed
+        ],
+        **more,
+        "basis": turn.basis(judgement.case.facts.lists),
+    }
+
+
+def bare_decision(
+    turn: Turn, decision_id: str, causation: Mapping[str, str], shipment_id: str, outcome: str, law_as_of: str | None,
+    tpp: int = 0, entries: Sequence[Entry] = (), reasons: Sequence[Reason] = (), **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """The data of a decision that screened nothing: an expiry, a denial, an event that the shipment's state refuses."""
+    return {
+        "decision_id": decision_id,
+        "shipment_id": shipment_id,
+        "causation": causation,
+        "outcome": outcome,
+        "rulebook": turn.book.name,
+        "law_as_of": law_as_of,
+        "authorization": None,
+        "tpp": tpp,
+        "lines": [],
+        "debits": told(entries),
+        "reasons": reasons_told(reasons),
+        "findings": [],
+        "obligations": [],
+        **more,
+        "basis": turn.basis(()),
+    }
+
+
+def authorization(judgement: Judgement) -> dict[str, str]:
+    """The authorization that was taken: its kind, a licence's number, an election."""
+    chosen = judgement.chosen
+    if chosen is None:
+        return {}
+    result = {"kind": chosen.authorization}
+    if chosen.reference:
+        result["reference"] = chosen.reference
+    if chosen.apply_to:
+        result["apply_to"] = chosen.apply_to
+    return result
+
+
+def findings(judgement: Judgement) -> list[dict[str, Any]]:
+    """The whole trace: what was tried before the authorizations, then each option's provisions and quotas, in order."""
+    result = [_finding(finding) for finding in judgement.screening.findings]
+    for option, shorts in judgement.tried:
+        result += [_finding(finding) for finding in option.findings]
+        result += [_short(short) for short in shorts]
+    if judgement.chosen and judgement.entries:
+        taken = zip(judgement.chosen.debits, judgement.entries, strict=True)
+        result += [_quota(debit, entry) for debit, entry in taken if entry.limit is not None]
+    return result
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {"provision": finding.provision, "result": finding.result, "detail": finding.detail, "facts": finding.facts}
+
+
+def _short(short: Short) -> dict[str, Any]:
+    debit = short.debit
+    detail = (
+        f"{debit.account}: {debit.amount:,} TPP asked, {short.available:,} of {short.limit:,} available, "
+        f"{short.short_by:,} short"
+        if not debit.floor
+        else f"{debit.account}: {-debit.amount:,} TPP to leave, {short.available:,} in it"
+    )
+    return {"provision": debit.cites, "result": Result.NOT_MET, "detail": detail, "facts": {}}
+
+
+def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
+    detail = f"{entry.balance:,} of {entry.limit:,} TPP used on {entry.account}"
+    return {"provision": debit.cites, "result": Result.MET, "detail": detail, "facts": {}}
+
+
+def owed(judgement: Judgement) -> list[Obligation]:
+    """What the option taken obliges to; a duty that arises at a balance only where an entry brought it there."""
+    if judgement.chosen is None:
+        return []
+    planned = judgement.chosen.obligations
+    return [one for one in planned if one.reaches is None or _reached(one, judgement.entries)]
+
+
+def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
+    path, mark = obligation.reaches or ("", 0)
+    return any(
+        entry.account == path
+        and (entry.balance == mark if obligation.exactly else entry.before < mark <= entry.balance)
+        for entry in entries
+    )

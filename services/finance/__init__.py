@@ -1,0 +1,1 @@
+"""Exports and statements of the books."""

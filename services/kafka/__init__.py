@@ -1,0 +1,1 @@
+"""Kafka: access, topics, offsets, the Faust application."""

@@ -1,0 +1,110 @@
+"""What stands in a topic at which offsets, asked with a plain consumer that reads committed messages only."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from services.kafka.access import BrokerError, address, check_access, client_options
+from services.kafka.headers import accepted_by_kafka_python
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+Place = tuple[str, int]
+"""A topic and the number of a partition."""
+
+PATIENCE_SECONDS = 20.0
+
+
+class Offsets:
+    """Asks a broker about partitions without joining the group; one thread at a time may use it.
+
+    Every method raises KafkaError where the broker does not answer, BrokerError where it refuses TLS or the password.
+    """
+
+    def __init__(self, settings: "Settings") -> None:
+        self._settings = settings
+        self._opened: Any = None
+
+    def close(self) -> None:
+        """Closes the connection; a later question opens another."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    @property
+    def _consumer(self) -> Any:
+        if self._opened is None:
+            from kafka import KafkaConsumer
+
+            accepted_by_kafka_python()
+            check_access(address(self._settings), client_options(self._settings))
+            self._opened = KafkaConsumer(
+                bootstrap_servers=address(self._settings).split(","),
+                client_id="tpp-offsets",
+                group_id=self._settings.group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_partition_fetch_bytes=4 << 20,
+                request_timeout_ms=10_000,
+                **client_options(self._settings),
+            )
+        return self._opened
+
+    def places(self, topics: Iterable[str]) -> list[Place]:
+        """The partitions of topics; BrokerError where a topic is not there."""
+        found = []
+        for topic in topics:
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise BrokerError(f"the topic {topic} is not there: `tpp topics create` makes it")
+            found += [(topic, number) for number in sorted(numbers)]
+        return found
+
+    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offsets up to which messages are committed, each one more than the last."""
+        return self._offsets("end_offsets", places)
+
+    def beginnings(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The lowest offsets that retention has left."""
+        return self._offsets("beginning_offsets", places)
+
+    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset from which the group will read each partition; partitions it never read are left out."""
+        from kafka import TopicPartition
+
+        found = {place: self._consumer.committed(TopicPartition(*place)) for place in places}
+        return {place: offset for place, offset in found.items() if offset is not None}
+
+    def _offsets(self, method: str, places: Iterable[Place]) -> dict[Place, int]:
+        from kafka import TopicPartition
+
+        asked = [TopicPartition(*place) for place in places]
+        if not asked:
+            return {}
+        return {(tp.topic, tp.partition): offset for tp, offset in getattr(self._consumer, method)(asked).items()}
+
+    def messages(self, place: Place, first: int, end: int) -> Iterator[Any]:
+        """The messages of a partition from offset `first` to before `end`, in order; none of an aborted transaction.
+
+        BrokerError where the broker gives nothing for PATIENCE_SECONDS.
+        """
+        from kafka import TopicPartition
+
+        consumer, tp = self._consumer, TopicPartition(*place)
+        consumer.assign([tp])
+        consumer.seek(tp, first)
+        moved = time.monotonic()
+        position = first
+        while position < end:
+            for record in consumer.poll(timeout_ms=200).get(tp, ()):
+                if record.offset >= end:
+                    return
+                if record.offset >= first:
+                    yield record
+            now = consumer.position(tp)
+            if now != position:
+                position, moved = now, time.monotonic()
+            elif time.monotonic() - moved > PATIENCE_SECONDS:
+                raise BrokerError(f"{place[0]}/{place[1]}: the broker gives nothing at offset {position}, before {end}")

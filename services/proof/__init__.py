@@ -1,0 +1,1 @@
+"""Verification of a ledger, packs and their verifier."""

@@ -1,0 +1,112 @@
+"""Whether every message of the input topics has its answer in the ledger: neither none nor two."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ledger.database.store import Store
+from ledger.queries import balances as read
+from schemas.wire.read import Event, same_content
+from services.engine.answers import SOURCE, place
+from services.engine.engine import Engine, Parsed
+from services.kafka.access import INPUTS, BrokerError
+from services.kafka.offsets import Offsets, Place
+from services.resources import standing
+from services.stream.worker import record
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+CHUNK = 500
+
+
+def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] = INPUTS) -> dict[str, Any]:
+    """For each topic how many messages there are and have their answer; then those that have none, or two.
+
+    `topics`: name to `messages`, `answered`, `missing`, `doubled`, and `expired`, how many offsets retention has taken.
+    `missing` and `doubled`: `{position, …}` of each such message; of a missing one `passed` says whether the workers
+    have left it behind or not yet come to it. Messages of aborted or open transactions are not there. Raises
+    BrokerError where the broker does not answer or a topic is not there, Failure where the ledger cannot be read.
+    """
+    from kafka.errors import KafkaError
+
+    with standing(ledger_url) as store, closing(Offsets(settings)) as offsets:
+        try:
+            return _intake(store, offsets, topics)
+        except KafkaError as error:
+            raise BrokerError(f"the broker does not say what came in: {error}") from error
+
+
+def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, Any]:
+    places = offsets.places(topics)
+    ends, beginnings, committed = offsets.ends(places), offsets.beginnings(places), offsets.committed(places)
+    missing: list[dict[str, Any]] = []
+    counts: dict[str, dict[str, int]] = {
+        topic: {"messages": 0, "answered": 0, "missing": 0, "doubled": 0, "expired": 0} for topic in topics
+    }
+    for where in places:
+        count = counts[where[0]]
+        count["expired"] += beginnings[where]
+        for chunk in _chunks(offsets, where, beginnings[where], ends[where]):
+            count["messages"] += len(chunk)
+            for parsed in _unanswered(store, chunk):
+                passed = parsed.record.position["offset"] < committed.get(where, 0)
+                missing.append({"position": parsed.record.position, "passed": passed, **_name(parsed)})
+                count["missing"] += 1
+            count["answered"] = count["messages"] - count["missing"]
+    doubled = _doubled(store, topics)
+    for one in doubled:
+        counts[one["position"]["topic"]]["doubled"] += 1
+    return {"topics": counts, "missing": missing, "doubled": doubled}
+
+
+def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[list[Parsed]]:
+    """The messages of a partition, read as the worker reads them."""
+    messages = offsets.messages(where, first, end)
+    while chunk := list(islice(messages, CHUNK)):
+        yield Engine.read([record(message) for message in chunk])
+
+
+def _unanswered(store: Store, chunk: Sequence[Parsed]) -> list[Parsed]:
+    """Those messages of which the ledger has neither the event nor a rejection.
+
+    An event that the ledger took with other content is no answer to this one: that has its own rejection.
+    """
+    wanted: dict[str, set[str]] = {SOURCE: {parsed.rejection for parsed in chunk}}
+    for parsed in chunk:
+        if isinstance(parsed.event, Event):
+            wanted.setdefault(parsed.event.source, set()).add(parsed.event.id)
+    with store.read() as connection:
+        known = read.taken(connection, store, wanted)
+    return [parsed for parsed in chunk if not _answered(parsed, known)]
+
+
+def _answered(parsed: Parsed, known: dict[tuple[str, str], bytes]) -> bool:
+    if (SOURCE, parsed.rejection) in known:
+        return True
+    event = parsed.event
+    if not isinstance(event, Event):
+        return False
+    taken = known.get((event.source, event.id))
+    return taken is not None and same_content(event.raw, taken)
+
+
+def _name(parsed: Parsed) -> dict[str, str]:
+    event = parsed.event
+    return {"source": event.source, "id": event.id} if isinstance(event, Event) else {}
+
+
+def _doubled(store: Store, topics: Sequence[str]) -> list[dict[str, Any]]:
+    """The positions that more than one record names."""
+    import orjson
+
+    with store.read() as connection:
+        found = read.positions_twice(connection)
+    doubled = []
+    for text, records in found:
+        with suppress(KeyError):
+            position = orjson.loads(text)
+            if position["topic"] in topics:
+                doubled.append({"position": position, "place": place(position), "records": records})
+    return doubled

@@ -1,0 +1,311 @@
+"""Event files to the input topics: each line as it stands, to the topic of its type, counted once the broker has it."""
+
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from schemas.models.incoming import FACT_EVENTS
+from services.engine.answers import place
+from services.engine.engine import Record
+from services.files import batches, check_readable
+from services.kafka.access import (
+    FACTS,
+    INPUTS,
+    MESSAGE_MOST,
+    SHIPMENTS,
+    STRUCTURED,
+    BrokerError,
+    address,
+    check_access,
+    client_options,
+)
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+    from services.settings import Settings
+
+WAITING_MOST, WAITING_BYTES = 5_000, 32 << 20
+TAKEN_SECONDS = 60.0
+CLOSE_SECONDS = 1.0
+_ERRORS_SHOWN = 10
+
+
+def destination(line: bytes) -> tuple[str, bytes | None]:
+    """The topic and the key of an event (contract, section 5); what cannot be read goes to tpp.shipments, unkeyed.
+
+    >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
+    ('tpp.facts', b'clock')
+    """
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return SHIPMENTS, None
+    if not isinstance(event, dict):
+        return SHIPMENTS, None
+    kind, data, key = event.get("type"), event.get("data"), event.get("subject")
+    if isinstance(kind, str) and kind in FACT_EVENTS:
+        topic = FACTS
+    else:
+        topic = SHIPMENTS
+        shipment = data.get("shipment_id") if isinstance(data, dict) else None
+        key = shipment if isinstance(shipment, str) else key
+    return topic, key.encode() if isinstance(key, str) and key else None
+
+
+def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False) -> int:
+    """Publishes the lines of the files in order and returns 0 when the broker acknowledged all of them, else 1.
+
+    `facts_first`: the facts of all files go first, and shipments only once the workers have taken them. Raises
+    BrokerError where the broker does not answer or the topics are not there.
+    """
+    check_readable(files)
+    with ExitStack() as stack:
+        sender = stack.enter_context(_sender(settings))
+        bar = stack.enter_context(_progress(files, sender))
+        lines = (record for batch in batches(files, bar) for record in batch)
+        with suppress(_Stop):
+            if facts_first:
+                _facts_first(settings, sender, lines)
+            else:
+                _publish(sender, lines)
+    return 1 if sender.failed else 0
+
+
+def _publish(sender: "_Sender", lines: Iterable[Record]) -> None:
+    for record in lines:
+        sender.send(record, *destination(record.raw))
+    sender.flush()
+
+
+def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Record]) -> None:
+    with tempfile.TemporaryFile() as later:
+        for record in lines:
+            topic, key = destination(record.raw)
+            if topic == FACTS:
+                sender.send(record, topic, key)
+            else:
+                later.write(orjson.dumps(record.position) + b"\n" + record.raw + b"\n")
+        sender.flush()
+        _await_taken(settings, sender.ends)
+        later.seek(0)
+        _publish(sender, (Record(later.readline()[:-1], orjson.loads(position)) for position in later))
+
+
+class _Stop(Exception):
+    """The broker did not take an event: those behind it must not overtake it."""
+
+
+class _Sender:
+    """Sends in order and counts what was acknowledged, holding a bounded number of events that were not yet."""
+
+    def __init__(self, producer: Any) -> None:
+        self._producer = producer
+        self._waiting: deque[tuple[Any, str, str, int]] = deque()
+        self._bytes = 0
+        self.sent: Counter[str] = Counter()
+        self.ends: dict[tuple[str, int], int] = {}
+        self.failed = 0
+
+    @property
+    def acknowledged(self) -> int:
+        """How many events the broker has, on every replica in sync."""
+        return sum(self.sent.values())
+
+    def send(self, record: Record, topic: str, key: bytes | None) -> None:
+        """Sends one event; waits where too many are on their way."""
+        from kafka.errors import KafkaError, MessageSizeTooLargeError
+
+        where = place(record.position)
+        try:
+            future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
+        except MessageSizeTooLargeError:
+            self._failure(where, f"{len(record.raw):,} bytes are more than a topic takes ({MESSAGE_MOST:,})")
+            return
+        except KafkaError as error:
+            self._failure(where, error)
+            raise _Stop from error
+        self._waiting.append((future, topic, where, len(record.raw)))
+        self._bytes += len(record.raw)
+        while len(self._waiting) > WAITING_MOST or self._bytes > WAITING_BYTES or self._done():
+            self._settle()
+
+    def flush(self) -> None:
+        """Returns once every event sent was acknowledged."""
+        while self._waiting:
+            self._settle()
+
+    def _done(self) -> bool:
+        return bool(self._waiting) and bool(self._waiting[0][0].is_done)
+
+    def _settle(self) -> None:
+        from kafka.errors import KafkaError
+
+        future, topic, where, size = self._waiting.popleft()
+        self._bytes -= size
+        try:
+            told = future.get()
+        except KafkaError as error:
+            self._failure(where, error)
+            raise _Stop from error
+        self.sent[topic] += 1
+        at = (topic, told.partition)
+        self.ends[at] = max(told.offset + 1, self.ends.get(at, 0))
+
+    def give_up(self) -> None:
+        """Counts what is still on its way, once the producer is closed, by what the broker said of it."""
+        for future, topic, *_ in self._waiting:
+            if future.is_done and future.succeeded():
+                self.sent[topic] += 1
+            else:
+                self.failed += 1
+        self._waiting.clear()
+
+    def _failure(self, where: str, why: object) -> None:
+        self.failed += 1
+        if self.failed <= _ERRORS_SHOWN:
+            click.echo(f"{where} was not acknowledged: {why}", err=True)
+
+    def show(self) -> None:
+        """Writes the counts to standard error."""
+        total = self.acknowledged
+        into = ", ".join(f"{self.sent[topic]:,} to {topic}" for topic in INPUTS if self.sent[topic])
+        click.echo(f"{total:,} event{'' if total == 1 else 's'} acknowledged{': ' + into if into else ''}", err=True)
+        if self.failed:
+            click.echo(
+                f"not acknowledged: {self.failed:,}, and what follows them was not sent where the broker failed; "
+                "publish the files again: an event that arrives twice counts once",
+                err=True,
+            )
+
+
+@contextmanager
+def _sender(settings: "Settings") -> Iterator[_Sender]:
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    where = address(settings)
+    check_topics(settings, INPUTS)
+    try:
+        producer = KafkaProducer(
+            bootstrap_servers=where.split(","),
+            client_id="tpp-publish",
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            linger_ms=5,
+            batch_size=1 << 16,
+            max_request_size=MESSAGE_MOST,
+            **client_options(settings),
+        )
+    except KafkaError as error:
+        raise BrokerError(f"the broker at {where} does not answer: {error}") from error
+    sender = _Sender(producer)
+    try:
+        yield sender
+    finally:
+        producer.close(timeout=CLOSE_SECONDS)
+        sender.give_up()
+        sender.show()
+
+
+@contextmanager
+def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
+    """An administration client of the broker; a BrokerError where it does not answer."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    where = address(settings)
+    check_access(where, client_options(settings))
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=where.split(","), bootstrap_timeout_ms=10_000, **client_options(settings)
+        )
+    except (KafkaError, OSError) as error:
+        raise BrokerError(f"the broker at {where} does not answer: {error}") from error
+    try:
+        yield admin
+    except KafkaError as error:
+        raise BrokerError(f"the broker at {where} refused: {error}") from error
+    finally:
+        admin.close()
+
+
+def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
+    """Raises a BrokerError that names the topics which are not there."""
+    with administration(settings) as admin:
+        missing = sorted(set(topics) - set(admin.list_topics()))
+    if missing:
+        raise BrokerError(f"no topic {', '.join(missing)} on {settings.broker}: make it with `tpp topics create`")
+
+
+def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:
+    """Returns once the group of the workers has committed these places; says so where they do not get on with it."""
+    from kafka.errors import KafkaError
+
+    end, before = time.monotonic() + TAKEN_SECONDS, None
+    with administration(settings) as admin:
+        while time.monotonic() < end:
+            try:
+                taken = _committed(admin, settings.group)
+                if all(taken.get(at, 0) >= next_one for at, next_one in ends.items()):
+                    return
+                if taken != before:
+                    before, end = taken, time.monotonic() + TAKEN_SECONDS
+                if not _members(admin, settings.group):
+                    break
+            except KafkaError as error:
+                if not getattr(error, "retriable", False):
+                    raise
+            time.sleep(0.1)
+    click.echo(
+        f"the facts were sent, and no worker of group {settings.group} has taken all of them; "
+        "shipments that follow may be decided without them",
+        err=True,
+    )
+
+
+def _committed(admin: Any, group: str) -> dict[tuple[str, int], int]:
+    found = admin.list_group_offsets(group)[group]
+    return {(at.topic, at.partition): told.offset for at, told in found.items()}
+
+
+def _members(admin: Any, group: str) -> int:
+    return len(admin.describe_groups([group])[group].get("members", ()))
+
+
+@contextmanager
+def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int], None]]:
+    """A bar over the bytes read, with the count of what was acknowledged, where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class _Acknowledged(ProgressColumn):
+        def render(self, task: Task) -> Text:  # noqa: ARG002
+            return Text(f"{sender.acknowledged:,} acknowledged")
+
+    total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
+    bar: Progress
+    with Progress(
+        TextColumn("publishing"),
+        BarColumn(),
+        DownloadColumn(),
+        _Acknowledged(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("publishing", total=total)
+        yield lambda read: bar.update(task, advance=read)

@@ -1,0 +1,211 @@
+"""The whole system on one machine: a broker where none is named, and every part as a child process that is kept up."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.database.store import LedgerError, ledger_url
+from services.kafka.access import BROKERS_OWN, BrokerError, LocalBroker, client_options, create_topics
+from services.resources import Failure, engine
+from services.stream.relay import until_signal
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+PORT = 9092
+LOOK_SECONDS = 0.2
+STOP_SECONDS = 20.0
+FIRST_WAIT, LONGEST_WAIT, SOUND_SECONDS = 1.0, 30.0, 60.0
+_CHILD = "from services.cli.stream import part; part()"
+
+
+def run(
+    settings: "Settings",
+    url: str | None,
+    rulebook: str | None,
+    *,
+    partitions: int = 4,
+    workers: int = 1,
+    folder: str = "tpp-data",
+) -> int:
+    """Runs the system until SIGINT or SIGTERM and returns 0; what was under way goes on at the next start.
+
+    Raises BrokerError or Failure where the broker or the ledger cannot be had.
+    """
+    url = _checked(url or settings.ledger_url, rulebook)
+    with until_signal() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
+        create_topics(address, partitions, BROKERS_OWN, client_options(settings))
+        environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
+        environment |= {"TPP_RULEBOOK": rulebook} if rulebook else {}
+        parts = list(_parts(workers, environment, settings.metrics))
+        _say(address, local, url, parts)
+        try:
+            while not ended.is_set():
+                if local is not None:
+                    _keep(local)
+                for part in parts:
+                    part.keep()
+                ended.wait(LOOK_SECONDS)
+        finally:
+            if sys.stderr.isatty():
+                click.echo(err=True)  # behind the ^C that the terminal shows
+            _tell("stopping")
+            for part in reversed(parts):
+                part.stop()
+    _tell("stopped; `tpp up` goes on from here")
+    return 0
+
+
+class Part:
+    """A part of the system as a child process, started again after a wait that doubles while it does not last."""
+
+    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.metrics = environment.get("TPP_METRICS")
+        self._arguments = arguments
+        self._environment = {**os.environ, **environment}
+        if self.metrics is None:
+            self._environment.pop("TPP_METRICS", None)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._started = 0.0
+        self._due = 0.0
+        self._wait = FIRST_WAIT
+
+    def keep(self) -> None:
+        """Starts the part where it does not run and its wait is over."""
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._due:
+                self._start(now)
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._forget(self._process)
+        self._wait = FIRST_WAIT if now - self._started >= SOUND_SECONDS else self._wait
+        self._due = now + self._wait
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        _tell(f"{self.name} {how}; starting it again in {self._wait:.0f} s")
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
+
+    def stop(self) -> None:
+        """Ends the part in order; at once where it does not end by itself in time."""
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _tell(f"{self.name} did not end within {STOP_SECONDS:.0f} s and is killed")
+            process.kill()
+            process.wait()
+        self._forget(process)
+        if self._reader is not None:
+            self._reader.join(1.0)
+
+    def _forget(self, process: "subprocess.Popen[bytes]") -> None:
+        if process.stdin is not None:
+            process.stdin.close()
+        self._process = None
+
+    def _start(self, now: float) -> None:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-u", "-c", _CHILD, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._process = process
+        self._started = now
+        self._reader = threading.Thread(target=_repeat, args=(self.name, process), daemon=True)
+        self._reader.start()
+        _tell(f"{self.name} started, process {process.pid}")
+
+
+def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) -> Iterator[Part]:
+    """The parts in the order in which they start; they end in the reverse."""
+    names = ["relay", *(["worker"] if workers == 1 else [f"worker-{n}" for n in range(1, workers + 1)]), "clock"]
+    for number, name in enumerate(names):
+        own = {}
+        if metrics is not None:
+            host, _, port = metrics.rpartition(":")
+            if not port.isdecimal():
+                raise Failure(f"TPP_METRICS: {metrics!r} is not host:port")
+            own = {"TPP_METRICS": f"{host}:{int(port) + number}"}
+        yield Part(name, [name.partition("-")[0]], {**environment, **own})
+
+
+def _checked(url: str, rulebook: str | None) -> str:
+    """The ledger's URL, after the ledger was made where it was not there and the book was loaded."""
+    try:
+        found = ledger_url(url)
+    except LedgerError as error:
+        raise Failure(str(error)) from error
+    if found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:"):
+        raise Failure("the parts of the system cannot share a ledger in memory; name a file or a PostgreSQL database")
+    with engine(url, rulebook):
+        return url
+
+
+@contextmanager
+def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBroker | None]]:
+    if settings.broker:
+        yield settings.broker, None
+        return
+    local = LocalBroker(folder, prefer=PORT)
+    _tell("starting the broker")
+    local.start()
+    try:
+        yield local.address, local
+    finally:
+        local.stop()
+
+
+def _keep(local: LocalBroker) -> None:
+    if local.process_id is not None:
+        return
+    _tell("the broker ended; starting it again")
+    local.kill()
+    try:
+        local.start()
+    except BrokerError as error:
+        _tell(str(error))
+        time.sleep(FIRST_WAIT)
+
+
+def _say(address: str, local: LocalBroker | None, url: str, parts: Sequence[Part]) -> None:
+    """Says where everything is, on standard output."""
+    where = f"data in {local.folder}" if local is not None else "of TPP_BROKER"
+    click.echo(f"broker   {address}  ({where})")
+    click.echo(f"ledger   {ledger_url(url).render_as_string()}")
+    for part in parts:
+        if part.metrics is not None:
+            click.echo(f"{part.name:<8} http://{part.metrics}/metrics, /health/live, /health/ready")
+    click.echo(f"send     TPP_BROKER={address} tpp publish FILE...")
+    click.echo(f"follow   TPP_BROKER={address} tpp watch")
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    click.echo(f"{click.style('up      ', bold=True)} | {text}", err=True)
+
+
+def _repeat(name: str, process: "subprocess.Popen[bytes]") -> None:
+    """Gives what a part says on standard error, each line behind the part's name."""
+    if process.stdout is None:
+        return
+    with process.stdout as lines:
+        for line in lines:
+            click.echo(f"{name:<8} | {line.decode(errors='replace').rstrip()}", err=True)
