@@ -197,7 +197,7 @@ def test_a_hole_stops_the_worker_and_the_next_one_fills_it(streams) -> None:
     lines = list(shipments(30))
     stream.publish(Message(line, partition=0) for line in lines)
     skips = """
-import services.worker as worker
+import services.stream.worker as worker
 whole = worker.Reader._take
 async def holed(self, messages):
     await whole(self, [one for one in messages if one.offset != 11])
@@ -252,7 +252,7 @@ def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stream = streams(1)
     stream.publish(Message(line, partition=0) for line in shipments(5))
     stands = """
-import services.health, services.worker as worker, asyncio
+import services.telemetry.health, services.stream.worker as worker, asyncio
 services.telemetry.health.Health.__init__.__defaults__ = (3.0,)
 async def stands(self, messages):
     await asyncio.sleep(600)
@@ -277,7 +277,7 @@ def test_where_the_database_or_the_broker_fails_the_worker_says_so_in_a_line_and
     stream = streams(1)
     stream.publish(Message(line, partition=0) for line in shipments(5))
     planted = f"""
-import aiokafka, kafka.errors, sqlalchemy.exc, services.worker as worker
+import aiokafka, kafka.errors, sqlalchemy.exc, services.stream.worker as worker
 def fails(*asked):
     raise {fails}
 if {"aiokafka" in fails}:
@@ -296,7 +296,7 @@ def test_a_broker_that_does_not_say_what_its_offsets_hold_is_asked_again(streams
     lines = list(shipments(5))
     stream.publish(Message(line, partition=0) for line in lines)
     late = """
-import kafka.errors, services.worker as worker
+import kafka.errors, services.stream.worker as worker
 asked, told = [], worker.Offsets.beginnings
 def beginnings(self, places):
     asked.append(places)
