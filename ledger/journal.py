@@ -12,13 +12,13 @@ from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.accounts import Account, Cache, Entry, Overflow
 from ledger.registers.facts import FactBook
-from ledger.registers.limits import Short, after, limit_value, shortfalls
+from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.records import Mail
 from ledger.registers.shipments import Shipments
 from schemas import accounts
 from schemas.models.values import TPP_MAX
 from schemas.periods import Period, booked, period
-from schemas.plan import Debit, Option, Share
+from schemas.plan import Debit, Option, Share, Short
 
 
 class Journal:

@@ -1,5 +1,6 @@
 """The law: pure functions from the facts of a shipment to the ways in which it may go."""
 
-from rulebook.screening.book import Book, load
+from rulebook.law.contents import Terms
+from rulebook.screening.book import Book, Screening, load
 
-__all__ = ["Book", "load"]
+__all__ = ["Book", "Screening", "Terms", "load"]

@@ -1,6 +1,7 @@
 """The chart of accounts: the only place that builds or reads an account path (contract, section 4)."""
 
 import re
+from datetime import date
 from typing import NamedTuple
 
 ALLOCATION_PERIOD = "2025-2027"
@@ -96,6 +97,21 @@ def of_party(path: str, party: str) -> str:
     if account is None or not account.party:
         return path
     return path.replace(f"/{account.party}", f"/{party}", 1)
+
+
+def within(path: str, day: date) -> bool:
+    """Whether a day lies in the year of an account; true of an account that has none.
+
+    >>> within("lpp/CON-70/2025", date(2026, 1, 1)), within("aia/CON-70", date(2026, 1, 1))
+    (False, True)
+    """
+    account = read(path)
+    return account is None or not account.year or account.year == str(day.year)
+
+
+def committed(path: str) -> bool:
+    """Whether what is pending on an account was committed on it by licences, and may be corrected by hand."""
+    return path.startswith("country/")
 
 
 def matches(pattern: str, path: str) -> bool:

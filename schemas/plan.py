@@ -51,7 +51,8 @@ class Debit(NamedTuple):
     """What an option takes from an account, in TPP; negative where it leaves a facility.
 
     `limit` is a number, a share of another account of the same option, or None where none is tested.
-    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit.
+    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit. `whole` says
+    that it counts every `.a` line of the shipment, and not only those that the authorization covers.
     """
 
     account: str
@@ -60,6 +61,27 @@ class Debit(NamedTuple):
     cites: str
     code: str = "quota.exhausted"
     floor: bool = False
+    whole: bool = False
+
+    @property
+    def quota(self) -> bool:
+        """Whether it finds no room for want of quota, of which quota monitors are to hear."""
+        return self.code == "quota.exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A debit that does not fit: the limit it met, the balance before it, what is available and how far it is short.
+
+    `most` is the most TPP that would fit.
+    """
+
+    debit: Debit
+    limit: int
+    balance: int
+    available: int
+    short_by: int
+    most: int
 
 
 class Obligation(NamedTuple):

@@ -1,23 +1,9 @@
 """Whether debits fit: integers in, integers out, no database."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from schemas.plan import Debit, Share
-
-
-@dataclass(frozen=True, slots=True)
-class Short:
-    """A debit that does not fit: the limit it met, the balance before it, what is available and how far it is short."""
-
-    debit: Debit
-    limit: int
-    balance: int
-    available: int
-    short_by: int
-    most: int
-    """The most TPP that would fit."""
+from schemas.plan import Debit, Share, Short
 
 
 def after(debits: Sequence[Debit], balances: Mapping[str, int]) -> dict[str, int]:

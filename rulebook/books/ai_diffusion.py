@@ -1,11 +1,12 @@
 """The book "ai-diffusion": 90 FR 4544 as codified and amended. Codified, not enforced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from rulebook.house import gates as house
-from rulebook.law.contents import Contents, Gate
-from rulebook.law.provisions import Law
+from rulebook.law.contents import Accounting, Amounts, Contents, Gate, Terms
+from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
 from rulebook.sections import (
@@ -23,9 +24,11 @@ from rulebook.sections import (
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
+from schemas.models.incoming import LicenseIssued, Requested
 from schemas.plan import Debit, Share
 
 _YEARS_AHEAD = 5
+_SHARE = "veu.share_exceeded"
 
 
 def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
@@ -80,6 +83,44 @@ def _openings(values: Values, path: str, day: date) -> Iterator[tuple[date, str,
                 yield first, path, limit
 
 
+def _likely(asked: Requested) -> tuple[str, ...]:
+    consignee = asked.ultimate_consignee
+    return accounts.lpp(consignee.owner, asked.export_date.year), accounts.aia(consignee.id)
+
+
+def _barred(values: Values, path: str, day: date) -> str:
+    """A country outside the allocation area, in Supplement No. 5(a), D:5 or Macau, has no allocation to speak of."""
+    account = accounts.read(path)
+    if account is None or account.family != "country":
+        return ""
+    within = min(day, date(int(accounts.ALLOCATION_PERIOD[-4:]), 12, 31))
+    if _limit(values.law(within), path) is not None:
+        return ""
+    return f"{account.country} has no allocation under 742.6(b)(10)(iii)(B)"
+
+
+def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
+    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA."""
+    credits = []
+    for path, amount in debits:
+        account = accounts.read(path)
+        if account is not None and account.family in ("nveu", "uveu"):
+            credits.append((path, every))
+        elif account is not None and account.family == "facility":
+            credits.append((path, -every if amount < 0 else covered))
+    return credits
+
+
+def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
+    allocation = accounts.country(to)
+    return Terms(accounts.license(issued.number), allocation if _limit(law, allocation) is not None else None)
+
+
+def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
+    """Of the shares of a universal validated end-user that of 50 % (Supplement No. 10 to part 748, paragraph 6)."""
+    return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
+
+
 CONTENTS = Contents(
     values="ai_diffusion",
     before=(Gate(house.first_day, "stop"), Gate(house.compliance, "note"), Gate(house.saving, "note")),
@@ -113,8 +154,6 @@ CONTENTS = Contents(
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,
-    limit=_limit,
-    openings=_openings,
     releasable=frozenset(
         {
             "party.conflict",
@@ -122,7 +161,22 @@ CONTENTS = Contents(
             "classification.inconsistent",
             "red_flag",
             "review.needed",
-            "veu.share_exceeded",
+            _SHARE,
         }
+    ),
+    may_set_aside=_may_set_aside,
+    settled=frozenset({_SHARE}),
+    ended=(
+        frozenset({"LICENSE", "VEU"}),
+        frozenset({"license.expired", "license.unknown", "license.mismatch", "veu.not_listed"}),
+    ),
+    accounting=Accounting(
+        limit=_limit,
+        openings=_openings,
+        likely=_likely,
+        barred=_barred,
+        credits=_credits,
+        terms=_terms,
+        licensed=frozenset({"LICENSE"}),
     ),
 )

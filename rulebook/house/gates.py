@@ -1,6 +1,7 @@
 """What stands before the law's own tests: the dates of the rule, the register of parties, what is not modelled."""
 
-from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown
 from rulebook.law.shipment import Shipment
 from schemas.models.incoming import Party
 

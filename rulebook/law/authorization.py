@@ -4,7 +4,8 @@ import calendar
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
-from rulebook.law.provisions import Law, Verdict, all_open, met, not_met
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, all_open, met, not_met
 from rulebook.law.shipment import Shipment
 from schemas.plan import Debit, Finding, Line, Obligation, Option
 

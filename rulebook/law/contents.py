@@ -1,16 +1,48 @@
 """What a book is made of: its gates and authorizations in order, and what it says of accounts."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from rulebook.law.provisions import Law, Provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
+from schemas.models.incoming import LicenseIssued, Requested
 from schemas.plan import Debit, Line, Option, Share
 
 Builder = Callable[[Shipment, Law], tuple[Option, ...]]
+Amounts = Sequence[tuple[str, int]]
+"""Accounts, each with an amount of TPP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The accounts of a licence: its own, and the allocation that its TPP is committed on; None without one."""
+
+    account: str
+    allocation: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accounting:
+    """What a book says of accounts.
+
+    `limit` of an account under the law of a day. `openings`: later first days on which a debit could fit, each with the
+    account and its limit then. `likely`: accounts that a request may debit. `barred`: why the law has no such account
+    on a day; empty where it has. `credits` of a return: the authorization, its debits, the TPP of all .a lines that
+    came back and of those under the authorization. `terms` of a licence for shipments to a country. `licensed`: the
+    authorizations that draw on a licence.
+    """
+
+    limit: Callable[[Law, str], int | Share | None]
+    openings: Callable[[Values, str, date], Iterable[tuple[date, str, int]]]
+    likely: Callable[[Requested], tuple[str, ...]]
+    barred: Callable[[Values, str, date], str]
+    credits: Callable[[Amounts, int, int], Amounts]
+    terms: Callable[[Law, LicenseIssued, str], Terms]
+    licensed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +63,9 @@ class Contents:
 
     `needing`: the lines that need a licence. `base`: debits that every option brings. `split`: the kind that takes
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
-    those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside.
+    those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
+    `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
+    authorizations that may end before a shipment leaves, and the codes that say that they have.
     """
 
     values: str
@@ -46,6 +80,8 @@ class Contents:
     rationed: frozenset[str]
     allocation: Callable[[Shipment, Law], tuple[str, int] | None]
     unallotted: Callable[[Shipment, Law], str]
-    limit: Callable[[Law, str], int | Share | None]
-    openings: Callable[[Values, str, date], Iterator[tuple[date, str, int]] | Iterable[tuple[date, str, int]]]
     releasable: frozenset[str]
+    may_set_aside: Callable[[str, Mapping[str, Any]], bool]
+    settled: frozenset[str]
+    ended: tuple[frozenset[str], frozenset[str]]
+    accounting: Accounting

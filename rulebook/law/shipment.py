@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import copy
 from datetime import date
 
-from rulebook.law.provisions import Law
+from rulebook.law.law import Law
 from schemas.models.incoming import Certification, Party, Requested
 from schemas.plan import Case, Debit, Line
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from rulebook.law.provisions import Law, Period
+from rulebook.law.law import Law, Period
 from schemas.models.values import country_codes
 
 _DATED = ("amounts", "decimals", "groups", "eccn")

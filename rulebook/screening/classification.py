@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from rulebook.law.provisions import Law, Verdict
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict
 from rulebook.sections import s774_3a090 as ccl
 from rulebook.sections.s774_3a090 import Tested
 from schemas.models.incoming import Item

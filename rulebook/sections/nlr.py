@@ -1,7 +1,8 @@
 """NLR: what needs no licence (742.6, 744.23, part 746)."""
 
 from rulebook.law.authorization import plan
-from rulebook.law.provisions import Law, try_all
+from rulebook.law.law import Law
+from rulebook.law.provisions import try_all
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s742_6, s746
 from schemas.plan import Option

@@ -1,6 +1,7 @@
 """Supplement No. 3 to part 732, and 15 CFR 734.9(h): red flags."""
 
-from rulebook.law.provisions import Law, Verdict, met, not_met, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_met, provision
 from rulebook.law.shipment import Shipment
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from rulebook.law.authorization import named
-from rulebook.law.provisions import Law, Verdict, in_force, met, not_applicable, not_met, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, in_force, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s742_6
 

@@ -3,7 +3,8 @@
 from datetime import date
 
 from rulebook.law.authorization import duty, named, plan, record_retention, statement
-from rulebook.law.provisions import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.parties.names import keys
 from schemas import accounts

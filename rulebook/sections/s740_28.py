@@ -3,7 +3,8 @@
 from datetime import date
 
 from rulebook.law.authorization import duty, months_after, named, plan, record_retention
-from rulebook.law.provisions import Law, Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_27
 from schemas import accounts
@@ -101,7 +102,11 @@ def leaving(shipment: Shipment) -> tuple[Debit, ...]:
     start = shipment.asked.from_facility
     if start is None or not shipment.tpp:
         return ()
-    return (Debit(accounts.facility(start), -shipment.tpp, None, "15 CFR 740.28(e)", "facility.short", floor=True),)
+    return (
+        Debit(
+            accounts.facility(start), -shipment.tpp, None, "15 CFR 740.28(e)", "facility.short", floor=True, whole=True
+        ),
+    )
 
 
 def acm(shipment: Shipment, law: Law) -> tuple[Option, ...]:

@@ -1,7 +1,8 @@
 """15 CFR 740.3 and 740.4: License Exceptions LVS and GBS, which are never picked and fit nothing that is modelled."""
 
 from rulebook.law.authorization import named, plan
-from rulebook.law.provisions import Law, Verdict, not_met, provision, try_all
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, not_met, provision, try_all
 from rulebook.law.shipment import Shipment
 from schemas.plan import Option
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from rulebook.law.authorization import duty, named, plan, statement
-from rulebook.law.provisions import Law, Verdict, met, not_met, provision, try_all, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s746
 from schemas.plan import Line, Obligation, Option

@@ -3,7 +3,8 @@
 from datetime import date
 
 from rulebook.law.authorization import named
-from rulebook.law.provisions import Law, Verdict, in_words, met, not_met, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, in_words, met, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Line

@@ -1,6 +1,7 @@
 """15 CFR part 744: prohibited end uses and users, and listed parties."""
 
-from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 
 

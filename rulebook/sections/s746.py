@@ -1,6 +1,7 @@
 """15 CFR part 746: embargoes and the wide controls on Russia and Belarus; not modelled, so a reviewer decides."""
 
-from rulebook.law.provisions import Law, Verdict, met, not_met, provision, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_met, provision, unknown
 from rulebook.law.shipment import Shipment
 
 

@@ -3,7 +3,8 @@
 from datetime import date
 
 from rulebook.law.authorization import duty, plan
-from rulebook.law.provisions import Law, Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown, versions
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s748_supp10
 from schemas import accounts
@@ -127,7 +128,7 @@ def b_installed(shipment: Shipment, law: Law, holder: str, tested: bool) -> Debi
     """The installed base of one holder in one country, within the cap of the quarter where VEU is used."""
     limit = law.printed("nveu_base_tpp") if tested else None
     account = accounts.nveu(holder, shipment.asked.ship_to)
-    return Debit(account, shipment.tpp, limit, cites="15 CFR 748.15(a)(2)(iii)(B)")
+    return Debit(account, shipment.tpp, limit, cites="15 CFR 748.15(a)(2)(iii)(B)", whole=True)
 
 
 @provision("15 CFR 748.15(a)(2)(iii)(A)", row="VEU note")
@@ -158,7 +159,7 @@ _VEU = (b2_destination, a_listed, a_operator, a_facility, d_transaction, b_print
 
 
 def _findings(shipment: Shipment, law: Law, veu: Veu | None) -> tuple[Finding, ...]:
-    rows = law.tried(_VEU if veu else _VEU[:2])
+    rows = versions(law, _VEU if veu else _VEU[:2])
     found = ((row, row.test(shipment, law, veu)) for row in rows)
     return tuple(row.finding(verdict) for row, verdict in found if verdict is not None)
 

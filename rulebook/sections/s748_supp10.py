@@ -1,6 +1,7 @@
 """Supplement No. 10 to part 748, paragraph 6: the geographic shares of universal validated end-users."""
 
-from rulebook.law.provisions import Law, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import provision
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Share
@@ -15,7 +16,7 @@ def p6_outside(shipment: Shipment, law: Law, holder: str, tested: bool) -> Debit
     if shipment.asked.ship_to in law.members("supp5a"):
         return None
     limit = Share(law.amount("uveu_outside_5a_percent"), accounts.uveu(holder, "total")) if tested else None
-    return Debit(accounts.uveu(holder, "outside-5a"), shipment.tpp, limit, _CITES, _CODE)
+    return Debit(accounts.uveu(holder, "outside-5a"), shipment.tpp, limit, _CITES, _CODE, whole=True)
 
 
 @provision(_CITES, row="VEU 7 one country", code=_CODE, kind="quota")
@@ -24,7 +25,7 @@ def p6_country(shipment: Shipment, law: Law, holder: str, tested: bool) -> Debit
     place = shipment.asked.ship_to
     limited = tested and place not in law.members("supp5a")
     limit = Share(law.amount("uveu_country_percent"), accounts.uveu(holder, "total")) if limited else None
-    return Debit(accounts.uveu(holder, place), shipment.tpp, limit, _CITES, _CODE)
+    return Debit(accounts.uveu(holder, place), shipment.tpp, limit, _CITES, _CODE, whole=True)
 
 
 @provision(_CITES, row="VEU 7 outside US", code=_CODE, kind="quota")
@@ -40,11 +41,11 @@ def p6_outside_us(shipment: Shipment, law: Law, holder: str, tested: bool) -> De
     american = not home.isdisjoint((consignee.headquarters, consignee.parent_headquarters))
     limited = tested and american and _CODE not in shipment.set_aside
     limit = Share(law.amount("uveu_outside_us_percent"), accounts.uveu(holder, "total")) if limited else None
-    return Debit(accounts.uveu(holder, "outside-us"), shipment.tpp, limit, _CITES, _CODE)
+    return Debit(accounts.uveu(holder, "outside-us"), shipment.tpp, limit, _CITES, _CODE, whole=True)
 
 
 def shares(shipment: Shipment, law: Law, holder: str, tested: bool) -> tuple[Debit, ...]:
     """The holder's total and each part of it that the destination belongs to; limits only where VEU is used."""
-    total = Debit(accounts.uveu(holder, "total"), shipment.tpp, None, _CITES, _CODE)
+    total = Debit(accounts.uveu(holder, "total"), shipment.tpp, None, _CITES, _CODE, whole=True)
     parts = (row.test(shipment, law, holder, tested) for row in (p6_outside, p6_outside_us, p6_country))
     return (total, *(part for part in parts if part is not None))

@@ -1,7 +1,8 @@
 """15 CFR 750.7 and Supplement No. 2 to part 748: issued licences."""
 
 from rulebook.law.authorization import plan
-from rulebook.law.provisions import Law, Verdict, met, not_met, provision
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_met, provision, versions
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Debit, Finding, License, Option
@@ -79,7 +80,7 @@ def c4_amount(shipment: Shipment, law: Law, one: License) -> Debit:
 
 
 def _findings(shipment: Shipment, law: Law, one: License) -> tuple[Finding, ...]:
-    rows = law.tried((known, g_validity, c4_parties))
+    rows = versions(law, (known, g_validity, c4_parties))
     return tuple(row.finding(row.test(shipment, law, one)) for row in rows)
 
 

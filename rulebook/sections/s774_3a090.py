@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rulebook.law.provisions import Law, Tried, Verdict, in_words, met, not_applicable, not_met, provision, unknown
+from rulebook.law.law import Law
+from rulebook.law.provisions import Tried, Verdict, in_words, met, not_applicable, not_met, provision, unknown
 from schemas.models.incoming import Item
 
 

@@ -239,6 +239,11 @@ class Certification(Model):
     reference: Text
     sha256: Sha256 | None = None
 
+    @property
+    def of_designer(self) -> bool:
+        """Whether `party` is the name of a designer, and no identifier."""
+        return self.kind == "authorized_ic_designer"
+
 
 class Item(Model):
     """One line of a shipment.

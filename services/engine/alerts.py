@@ -6,12 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from ledger.registers.accounts import Entry
-from ledger.registers.limits import Short
 from schemas import accounts
+from schemas.plan import Short
 from services.engine.answers import ALERT, Out
 from services.engine.context import Turn
-
-QUOTA = "quota.exhausted"
 
 
 @lru_cache(maxsize=1024)
@@ -68,7 +66,7 @@ def exhaust_all(turn: Turn, out: Out, shorts: Sequence[Short], crossed_by: str) 
     """Raises which accounts refused a debit for want of quota, each once until room comes back."""
     for short in shorts:
         account = turn.journal.account(short.debit.account)
-        if short.debit.code != QUOTA or account.refused:
+        if not short.debit.quota or account.refused:
             continue
         account.refused = 1
         if account.limit is None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.registers.accounts import Entry
-from ledger.registers.limits import Short
-from schemas.plan import Debit, Finding, Obligation, Reason, Result
+from schemas.plan import Debit, Finding, Obligation, Reason, Result, Short
 from services.engine.context import Turn
 from services.engine.judgement import Judgement
 

@@ -15,7 +15,6 @@ from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from ledger.registers.records import Known
 from rulebook import Book
-from schemas import accounts
 from schemas.models.incoming import Requested
 from schemas.wire.read import Error, Event, Rejection, parse, rejection_id, same_content
 from services.engine.answers import REJECTED, SOURCE, Out, dumps, refused, rejection_text
@@ -148,7 +147,7 @@ class Engine:
     def _decide(self, parsed: Sequence[Parsed], keep: bool) -> list[list[str]]:
         with self._ledger.begin(self._clock(), keep) as journal:
             turn = self.turn(journal)
-            prefetch(journal, parsed)
+            prefetch(journal, self._book, parsed)
             return [self.answer(turn, one) for one in parsed]
 
     def turn(self, journal: Journal) -> Turn:
@@ -205,10 +204,11 @@ def _reject(journal: Journal, parsed: Parsed, rejection: Rejection) -> list[str]
     return [text]
 
 
-def prefetch(journal: Journal, parsed: Sequence[Parsed]) -> None:
+def prefetch(journal: Journal, book: Book, parsed: Sequence[Parsed]) -> None:
     """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
     keys = [(SOURCE, one.rejection) for one in parsed]
-    shipments, facts, paths = set(), set(), set()
+    shipments, facts = set(), set()
+    paths: set[str] = set()
     for one in parsed:
         event = one.event
         if isinstance(event, Rejection):
@@ -218,9 +218,7 @@ def prefetch(journal: Journal, parsed: Sequence[Parsed]) -> None:
         if isinstance(data, Requested):
             shipments.add(data.shipment_id)
             facts |= journal.facts.keys(data)
-            consignee = data.ultimate_consignee
-            paths.add(accounts.lpp(consignee.owner, data.export_date.year))
-            paths.add(accounts.aia(consignee.id))
+            paths.update(book.likely_accounts(data))
         elif hasattr(data, "shipment_id"):
             shipments.add(data.shipment_id)
         else:

@@ -4,21 +4,16 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from ledger.registers.accounts import Entry
-from ledger.registers.limits import Short
+from rulebook import Screening
 from schemas import accounts
 from schemas.models.incoming import Requested
-from schemas.plan import Case, Debit, Option, Reason, Share
+from schemas.plan import Case, Debit, Option, Reason, Share, Short
 from services.engine.context import Turn
-
-if TYPE_CHECKING:
-    from rulebook.screening.book import Screening
-
-SHARE = "veu.share_exceeded"
 
 
 @dataclass(slots=True)
@@ -30,7 +25,7 @@ class Judgement:
     """
 
     case: Case
-    screening: "Screening"
+    screening: Screening
     tried: list[tuple[Option, list[Short]]] = field(default_factory=list)
     chosen: Option | None = None
     entries: list[Entry] = field(default_factory=list)
@@ -51,11 +46,11 @@ def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), 
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
     `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
-    where it stands now just as the reviewer saw it; of the shares of a validated end-user the account alone decides.
+    where it stands now just as the reviewer saw it, or where the book says that it is settled.
     """
     facts = turn.journal.facts.about(asked)
-    seen = {(code, dumps_sorted(told)) for code, told in reviewed}
-    aside = frozenset(code for code, _ in reviewed if code == SHARE)
+    seen = {(code, _as_text(facts)) for code, facts in reviewed}
+    aside = turn.book.settled(code for code, _ in reviewed)
     while True:
         result = _tried(turn, Case(asked, facts, aside))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
@@ -71,7 +66,7 @@ def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), 
 
 def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:
     """The codes of which every reason was seen by a reviewer as it stands."""
-    unseen = {reason.code for reason in reasons if (reason.code, dumps_sorted(reason.facts)) not in seen}
+    unseen = {reason.code for reason in reasons if (reason.code, _as_text(reason.facts)) not in seen}
     return frozenset(reason.code for reason in reasons) - unseen
 
 
@@ -91,39 +86,30 @@ def _tried(turn: Turn, case: Case) -> Judgement:
     return result
 
 
-def dumps_sorted(facts: Mapping[str, Any]) -> str:
+def _as_text(facts: Mapping[str, Any]) -> str:
     """Facts as a text that is equal where they are."""
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _against(turn: Turn, result: Judgement) -> list[Reason]:
-    """Why nothing fits: the reasons of the claimed authorization, else what is lacking and that a licence is needed."""
-    screening, book, case = result.screening, turn.book, result.case
-    reasons: list[Reason] = []
-    claimed = case.asked.authorization is not None
-    for option, shorts in result.tried:
-        if shorts:
-            reasons += [short_reason(turn, result, option, short) for short in shorts]
-        elif not option.open:
-            reasons += book.reasons(option) if claimed else book.lacking(option)
-    if claimed:
-        others = [
-            option.authorization
-            for option in book.alternatives(case, screening)
-            if not turn.journal.short(option, case.asked.export_date)
-        ]
-        reasons = reasons if result.tried else list(screening.closed)
-        return _distinct([_naming(reason, list(dict.fromkeys(others))) for reason in reasons])
-    wanted = book.allocation(case, screening)
-    available = None
-    if wanted is not None:
-        path, of_law = wanted
-        limit = turn.journal.limit(path, case.asked.export_date, of_law)
-        available = max(0, limit - turn.journal.balance(path)) if isinstance(limit, int) else None
-    refusal = book.refusal(case, screening, available)
-    undecided = book.undecided(case, screening)
-    closed = [reason for reason in screening.closed if reason.code != refusal.code]
-    return _distinct([*closed, *reasons, *([undecided] if undecided else []), refusal])
+    """Why nothing fits, with the claimed shipment's other authorizations that would."""
+    day = result.case.asked.export_date
+    explanation = turn.book.explain(result.screening, _available(turn, result))
+    reasons = list(explanation.barriers)
+    for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
+        reasons += [_shortage(turn, result, option, short) for short in shorts] or closed
+    reasons += explanation.refusal
+    fitting = [option.authorization for option in explanation.alternatives if not turn.journal.short(option, day)]
+    return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
+
+
+def _available(turn: Turn, result: Judgement) -> int | None:
+    """TPP left of the account on which the policy of review depends; None where it depends on none."""
+    if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
+        return None
+    path, of_law = allocation
+    limit = turn.journal.limit(path, result.case.asked.export_date, of_law)
+    return max(0, limit - turn.journal.balance(path)) if isinstance(limit, int) else None
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:
@@ -134,47 +120,17 @@ def _naming(reason: Reason, others: list[str]) -> Reason:
 
 
 def _distinct(reasons: Sequence[Reason]) -> list[Reason]:
-    return list({(reason.code, dumps_sorted(reason.facts)): reason for reason in reasons}.values())
+    return list({(reason.code, _as_text(reason.facts)): reason for reason in reasons}.values())
 
 
-def short_reason(turn: Turn, result: Judgement, option: Option, short: Short) -> Reason:
-    """The reason of one account that has no room, with what would fit and from when."""
-    debit, asked = short.debit, abs(short.debit.amount)
-    facts: dict[str, Any] = {
-        "account": turn.journal.path(debit.account),
-        "asked": asked,
-        "available": short.available,
-        "short_by": short.short_by,
-        "limit": short.limit,
-        "balance": short.balance,
-    }
-    message = (
-        f"{facts['account']} has {short.available:,} TPP available and {asked:,} are asked: "
-        f"{short.short_by:,} too many ({short.balance:,} of {short.limit:,} used)."
-        if not debit.floor
-        else f"{asked:,} TPP are to leave facility {debit.account.partition('/')[2]}, {short.available:,} are in it: "
-        f"{short.short_by:,} too many."
-    )
-    counted = [line for line in result.screening.lines if line.tpp and _counts(option, debit, line.line)]
-    if len(counted) == 1 and counted[0].unit_tpp:
-        fits = short.most // counted[0].unit_tpp
-        facts["fits"] = fits
-        message += f" At most {fits:,} units of line {counted[0].line} fit."
-    later = fits_from(turn, debit, asked, result.case.asked.export_date)
-    if later is not None:
-        facts["fits_from"] = later.isoformat()
-        message += f" All of it fits from {later.isoformat()}."
-    return Reason(debit.code, debit.cites, message, facts)
+def _shortage(turn: Turn, result: Judgement, option: Option, short: Short) -> Reason:
+    """The reason of one account that has no room."""
+    debit = short.debit
+    later = _fits_from(turn, debit, abs(debit.amount), result.case.asked.export_date)
+    return turn.book.shortage(result.screening, option, short, turn.journal.path(debit.account), later)
 
 
-def _counts(option: Option, debit: Debit, line: int) -> bool:
-    family = debit.account.partition("/")[0]
-    if family in ("nveu", "uveu") or debit.amount < 0:
-        return True
-    return option.lines.get(line) == option.authorization
-
-
-def fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
+def _fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
     """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
     if debit.floor or isinstance(debit.limit, Share):
         return None
@@ -186,9 +142,8 @@ def fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
         if isinstance(limit, int) and journal.balance(account) + asked <= limit:
             found.append(first)
             break
-    year = (accounts.read(path) or accounts.Account("")).year
     for _, made in journal.facts.limits(path):
-        if made.valid_from > day and (not year or str(made.valid_from.year) == year):
+        if made.valid_from > day and accounts.within(path, made.valid_from):
             limit = journal.limit(path, made.valid_from, debit.limit)
             if isinstance(limit, int) and journal.balance(path) + asked <= limit:
                 found.append(made.valid_from)

@@ -68,7 +68,7 @@ def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
     parsed = engine.read([Record(bytes(row.event), orjson.loads(row.position)) for row in rows])
     with ledger.begin(rows[-1].recorded) as journal:
         turn = engine.turn(journal)
-        prefetch(journal, parsed)
+        prefetch(journal, turn.book, parsed)
         for row, one in zip(rows, parsed, strict=True):
             if row.type != REJECTED:
                 engine.answer(turn, one)

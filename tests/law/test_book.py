@@ -8,6 +8,7 @@ import pytest
 from rulebook import load
 from rulebook.law.provisions import try_all
 from rulebook.parties.names import keys
+from rulebook.screening.refusals import closed, lacking
 from schemas.plan import Share
 
 from . import build
@@ -17,8 +18,7 @@ DAY = date(2025, 6, 20)
 
 
 def screened(**told: object):
-    case = build.case(told)
-    return case, BOOK.screen(case)
+    return BOOK.screen(build.case(told))
 
 
 def test_a_book_is_found_by_name_and_kept() -> None:
@@ -115,12 +115,12 @@ def test_thresholds_by_default() -> None:
 
 def test_duties_that_wait_for_a_balance() -> None:
     ship = {"to": "FR", "claim": "AIA", "certs": ["aia_consignee_certification CON 2025-02-01"]}
-    _, screening = screened(ship=ship)
+    screening = screened(ship=ship)
     filed = [one for one in screening.options[0].obligations if one.kind == "aia_certification_submission"]
     assert [one.reaches for one in filed] == [("aia/CON", 253_000_000)]
     always = load("ai-diffusion", {"aia_file_always": True}).screen(build.case({"ship": ship}))
     assert ("aia/CON", 1) in [one.reaches for one in always.options[0].obligations]
-    _, screening = screened(ship={"to": "PL", "claim": "LPP", "certs": ["lpp_consignee_statement CON 2025-02-01"]})
+    screening = screened(ship={"to": "PL", "claim": "LPP", "certs": ["lpp_consignee_statement CON 2025-02-01"]})
     reached = next(one for one in screening.options[0].obligations if one.kind == "lpp_limit_reached")
     assert (reached.reaches, reached.exactly, reached.party) == (("lpp/CON/2025", 26_900_000), True, "CON")
     assert reached.contents["subject"] == "LPP TPP Limit Reached"
@@ -129,7 +129,7 @@ def test_duties_that_wait_for_a_balance() -> None:
 
 def test_a_facility_is_left_by_every_option_and_never_below_zero() -> None:
     ship = {"to": "PL", "from_facility": "FAC-9", "certs": ["lpp_consignee_statement CON 2025-02-01"]}
-    _, screening = screened(ship=ship)
+    screening = screened(ship=ship)
     option = next(one for one in screening.options if one.open)
     out = option.debits[-1]
     assert (out.account, out.amount, out.limit, out.floor, out.code) == (
@@ -143,17 +143,17 @@ def test_a_facility_is_left_by_every_option_and_never_below_zero() -> None:
 
 
 def test_ineligible_is_one_reason_that_names_the_provisions() -> None:
-    _, screening = screened(ship={"to": "VN", "transaction": "transfer", "claim": "LPP"})
-    reasons = BOOK.reasons(screening.options[0])
+    screening = screened(ship={"to": "VN", "transaction": "transfer", "claim": "LPP"})
+    reasons = closed(screening.options[0])
     assert [reason.code for reason in reasons] == ["authorization.ineligible", "certification.missing"]
     assert [one["provision"] for one in reasons[0].facts["failed"]] == ["15 CFR 740.29(a)", "15 CFR 740.2(a)(9)(ii)"]
     assert reasons[1].facts == {"kind": "lpp_consignee_statement", "party": "CON", "needed_by": "2025-06-20"}
-    assert BOOK.lacking(screening.options[0]) == ()
+    assert lacking(screening.options[0]) == ()
 
 
 def test_a_refusal_says_how_an_application_would_be_reviewed() -> None:
-    case, screening = screened(ship={"to": "IN"})
-    reason = BOOK.refusal(case, screening, 126_591)
+    screening = screened(ship={"to": "IN"})
+    (reason,) = BOOK.explain(screening, 126_591).refusal
     assert reason.code == "authorization.none"
     assert reason.citation == "15 CFR 742.6(b)(10)(iii)(B)(2)"
     assert reason.facts == {
@@ -166,8 +166,8 @@ def test_a_refusal_says_how_an_application_would_be_reviewed() -> None:
 
 
 def test_a_denied_destination_says_which_party_and_test() -> None:
-    case, screening = screened(ship={"to": "PL", "parent": "CN"})
-    reason = BOOK.refusal(case, screening, None)
+    screening = screened(ship={"to": "PL", "parent": "CN"})
+    (reason,) = BOOK.explain(screening, None).refusal
     assert reason.code == "destination.denied"
     assert reason.facts["review_policy"] == "presumption_of_denial"
     tests = [{"test": "ultimate_parent", "party": "CON", "role": "ultimate consignee", "country": "CN"}]
@@ -178,7 +178,7 @@ def test_a_denied_destination_says_which_party_and_test() -> None:
 def test_findings_carry_the_figures_of_the_case() -> None:
     one = {"to": "PL", "lines": [{"tpp": 15_824}]}
     other = {"to": "PL", "lines": [{"tpp": 15_825}]}
-    (_, first), (_, second) = screened(ship=one), screened(ship=other)
+    first, second = screened(ship=one), screened(ship=other)
     assert first.findings != second.findings
     assert first.tpp == 126_592
     assert second.tpp == 126_600

@@ -73,8 +73,7 @@ def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
             continue
         days = min(HORIZON_DAYS + 1, -(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
         full = day + timedelta(days=days)
-        year = (accounts.read(path) or accounts.Account("")).year
-        projected = days <= HORIZON_DAYS and (not year or str(full.year) == year)
+        projected = days <= HORIZON_DAYS and accounts.within(path, full)
         if projected and account.forecast is None:
             told = {
                 "account": path,

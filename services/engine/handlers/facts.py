@@ -56,7 +56,7 @@ def party_merged(turn: Turn, event: Event, out: Out) -> None:
 def certification_received(turn: Turn, event: Event, out: Out) -> None:
     """A standing statement, certification or notification."""
     data: Certification = event.data  # type: ignore[assignment]
-    if data.kind == "authorized_ic_designer":
+    if data.of_designer:
         turn.journal.facts.add("designer", ALL, data)
     else:
         turn.journal.facts.add("certification", data.party, data)
@@ -71,7 +71,8 @@ def license_issued(turn: Turn, event: Event, out: Out) -> None:
     entries = _given_back(turn, before) if before and before.issued.country != data.country else []
     old = _committed(turn, before) if before and before.issued.country == data.country else 0
     new = License(data)
-    path = _allocation(turn, new)
+    terms = turn.book.terms(data, data.country)
+    path = terms.allocation
     more = _committed(turn, new) - old
     if path is not None and more > 0:
         entries.append(journal.commit(path, more, _known(turn, path, data.valid_from)))
@@ -79,10 +80,9 @@ def license_issued(turn: Turn, event: Event, out: Out) -> None:
         entries.append(journal.void(path, -more, None))
     journal.facts.add("license", data.number, data)
     journal.facts.add("licenses", data.exporter, data)
-    own = accounts.license(data.number)
-    journal.set_limit(own, data.tpp)
+    journal.set_limit(terms.account, data.tpp)
     answer = _recorded(turn, event, out, entries)
-    replenish(turn, out, own, answer)
+    replenish(turn, out, terms.account, answer)
 
 
 def license_revoked(turn: Turn, event: Event, out: Out) -> None:
@@ -100,17 +100,12 @@ def _committed(turn: Turn, license: License) -> int:
     """What a licence still holds of its country's allocation: its TPP less what was dispatched, 0 once revoked."""
     if license.revoked is not None:
         return 0
-    account = turn.journal.find(accounts.license(license.issued.number))
+    account = turn.journal.find(turn.book.terms(license.issued, license.issued.country).account)
     return max(0, license.issued.tpp - (account.posted if account else 0))
 
 
-def _allocation(turn: Turn, license: License) -> str | None:
-    path = accounts.country(license.issued.country)
-    return path if turn.book.limit(path, license.issued.valid_from) is not None else None
-
-
 def _given_back(turn: Turn, license: License) -> list[Entry]:
-    path = _allocation(turn, license)
+    path = turn.book.terms(license.issued, license.issued.country).allocation
     amount = min(_committed(turn, license), max(0, turn.journal.balance(path))) if path is not None else 0
     return [turn.journal.void(path, amount, None)] if path is not None and amount else []
 
@@ -183,8 +178,7 @@ def _not_below_zero(turn: Turn, path: str, fall: int, pointer: str) -> None:
 
     What is pending does not count, since a void may still give it back; on a country licences commit it.
     """
-    family = path.partition("/")[0]
-    there = turn.journal.balance(path) if family == "country" else turn.journal.there(path)
+    there = turn.journal.balance(path) if accounts.committed(path) else turn.journal.there(path)
     if fall > max(0, there):
         message = f"{fall:,} TPP would come off {path}, which has {there:,}"
         raise Refused(pointer, "balance.negative", message)
@@ -192,14 +186,8 @@ def _not_below_zero(turn: Turn, path: str, fall: int, pointer: str) -> None:
 
 def _has_account(turn: Turn, path: str, day: date) -> None:
     """Refuses what is stated of a country that has no allocation: of Supplement No. 5(a), D:5 and Macau."""
-    account = accounts.read(path)
-    if account is None or account.family != "country":
-        return
-    within = min(day, date(int(accounts.ALLOCATION_PERIOD[-4:]), 12, 31))
-    if turn.book.limit(path, within) is None:
-        raise Refused(
-            "/data/account", "account.invalid", f"{account.country} has no allocation under 742.6(b)(10)(iii)(B)"
-        )
+    if barred := turn.book.barred_account(path, day):
+        raise Refused("/data/account", "account.invalid", barred)
 
 
 def match_cleared(turn: Turn, event: Event, out: Out) -> None:

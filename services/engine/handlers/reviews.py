@@ -18,7 +18,6 @@ from services.engine.handlers.shipments import RELEASED, asked_of, duties, post_
 from services.engine.judgement import Judgement, judge
 
 DENIED = "tpp.shipment.denied.v1"
-SHARE = "veu.share_exceeded"
 
 
 def decided(turn: Turn, event: Event, out: Out) -> str:
@@ -50,16 +49,12 @@ def _deny(turn: Turn, out: Out, shipment: Shipment, data: ReviewDecided) -> None
 
 
 def _releasable(turn: Turn, shipment: Shipment) -> list[list[Any]]:
-    """The reasons of the present hold that a reviewer may set aside: each its code and its facts.
-
-    Of the shares of a universal validated end-user only that of 50 % (Supplement No. 10 to part 748, paragraph 6).
-    """
-    found = []
-    for reason in present_reasons(turn, shipment):
-        half = str(reason["facts"].get("account", "")).endswith("/outside-us")
-        if reason["code"] in turn.book.releasable and (reason["code"] != SHARE or half):
-            found.append([reason["code"], reason["facts"]])
-    return found
+    """The reasons of the present hold that a reviewer may set aside: each its code and its facts."""
+    return [
+        [reason["code"], reason["facts"]]
+        for reason in present_reasons(turn, shipment)
+        if turn.book.may_set_aside(reason["code"], reason["facts"])
+    ]
 
 
 def present_reasons(turn: Turn, shipment: Shipment) -> list[dict[str, Any]]:

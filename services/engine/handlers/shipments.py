@@ -7,7 +7,7 @@ from typing import Any
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment
-from schemas import accounts
+from rulebook import Terms
 from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned
 from schemas.plan import Case, Reason
 from schemas.wire.read import Event, parse
@@ -99,14 +99,13 @@ def _dispatched_anew(turn: Turn, out: Out, shipment: Shipment, day: date) -> str
 
 def _withdrawn(turn: Turn, shipment: Shipment) -> Judgement | None:
     """Why a licence or a validated end-user's authorization no longer carries a shipment; None where it does."""
-    if shipment.authorization not in ("LICENSE", "VEU"):
+    if not turn.book.may_end(shipment.authorization):
         return None
     claim = Authorization.model_validate({"kind": shipment.authorization, "reference": shipment.reference})
     asked = asked_of(turn, shipment).model_copy(update={"authorization": claim})
     case = Case(asked, turn.journal.facts.about(asked), frozenset(code for code, _ in shipment.reviewed))
     screening = turn.book.screen(case)
-    ended = ("license.expired", "license.unknown", "license.mismatch", "veu.not_listed")
-    reasons = [reason for option in screening.options for reason in turn.book.reasons(option) if reason.code in ended]
+    reasons = list(turn.book.ended(screening))
     if not reasons:
         return None
     return Judgement(case, screening, [(option, []) for option in screening.options], None, [], reasons)
@@ -142,16 +141,10 @@ def _credited(turn: Turn, shipment: Shipment, base: int, main: int) -> list[Entr
 
     No credit takes an account below zero: what attrition or an onward shipment took off already is not credited again.
     """
-    credits = []
-    for path, amount in shipment.debits:
-        family = path.partition("/")[0]
-        if family in ("nveu", "uveu"):
-            credits.append((path, base))
-        elif family == "facility":
-            credits.append((path, -base if amount < 0 else main))
-    country = country_of(turn, shipment)
-    if country is not None:
-        credits.append((country, main))
+    credits = list(turn.book.credits_of([(path, amount) for path, amount in shipment.debits], base, main))
+    terms = terms_of(turn, shipment)
+    if terms is not None and terms.allocation is not None:
+        credits.append((terms.allocation, main))
     capped = [(path, min(amount, max(0, turn.journal.there(path)))) for path, amount in credits]
     return [turn.journal.credit(path, amount, shipment.id) for path, amount in capped if amount]
 
@@ -271,27 +264,26 @@ def stand_still(
     return identifier
 
 
-def country_of(turn: Turn, shipment: Shipment) -> str | None:
-    """The country's account on which a shipment's licence is committed; None where there is none."""
-    if shipment.authorization != "LICENSE" or shipment.reference is None:
+def terms_of(turn: Turn, shipment: Shipment) -> Terms | None:
+    """The accounts of the licence that a shipment draws on; None where it draws on none."""
+    if not turn.book.licensed(shipment.authorization) or shipment.reference is None:
         return None
     license = turn.journal.facts.license(shipment.reference)
     if license is None:
         raise LedgerCorrupt(f"licence {shipment.reference} of shipment {shipment.id} is not known")
-    path = accounts.country(shipment.ship_to)
-    return path if turn.book.limit(path, license.issued.valid_from) is not None else None
+    return turn.book.terms(license.issued, shipment.ship_to)
 
 
 def post_on_country(turn: Turn, shipment: Shipment) -> list[Entry]:
     """Posts a licensed shipment that has left on its country; what a revocation gave back is taken anew."""
-    path = country_of(turn, shipment)
-    if path is None or shipment.reference is None:
+    terms = terms_of(turn, shipment)
+    if terms is None or terms.allocation is None or shipment.reference is None:
         return []
-    own = accounts.license(shipment.reference)
+    own = terms.account
     amount = sum(amount for account, amount in shipment.debits if turn.journal.path(account) == turn.journal.path(own))
     license = turn.journal.facts.license(shipment.reference)
     account = turn.journal.find(own)
     posted = (account.posted if account else 0) - amount
     lapsed = license is None or license.revoked or license.issued.country != shipment.ship_to
     committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
-    return [turn.journal.post(path, amount, shipment.id, min(amount, committed))] if amount else []
+    return [turn.journal.post(terms.allocation, amount, shipment.id, min(amount, committed))] if amount else []

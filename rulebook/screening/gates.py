@@ -1,0 +1,96 @@
+"""The gates before any authorization: what stops a shipment, holds it, or closes most authorizations to it."""
+
+from dataclasses import dataclass, field
+
+from rulebook.law.contents import Contents, Gate
+from rulebook.law.law import Law
+from rulebook.law.provisions import Provision, Verdict, versions
+from rulebook.law.shipment import Shipment
+from rulebook.screening.classification import Classified
+from rulebook.screening.refusals import reason_of, set_aside
+from schemas.plan import Finding, Reason
+
+
+@dataclass(eq=False, slots=True)
+class Trace:
+    """What the gates found: `reasons` hold the shipment by themselves, `closed` close all authorizations but `allowed`.
+
+    `allowed` is None where every authorization is open. `stopped`: nothing else is to be tried.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    closed: list[Reason] = field(default_factory=list)
+    allowed: frozenset[str] | None = None
+    stopped: bool = False
+
+
+def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[Classified]) -> Trace:
+    """The trace of a shipment through the gates of a book and the classification of its lines."""
+    trace = Trace()
+    if law.of_the_day is None:
+        for gate, one in _in_force(contents.before, law):
+            _pass(contents, gate, one, shipment, law, trace)
+        if trace.stopped:
+            return trace
+        law.of_the_day = tuple(trace.findings)
+    else:
+        trace.findings.extend(law.of_the_day)
+    _classified(contents, shipment, classes, trace)
+    for gate, one in _in_force(contents.gates, law):
+        if trace.stopped:
+            break
+        _pass(contents, gate, one, shipment, law, trace)
+    return trace
+
+
+def _in_force(gates: tuple[Gate, ...], law: Law) -> list[tuple[Gate, Provision]]:
+    """Each gate with its provision in the version in force."""
+    known: list[tuple[Gate, Provision]] | None = law.worked_out.get(gates)
+    if known is None:
+        known = [(gate, one) for gate in gates for one in versions(law, (gate.provision,))]
+        law.remember(gates, known)
+    return known
+
+
+def _classified(contents: Contents, shipment: Shipment, classes: list[Classified], trace: Trace) -> None:
+    """Adds how each line was classified; a contradiction ends the screening, an undecided line holds."""
+    aside = shipment.set_aside & contents.releasable
+    for one in classes:
+        if not one.failed and one.undecided is None:
+            trace.findings.extend(one.findings)
+            continue
+        for finding in one.findings:
+            if finding.open or not finding.code:
+                trace.findings.append(finding)
+            elif finding.code in aside:
+                trace.findings.append(set_aside(finding))
+            else:
+                trace.findings.append(finding)
+                trace.reasons.append(reason_of(finding))
+                trace.stopped = trace.stopped or finding in one.failed
+
+
+def _pass(contents: Contents, gate: Gate, one: Provision, shipment: Shipment, law: Law, trace: Trace) -> None:
+    """Tries a gate and adds what it finds, and what follows where it fails."""
+    tried = one.test(shipment, law)
+    if tried is None:
+        return
+    findings = trace.findings
+    verdicts = (tried,) if isinstance(tried, Verdict) else tried
+    failed = False
+    for verdict in verdicts:
+        finding = one.finding(verdict)
+        if not finding.code or gate.effect == "note":
+            findings.append(finding)
+        elif finding.code in shipment.set_aside and finding.code in contents.releasable:
+            findings.append(set_aside(finding))
+        else:
+            failed = True
+            findings.append(finding)
+            (trace.closed if gate.effect == "close" else trace.reasons).append(reason_of(finding))
+    if failed and gate.effect == "stop":
+        trace.stopped = True
+    if failed and gate.leaves is not None:
+        leaves = gate.leaves(shipment, law)
+        trace.allowed = leaves if trace.allowed is None else trace.allowed & leaves
