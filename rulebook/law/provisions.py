@@ -8,7 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from schemas.plan import Finding, Result
+from schemas.codes import Result
+from schemas.plan import Finding
 
 if TYPE_CHECKING:
     from rulebook.law.shipment import Shipment

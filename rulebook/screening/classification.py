@@ -5,8 +5,9 @@ from typing import NamedTuple
 from rulebook.law.provisions import Law, Verdict
 from rulebook.sections import s774_3a090 as ccl
 from rulebook.sections.s774_3a090 import Tested
+from schemas.codes import Result
 from schemas.models.incoming import Item
-from schemas.plan import Case, Finding, Line, Result
+from schemas.plan import Case, Finding, Line
 
 _RANK = {"none": 0, "c": 1, "b": 2, "a": 3}
 _LISTS = (

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from schemas.plan import Finding, Option, Reason, Result
+from schemas.codes import Result
+from schemas.plan import Finding, Option, Reason
 
 INELIGIBLE = "authorization.ineligible"
 

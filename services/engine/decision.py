@@ -5,7 +5,8 @@ from typing import Any
 
 from ledger.registers.accounts import Entry
 from ledger.registers.limits import Short
-from schemas.plan import Debit, Finding, Obligation, Reason, Result
+from schemas.codes import Result
+from schemas.plan import Debit, Finding, Obligation, Reason
 from services.engine.context import Turn
 from services.engine.judgement import Judgement
 

@@ -27,11 +27,11 @@ with warnings.catch_warnings():
 
 from ledger.journal import Ledger
 from ledger.queries import balances as read
+from schemas.event_types import outgoing_destination
 from services.engine.engine import Engine, Record
 from services.kafka.local_broker import free_port
 from services.resources import book, opened
 from services.stream.clock import tick
-from services.stream.relay import destination
 
 TOPIC = {
     "tpp.event.rejected.v1": "tpp.rejected",
@@ -172,7 +172,7 @@ def _ready(address: str) -> str:
     ],
 )
 def test_each_type_has_its_topic_and_key(kind, data, where) -> None:
-    assert destination({"type": kind, "subject": "S", "data": data}) == where
+    assert outgoing_destination({"type": kind, "subject": "S", "data": data}) == where
 
 
 def test_one_clock_ticks_and_a_standby_takes_over(streams) -> None:

@@ -17,7 +17,8 @@ from rulebook.screening.book import Screening
 from rulebook.screening.classification import declared_level
 from rulebook.sections import s748_15, s750_7
 from rulebook.sections import s774_3a090 as ccl
-from schemas.plan import Case, Debit, Option, Result, Share
+from schemas.codes import Result
+from schemas.plan import Case, Debit, Option, Share
 
 from . import build
 
