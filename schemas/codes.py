@@ -179,13 +179,14 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a decision says of a shipment."""
+    """What a decision or a refusal says: the first five are of decisions."""
 
     APPROVED = "approved"
     HELD = "held"
     RELEASED = "released"
     DENIED = "denied"
     EXPIRED = "expired"
+    REFUSED = "refused"
 
 
 class Result(StrEnum):

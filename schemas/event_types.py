@@ -48,8 +48,10 @@ SHIPMENT_RELEASED = "tpp.shipment.released.v1"
 SHIPMENT_DENIED = "tpp.shipment.denied.v1"
 SHIPMENT_EXPIRED = "tpp.shipment.expired.v1"
 EVENT_RECORDED = "tpp.event.recorded.v1"
+EVENT_REFUSED = "tpp.event.refused.v1"
 EVENT_REJECTED = "tpp.event.rejected.v1"
 QUOTA_ALERT = "tpp.quota.alert.v1"
+SHIPMENT_ALERT = "tpp.shipment.alert.v1"
 OBLIGATION_DUE = "tpp.obligation.due.v1"
 SNAPSHOT_CLOSED = "tpp.snapshot.closed.v1"
 
@@ -107,8 +109,10 @@ OUTGOING: Mapping[str, EventType[outgoing.Out]] = _by_name(
         EventType(SHIPMENT_DENIED, outgoing.Denied, DECISIONS, "shipment_id"),
         EventType(SHIPMENT_EXPIRED, outgoing.Expired, DECISIONS, "shipment_id"),
         EventType(EVENT_RECORDED, outgoing.Recorded, DECISIONS, "shipment_id"),
+        EventType(EVENT_REFUSED, outgoing.EventRefused, DECISIONS, "shipment_id"),
         EventType(EVENT_REJECTED, outgoing.Rejected, REJECTED),
-        EventType(QUOTA_ALERT, outgoing.QuotaAlert, ALERTS),
+        EventType(QUOTA_ALERT, outgoing.QuotaAlert, ALERTS, "account"),
+        EventType(SHIPMENT_ALERT, outgoing.ShipmentAlert, ALERTS, "shipment_id"),
         EventType(OBLIGATION_DUE, outgoing.ObligationDue, ALERTS),
         EventType(SNAPSHOT_CLOSED, outgoing.SnapshotClosed, SNAPSHOTS, "period"),
     )

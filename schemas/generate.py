@@ -149,14 +149,21 @@ def _describe(part: Schema) -> None:
 
 
 _TOPICS = {
-    event_types.SHIPMENTS: ("Shipment, review and recheck events.", "The shipment_id, else the subject."),
-    event_types.FACTS: ("Facts and ticks.", "The subject."),
-    event_types.DECISIONS: ("Decisions and records.", "The shipment_id, else the subject."),
-    event_types.ALERTS: ("Alerts and obligations.", "The account."),
-    event_types.SNAPSHOTS: ("Snapshots.", "The period."),
-    event_types.REJECTED: ("What could not be read.", "The source position: topic/partition/offset."),
+    event_types.SHIPMENTS: "Shipment, review and recheck events.",
+    event_types.FACTS: "Facts and ticks.",
+    event_types.DECISIONS: "Decisions, records and refusals.",
+    event_types.ALERTS: "Alerts and obligations.",
+    event_types.SNAPSHOTS: "Snapshots.",
+    event_types.REJECTED: "What could not be read.",
 }
-"""Each topic: what it holds, and the key of its messages."""
+"""What each topic holds."""
+_KEYS = {
+    "shipment_id": "The shipment_id, else the subject.",
+    "account": "The account.",
+    "period": "The period.",
+    "subject": "The subject.",
+}
+"""The key of a message, by the member that is its key."""
 
 
 def asyncapi() -> Schema:
@@ -165,24 +172,24 @@ def asyncapi() -> Schema:
     operations: Schema = {}
     messages: Schema = {}
     schemas: Schema = {}
-    for topic, (summary, key) in _TOPICS.items():
+    for topic, summary in _TOPICS.items():
         action = "receive" if topic in INPUTS else "send"
-        types = [name for name, one in [*INCOMING.items(), *OUTGOING.items()] if one.topic == topic]
+        keys = {name: _KEYS[one.key] for name, one in [*INCOMING.items(), *OUTGOING.items()] if one.topic == topic}
         label = topic.removeprefix("tpp.")
         channels[label] = {
             "address": topic,
             "title": topic,
             "description": summary,
-            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
+            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in keys},
             "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
         }
         operations[f"{action}{label.capitalize()}"] = {
             "action": action,
             "channel": {"$ref": f"#/channels/{label}"},
             "summary": summary,
-            "messages": [{"$ref": f"#/channels/{label}/messages/{name}"} for name in types],
+            "messages": [{"$ref": f"#/channels/{label}/messages/{name}"} for name in keys],
         }
-        for name in types:
+        for name, key in keys.items():
             schema = event_schema(name)
             for part, definition in schema.pop("$defs").items():
                 if schemas.setdefault(part, _moved(definition)) != _moved(definition):

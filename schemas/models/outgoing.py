@@ -153,7 +153,7 @@ class Decision(Out):
     decision_id: Text
     shipment_id: Identifier
     causation: Causation
-    outcome: Annotated[Outcome, Field(strict=False)]
+    outcome: Literal[Outcome.APPROVED, Outcome.HELD, Outcome.RELEASED, Outcome.DENIED, Outcome.EXPIRED]
     rulebook: Text
     law_as_of: Day | None
     authorization: Taken | None = None
@@ -216,6 +216,20 @@ class Recorded(Out):
     released: list[Identifier] | None = None
     held: list[Identifier] | None = None
     skipped: list[Identifier] | None = None
+
+
+class EventRefused(Out):
+    """`tpp.event.refused.v1`: the answer to an event that the state of its shipment does not allow; nothing moves.
+
+    state: Where the shipment stands, unchanged; null where there is no such shipment.
+    reasons: One, with the code `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
+    """
+
+    causation: Causation
+    shipment_id: Identifier
+    outcome: Literal[Outcome.REFUSED]
+    state: StateGiven | None
+    reasons: Annotated[list[ReasonGiven], Field(min_length=1)]
 
 
 class Fault(Out):
@@ -285,6 +299,25 @@ class QuotaAlert(Out):
     crossed_by: Text | None = None
     projected_exhaustion: Day | Instant | None = None
     holds_waiting: list[Identifier] | Tpp | None = None
+
+
+class ShipmentAlert(Out):
+    """`tpp.shipment.alert.v1`: a shipment left although it was not allowed to.
+
+    state: Where the shipment stands after the event; null where there is no such shipment.
+    export_date: The day on which it left.
+    causation: The event that reported the dispatch.
+    caused_by: The id of the answer to that event.
+    message: A sentence that a compliance officer can act on.
+    """
+
+    shipment_id: Identifier
+    kind: Literal["left_without_approval"]
+    state: StateGiven | None
+    export_date: Day | None = None
+    causation: Causation
+    caused_by: Text
+    message: Text
 
 
 class ObligationDue(Out):

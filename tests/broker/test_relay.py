@@ -164,7 +164,9 @@ def _ready(address: str) -> str:
     ("kind", "data", "where"),
     [
         ("tpp.snapshot.closed.v1", {"period": "2025-06"}, ("tpp.snapshots", "2025-06")),
-        ("tpp.quota.alert.v1", {"account": "lpp/A/2025"}, ("tpp.alerts", "S")),
+        ("tpp.quota.alert.v1", {"account": "lpp/A/2025"}, ("tpp.alerts", "lpp/A/2025")),
+        ("tpp.shipment.alert.v1", {"shipment_id": "SHP-1"}, ("tpp.alerts", "SHP-1")),
+        ("tpp.event.refused.v1", {"shipment_id": "SHP-1"}, ("tpp.decisions", "SHP-1")),
         ("tpp.obligation.due.v1", {"shipment_id": "SHP-1"}, ("tpp.alerts", "S")),
         ("tpp.event.recorded.v1", {"shipment_id": "SHP-1"}, ("tpp.decisions", "SHP-1")),
         ("tpp.event.recorded.v1", {}, ("tpp.decisions", "S")),

@@ -53,6 +53,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "position": {"topic": "tpp.facts", "partition": 0, "offset": 7},
         "errors": [{"pointer": "/data", "code": "member.missing", "message": "is required"}],
     },
+    "tpp.event.refused.v1": {
+        "causation": DECISION["causation"], "shipment_id": "SHP-0001", "outcome": "refused", "state": "dispatched",
+        "reasons": [REASON | {"code": "shipment.state"}],
+    },
+    "tpp.shipment.alert.v1": {
+        "shipment_id": "SHP-0001", "kind": "left_without_approval", "state": "held", "export_date": "2025-06-05",
+        "causation": DECISION["causation"], "caused_by": "a-1",
+        "message": "Shipment SHP-0001 left on 2025-06-05 and was held.",
+    },
     "tpp.quota.alert.v1": {
         "account": "lpp/CON-70/2025", "kind": "threshold", "threshold": "0.9",
         "balance": 24_300_000, "limit": 26_900_000, "crossed_by": "d-1",
@@ -136,6 +145,9 @@ def test_an_answer_fits_its_model_schema_and_message(name: str) -> None:
         ("tpp.shipment.approved.v1", {"outcome": "held"}),
         ("tpp.shipment.held.v1", {"reasons": []}),
         ("tpp.shipment.held.v1", {"reasons": [REASON | {"code": "quota.gone"}]}),
+        ("tpp.event.refused.v1", {"outcome": "held"}),
+        ("tpp.event.refused.v1", {"reasons": []}),
+        ("tpp.shipment.alert.v1", {"state": "held_at_dispatch"}),
         ("tpp.event.rejected.v1", {"errors": []}),
         ("tpp.event.rejected.v1", {"original": "e30"}),
         ("tpp.event.rejected.v1", {"position": {"line": 1}}),
