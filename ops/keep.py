@@ -25,7 +25,7 @@ from sqlalchemy import select
 from ledger.database import tables
 from ledger.database.store import LedgerError, Store, ledger_url
 from schemas.models.incoming import Returned
-from schemas.periods import day_of
+from schemas.times import day_of
 from schemas.wire.read import Event, parse
 from services.resources import Failure, day, standing
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from enum import Enum, auto
-from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import Any
+
+from schemas.times import instant_text
 
 Row = Sequence[Any]
 """The values of a row, in the order of its columns: texts, integers or None."""
 
 _BATCH = 512
 _QUOTED = ',"\r\n'
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Kind(Enum):
@@ -74,27 +73,6 @@ TABLES = {
     "totals": (Column("family", Kind.TEXT), *_PARTS, Column("closing", Kind.AMOUNT)),
 }
 """The columns of each table, in order."""
-
-
-def instant_text(microseconds: int) -> str:
-    """An instant as RFC 3339 in UTC: to the second, or to the microsecond where there is more.
-
-    >>> instant_text(1_748_856_600_000_000), instant_text(1_748_856_600_000_050)
-    ('2025-06-02T09:30:00Z', '2025-06-02T09:30:00.000050Z')
-    """
-    seconds, rest = divmod(microseconds, 1_000_000)
-    day, second = divmod(seconds, 86_400)
-    return f"{_day(day)}T{_time(second)}.{rest:06}Z" if rest else f"{_day(day)}T{_time(second)}Z"
-
-
-@lru_cache(maxsize=4096)
-def _day(number: int) -> str:
-    return date.fromordinal(_EPOCH + number).isoformat()
-
-
-@lru_cache(maxsize=86_400)
-def _time(second: int) -> str:
-    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
 
 
 def csv_text(table: str, rows: Iterable[Row]) -> Iterator[bytes]:

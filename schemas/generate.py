@@ -12,16 +12,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.models.incoming import EVENT_TYPES, FACT_EVENTS, SHIPMENT_EVENTS
-from schemas.models.outgoing import ANSWER_TYPES
+from schemas import event_types
+from schemas.codes import RejectionCode
+from schemas.event_types import INCOMING, INPUTS, LEDGER_SOURCE, OUTGOING
 from schemas.models.values import COUNTRY_SCHEMA
-from schemas.wire import errors as problems
-from schemas.wire import read as envelope
+from schemas.wire.read import ID_LENGTH, LONGEST
 
 ROOT = Path(__file__).parent.parent
 VERSION = "1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-LEDGER = "//tpp-ledger"
 
 Schema = dict[str, Any]
 
@@ -43,20 +42,18 @@ def _attributes() -> dict[str, Schema]:
     """The attributes of every event; the optional ones may be null, which means that they are not set."""
     return {
         "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
-        "id": _text(envelope.ID_LENGTH, description="With `source` it identifies the event for ever."),
+        "id": _text(ID_LENGTH, description="With `source` it identifies the event for ever."),
         "source": _text(
-            envelope.LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
+            LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
         ),
         "type": {"type": "string", "description": "The type of the event."},
-        "subject": _text(
-            envelope.LONGEST, description="What the event is about; events about one thing keep their order."
-        ),
+        "subject": _text(LONGEST, description="What the event is about; events about one thing keep their order."),
         "time": _TIME | {"description": "When it happened, in the publisher's clock."},
         "datacontenttype": {"enum": ["application/json", None], "description": "The form of `data`."},
         "dataschema": {
             "type": ["string", "null"],
             "format": "uri",
-            "maxLength": envelope.LONGEST,
+            "maxLength": LONGEST,
             "description": "The schema of `data`.",
         },
     }
@@ -76,21 +73,19 @@ _EXTENSIONS: Schema = {
 
 def event_schema(name: str) -> Schema:
     """The JSON Schema (2020-12) of the whole CloudEvent of one type, in or out. Raises KeyError for another type."""
-    incoming = name in EVENT_TYPES
-    model = EVENT_TYPES[name] if incoming else ANSWER_TYPES[name]
+    incoming = name in INCOMING
+    model: type[BaseModel] = INCOMING[name].model if incoming else OUTGOING[name].model
     parts = _definitions(model, incoming)
     properties = _attributes() | {"data": {"$ref": f"#/$defs/{model.__name__}"}}
     properties["type"] = {"const": name, "description": "The type of the event."}
     required = ["specversion", "id", "source", "type", "subject", "time", "data"]
     if not incoming:
-        properties["source"] = {"const": LEDGER, "description": "The ledger."}
-        properties["id"] = _text(
-            envelope.LONGEST, description="Derived from the causing event: the same input, the same id."
-        )
+        properties["source"] = {"const": LEDGER_SOURCE, "description": "The ledger."}
+        properties["id"] = _text(LONGEST, description="Derived from the causing event: the same input, the same id.")
         properties["time"]["description"] = "The time of the causing event."
         properties["sequence"] = {"type": "string", "minLength": 1, "description": "The order of publication."}
         required.append("sequence")
-    if name == "tpp.event.rejected.v1":
+    if name == event_types.EVENT_REJECTED:
         required = [attribute for attribute in required if attribute not in ("subject", "time")]
     return {
         "$schema": DIALECT,
@@ -153,23 +148,22 @@ def _describe(part: Schema) -> None:
     part["description"] = "\n".join(rest).strip()
 
 
-TOPICS: dict[str, tuple[str, str, tuple[str, ...], str]] = {
-    "tpp.shipments": (
-        "receive", "Shipment, review and recheck events.", tuple(SHIPMENT_EVENTS), "The shipment_id, else the subject."
-    ),
-    "tpp.facts": ("receive", "Facts and ticks.", tuple(FACT_EVENTS), "The subject."),
-    "tpp.decisions": (
-        "send", "Decisions and records.",
-        (*(name for name in ANSWER_TYPES if name.startswith("tpp.shipment.")), "tpp.event.recorded.v1"),
-        "The shipment_id, else the subject.",
-    ),
-    "tpp.alerts": ("send", "Alerts and obligations.", ("tpp.quota.alert.v1", "tpp.obligation.due.v1"), "The account."),
-    "tpp.snapshots": ("send", "Snapshots.", ("tpp.snapshot.closed.v1",), "The period."),
-    "tpp.rejected": (
-        "send", "What could not be read.", ("tpp.event.rejected.v1",), "The source position: topic/partition/offset."
-    ),
-}  # fmt: skip
-"""Each topic: what the system does there, what it holds, its types of message, and their key."""
+_TOPICS = {
+    event_types.SHIPMENTS: "Shipment, review and recheck events.",
+    event_types.FACTS: "Facts and ticks.",
+    event_types.DECISIONS: "Decisions, records and refusals.",
+    event_types.ALERTS: "Alerts and obligations.",
+    event_types.SNAPSHOTS: "Snapshots.",
+    event_types.REJECTED: "What could not be read.",
+}
+"""What each topic holds."""
+_KEYS = {
+    "shipment_id": "The shipment_id, else the subject.",
+    "account": "The account.",
+    "period": "The period.",
+    "subject": "The subject.",
+}
+"""The key of a message, by the member that is its key."""
 
 
 def asyncapi() -> Schema:
@@ -178,22 +172,24 @@ def asyncapi() -> Schema:
     operations: Schema = {}
     messages: Schema = {}
     schemas: Schema = {}
-    for topic, (action, summary, types, key) in TOPICS.items():
+    for topic, summary in _TOPICS.items():
+        action = "receive" if topic in INPUTS else "send"
+        keys = {name: _KEYS[one.key] for name, one in [*INCOMING.items(), *OUTGOING.items()] if one.topic == topic}
         label = topic.removeprefix("tpp.")
         channels[label] = {
             "address": topic,
             "title": topic,
             "description": summary,
-            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
+            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in keys},
             "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
         }
         operations[f"{action}{label.capitalize()}"] = {
             "action": action,
             "channel": {"$ref": f"#/channels/{label}"},
             "summary": summary,
-            "messages": [{"$ref": f"#/channels/{label}/messages/{name}"} for name in types],
+            "messages": [{"$ref": f"#/channels/{label}/messages/{name}"} for name in keys],
         }
-        for name in types:
+        for name, key in keys.items():
             schema = event_schema(name)
             for part, definition in schema.pop("$defs").items():
                 if schemas.setdefault(part, _moved(definition)) != _moved(definition):
@@ -254,9 +250,9 @@ def files() -> dict[Path, str]:
     """All that is published: each file's path under the project's folder, and its text."""
     found = {
         Path("docs/rejections.md"): _PAGE
-        + "".join(f"| `{code}` | {what} | {mend} |\n" for code, (what, mend) in problems.CODES.items())
+        + "".join(f"| `{code}` | {code.meaning} | {code.remedy} |\n" for code in RejectionCode)
     }
-    for name in (*EVENT_TYPES, *ANSWER_TYPES):
+    for name in (*INCOMING, *OUTGOING):
         found[Path(f"schemas/json/{name}.schema.json")] = _written(event_schema(name))
     found[Path("schemas/asyncapi.yaml")] = _written(asyncapi())
     return found

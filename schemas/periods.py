@@ -49,11 +49,6 @@ def period(name: str) -> Period:
     return Period(name, date(year, first, 1), date(year, end, monthrange(year, end)[1]))
 
 
-def day_of(instant: int) -> date:
-    """The UTC day of an instant in microseconds since 1970."""
-    return date(1970, 1, 1) + timedelta(days=instant // 86_400_000_000)
-
-
 def booked(day: date, closed: Iterable[Period]) -> tuple[date, str | None]:
     """The day that an event of this day counts for, and the closed period that held it where that is another day.
 

@@ -4,22 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, NamedTuple
 
+from schemas.codes import Result
 from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""
-
-
-class Result(StrEnum):
-    """What trying a provision gave."""
-
-    MET = "met"
-    NOT_MET = "not_met"
-    NOT_APPLICABLE = "not_applicable"
-    UNKNOWN = "unknown"
 
 
 class Finding(NamedTuple):

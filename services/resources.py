@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -196,7 +196,7 @@ def day(option: str, text: str | None) -> date | None:
     """The day that an option names."""
     from pydantic_core import PydanticCustomError
 
-    from schemas.models.values import parse_day
+    from schemas.times import parse_day
 
     try:
         return None if text is None else parse_day(text)
@@ -208,8 +208,7 @@ def instant(text: str | None) -> int | None:
     """The instant of an RFC 3339 time, or the last of a UTC day, in microseconds since 1970."""
     from pydantic_core import PydanticCustomError
 
-    from schemas.models.values import parse_day, parse_instant
-    from services.engine.context import microseconds
+    from schemas.times import end_of_day, microseconds, parse_day, parse_instant
 
     if text is None:
         return None
@@ -218,14 +217,14 @@ def instant(text: str | None) -> int | None:
     except PydanticCustomError:
         pass
     try:
-        return microseconds(datetime.combine(parse_day(text), time.max, UTC))
+        return end_of_day(parse_day(text))
     except PydanticCustomError as error:
         raise Failure(f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z") from error
 
 
 def shown(microseconds: int | None) -> str:
     """An instant for people, as RFC 3339 in UTC; `unknown` where there is none."""
-    from schemas.columns import instant_text
+    from schemas.times import instant_text
 
     return "unknown" if microseconds is None else instant_text(microseconds)
 

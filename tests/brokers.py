@@ -21,8 +21,9 @@ with warnings.catch_warnings():
     from kafka.errors import KafkaError, UnknownTopicOrPartitionError
     from kafka.structs import TopicPartition
 
+from schemas.event_types import TOPICS
 from services.cli.commands import main
-from services.kafka.access import TOPICS, BrokerError, LocalBroker, answers, create_topics
+from services.kafka.access import BrokerError, LocalBroker, answers, create_topics
 from services.kafka.local_broker import KAFKA, free_port, jars, java
 
 START_SECONDS = 60

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.models.incoming import EVENT_TYPES
+from schemas.event_types import INCOMING
 from schemas.wire.read import Event, Rejection, parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,8 +163,8 @@ def test_the_examples_read_but_for_the_line_that_is_malformed_on_purpose() -> No
 def test_every_event_type_is_handled_and_has_an_example() -> None:
     from services.engine.handlers import HANDLERS
 
-    assert HANDLERS.keys() == EVENT_TYPES.keys()
-    assert {path.stem for path in (ROOT / "examples/events").glob("*.json")} == EVENT_TYPES.keys()
+    assert HANDLERS.keys() == INCOMING.keys()
+    assert {path.stem for path in (ROOT / "examples/events").glob("*.json")} == INCOMING.keys()
 
 
 def test_lock_files_name_versions_and_hashes_and_no_index() -> None:

@@ -11,7 +11,7 @@ from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.proof.merkle import leaf_hash
 from ledger.queries.entries import kind
-from schemas.columns import instant_text
+from schemas.times import instant_text
 
 BATCH = 2_000
 

@@ -16,12 +16,10 @@ from ledger.queries.balances import Moment
 from ledger.queries.entries import Row, Span, accounts_over, entries, without_recorded
 from schemas.columns import csv_digest
 from schemas.periods import Period, period
+from schemas.times import end_of_day
 
 HELD, UNKNOWN = "tpp.shipment.held.v1", "shipment.unknown"
 """The answer that holds a shipment, unless it refuses an event: then it tells the state, or that there is none."""
-
-DAY = 86_400_000_000
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class _Counted:
 
 def end_of(day: date, record: int) -> Moment:
     """The last instant of a UTC day, as known at a record."""
-    return Moment(as_of=((day - _EPOCH).days + 1) * DAY - 1, record=record)
+    return Moment(as_of=end_of_day(day), record=record)
 
 
 def snapshots(connection: Connection) -> list[Snapshot]:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, cast
 
 from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
-from schemas.plan import Finding, Result
+from schemas.codes import Result
+from schemas.plan import Finding
 
 FIRST_DAY = date(2025, 1, 13)
 _NO_FACTS: Mapping[str, Any] = {}

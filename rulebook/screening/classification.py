@@ -6,8 +6,9 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict
 from rulebook.sections import s774_3a090 as ccl
 from rulebook.sections.s774_3a090 import Tested
+from schemas.codes import Result
 from schemas.models.incoming import Item
-from schemas.plan import Case, Finding, Line, Result
+from schemas.plan import Case, Finding, Line
 
 _RANK = {"none": 0, "c": 1, "b": 2, "a": 3}
 _LISTS = (

@@ -7,7 +7,8 @@ from rulebook.law.contents import Contents
 from rulebook.law.law import Law
 from rulebook.law.provisions import Provision, versions
 from rulebook.law.shipment import Shipment
-from schemas.plan import Debit, Finding, Option, Reason, Result, Short
+from schemas.codes import Result
+from schemas.plan import Debit, Finding, Option, Reason, Short
 
 INELIGIBLE = "authorization.ineligible"
 _MENDABLE = frozenset({"certification.missing", "certification.expired", "veu.facility_not_listed", "facility.short"})

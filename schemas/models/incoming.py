@@ -32,7 +32,7 @@ from schemas.models.parts import (
 from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Quantity, Text, Tpp
 
 __all__ = [
-    "EVENT_TYPES", "FACT_EVENTS", "SHIPMENT_EVENTS", "AccountPath", "AdjustmentMade", "AllocationSet",
+    "AccountPath", "AdjustmentMade", "AllocationSet",
     "AttritionReported", "Authorization", "AuthorizationKind", "Cancelled", "Certification", "CertificationKind",
     "ClockTicked", "CreditableAccount", "Dispatched", "Facility", "Item", "LicenseIssued", "LicenseRevoked",
     "ListedFacility", "MatchCleared", "Model", "ObligationMet", "Parent", "Parties", "Party", "PartyMerged",
@@ -362,34 +362,3 @@ class ClockTicked(Model):
     def day(self) -> date:
         """The UTC day of the tick."""
         return self.now.astimezone(UTC).date()
-
-
-SHIPMENT_EVENTS: dict[str, type[Model]] = {
-    "tpp.shipment.requested.v1": Requested,
-    "tpp.shipment.amended.v1": Requested,
-    "tpp.shipment.dispatched.v1": Dispatched,
-    "tpp.shipment.cancelled.v1": Cancelled,
-    "tpp.shipment.returned.v1": Returned,
-    "tpp.review.decided.v1": ReviewDecided,
-    "tpp.review.proposed.v1": ReviewProposed,
-    "tpp.recheck.requested.v1": RecheckRequested,
-}
-FACT_EVENTS: dict[str, type[Model]] = {
-    "tpp.party.registered.v1": PartyRegistered,
-    "tpp.party.merged.v1": PartyMerged,
-    "tpp.certification.received.v1": Certification,
-    "tpp.license.issued.v1": LicenseIssued,
-    "tpp.license.revoked.v1": LicenseRevoked,
-    "tpp.veu.authorized.v1": VeuAuthorized,
-    "tpp.veu.revoked.v1": VeuRevoked,
-    "tpp.allocation.set.v1": AllocationSet,
-    "tpp.threshold.set.v1": ThresholdSet,
-    "tpp.usage.attested.v1": UsageAttested,
-    "tpp.attrition.reported.v1": AttritionReported,
-    "tpp.adjustment.made.v1": AdjustmentMade,
-    "tpp.match.cleared.v1": MatchCleared,
-    "tpp.obligation.met.v1": ObligationMet,
-    "tpp.clock.ticked.v1": ClockTicked,
-}
-EVENT_TYPES = SHIPMENT_EVENTS | FACT_EVENTS
-"""Every type of event that comes in, with the model of its data."""

@@ -1,47 +1,28 @@
-"""The data of each event that goes out (contract, sections 1 and 3), and the reason codes.
+"""The data of each event that goes out (contract, sections 1 and 3).
 
 For the published schemas and for tests; the engine writes plain objects. Members beyond these may be added.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.codes import Outcome, ReasonCode, Result, State
 from schemas.models.parts import AuthorizationKind
 from schemas.models.values import TPP_MAX, Day, Identifier, Instant, Sha256, Text, Tpp
 
-
-class ReasonCode(StrEnum):
-    """Why a shipment is held."""
-
-    QUOTA_EXHAUSTED = "quota.exhausted"
-    AUTHORIZATION_NONE = "authorization.none"
-    AUTHORIZATION_INELIGIBLE = "authorization.ineligible"
-    DESTINATION_DENIED = "destination.denied"
-    CERTIFICATION_MISSING = "certification.missing"
-    CERTIFICATION_EXPIRED = "certification.expired"
-    LICENSE_UNKNOWN = "license.unknown"
-    LICENSE_EXPIRED = "license.expired"
-    LICENSE_MISMATCH = "license.mismatch"
-    VEU_NOT_LISTED = "veu.not_listed"
-    VEU_FACILITY_NOT_LISTED = "veu.facility_not_listed"
-    VEU_SHARE_EXCEEDED = "veu.share_exceeded"
-    CLASSIFICATION_INCONSISTENT = "classification.inconsistent"
-    PARTY_CONFLICT = "party.conflict"
-    PARTY_SCREENING_HIT = "party.screening_hit"
-    END_USE_PROHIBITED = "end_use.prohibited"
-    FACILITY_SHORT = "facility.short"
-    REVIEW_NEEDED = "review.needed"
-    RED_FLAG = "red_flag"
-    SHIPMENT_UNKNOWN = "shipment.unknown"
-    SHIPMENT_DUPLICATE = "shipment.duplicate"
-    SHIPMENT_STATE = "shipment.state"
-
-
 Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
 Counter = Annotated[int, Field(ge=1)]
-State = Literal["approved", "held", "released", "dispatched", "cancelled", "denied", "expired"]
+StateGiven = Literal[
+    State.APPROVED,
+    State.HELD,
+    State.RELEASED,
+    State.DISPATCHED,
+    State.CANCELLED,
+    State.DENIED,
+    State.EXPIRED,
+]
+"""A state as answers give it."""
 Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 
 
@@ -120,7 +101,7 @@ class FindingGiven(Out):
     """One provision that was tried."""
 
     provision: Text
-    result: Literal["met", "not_met", "not_applicable", "unknown"]
+    result: Annotated[Result, Field(strict=False)]
     detail: str
     facts: dict[str, Any]
 
@@ -172,7 +153,7 @@ class Decision(Out):
     decision_id: Text
     shipment_id: Identifier
     causation: Causation
-    outcome: Literal["approved", "held", "released", "denied", "expired"]
+    outcome: Literal[Outcome.APPROVED, Outcome.HELD, Outcome.RELEASED, Outcome.DENIED, Outcome.EXPIRED]
     rulebook: Text
     law_as_of: Day | None
     authorization: Taken | None = None
@@ -183,39 +164,39 @@ class Decision(Out):
     findings: list[FindingGiven]
     obligations: list[ObligationOwed]
     basis: Basis
-    state: State | None = None
+    state: StateGiven | None = None
 
 
 class Approved(Decision):
     """`tpp.shipment.approved.v1`: the shipment may go."""
 
-    outcome: Literal["approved"]
+    outcome: Literal[Outcome.APPROVED]
     reasons: Annotated[list[ReasonGiven], Field(max_length=0)]
 
 
 class Held(Decision):
     """`tpp.shipment.held.v1`: the shipment may not go, and why."""
 
-    outcome: Literal["held"]
+    outcome: Literal[Outcome.HELD]
     reasons: Annotated[list[ReasonGiven], Field(min_length=1)]
 
 
 class Released(Decision):
     """`tpp.shipment.released.v1`: a held shipment may go."""
 
-    outcome: Literal["released"]
+    outcome: Literal[Outcome.RELEASED]
 
 
 class Denied(Decision):
     """`tpp.shipment.denied.v1`: a reviewer ended the hold, and the shipment will not go."""
 
-    outcome: Literal["denied"]
+    outcome: Literal[Outcome.DENIED]
 
 
 class Expired(Decision):
     """`tpp.shipment.expired.v1`: the shipment had not left by its day, and its pending debits lapsed."""
 
-    outcome: Literal["expired"]
+    outcome: Literal[Outcome.EXPIRED]
 
 
 class Recorded(Out):
@@ -230,11 +211,25 @@ class Recorded(Out):
 
     causation: Causation
     shipment_id: Identifier | None = None
-    state: State | None = None
+    state: StateGiven | None = None
     entries: list[DebitDone]
     released: list[Identifier] | None = None
     held: list[Identifier] | None = None
     skipped: list[Identifier] | None = None
+
+
+class EventRefused(Out):
+    """`tpp.event.refused.v1`: the answer to an event that the state of its shipment does not allow; nothing moves.
+
+    state: Where the shipment stands, unchanged; null where there is no such shipment.
+    reasons: One, with the code `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
+    """
+
+    causation: Causation
+    shipment_id: Identifier
+    outcome: Literal[Outcome.REFUSED]
+    state: StateGiven | None
+    reasons: Annotated[list[ReasonGiven], Field(min_length=1)]
 
 
 class Fault(Out):
@@ -306,6 +301,25 @@ class QuotaAlert(Out):
     holds_waiting: list[Identifier] | Tpp | None = None
 
 
+class ShipmentAlert(Out):
+    """`tpp.shipment.alert.v1`: a shipment left although it was not allowed to.
+
+    state: Where the shipment stands after the event; null where there is no such shipment.
+    export_date: The day on which it left.
+    causation: The event that reported the dispatch.
+    caused_by: The id of the answer to that event.
+    message: A sentence that a compliance officer can act on.
+    """
+
+    shipment_id: Identifier
+    kind: Literal["left_without_approval"]
+    state: StateGiven | None
+    export_date: Day | None = None
+    causation: Causation
+    caused_by: Text
+    message: Text
+
+
 class ObligationDue(Out):
     """`tpp.obligation.due.v1`: something has to be sent.
 
@@ -340,20 +354,3 @@ class SnapshotClosed(Out):
     entries: Annotated[int, Field(ge=0)]
     digest: Digest
     previous_digest: Digest | None
-
-
-DECISION_TYPES: dict[str, type[Out]] = {
-    "tpp.shipment.approved.v1": Approved,
-    "tpp.shipment.held.v1": Held,
-    "tpp.shipment.released.v1": Released,
-    "tpp.shipment.denied.v1": Denied,
-    "tpp.shipment.expired.v1": Expired,
-}
-ANSWER_TYPES: dict[str, type[Out]] = DECISION_TYPES | {
-    "tpp.event.recorded.v1": Recorded,
-    "tpp.event.rejected.v1": Rejected,
-    "tpp.quota.alert.v1": QuotaAlert,
-    "tpp.obligation.due.v1": ObligationDue,
-    "tpp.snapshot.closed.v1": SnapshotClosed,
-}
-"""Every type of event that goes out, with the model of its data."""

@@ -1,7 +1,7 @@
 """The types of single values on the wire: identifiers, amounts, countries, days, decimals."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Annotated, Any
@@ -10,6 +10,8 @@ import pycountry
 from pydantic import Field, GetCoreSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from schemas.times import DAY, parse_instant
+
 TPP_MAX = 2**53 - 1
 """The largest amount of TPP: what JSON in a browser and a spreadsheet still keep exactly."""
 
@@ -17,13 +19,7 @@ IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 ECCN = r"^([0-9][A-E][0-9]{3}(\.[a-z0-9]+)*|EAR99)$"
 LEI = r"^[A-Z0-9]{18}[0-9]{2}$"
 SHA256 = r"^[0-9a-f]{64}$"
-DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
-_DAY = re.compile(DAY.removesuffix("$"))
-_INSTANT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
-_LEAP = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)60(?:\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 _DECIMAL_DIGITS = 400
 
@@ -32,33 +28,6 @@ _DECIMAL_DIGITS = 400
 def country_codes() -> frozenset[str]:
     """The assigned ISO 3166-1 alpha-2 codes."""
     return frozenset(country.alpha_2 for country in pycountry.countries)
-
-
-def parse_day(value: Any) -> date:
-    """The day of a `YYYY-MM-DD` text; raises PydanticCustomError where it is none."""
-    if isinstance(value, str) and len(value) == 10 and _DAY.match(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise PydanticCustomError("date.invalid", "must be a calendar day, YYYY-MM-DD")
-
-
-def parse_instant(value: Any) -> datetime:
-    """The instant of an RFC 3339 text with an offset, in UTC and to the microsecond; a leap second is the one after it.
-
-    Raises PydanticCustomError where it is none, or where its instant in UTC is outside of the years 1 to 9999.
-    """
-    try:
-        if isinstance(value, str) and _INSTANT.fullmatch(value):
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        if isinstance(value, str) and (leap := _LEAP.fullmatch(value)):
-            last = parse_instant(f"{leap[1]}59{leap[2]}")
-            if (last.hour, last.minute, last.second) == (23, 59, 59):
-                return last + timedelta(seconds=1)
-    except (ValueError, OverflowError):
-        pass
-    raise PydanticCustomError("time.invalid", "must be an RFC 3339 time with an offset, such as 2025-06-02T09:30:00Z")
 
 
 def _decimal(value: Any) -> Decimal:

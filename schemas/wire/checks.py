@@ -10,7 +10,8 @@ from typing import Any
 
 from schemas import accounts
 from schemas.models import incoming as events
-from schemas.models.values import DAY, IDENTIFIER, TPP_MAX
+from schemas.models.values import IDENTIFIER, TPP_MAX
+from schemas.times import DAY
 from schemas.wire.errors import Error, shown
 
 Check = Callable[[dict[str, Any]], list[Error]]

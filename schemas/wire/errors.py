@@ -1,4 +1,4 @@
-"""What can be wrong with a message: the error codes, and how a failed validation is told in plain sentences."""
+"""What can be wrong with a message: where it stands, and how a failed validation is told in plain sentences."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -12,64 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.models import values
-
-CODES: dict[str, tuple[str, str]] = {
-    "account.invalid": ("not the path of an account that holds entries", "write it as in the chart of accounts"),
-    "account.not_creditable": ("attrition is credited on country, nveu and uveu accounts only", "name such an account"),
-    "amount.overflow": ("an integer, a product or a sum is beyond 2^53−1", "correct the figure or split the shipment"),
-    "balance.negative": ("a credit larger than the account's balance", "correct the figure, or attest the base first"),
-    "country.missing": ("a national authorization without a country", "add `country`"),
-    "country.refused": ("a universal authorization with a country", "leave `country` out"),
-    "country.unknown": ("not an assigned ISO 3166-1 alpha-2 code", "use the code, such as `IN`"),
-    "data.base64": ("the event carries `data_base64`", "send `data` as a JSON object"),
-    "datacontenttype.unsupported": ("`datacontenttype` is not `application/json`", "write that, or leave it out"),
-    "dataschema.invalid": ("`dataschema` is not an absolute URI", "correct it or leave it out"),
-    "date.invalid": ("not a day of the calendar", "write `YYYY-MM-DD`"),
-    "date.order": ("an end before its start", "correct one of the two days"),
-    "eccn.invalid": ("not an ECCN", "write it with its sub-paragraph, such as `3A090.a`, or `EAR99`"),
-    "encoding.bom": ("the message starts with a byte order mark", "leave the mark out"),
-    "encoding.invalid": ("the bytes are not UTF-8", "encode the message as UTF-8"),
-    "errors.more": ("there are more errors than a rejection can list", "mend those that are listed and send it again"),
-    "event.conflict": ("`source` and `id` were used before with other content", "give the event an id of its own"),
-    "extension.name": ("an attribute's name is not of lower-case letters and digits", "rename the attribute"),
-    "extension.value": ("an extension attribute is no text, 32-bit integer or boolean", "send it as a text"),
-    "identifier.invalid": ("not an identifier", "use 1 to 128 of `A-Za-z0-9._:-`, the first a letter or digit"),
-    "internal.error": ("the program itself failed on this event, three times", "report it, with the event"),
-    "json.invalid": ("the text is not JSON", "correct it at the place that the message names"),
-    "lei.invalid": ("not a Legal Entity Identifier", "write its 20 characters, or leave it out"),
-    "license.unknown": ("no such licence was issued", "send the licence first"),
-    "line.duplicate": ("a line number twice in one message", "number the lines apart, or add them up"),
-    "line.unknown": ("the shipment has no such line", "correct the line number"),
-    "list.empty": ("a list that needs an entry is empty", "add an entry, or leave an optional list out"),
-    "list.too_long": ("a list of more than 20,000 entries", "split it"),
-    "member.duplicate": ("a member name twice in one object", "keep one of the two"),
-    "member.missing": ("a required attribute or member is not there", "add it"),
-    "member.unknown": ("a member that the contract does not name", "correct its name or leave it out"),
-    "message.empty": ("the message has no bytes", "send an event"),
-    "message.too_large": ("the message is longer than 1 MiB (1,048,576 bytes)", "split the shipment"),
-    "nesting.too_deep": ("objects and lists nested deeper than 32", "send the shape of the contract"),
-    "number.invalid": ("not a decimal number of 0 or more, below 1e400", "correct the figure"),
-    "number.not_finite": ("NaN or Infinity", "leave the member out or give its figure"),
-    "number.too_long": ("a number with too many digits or too large an exponent", "correct the figure"),
-    "obligation.unknown": ("nothing of this kind and day is owed", "name it as `tpp obligations` does"),
-    "one_of": ("none or several of members of which exactly one is given", "give one"),
-    "party.same": ("a party merged with itself", "name two parties"),
-    "reviewer.same": ("the second reviewer is the first one", "have another person review it"),
-    "sha256.invalid": ("not a SHA-256 digest", "write its 64 hexadecimal digits in lower case"),
-    "source.invalid": ("not a URI-reference of RFC 3986", "write one, such as `//wms.example`"),
-    "specversion.unsupported": ("`specversion` is not `1.0`", "write a CloudEvents 1.0 event"),
-    "text.control": ("a control character in an attribute", "leave it out"),
-    "text.empty": ("an empty text", "fill it in, or leave an optional member out"),
-    "text.invalid": ("a text with half of a surrogate pair, or with the character NUL", "encode the text anew"),
-    "text.too_long": ("a text longer than is allowed", "shorten it"),
-    "threshold.invalid": ("not a threshold", 'give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP'),
-    "time.invalid": ("not an RFC 3339 time with an offset", "write it as `2025-06-02T09:30:00Z`"),
-    "type.unknown": ("not a type of event that the contract names", "correct the type"),
-    "type.wrong": ("a value of another JSON type, or null", "send the contract's type; leave out what is not known"),
-    "value.too_small": ("a number below the least that is allowed", "correct the figure"),
-    "value.unknown": ("not one of the words that the contract lists", "use one of them"),
-}  # fmt: skip
-"""Each error code of a rejection: what it means, and how to mend it."""
+from schemas.times import DAY
 
 MAX_NAME = 256
 """The longest member name that a pointer spells out, in characters; of a longer one the object is named."""
@@ -79,7 +22,7 @@ MAX_HINTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """One thing that is wrong with a message: where (RFC 6901), a code of `CODES`, and a sentence."""
+    """One thing that is wrong with a message: where (RFC 6901), a code of `RejectionCode`, and a sentence."""
 
     pointer: str
     code: str
@@ -150,12 +93,11 @@ _PATTERNS = {
     values.ECCN: ("eccn.invalid", "must be an ECCN with its sub-paragraph, such as 3A090.a, or EAR99"),
     values.LEI: ("lei.invalid", "must be a Legal Entity Identifier of 20 characters"),
     values.SHA256: ("sha256.invalid", "must be the 64 hexadecimal digits, in lower case, of a SHA-256 digest"),
-    values.DAY: ("date.invalid", "must be a calendar day, YYYY-MM-DD"),
-    "veu.unknown": ("the holder has no such authorization", "send the authorization first"),
+    DAY: ("date.invalid", "must be a calendar day, YYYY-MM-DD"),
 }
 
 
-def of_validation(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
+def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
     """What a failed validation of `data`, which stands at the pointer `base`, found."""
     found = []
     few = failure.error_count() <= MAX_HINTS

@@ -7,19 +7,19 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 import orjson
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeVar
 
-from schemas.models.incoming import EVENT_TYPES, Model
-from schemas.models.parts import MAX_ENTRIES
-from schemas.models.values import parse_instant
-from schemas.wire import errors as problems
+from schemas.event_types import INCOMING
+from schemas.models.parts import MAX_ENTRIES, Model
+from schemas.times import parse_instant
 from schemas.wire import strict_json as strict
 from schemas.wire.checks import CHECKS
-from schemas.wire.errors import Error, kind, pointer_to, shown
+from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shown
 
 __all__ = ["Error", "Event", "Rejection", "parse", "rejection_id", "same_content"]
 
@@ -55,8 +55,11 @@ class _Unset:
 _UNSET: Final = _Unset()
 
 
+T_co = TypeVar("T_co", bound=Model, default=Model, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Generic[T_co]):
     """A message to rely on. `time` is as written, `happened` the same in UTC; `data` is the model of `type`."""
 
     id: str
@@ -65,7 +68,7 @@ class Event:
     subject: str
     time: str
     happened: datetime
-    data: Model
+    data: T_co
     raw: bytes
     extensions: dict[str, str | int | bool]
 
@@ -166,7 +169,7 @@ def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str |
     for name, value in message.items():
         if name in _KNOWN:
             continue
-        place = pointer_to("", name) if len(name) <= problems.MAX_NAME else ""
+        place = pointer_to("", name) if len(name) <= MAX_NAME else ""
         if name == "data_base64":
             errors.append(Error(place, "data.base64", "must be left out: data is a JSON object"))
         elif not _NAME(name):
@@ -192,8 +195,8 @@ def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str |
 def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
     """The data as the model of the event's type; notes what is wrong with `type` and with `data`."""
     name = message.get("type")
-    model = EVENT_TYPES.get(name) if type(name) is str else None
-    if model is None:
+    known = INCOMING.get(name) if type(name) is str else None
+    if known is None:
         errors += _wrong("type", name, "type.unknown", "must be a type of event that the contract names")
     data = message.get("data", _UNSET)
     if type(data) is not dict:
@@ -202,8 +205,9 @@ def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
             missing if data is _UNSET else Error("/data", "type.wrong", f"must be an object, not {kind(data)}")
         )
         return None
-    if model is None:
+    if known is None:
         return None
+    model = known.model
     if check := CHECKS.get(model):
         errors += check(data)
     try:
@@ -218,7 +222,7 @@ def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Mod
     errors = []
     for name, value in data.items():
         if isinstance(value, list) and len(value) > MAX_ENTRIES:
-            place = pointer_to("/data", name) if len(name) <= problems.MAX_NAME else "/data"
+            place = pointer_to("/data", name) if len(name) <= MAX_NAME else "/data"
             errors.append(
                 Error(place, "list.too_long", f"must have at most {MAX_ENTRIES:,} entries, not {len(value):,}")
             )
@@ -230,7 +234,7 @@ def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Mod
             failure = shorter
         else:
             return errors
-    return errors + problems.of_validation(failure, data, "/data", model)
+    return errors + errors_of(failure, data, "/data", model)
 
 
 def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Rejection:

@@ -51,7 +51,7 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
     Example:
       tpp audit intake --ledger postgresql://tpp@db/tpp
     """
-    from services.kafka.access import INPUTS
+    from schemas.event_types import INPUTS
     from services.stream.intake import intake as compare
 
     with failures():

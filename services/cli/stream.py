@@ -122,7 +122,8 @@ def create(partitions: int, replication: int | None) -> None:
     Example:
       TPP_BROKER=kafka:9092 tpp topics create --partitions 12 --replication 3
     """
-    from services.kafka.access import BROKERS_OWN, TOPICS, address, client_options, create_topics
+    from schemas.event_types import TOPICS
+    from services.kafka.access import BROKERS_OWN, address, client_options, create_topics
 
     chosen = settings()
     with failures():

@@ -9,7 +9,8 @@ from typing import IO, Any
 import click
 import orjson
 
-from schemas.columns import TABLES, Kind, instant_text
+from schemas.columns import TABLES, Kind
+from schemas.times import instant_text
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""

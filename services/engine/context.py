@@ -1,14 +1,11 @@
 """What handlers work with while a batch is decided."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from ledger.journal import Journal
 from rulebook import Book
 from schemas.wire.read import Error
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Turn:
@@ -34,9 +31,3 @@ class Refused(Exception):
     def __init__(self, pointer: str, code: str, message: str) -> None:
         super().__init__(message)
         self.errors = (Error(pointer, code, message),)
-
-
-def microseconds(instant: datetime) -> int:
-    """An instant as microseconds since 1970 (UTC)."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.registers.accounts import Entry
-from schemas.plan import Debit, Finding, Obligation, Reason, Result, Short
+from schemas.codes import Result
+from schemas.plan import Debit, Finding, Obligation, Reason, Short
 from services.engine.context import Turn
 from services.engine.judgement import Judgement
 

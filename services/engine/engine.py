@@ -16,9 +16,10 @@ from ledger.registers.accounts import Overflow
 from ledger.registers.records import Known
 from rulebook import Book
 from schemas.models.incoming import Requested
+from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, parse, rejection_id, same_content
 from services.engine.answers import REJECTED, SOURCE, Out, dumps, refused, rejection_text
-from services.engine.context import Refused, Turn, microseconds
+from services.engine.context import Refused, Turn
 from services.engine.handlers import HANDLERS
 
 LONE_TRIES = 3

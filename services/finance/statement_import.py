@@ -18,7 +18,8 @@ from warnings import catch_warnings, simplefilter
 from pydantic_core import PydanticCustomError
 
 from ledger.queries.reconcile import Line, Statement
-from schemas.models.values import TPP_MAX, parse_day
+from schemas.models.values import TPP_MAX
+from schemas.times import parse_day
 from services.resources import Failure
 
 FIELDS = Line._fields

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from schemas.columns import Column, Kind, Row, instant_text
+from schemas.columns import Column, Kind, Row
+from schemas.times import instant_text
 
 MOST_ROWS = 1_048_575
 """How many rows a sheet has below its header."""

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from schemas.event_types import TOPICS
 from services.kafka.local_broker import BrokerError, LocalBroker, answers
 
 if TYPE_CHECKING:
@@ -12,10 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerError", "LocalBroker", "answers"]
 
-SHIPMENTS, FACTS = "tpp.shipments", "tpp.facts"
-DECISIONS, ALERTS, SNAPSHOTS, REJECTED = "tpp.decisions", "tpp.alerts", "tpp.snapshots", "tpp.rejected"
-INPUTS = (SHIPMENTS, FACTS)
-TOPICS = (*INPUTS, DECISIONS, ALERTS, SNAPSHOTS, REJECTED)
 MESSAGE_MOST = (
     8 << 20
 )  # bytes; an input over 1 MiB must arrive to be rejected, and an answer may be longer than its event

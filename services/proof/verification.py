@@ -19,10 +19,10 @@ from ledger.proof.notes import Checkpoint, NoteError, PublicKey, open_checkpoint
 from ledger.queries.entries import PARTS, change
 from ledger.queries.snapshots import snapshots, tables_of
 from rulebook import Book
-from schemas.periods import Period, booked, day_of, period
+from schemas.periods import Period, booked, period
+from schemas.times import day_of, microseconds
 from schemas.wire.read import Event, parse
 from services.engine.answers import REJECTED, SOURCE, answer_id, place
-from services.engine.context import microseconds
 from services.engine.period_close import CLOSED
 from services.proof.derived import check_derived
 from services.proof.findings import Found

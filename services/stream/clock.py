@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from ledger.database.store import LedgerCorrupt, Store, told
 from ledger.proof.leaves import seal
 from ledger.registers.outbox import Lost, Right
-from services.kafka.access import FACTS, STRUCTURED, address
+from schemas.event_types import FACTS
+from services.kafka.access import STRUCTURED, address
 from services.resources import opened
 from services.stream.relay import RETRY_SECONDS, Ended, producer, until_signal
 from services.telemetry.health import Health, served

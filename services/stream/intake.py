@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.database.store import Store
 from ledger.queries import balances as read
+from schemas.event_types import INPUTS
 from schemas.wire.read import Event, same_content
 from services.engine.answers import SOURCE, place
 from services.engine.engine import Engine, Parsed
-from services.kafka.access import INPUTS, BrokerError
+from services.kafka.access import BrokerError
 from services.kafka.offsets import Offsets, Place
 from services.resources import standing
 from services.stream.worker import record

@@ -12,21 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from schemas.models.incoming import FACT_EVENTS
+from schemas.event_types import FACTS, INPUTS, SHIPMENTS, incoming_destination
 from services.engine.answers import place
 from services.engine.engine import Record
 from services.files import batches, check_readable
-from services.kafka.access import (
-    FACTS,
-    INPUTS,
-    MESSAGE_MOST,
-    SHIPMENTS,
-    STRUCTURED,
-    BrokerError,
-    address,
-    check_access,
-    client_options,
-)
+from services.kafka.access import MESSAGE_MOST, STRUCTURED, BrokerError, address, check_access, client_options
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -49,16 +39,8 @@ def destination(line: bytes) -> tuple[str, bytes | None]:
         event = orjson.loads(line)
     except orjson.JSONDecodeError:
         return SHIPMENTS, None
-    if not isinstance(event, dict):
-        return SHIPMENTS, None
-    kind, data, key = event.get("type"), event.get("data"), event.get("subject")
-    if isinstance(kind, str) and kind in FACT_EVENTS:
-        topic = FACTS
-    else:
-        topic = SHIPMENTS
-        shipment = data.get("shipment_id") if isinstance(data, dict) else None
-        key = shipment if isinstance(shipment, str) else key
-    return topic, key.encode() if isinstance(key, str) and key else None
+    topic, key = incoming_destination(event)
+    return topic, key.encode() if key else None
 
 
 def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False) -> int:

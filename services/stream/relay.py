@@ -15,18 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from ledger.database.store import Store, told
 from ledger.queries import balances as read
 from ledger.registers.outbox import Lost, Right, move
-from services.engine.answers import ALERT, OBLIGATION_DUE
-from services.engine.answers import REJECTED as REJECTION
-from services.kafka.access import (
-    ALERTS,
-    DECISIONS,
-    REJECTED,
-    SNAPSHOTS,
-    STRUCTURED,
-    address,
-    check_access,
-    client_options,
-)
+from schemas.event_types import outgoing_destination
+from services.kafka.access import STRUCTURED, address, check_access, client_options
 from services.resources import opened
 from services.telemetry.health import Health, served
 
@@ -46,21 +36,6 @@ LARGEST = 64 << 20
 """The most bytes of a message before it is compressed; the broker's own limit counts it compressed."""
 
 _WORKS = "publishes what the ledger gives out"
-SNAPSHOT = "tpp.snapshot.closed.v1"
-_TOPIC = {REJECTION: REJECTED, ALERT: ALERTS, OBLIGATION_DUE: ALERTS, SNAPSHOT: SNAPSHOTS}
-
-
-def destination(event: dict[str, Any]) -> tuple[str, str]:
-    """The topic and the key of an event that goes out (contract, section 5).
-
-    >>> destination({"type": "tpp.shipment.held.v1", "subject": "SHP-1", "data": {"shipment_id": "SHP-1"}})
-    ('tpp.decisions', 'SHP-1')
-    """
-    topic = _TOPIC.get(event["type"], DECISIONS)
-    data, subject = event["data"], event["subject"]
-    if topic == DECISIONS:
-        return topic, data.get("shipment_id") or subject
-    return topic, data.get("period", subject) if topic == SNAPSHOTS else subject
 
 
 def producer(settings: "Settings", client: str) -> "KafkaProducer":
@@ -263,7 +238,7 @@ class Relay:
             self._producer = producer(self._settings, "tpp-relay")
         for n, answers in records:
             for line in answers.split("\n"):
-                topic, key = destination(orjson.loads(line))
+                topic, key = outgoing_destination(orjson.loads(line))
                 try:
                     told = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
                 except KafkaError as error:

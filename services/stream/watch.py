@@ -14,8 +14,9 @@ import orjson
 from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
+from schemas.event_types import ALERTS, DECISIONS
 from services.engine.answers import ALERT, OBLIGATION_DUE, RECORDED, REJECTED
-from services.kafka.access import ALERTS, DECISIONS, BrokerError, address, client_options
+from services.kafka.access import BrokerError, address, client_options
 from services.kafka.headers import accepted_by_kafka_python
 from services.stream.publish import check_topics
 

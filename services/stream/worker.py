@@ -23,17 +23,11 @@ from tenacity import (
 )
 
 from ledger.database.store import told
+from schemas.event_types import INPUTS
 from schemas.wire.binary import is_binary, structured
 from services.engine.answers import REJECTED
 from services.engine.engine import Record
-from services.kafka.access import (
-    INPUTS,
-    BrokerError,
-    address,
-    answers,
-    check_access,
-    client_options,
-)
+from services.kafka.access import BrokerError, address, answers, check_access, client_options
 from services.kafka.faust_app import application
 from services.kafka.offsets import Offsets, Place
 from services.stream.watchdog import Watchdog

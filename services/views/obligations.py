@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 import rulebook
 from ledger.queries.balances import obligations
-from schemas.models.values import parse_day
+from schemas.times import parse_day
 from services.resources import settings
 
 if TYPE_CHECKING:

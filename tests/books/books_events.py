@@ -18,7 +18,7 @@ from ledger.queries.entries import Span, matching, statement
 from ledger.queries.snapshots import Snapshot, find, snapshots, tables_of
 from rulebook import load
 from schemas.periods import period
-from services.engine.context import microseconds
+from schemas.times import microseconds
 from services.engine.engine import Engine
 from services.engine.period_close import close_period
 

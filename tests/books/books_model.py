@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services.engine.context import microseconds
+from schemas.times import microseconds
 
 Parts = tuple[int, int, int, int]
 NOTHING: Parts = (0, 0, 0, 0)

@@ -21,7 +21,8 @@ from books_rows import PATHS, PERIOD, Books, books, odd_books, statement, tables
 from hypothesis import HealthCheck, Phase, given, settings
 from pyarrow import parquet
 
-from schemas.columns import TABLES, Kind, csv_digest, csv_text, instant_text
+from schemas.columns import TABLES, Kind, csv_digest, csv_text
+from schemas.times import instant_text
 from services.finance import workbook
 from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
 from services.finance.workbook import ExportRefused

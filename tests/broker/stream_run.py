@@ -15,8 +15,9 @@ import orjson
 
 from ledger.database.store import Store
 from ledger.queries import balances as read
+from schemas.event_types import INPUTS, TOPICS
 from services.engine.engine import Engine, Record
-from services.kafka.access import INPUTS, STRUCTURED, TOPICS
+from services.kafka.access import STRUCTURED
 from services.kafka.offsets import Offsets
 from services.settings import Settings
 

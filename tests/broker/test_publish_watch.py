@@ -16,13 +16,8 @@ import pytest
 from brokers import Broker, messages, tpp
 from pydantic import SecretStr
 
+from schemas.event_types import ALERTS, DECISIONS, FACTS, REJECTED, SHIPMENTS, TOPICS
 from services.kafka.access import (
-    ALERTS,
-    DECISIONS,
-    FACTS,
-    REJECTED,
-    SHIPMENTS,
-    TOPICS,
     BrokerError,
     LocalBroker,
     client_options,

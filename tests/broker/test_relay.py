@@ -27,11 +27,11 @@ with warnings.catch_warnings():
 
 from ledger.journal import Ledger
 from ledger.queries import balances as read
+from schemas.event_types import outgoing_destination
 from services.engine.engine import Engine, Record
 from services.kafka.local_broker import free_port
 from services.resources import book, opened
 from services.stream.clock import tick
-from services.stream.relay import destination
 
 TOPIC = {
     "tpp.event.rejected.v1": "tpp.rejected",
@@ -164,7 +164,9 @@ def _ready(address: str) -> str:
     ("kind", "data", "where"),
     [
         ("tpp.snapshot.closed.v1", {"period": "2025-06"}, ("tpp.snapshots", "2025-06")),
-        ("tpp.quota.alert.v1", {"account": "lpp/A/2025"}, ("tpp.alerts", "S")),
+        ("tpp.quota.alert.v1", {"account": "lpp/A/2025"}, ("tpp.alerts", "lpp/A/2025")),
+        ("tpp.shipment.alert.v1", {"shipment_id": "SHP-1"}, ("tpp.alerts", "SHP-1")),
+        ("tpp.event.refused.v1", {"shipment_id": "SHP-1"}, ("tpp.decisions", "SHP-1")),
         ("tpp.obligation.due.v1", {"shipment_id": "SHP-1"}, ("tpp.alerts", "S")),
         ("tpp.event.recorded.v1", {"shipment_id": "SHP-1"}, ("tpp.decisions", "SHP-1")),
         ("tpp.event.recorded.v1", {}, ("tpp.decisions", "S")),
@@ -172,7 +174,7 @@ def _ready(address: str) -> str:
     ],
 )
 def test_each_type_has_its_topic_and_key(kind, data, where) -> None:
-    assert destination({"type": kind, "subject": "S", "data": data}) == where
+    assert outgoing_destination({"type": kind, "subject": "S", "data": data}) == where
 
 
 def test_one_clock_ticks_and_a_standby_takes_over(streams) -> None:

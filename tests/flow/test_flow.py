@@ -11,7 +11,7 @@ from flow_answers import DECISIONS, expected, kind, told
 from flow_events import event
 from flow_run import Run
 
-from schemas.models.outgoing import ANSWER_TYPES
+from schemas.event_types import OUTGOING
 from services.engine.engine import Record
 
 HERE = Path(__file__).parent
@@ -80,7 +80,7 @@ def well_formed(lines: list[Record], answers: list[list[dict[str, Any]]]) -> Non
     for line, given in zip(lines, answers, strict=True):
         cause = orjson.loads(line.raw) if line.raw.startswith(b"{") else {}
         for one in given:
-            ANSWER_TYPES[one["type"]].model_validate_json(orjson.dumps(one["data"]))
+            OUTGOING[one["type"]].model.model_validate_json(orjson.dumps(one["data"]))
             assert one["source"] == "//tpp-ledger"
             assert isinstance(one["sequence"], str)
             repeat = one["id"] in seen

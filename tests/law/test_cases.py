@@ -19,7 +19,8 @@ from rulebook.screening.options import alternatives
 from rulebook.screening.refusals import closed, lacking, refusal, undecided
 from rulebook.sections import s748_15, s750_7
 from rulebook.sections import s774_3a090 as ccl
-from schemas.plan import Case, Debit, Option, Reason, Result, Share
+from schemas.codes import Result
+from schemas.plan import Case, Debit, Option, Reason, Share
 
 from . import build
 

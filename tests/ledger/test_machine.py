@@ -17,7 +17,7 @@ from ledger_model import HELD, PENDING, POSTED, Asked, Model, told
 from sqlalchemy import text
 
 from ledger.queries.balances import Moment
-from services.engine.context import microseconds
+from schemas.times import microseconds
 from services.engine.engine import Engine, Record
 
 PARTIES |= {

@@ -8,7 +8,7 @@ from databases import Databases
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
 from ledger_events import UNIT, Line, engine, records
 
-from services.engine.context import microseconds
+from schemas.times import microseconds
 
 HOUR = 3_600_000_000
 

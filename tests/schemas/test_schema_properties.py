@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schema_samples import EXAMPLES, message_validator, validator
 
+from schemas.codes import RejectionCode
 from schemas.wire import strict_json as strict
-from schemas.wire.errors import CODES
 from schemas.wire.read import Event, Rejection, parse, rejection_id, same_content
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,7 +51,7 @@ def _checked(raw: bytes) -> Event | Rejection:
     outcome = parse(raw)
     if isinstance(outcome, Rejection):
         assert outcome.errors
-        assert {error.code for error in outcome.errors} <= CODES.keys()
+        assert {error.code for error in outcome.errors} <= set(RejectionCode)
         assert list(outcome.errors) == sorted(outcome.errors, key=lambda error: error.pointer)
         json.dumps([[error.pointer, error.message] for error in outcome.errors], ensure_ascii=False).encode()
     assert same_content(raw, raw)

@@ -1,13 +1,14 @@
 """Ticks: the only way in which time passes."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from schemas import accounts
 from schemas.models.incoming import ClockTicked
+from schemas.times import DAY_MICROSECONDS, day_of, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts
 from services.engine.answers import ALERT, OBLIGATION_DUE, RECORDED, Out
-from services.engine.context import Turn, microseconds
+from services.engine.context import Turn
 from services.engine.decision import bare_decision
 from services.engine.handlers.shipments import void
 
@@ -39,7 +40,7 @@ def ticked(turn: Turn, event: Event, out: Out) -> None:
         lapse = bare_decision(turn, out.next_id, out.causation, shipment.id, "expired", day, shipment.tpp, voided)
         raise_alerts(turn, out, voided, out.add(EXPIRED, shipment.id, lapse))
     _announce(turn, out, data.day)
-    if last is None or data.day > datetime.fromtimestamp(last // 1_000_000, UTC).date():
+    if last is None or data.day > day_of(last):
         _forecast(turn, out, now, data.day)
 
 
@@ -64,7 +65,7 @@ def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
     only after it was no longer projected.
     """
     answer = out.base
-    since = now - WINDOW_DAYS * 86_400_000_000
+    since = now - WINDOW_DAYS * DAY_MICROSECONDS
     grown = turn.journal.growth(since, now)
     for path in sorted(grown):
         account = turn.journal.account(path)

@@ -1,7 +1,6 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -9,6 +8,7 @@ import orjson
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment
 from schemas.models.incoming import RecheckRequested, ReviewDecided, ReviewProposed
+from schemas.times import day_of
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust_all, raise_alerts
 from services.engine.answers import RECORDED, Out
@@ -97,7 +97,7 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
         ids = [data.shipment_id]
     else:
         ids = journal.shipments.held(journal.path(data.account) if data.account else None)
-    today = None if journal.ticked is None else datetime.fromtimestamp(journal.ticked // 1_000_000, UTC).date()
+    today = None if journal.ticked is None else day_of(journal.ticked)
     released: list[tuple[Shipment, Judgement, list[Entry]]] = []
     held, skipped, shorts = [], [], []
     for identifier in ids:
