@@ -7,8 +7,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 from books_model import Bounds, Model, days_of
+from events import facility
 from ledger_checks import opened
-from ledger_events import Line, records, request
+from ledger_events import Line, licence, records, request
 from sqlalchemy import text
 
 from ledger.database.store import Store
@@ -78,15 +79,10 @@ def _instant(chance: Random) -> datetime:
 def beginning() -> tuple[Line, list[bytes]]:
     """A line of events, and the first of them: a validated end-user and a licence."""
     line, at = Line(), datetime(2025, 1, 15, tzinfo=UTC)
-    facility = {"id": "FAC-1", "address": "Abu Dhabi", "country": "AE", "valid_from": "2025-01-15"}
     granted = {"holder": "CON-50", "program": "national", "country": "AE", "valid_from": "2025-01-15"}
-    licence = {
-        "number": "LIC-1", "exporter": "EXP-1", "consignee": "CON-40", "country": "SA", "tpp": 9_000_000,
-        "valid_from": "2025-01-15", "valid_until": "2026-12-31",
-    }  # fmt: skip
     return line, [
-        line.event("veu.authorized", granted | {"facilities": [facility]}, at),
-        line.event("license.issued", licence, at),
+        line.event("veu.authorized", granted | {"facilities": [facility("FAC-1", "AE", "2025-01-15")]}, at),
+        line.event("license.issued", licence("LIC-1", 9_000_000, valid_from="2025-01-15"), at),
     ]
 
 
@@ -99,48 +95,34 @@ def event(line: Line, step: Step) -> bytes:
 def _data(step: Step, shipment: str) -> tuple[str, dict[str, Any]]:
     a, b = step.a, step.b
     account, amount = COUNTED[b % len(COUNTED)], AMOUNTS[a % len(AMOUNTS)]
-    by_hand = {"reason": "count", "reviewer": "one", "second_reviewer": "two", "reference": "J-1"}
-    if step.action == "ask":
-        kind, consignee = KINDS[b % len(KINDS)]
-        return "shipment.requested", _request(shipment, consignee, (1, 30, 1_699)[b % 3], kind, a, b)
-    if step.action == "dispatch":
-        return "shipment.dispatched", {
-            "shipment_id": shipment,
-            "export_date": DAYS[b % 12 if b % 12 < len(DAYS) else 0],
-        }
-    if step.action == "cancel":
-        return "shipment.cancelled", {"shipment_id": shipment, "reason": "order withdrawn"}
-    if step.action == "give_back":
-        back = {"shipment_id": shipment, "items": [{"line": 1, "quantity": 1 + b % 3}], "date": "2025-08-04"}
-        return "shipment.returned", back
-    if step.action == "license":
-        return "license.issued", {
-            "number": f"LIC-{1 + b % 2}", "exporter": "EXP-1", "consignee": "CON-40", "country": "SA",
-            "tpp": (30_000, 500_000, 9_000_000)[a % 3], "valid_from": "2025-01-15", "valid_until": "2026-12-31",
-        }  # fmt: skip
-    if step.action == "revoke":
-        return "license.revoked", {"number": f"LIC-{1 + b % 2}", "date": "2025-06-20"}
-    if step.action == "attest":
-        return "usage.attested", {
-            "account": account, "tpp": amount, "as_of": "2025-06-01", "by": f"by {a % 2}", "reference": "U-1",
-        }  # fmt: skip
-    if step.action == "adjust":
-        return "adjustment.made", {"account": account, "amount": amount * (1 if a % 3 else -1), **by_hand}
-    if step.action == "wear_out":
-        account = ("country/SA/2025-2027", "nveu/CON-50/AE")[b % 2]
-        return "attrition.reported", {
-            "account": account, "tpp": amount, "date": "2025-06-01", "cause": "failure", "reference": "A-1",
-        }  # fmt: skip
-    if step.action == "merge":
-        return "party.merged", {
-            "survivor": "CON-20", "absorbed": "CON-21", "valid_from": "2025-06-01", "reason": "one company",
-        }  # fmt: skip
-    if step.action == "allot":
-        return "allocation.set", {
-            "account": account, "limit": 10_000_000 + amount, "valid_from": "2025-06-01", "citation": "house policy",
-        }  # fmt: skip
-    if step.action == "tick":
-        return "clock.ticked", {"now": f"2025-0{6 + a % 3}-20T00:00:00Z"}
+    match step.action:
+        case "ask":
+            kind, consignee = KINDS[b % len(KINDS)]
+            return "shipment.requested", _request(shipment, consignee, (1, 30, 1_699)[b % 3], kind, a, b)
+        case "dispatch":
+            day = DAYS[b % 12 if b % 12 < len(DAYS) else 0]
+            return "shipment.dispatched", {"shipment_id": shipment, "export_date": day}
+        case "cancel":
+            return "shipment.cancelled", {"shipment_id": shipment}
+        case "give_back":
+            return "shipment.returned", {"shipment_id": shipment, "items": [{"line": 1, "quantity": 1 + b % 3}]}
+        case "license":
+            tpp = (30_000, 500_000, 9_000_000)[a % 3]
+            return "license.issued", licence(f"LIC-{1 + b % 2}", tpp, valid_from="2025-01-15")
+        case "revoke":
+            return "license.revoked", {"number": f"LIC-{1 + b % 2}", "date": "2025-06-20"}
+        case "attest":
+            return "usage.attested", {"account": account, "tpp": amount, "by": f"by {a % 2}"}
+        case "adjust":
+            return "adjustment.made", {"account": account, "amount": amount * (1 if a % 3 else -1)}
+        case "wear_out":
+            return "attrition.reported", {"account": ("country/SA/2025-2027", "nveu/CON-50/AE")[b % 2], "tpp": amount}
+        case "merge":
+            return "party.merged", {"survivor": "CON-20", "absorbed": "CON-21"}
+        case "allot":
+            return "allocation.set", {"account": account, "limit": 10_000_000 + amount}
+        case "tick":
+            return "clock.ticked", {"now": f"2025-0{6 + a % 3}-20T00:00:00Z"}
     return "recheck.requested", {"all": True}
 
 

@@ -20,8 +20,9 @@ import pytest
 from books_readers import Told, caller
 from cli_run import TPP
 from databases import unguarded
+from events import UNIT
 from ledger_checks import JOURNAL, opened, rows
-from ledger_events import UNIT, Line, engine, records, request
+from ledger_events import Line, engine, records, request
 from openpyxl import load_workbook
 from pyarrow import parquet
 from sqlalchemy import text

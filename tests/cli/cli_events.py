@@ -2,54 +2,27 @@
 
 from typing import Any
 
+import events
 import orjson
 
+TIME = "2025-06-02T09:30:00Z"
 
-def event(identifier: str, kind: str, data: dict[str, Any], time: str = "2025-06-02T09:30:00Z") -> bytes:
+
+def event(identifier: str, kind: str, data: dict[str, Any], time: str = TIME) -> bytes:
     """One line of an event file."""
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": identifier,
-            "source": "//wms.example",
-            "type": kind,
-            "subject": data.get("shipment_id", "it"),
-            "time": time,
-            "data": data,
-        }
-    )
+    return events.event(kind, data, id=identifier, time=time)
 
 
-def request(shipment: str, quantity: int = 8, **more: Any) -> bytes:
-    """A request for H100 to Poland under LPP, with its statement; `time` of the event, members of the data."""
-    pole = {"id": "CON-1", "name": "Example Compute", "country": "PL", "headquarters": "PL"}
-    time = more.pop("time", "2025-06-02T09:30:00Z")
-    line = {
-        "line": 1, "part_number": "H100-SXM5-80GB", "eccn": "3A090.a", "quantity": quantity, "tpp": 15_832,
-        "performance_density": 19.45, "datacenter": True,
-    }  # fmt: skip
-    data = {
-        "shipment_id": shipment,
-        "transaction": "export",
-        "export_date": "2025-06-05",
-        "ship_from": "US",
-        "ship_to": "PL",
-        "exporter": {"id": "EXP-1", "name": "Example Exports", "country": "US", "headquarters": "US"},
-        "ultimate_consignee": pole,
-        "end_use": "data_center",
-        "items": [line],
-        "authorization": {"kind": "LPP"},
-        "certifications": [
-            {"kind": "lpp_consignee_statement", "party": "CON-1", "date": "2025-02-01", "reference": "C-1"}
-        ],
-    }
-    return event(f"ask-{shipment}", "tpp.shipment.requested.v1", data | more, time)
+def request(shipment: str, quantity: int = 8, time: str = TIME, **words: Any) -> bytes:
+    """A request for H100 to Poland under LPP, with its statement."""
+    lpp = {"id": shipment, "quantity": quantity, "claim": "LPP", "papers": ["lpp 2025-02-01"]}
+    return event(f"ask-{shipment}", "shipment.requested", events.shipment({**lpp, **words}), time)
 
 
 def dispatch(shipment: str, day: str = "2025-06-05", time: str = "2025-06-05T17:00:00Z") -> bytes:
     """A shipment has left."""
     data = {"shipment_id": shipment, "export_date": day}
-    return event(f"left-{shipment}", "tpp.shipment.dispatched.v1", data, time)
+    return event(f"left-{shipment}", "shipment.dispatched", data, time)
 
 
 def lines(*events: bytes) -> bytes:

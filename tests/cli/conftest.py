@@ -7,15 +7,7 @@ import pytest
 from cli_events import dispatch, event, lines, request
 from cli_run import Tpp, inside, runner
 
-LICENSE = {
-    "number": "L-1",
-    "exporter": "EXP-1",
-    "consignee": "CON-9",
-    "country": "IN",
-    "tpp": 500_000,
-    "valid_from": "2025-06-01",
-    "valid_until": "2026-05-31",
-}
+LICENSE = {"number": "L-1", "consignee": "CON-9", "country": "IN", "tpp": 500_000}
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dispatch("SHP-1"),
         request("SHP-2", 1_000, time="2025-06-10T08:00:00Z"),
         request("SHP-3", 1_000, time="2025-06-11T08:00:00+02:00"),
-        event("lic-1", "tpp.license.issued.v1", LICENSE, "2025-06-12T08:00:00Z"),
+        event("lic-1", "license.issued", LICENSE, "2025-06-12T08:00:00Z"),
     )
     assert runner(folder)("screen", "-", stdin=text).returncode == 0
     return folder / "tpp-ledger.db"

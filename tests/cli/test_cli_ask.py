@@ -122,7 +122,7 @@ def test_holds_and_recheck(filled: Tpp) -> None:
     still = filled("recheck", "--all")
     assert still.returncode == 0
     assert answers(still.stdout)[0]["data"]["held"] == ["SHP-3"]
-    cancel = event("no-2", "tpp.shipment.cancelled.v1", {"shipment_id": "SHP-2", "reason": "withdrawn"})
+    cancel = event("no-2", "shipment.cancelled", {"shipment_id": "SHP-2"})
     filled("screen", "-", stdin=lines(cancel))
     released = filled("recheck", "--account", "lpp/CON-1/2025")
     assert kinds(released.stdout)[:2] == ["recorded", "released"]

@@ -96,7 +96,7 @@ def test_a_file_that_is_not_gzip_is_no_traceback(tpp: Tpp, tmp_path: Path) -> No
 
 
 def test_settings_come_from_the_environment_and_the_command_line_wins(tpp: Tpp, tmp_path: Path) -> None:
-    text = lines(request("SHP-1", ship_to="AE"))
+    text = lines(request("SHP-1", to="AE"))
     named = {"TPP_LEDGER_URL": "sqlite:///named.db"}
     done = tpp("screen", "-", stdin=text, env=named)
     assert kinds(done.stdout) == ["held"]
@@ -133,25 +133,8 @@ def test_check_says_what_screen_would_say_and_writes_nothing(tpp: Tpp, tmp_path:
 
 
 def test_check_of_a_balance_that_would_overflow_is_a_rejection(tpp: Tpp) -> None:
-    most = {
-        "line": 1, "part_number": "P-1", "eccn": "3A090.a", "quantity": 1, "tpp": 2**53 - 1, "performance_density": 19,
-        "datacenter": True, "designer": "Nvidia Corporation",
-    }  # fmt: skip
-    german = {"id": "CON-1", "name": "Example Compute", "country": "DE", "headquarters": "DE"}
-    paper = {"kind": "aia_consignee_certification", "party": "CON-1", "date": "2025-02-01", "reference": "C-1"}
-    both = lines(
-        *(
-            request(
-                f"SHP-{n}",
-                ship_to="DE",
-                ultimate_consignee=german,
-                items=[most],
-                authorization={"kind": "AIA"},
-                certifications=[paper],
-            )
-            for n in (1, 2)
-        )
-    )
+    most = {"part": "P-1", "designer": "Nvidia Corporation", "quantity": 1, "tpp": 2**53 - 1, "density": 19}
+    both = lines(*(request(f"SHP-{n}", to="DE", claim="AIA", papers=["aia 2025-02-01"], **most) for n in (1, 2)))
     for command in ("screen", "check"):
         done = tpp(command, "-", "--ledger", ":memory:", stdin=both)
         assert [kind for kind in kinds(done.stdout) if kind != "alert"] == ["approved", "rejected"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+from events import of_step
 from flow_answers import DECISIONS, expected, kind, told
-from flow_events import event
 from flow_run import Run
 
 from schemas.event_types import OUTGOING
@@ -28,7 +28,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def records(flow: dict[str, Any]) -> list[Record]:
-    made = [event(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
+    made = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
     return [Record(raw, {"file": "in.jsonl", "line": n}) for n, raw in enumerate(made, 1)]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from flow_events import event
+from events import of_step
 from flow_run import Run
 
 from services.engine.engine import Record
@@ -53,7 +53,7 @@ ALLOWED = {
 
 def answers(run: Run, steps: list[dict[str, Any]], first: int = 1) -> list[dict[str, Any]]:
     """The answer to each step, without what follows from it."""
-    raw = [event(n, step, {}, USUAL) for n, step in enumerate(steps, first)]
+    raw = [of_step(n, step, {}, USUAL) for n, step in enumerate(steps, first)]
     return [orjson.loads(given[0]) for given in run.engine.run([Record(one, {"request": "1"}) for one in raw])]
 
 

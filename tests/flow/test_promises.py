@@ -5,7 +5,7 @@ import hashlib
 from typing import Any
 
 import orjson
-from flow_events import event
+from events import of_step
 from flow_run import Run
 
 from services.engine.engine import Record
@@ -26,7 +26,7 @@ def test_the_trace_goes_on_to_all_that_follows() -> None:
         "attributes": {"traceparent": TRACE, "tracestate": "a=b"},
     }
     with Run(":memory:", {}) as run:
-        (given,) = sent(run, event(1, step, {}, PAPER))
+        (given,) = sent(run, of_step(1, step, {}, PAPER))
     assert len(given) == 4
     for one in given:
         assert one["traceparent"].split("-")[1] == TRACE.split("-")[1]
@@ -61,7 +61,7 @@ def test_a_long_message_is_kept_to_256_kib_with_the_digest_of_the_whole() -> Non
 
 
 def test_a_misspelt_member_is_a_rejection_and_uses_up_no_id() -> None:
-    good = orjson.loads(event(1, {"do": "request", "ship": {"id": "SHP-1"}}, {}, PAPER))
+    good = orjson.loads(of_step(1, {"do": "request", "ship": {"id": "SHP-1"}}, {}, PAPER))
     bad = orjson.loads(orjson.dumps(good))
     bad["data"]["ultimate_consignee"]["ultimate_parnt"] = {"id": "X", "name": "X", "headquarters": "CN"}
     with Run(":memory:", {}) as run:
@@ -81,7 +81,7 @@ def test_the_replenished_alert_counts_or_names_the_holds_that_wait() -> None:
         {"do": "cancel", "data": {"shipment_id": "SHP-1"}},
     ]
     with Run(":memory:", {}) as run:
-        given = sent(run, *[event(number, step, {}, PAPER) for number, step in enumerate(steps, 1)])
+        given = sent(run, *[of_step(number, step, {}, PAPER) for number, step in enumerate(steps, 1)])
     (alert,) = given[3][1:]
     assert alert["subject"] == alert["data"]["account"] == "lpp/CON-1/2025"
     assert alert["data"]["kind"] == "replenished"

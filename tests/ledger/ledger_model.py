@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from ledger_events import UNIT, owner
+from events import UNIT
+from ledger_events import owner
 
 Parts = tuple[int, int, int, int]
 LPP_LIMIT = 26_900_000

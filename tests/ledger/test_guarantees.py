@@ -7,8 +7,9 @@ import orjson
 import psycopg
 import pytest
 from databases import Server, dsn
+from events import UNIT
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
-from ledger_events import UNIT, Line, answers, engine, records
+from ledger_events import Line, answers, engine, records
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from events import UNIT
 from ledger_checks import check_ledger, now, opened
-from ledger_events import UNIT, Line, answers, engine, records
+from ledger_events import Line, answers, engine, records
 
 from ledger.database.store import Store
 

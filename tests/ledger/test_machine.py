@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 from databases import Databases
+from events import facility, party
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from ledger_checks import check_debits, check_ledger, check_moments, now, opened
-from ledger_events import PARTIES, Line, engine, request
+from ledger_events import PARTIES, Line, engine, licence, request
 from ledger_model import HELD, PENDING, POSTED, Asked, Model, told
 from sqlalchemy import text
 
@@ -20,10 +21,7 @@ from ledger.queries.balances import Moment
 from schemas.times import microseconds
 from services.engine.engine import Engine, Record
 
-PARTIES |= {
-    "CON-31": {"name": "Example Hosting Japan", "country": "JP", "headquarters": "JP"},
-    "CON-51": {"name": "Example Hosting Emirates", "country": "AE", "headquarters": "AE", "private_sector": True},
-}
+PARTIES |= {"CON-31": party("CON-31", "JP"), "CON-51": party("CON-51", "AE", private_sector=True)}
 DAYS = [date(2025, 6, 16), date(2025, 7, 1), date(2025, 12, 30), date(2026, 1, 5)]
 KINDS = {
     "LPP": ["CON-20", "CON-21", "CON-22"],
@@ -175,9 +173,9 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """A validated end-user and the licences."""
-        facility = {"id": "FAC-1", "address": "Abu Dhabi", "country": "AE", "valid_from": "2025-06-01"}
         granted = {"holder": "CON-50", "program": "national", "country": "AE", "valid_from": "2025-06-01"}
-        self.send("veu.authorized", granted | {"facilities": [facility]}, "recorded")
+        sites = [facility("FAC-1", "AE", "2025-06-01")]
+        self.send("veu.authorized", granted | {"facilities": sites}, "recorded")
         for number in LICENCES:
             self._license(number, 30_000_000)
 
@@ -293,8 +291,7 @@ class Machine(RuleBasedStateMachine):
         self._review(self._some(draw, "deny"), "deny")
 
     def _review(self, shipment: str, action: str) -> None:
-        people = {"reviewer": "reviewer-1", "second_reviewer": "reviewer-2", "reason": "looked at"}
-        data = {"shipment_id": shipment, "action": action, **people}
+        data = {"shipment_id": shipment, "action": action, "second_reviewer": "r.two"}
         self.send("review.decided", data, self.model.review(shipment, action))
 
     def recheck(self, _: Draw) -> None:
@@ -314,7 +311,7 @@ class Machine(RuleBasedStateMachine):
 
     def _license(self, number: str, tpp: int) -> None:
         consignee, country = LICENCES[number]
-        data = orjson.loads(Line().licensed(number, tpp, country, consignee))["data"]
+        data = licence(number, tpp, country, consignee)
         self.send("license.issued", data, self.model.license(number, tpp, consignee, country))
 
     def revoke(self, draw: Draw) -> None:
@@ -325,7 +322,7 @@ class Machine(RuleBasedStateMachine):
     def attest(self, draw: Draw) -> None:
         """A party attests its use."""
         path, tpp, by = draw(st.sampled_from(COUNTED)), draw(AMOUNTS), draw(st.sampled_from(["one", "another"]))
-        data = orjson.loads(Line().attested(path, tpp, by))["data"]
+        data = {"account": path, "tpp": tpp, "by": by}
         self.send("usage.attested", data, self.model.attest(path, tpp, by))
 
     def wear_out(self, draw: Draw) -> None:
@@ -333,27 +330,24 @@ class Machine(RuleBasedStateMachine):
         path, tpp = draw(st.sampled_from(CREDITED)), draw(AMOUNTS)
         if path.startswith("country") and self.model.there(path) < tpp <= self.model.balance(path):
             return
-        data = {"account": path, "tpp": tpp, "date": "2025-07-01", "cause": "failure", "reference": "A-1"}
+        data = {"account": path, "tpp": tpp, "date": "2025-07-01"}
         self.send("attrition.reported", data, self.model.correct(path, -tpp))
 
     def adjust(self, draw: Draw) -> None:
         """A correction by hand."""
         path, amount = draw(st.sampled_from(COUNTED)), draw(AMOUNTS) * draw(st.sampled_from([1, -1]))
-        self.send(
-            "adjustment.made", orjson.loads(Line().adjusted(path, amount))["data"], self.model.correct(path, amount)
-        )
+        self.send("adjustment.made", {"account": path, "amount": amount}, self.model.correct(path, amount))
 
     def allot(self, draw: Draw) -> None:
         """A limit is set from a day on."""
         path, limit, day = draw(st.sampled_from(LIMITED)), draw(AMOUNTS), draw(st.sampled_from(DAYS))
         self.model.limits.append((path, day, limit))
-        self.send("allocation.set", orjson.loads(Line().allotted(path, limit, day.isoformat()))["data"], "recorded")
+        self.send("allocation.set", {"account": path, "limit": limit, "valid_from": day.isoformat()}, "recorded")
 
     def merge(self, draw: Draw) -> None:
         """Two identifiers are of one party."""
         survivor, absorbed = draw(st.sampled_from(MERGES))
-        data = orjson.loads(Line().merged(survivor, absorbed))["data"]
-        self.send("party.merged", data, self.model.merge(survivor, absorbed))
+        self.send("party.merged", {"survivor": survivor, "absorbed": absorbed}, self.model.merge(survivor, absorbed))
 
 
 def test_any_events_in_any_order(databases: Databases) -> None:

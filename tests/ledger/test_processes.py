@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 import pytest
 from databases import Databases
+from events import UNIT
 from ledger_checks import JOURNAL, check_debits, check_ledger, now, opened, rows
-from ledger_events import UNIT, Line
+from ledger_events import Line
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "ledger")))}

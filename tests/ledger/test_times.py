@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from databases import Databases
+from events import UNIT
 from ledger_checks import JOURNAL, check_ledger, now, opened, rows
-from ledger_events import UNIT, Line, engine, records
+from ledger_events import Line, engine, records
 
 from schemas.times import microseconds
 

@@ -1,7 +1,6 @@
 """Real ledgers for the proof's tests: one rich story, decided by the engine, closed and signed."""
 
 import base64
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from events import of_step
 from sqlalchemy import text
 
 from ledger.database.store import Store
@@ -24,10 +24,6 @@ from services.engine.engine import Engine, Record
 from services.engine.period_close import close_period
 from services.proof import verification as audit
 from services.proof.findings import Found
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "flow"))
-
-from flow_events import event as flow_event
 
 FLOWS = Path(__file__).resolve().parents[1] / "flow"
 ORIGIN = "tpp-ledger"
@@ -182,7 +178,7 @@ def message(number: int, step: Mapping[str, Any]) -> Record:
     """The message of a step."""
     if "message" in step:
         return Record(step["message"], {"topic": "tpp.shipments", "partition": 0, "offset": number}, step["value"])
-    made = flow_event(number, step, {}, {})
+    made = of_step(number, step, {}, {})
     if "sha" in step:
         event = orjson.loads(made)
         event["data"]["certifications"][0]["sha256"] = SHA[step["sha"]]
@@ -249,9 +245,7 @@ def untie(url: str) -> None:
 def decided(url: str, flow: Mapping[str, Any]) -> Any:
     """Decides a flow in one transaction; the book of its switches."""
     book = load("ai-diffusion", flow.get("switches", {}))
-    raws = [
-        flow_event(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)
-    ]
+    raws = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
     with opened(url) as store:
         store.open()
         Engine(Ledger(store), book).run([Record(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from events import Line
 from proof_pack import KEY, Log, good
 from sqlalchemy import select
 
@@ -17,41 +18,21 @@ from services.engine.engine import Engine, Record
 from services.proof import verifier as verify
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples/quickstart.jsonl"
-REVIEWERS = {"reason": "count", "reviewer": "one", "second_reviewer": "two", "reference": "J-1"}
+LPP, AIA, VEU = "lpp/CON-1/2025", "aia/CON-1", "nveu/CON-1/AE"
 BY_HAND: list[tuple[str, dict[str, Any]]] = [
-    (
-        "usage.attested",
-        {"account": "lpp/CON-1/2025", "tpp": 900, "as_of": "2025-06-01", "by": "CON-1", "reference": "U"},
-    ),
-    (
-        "usage.attested",
-        {"account": "lpp/CON-1/2025", "tpp": 400, "as_of": "2025-06-01", "by": "CON-1", "reference": "U"},
-    ),
-    (
-        "usage.attested",
-        {"account": "lpp/CON-1/2025", "tpp": 400, "as_of": "2025-06-01", "by": "CON-1", "reference": "U"},
-    ),
-    ("adjustment.made", {"account": "lpp/CON-1/2025", "amount": 50, **REVIEWERS}),
-    ("adjustment.made", {"account": "lpp/CON-1/2025", "amount": -70, **REVIEWERS}),
-    ("adjustment.made", {"account": "aia/CON-1", "amount": 0, **REVIEWERS}),
-    ("adjustment.made", {"account": "aia/CON-1", "amount": 30, **REVIEWERS}),
-    ("adjustment.made", {"account": "nveu/CON-1/AE", "amount": 8, **REVIEWERS}),
-    ("adjustment.made", {"account": "nveu/CON-1/AE", "amount": -8, **REVIEWERS}),
-    ("adjustment.made", {"account": "facility/FAC-1", "amount": 20, **REVIEWERS}),
-    ("party.merged", {"survivor": "CON-2", "absorbed": "CON-1", "valid_from": "2025-06-01", "reason": "one company"}),
-    ("party.merged", {"survivor": "CON-3", "absorbed": "CON-2", "valid_from": "2025-06-01", "reason": "one company"}),
+    *(("usage.attested", {"account": LPP, "tpp": tpp}) for tpp in (900, 400, 400)),
+    *(("adjustment.made", {"account": LPP, "amount": amount}) for amount in (50, -70)),
+    *(("adjustment.made", {"account": AIA, "amount": amount}) for amount in (0, 30)),
+    *(("adjustment.made", {"account": VEU, "amount": amount}) for amount in (8, -8)),
+    ("adjustment.made", {"account": "facility/FAC-1", "amount": 20}),
+    ("party.merged", {"survivor": "CON-2", "absorbed": "CON-1"}),
+    ("party.merged", {"survivor": "CON-3", "absorbed": "CON-2"}),
 ]
 
 
 def events() -> list[bytes]:
-    made = [
-        {
-            "specversion": "1.0", "id": f"evt-{n}", "source": "//hand.example", "type": f"tpp.{kind}.v1", "subject": "all",
-            "time": f"2025-06-02T09:{n:02d}:00Z", "datacontenttype": "application/json", "data": data,
-        }
-        for n, (kind, data) in enumerate(BY_HAND)
-    ]  # fmt: skip
-    return [*QUICKSTART.read_bytes().splitlines(), *(json.dumps(one).encode() for one in made)]
+    line = Line("//hand.example")
+    return [*QUICKSTART.read_bytes().splitlines(), *(line.event(kind, data) for kind, data in BY_HAND)]
 
 
 @pytest.fixture(scope="module")
