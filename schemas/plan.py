@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.codes import Result
-from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+from schemas.models.facts import LicenseIssued, VeuAuthorized
+from schemas.models.incoming import Certification, Party, Requested
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""

@@ -10,7 +10,8 @@ from sqlalchemy import delete, select
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
 from schemas import accounts
-from schemas.models.incoming import AllocationSet, Party, Requested, VeuAuthorized
+from schemas.models.facts import AllocationSet, VeuAuthorized
+from schemas.models.incoming import Party, Requested
 from schemas.plan import Facts, License, Veu
 from schemas.wire.read import Event, parse
 

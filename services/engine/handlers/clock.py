@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from schemas import accounts
-from schemas.models.incoming import ClockTicked
+from schemas.models.facts import ClockTicked
 from schemas.times import DAY_MICROSECONDS, day_of, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts

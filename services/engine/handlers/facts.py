@@ -7,11 +7,10 @@ from ledger.registers.accounts import Entry
 from ledger.registers.facts import ALL
 from ledger.registers.limits import limit_value
 from schemas import accounts
-from schemas.models.incoming import (
+from schemas.models.facts import (
     AdjustmentMade,
     AllocationSet,
     AttritionReported,
-    Certification,
     LicenseIssued,
     LicenseRevoked,
     MatchCleared,
@@ -23,6 +22,7 @@ from schemas.models.incoming import (
     VeuAuthorized,
     VeuRevoked,
 )
+from schemas.models.incoming import Certification
 from schemas.plan import License, Share
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts, replenish
