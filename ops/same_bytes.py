@@ -40,7 +40,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
-from same_bytes_compare import But, Group, compare  # noqa: E402  (the path is set above)
+from same_bytes_compare import But, Group, compare, counted  # noqa: E402  (the path is set above)
 from same_bytes_run import Plan  # noqa: E402
 
 SIDES = ("old", "new")
@@ -102,7 +102,15 @@ def postgresql() -> Iterator[str]:
 def environment(*paths: Path) -> dict[str, str]:
     """The environment of a process: the caller's without settings of ours, and everything that output may depend on."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("TPP_", "PYTHON"))}
-    fixed = {"COLUMNS": "200", "LINES": "50", "TZ": "UTC", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "TERM": "dumb"}
+    fixed = {
+        "COLUMNS": "200",
+        "LINES": "50",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+        "PYTHONHASHSEED": "0",
+    }
     return plain | fixed | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONWARNINGS": "ignore"}
 
 
@@ -197,14 +205,13 @@ def verification(folder: Path, own: Path, but: But) -> Group:
     group = Group(f"OLD's ledgers verified by NEW, {folder.name}")
     for name in sorted(path.name for path in folder.iterdir()):
         text = (folder / name / "verify.json").read_text("utf-8")
-        found = json.loads(text) if text.startswith("{") else {}
+        found = json.loads(text) if text.startswith("{") else {"bad": [text], "not_records": []}
         expected = text if but.some else (own / name / "verify.json").read_text("utf-8")
-        if not found.get("ok"):
-            expected = '{\n  "ok": true,\n' + text.partition("\n")[2].partition("\n")[2]
         group.add(name, "verify.json", expected.split("\n"), text.split("\n"))
+        group.add(name, "bad", [], [json.dumps(one) for one in found["bad"]])
         group.notes |= {
-            f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
-            for one in found.get("not_records", [])
+            f"{one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
+            for one in found["not_records"]
         }
     return group
 
@@ -264,9 +271,12 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"same_bytes.py: {error}", file=sys.stderr)
         return 2
     for group in groups:
-        print(group.text(options.differences))
+        if group.inputs:
+            print(group.text(options.differences))
+    for note in sorted(set().union(*(group.notes for group in groups))):
+        print(f"not covered by the verification of OLD's ledgers: {note}")
     differ = [group.name for group in groups if group.differences]
-    counts = f"{len(comparison.inputs):,} inputs, {sum(group.lines for group in groups):,} lines"
+    counts = f"{counted(len(comparison.inputs), 'input')}, {sum(group.lines for group in groups):,} lines"
     result = f"DIFFERENT: {'; '.join(differ)}" if differ else "the same"
     print(f"{options.old} and {options.new}: {counts}, {time.monotonic() - started:.0f} s: {result}")
     return 1 if differ else 0

@@ -110,7 +110,7 @@ class Difference:
 
 @dataclass
 class Group:
-    """The comparison of one kind of output on one kind of database."""
+    """The comparison of one kind of output on one kind of database; `notes`: what is said of it once."""
 
     name: str
     inputs: set[str] = field(default_factory=set)
@@ -131,14 +131,20 @@ class Group:
         self.differences.append(Difference(name, found[0] + 1, len(found), full[0][found[0]], full[1][found[0]]))
 
     def text(self, shown: int) -> str:
-        """One line, and so many differences below it."""
+        """One line, and below it the first differences, `shown` of them."""
         found = len(self.differences)
-        result = f"{found:,} file{'s' * (found != 1)} DIFFER{'S' * (found == 1)}" if found else "the same"
-        inputs = f"{len(self.inputs):,} input{'s' * (len(self.inputs) != 1)}"
-        first = f"{self.name}: {inputs}, {self.lines:,} lines: {result}"
-        return "\n".join(
-            [first, *(one.text() for one in self.differences[:shown]), *(f"  {one}" for one in sorted(self.notes))]
-        )
+        result = f"{counted(found, 'file')} DIFFER{'S' * (found == 1)}" if found else "the same"
+        first = f"{self.name}: {counted(len(self.inputs), 'input')}, {self.lines:,} lines: {result}"
+        return "\n".join([first, *(one.text() for one in self.differences[:shown])])
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "input"), counted(2_000, "input")
+    ('1 input', '2,000 inputs')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def compare(old: Path, new: Path, but: But) -> list[Group]:
