@@ -13,7 +13,8 @@ from typing import Any
 
 import faust
 
-from services.kafka.access import INPUTS, faust_broker
+from services.kafka.access import faust_broker
+from services.kafka.topics import INPUTS
 from services.settings import Settings
 
 

@@ -25,7 +25,7 @@ from schemas.columns import TABLES, Kind, csv_digest, csv_text, instant_text
 from services.finance import workbook
 from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
 from services.finance.workbook import ExportRefused
-from services.resources import shown
+from services.views.moments import shown
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 FEWER = settings(FEW, max_examples=4, phases=[Phase.generate])
