@@ -37,10 +37,11 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 3
 
-check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas are up to date
+check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m schemas.generate --check
 
 format: $(VENV)/dev ## format the code

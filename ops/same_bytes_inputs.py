@@ -33,13 +33,13 @@ def examples(tree: Path) -> Iterator[Input]:
 
 def flows(tree: Path) -> Iterator[Input]:
     """Every flow of the tests, with its switches."""
-    sys.path.insert(0, str(tree / "tests" / "flow"))
-    from flow_events import event
+    sys.path.insert(0, str(tree / "tests"))
+    from events import of_step
 
     for path in sorted((tree / "tests" / "flow").glob("*/*.toml")):
         flow = tomllib.loads(path.read_text("utf-8"))
         parties, usual = flow.get("parties", {}), flow.get("usual", {})
-        lines = [event(number, step, parties, usual) for number, step in enumerate(flow["step"], 1)]
+        lines = [of_step(number, step, parties, usual) for number, step in enumerate(flow["step"], 1)]
         switches = ",".join(f"{name}={str(on).lower()}" for name, on in flow.get("switches", {}).items())
         yield f"flow-{path.parent.name}-{path.stem}", lines, {"TPP_SWITCHES": switches} if switches else {}
 

@@ -30,6 +30,14 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger.database import tables
 
+__all__ = [
+    "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
+    "ledger_url", "retryable", "told",
+]  # fmt: skip
+
+DatabaseError = DBAPIError
+"""What a statement raises where the database fails; `told` gives its reason."""
+
 VERSION = "0002"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 

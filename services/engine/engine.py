@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from ledger.database.store import LedgerCorrupt, LedgerError, retryable
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, retryable
 from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from ledger.registers.records import Known
@@ -78,24 +76,18 @@ def _rejected(parsed: Parsed, failure: Failed) -> Parsed:
     return Parsed(parsed.record, refused(event, (error,)), parsed.rejection)
 
 
-def wall_clock() -> int:
-    """The time now, in microseconds since 1970 (UTC); it dates records and is read by no decision."""
-    return microseconds(datetime.now(UTC))
-
-
-def software() -> str:
-    """The version of the program, which decisions name."""
-    return version("tpp-quota-ledger")
-
-
 class Engine:
-    """Decides events. `clock` gives the recorded time in microseconds; no decision reads it."""
+    """Decides events.
 
-    def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int] = wall_clock) -> None:
+    `clock` gives the recorded time in microseconds since 1970 (UTC); no decision reads it. `software` is the version of
+    the program, which decisions name.
+    """
+
+    def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
         self._ledger = ledger
         self._book = book
         self._clock = clock
-        self._software = software()
+        self._software = software
 
     def run(self, records: Sequence[Record]) -> list[list[str]]:
         """For each record, in order, everything given out for it: its answer first, each a line of JSON.
@@ -138,7 +130,7 @@ class Engine:
     def _transact(self, parsed: Sequence[Parsed], keep: bool = True) -> list[list[str]]:
         """Decides a batch, and again where the database asks for it: a deadlock, a lost connection."""
         attempts = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, DBAPIError) and retryable(error)),
+            retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
             stop=stop_after_attempt(RETRIES),
             wait=wait_random_exponential(multiplier=0.05, max=2),
             reraise=True,
@@ -174,7 +166,7 @@ class Engine:
         except Refused as error:
             turn.journal.n -= 1
             return _reject(turn.journal, parsed, refused(event, error.errors))
-        except (DBAPIError, LedgerError, LedgerCorrupt):
+        except (DatabaseError, LedgerError, LedgerCorrupt):
             raise
         except Exception as error:
             raise Failed(parsed) from error

@@ -11,10 +11,10 @@ from schemas.event_types import INPUTS
 from schemas.wire.read import Event, same_content
 from services.engine.answers import SOURCE, place
 from services.engine.engine import Engine, Parsed
-from services.kafka.access import BrokerError
+from services.failure import BrokerError
+from services.kafka.messages import record
 from services.kafka.offsets import Offsets, Place
 from services.resources import standing
-from services.stream.worker import record
 
 if TYPE_CHECKING:
     from services.settings import Settings

@@ -15,12 +15,13 @@ import orjson
 from schemas.event_types import FACTS, INPUTS, SHIPMENTS, incoming_destination
 from services.engine.answers import place
 from services.engine.engine import Record
+from services.failure import BrokerError
 from services.files import batches, check_readable
-from services.kafka.access import MESSAGE_MOST, STRUCTURED, BrokerError, address, check_access, client_options
+from services.kafka.access import address, client_options
+from services.kafka.producer import STRUCTURED
+from services.kafka.topics import MESSAGE_MOST, administration, check_topics
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
-
     from services.settings import Settings
 
 WAITING_MOST, WAITING_BYTES = 5_000, 32 << 20
@@ -197,36 +198,6 @@ def _sender(settings: "Settings") -> Iterator[_Sender]:
         producer.close(timeout=CLOSE_SECONDS)
         sender.give_up()
         sender.show()
-
-
-@contextmanager
-def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
-    """An administration client of the broker; a BrokerError where it does not answer."""
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    where = address(settings)
-    check_access(where, client_options(settings))
-    try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=where.split(","), bootstrap_timeout_ms=10_000, **client_options(settings)
-        )
-    except (KafkaError, OSError) as error:
-        raise BrokerError(f"the broker at {where} does not answer: {error}") from error
-    try:
-        yield admin
-    except KafkaError as error:
-        raise BrokerError(f"the broker at {where} refused: {error}") from error
-    finally:
-        admin.close()
-
-
-def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
-    """Raises a BrokerError that names the topics which are not there."""
-    with administration(settings) as admin:
-        missing = sorted(set(topics) - set(admin.list_topics()))
-    if missing:
-        raise BrokerError(f"no topic {', '.join(missing)} on {settings.broker}: make it with `tpp topics create`")
 
 
 def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:

@@ -17,8 +17,9 @@ from ledger.database.store import Store
 from ledger.queries import balances as read
 from schemas.event_types import INPUTS, TOPICS
 from services.engine.engine import Engine, Record
-from services.kafka.access import STRUCTURED
 from services.kafka.offsets import Offsets
+from services.kafka.producer import STRUCTURED
+from services.resources import software, wall_clock
 from services.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,7 +50,7 @@ class Part:
     def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
         self.name = name
         self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
-        code = f"import sys\nfrom services.settings import Settings\nfrom services.telemetry.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
+        code = f"import sys\nfrom services.settings import Settings\nfrom services.telemetry.logs import log_to_stderr\nlog_to_stderr()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
         told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -240,7 +241,7 @@ def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> 
 
     store = Store(url)
     store.open()
-    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}))
+    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
     records = [Record(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
     texts = [text for texts in engine.run(records) for text in texts]
     with store.read() as connection:

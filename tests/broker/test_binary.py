@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from schemas.wire.binary import is_binary, structured
 from schemas.wire.read import Event, Rejection, parse
 from services.engine.engine import Engine, Record
-from services.stream.worker import record
+from services.kafka.messages import record
 
 VALUE = b'{"now":"2025-06-02T09:30:00Z"}'
 HEADERS = [

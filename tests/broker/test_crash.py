@@ -14,7 +14,7 @@ from stream_run import Crew, Message, Stream
 from ledger.queries import balances as read
 
 ROUNDS, TURNS = 10, 4
-SMALL = "import services.stream.worker as w, services.stream.relay as r; w.BATCH = 20; r.BATCH = 20"
+SMALL = "import services.stream.reader as w, services.stream.relay as r; w.BATCH = 20; r.BATCH = 20"
 SHORT = f"{SMALL}; import services.kafka.faust_app as f; f.SESSION_SECONDS = 2.0"
 
 

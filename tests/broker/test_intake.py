@@ -7,7 +7,7 @@ from sqlalchemy import text
 from stream_run import Message, shipments
 
 from ledger.database.store import Store
-from services.resources import Failure
+from services.failure import Failure
 from services.stream.intake import intake
 
 

@@ -21,7 +21,7 @@ class Kept:
     def __init__(self, stream: Stream) -> None:
         told = {"TPP_BROKER": stream.address, "TPP_LEDGER_URL": stream.url, "TPP_GROUP": stream.group}
         names = ("relay", "worker-1", "worker-2")
-        self._parts = [Part(name, [name.partition("-")[0]], told) for name in names]
+        self._parts = [Part(name, name.partition("-")[0], told) for name in names]
 
     def keep(self) -> None:
         for part in self._parts:

@@ -30,7 +30,7 @@ from ledger.queries import balances as read
 from schemas.event_types import outgoing_destination
 from services.engine.engine import Engine, Record
 from services.kafka.local_broker import free_port
-from services.resources import book, opened
+from services.resources import book, opened, software, wall_clock
 from services.stream.clock import tick
 
 TOPIC = {
@@ -230,7 +230,7 @@ def test_a_ledger_that_cannot_be_had_is_said_in_a_sentence(broker, tmp_path, mon
 def test_the_clock_ticks_on_where_a_record_cannot_be_sealed(broker, tmp_path) -> None:
     stream = Stream(broker.fresh(1), f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
     with opened(stream.url) as store:
-        Engine(Ledger(store), book(None)).run([Record(line, {}) for line in shipments(1)])
+        Engine(Ledger(store), book(None), wall_clock, software()).run([Record(line, {}) for line in shipments(1)])
     with closing(unguarded(tmp_path / "ledger.db")) as connection:
         connection.execute("UPDATE journal SET happened = 1000000000000000000")
     clock = stream.start("clock")

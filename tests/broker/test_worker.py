@@ -21,9 +21,11 @@ from sqlalchemy.exc import OperationalError
 from stream_run import Message, Stream, example, screened, shipments
 
 from schemas.wire.binary import structured
-from services.kafka.access import STRUCTURED
+from services.kafka.producer import STRUCTURED
+from services.stream.gate import Hole
 from services.stream.intake import intake
-from services.stream.worker import Hole, Quiet, Reader
+from services.stream.reader import Reader
+from services.stream.worker import Quiet
 
 BINARY = [
     ("ce_specversion", b"1.0"),
@@ -197,11 +199,11 @@ def test_a_hole_stops_the_worker_and_the_next_one_fills_it(streams) -> None:
     lines = list(shipments(30))
     stream.publish(Message(line, partition=0) for line in lines)
     skips = """
-import services.stream.worker as worker
-whole = worker.Reader._take
+import services.stream.reader as reader
+whole = reader.Reader._take
 async def holed(self, messages):
     await whole(self, [one for one in messages if one.offset != 11])
-worker.Reader._take = holed
+reader.Reader._take = holed
 """
     worker = stream.start("worker", skips)
     assert worker.process.wait(30) == 1
@@ -252,11 +254,11 @@ def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stream = streams(1)
     stream.publish(Message(line, partition=0) for line in shipments(5))
     stands = """
-import services.telemetry.health, services.stream.worker as worker, asyncio
+import services.telemetry.health, services.stream.reader as reader, asyncio
 services.telemetry.health.Health.__init__.__defaults__ = (3.0,)
 async def stands(self, messages):
     await asyncio.sleep(600)
-worker.Reader._take = stands
+reader.Reader._take = stands
 """
     worker = stream.start("worker", stands)
     assert worker.process.wait(40) == 75
@@ -277,13 +279,13 @@ def test_where_the_database_or_the_broker_fails_the_worker_says_so_in_a_line_and
     stream = streams(1)
     stream.publish(Message(line, partition=0) for line in shipments(5))
     planted = f"""
-import aiokafka, kafka.errors, sqlalchemy.exc, services.stream.worker as worker
+import aiokafka, kafka.errors, sqlalchemy.exc, services.stream.gate as gate
 def fails(*asked):
     raise {fails}
 if {"aiokafka" in fails}:
     aiokafka.AIOKafkaConsumer.commit = fails
 else:
-    worker.Offsets.beginnings = fails
+    gate.Offsets.beginnings = fails
 """
     worker = stream.start("worker", planted)
     assert worker.process.wait(30) == 1
@@ -296,14 +298,14 @@ def test_a_broker_that_does_not_say_what_its_offsets_hold_is_asked_again(streams
     lines = list(shipments(5))
     stream.publish(Message(line, partition=0) for line in lines)
     late = """
-import kafka.errors, services.stream.worker as worker
-asked, told = [], worker.Offsets.beginnings
+import kafka.errors, services.stream.gate as gate
+asked, told = [], gate.Offsets.beginnings
 def beginnings(self, places):
     asked.append(places)
     if len(asked) < 3:
         raise kafka.errors.KafkaTimeoutError("planted")
     return told(self, places)
-worker.Offsets.beginnings = beginnings
+gate.Offsets.beginnings = beginnings
 """
     worker = stream.start("worker", late)
     stream.wait_decided(worker)

@@ -11,6 +11,7 @@ from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import load
 from services.engine.engine import Engine, Record
+from services.resources import software, wall_clock
 
 DAY = "2025-06-16"
 PARTIES = {
@@ -78,7 +79,7 @@ def records(raws: Sequence[bytes], start: int = 1, file: str = "in.jsonl") -> li
 def engine(store: Store, clock: Callable[[], int] | None = None) -> Engine:
     """An engine on a store, as a process that has just begun."""
     ledger = Ledger(store)
-    return Engine(ledger, load("ai-diffusion"), clock) if clock else Engine(ledger, load("ai-diffusion"))
+    return Engine(ledger, load("ai-diffusion"), clock or wall_clock, software())
 
 
 def answers(told: Sequence[Sequence[str]]) -> list[dict[str, Any]]:

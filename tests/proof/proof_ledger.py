@@ -23,7 +23,8 @@ from schemas.wire.binary import structured
 from services.engine.engine import Engine, Record
 from services.engine.period_close import close_period
 from services.proof import verification as audit
-from services.proof.findings import Found
+from services.proof.report import VerificationReport
+from services.resources import software, wall_clock
 
 FLOWS = Path(__file__).resolve().parents[1] / "flow"
 ORIGIN = "tpp-ledger"
@@ -191,7 +192,7 @@ def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, 
     store = Store(url)
     store.open()
     ledger, ticks, seals = Ledger(store), count(), set(sealed)
-    engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks))
+    engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks), software())
     waiting: list[Record] = []
     for number, step in enumerate(steps, 1):
         if "close" in step:
@@ -226,10 +227,10 @@ def opened(url: str) -> Any:
 
 def verified(
     url: str, given: Sequence[tuple[str, bytes]] = (), keys: Sequence[Any] | None = None, book: Any = BOOK
-) -> Found:
+) -> VerificationReport:
     """What `audit verify` finds, within this process; the keys are KEY and those that the ledger names, if none."""
     with opened(url) as store:
-        return audit.verify(store, book, lambda recorded: keys or [KEY.public, *recorded], given)
+        return audit.verify(store, book, software(), lambda recorded: keys or [KEY.public, *recorded], given)
 
 
 def untie(url: str) -> None:
@@ -248,7 +249,9 @@ def decided(url: str, flow: Mapping[str, Any]) -> Any:
     raws = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
     with opened(url) as store:
         store.open()
-        Engine(Ledger(store), book).run([Record(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)])
+        Engine(Ledger(store), book, wall_clock, software()).run(
+            [Record(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)]
+        )
         seal(store)
     return book
 

@@ -16,6 +16,7 @@ from ledger.journal import Ledger
 from rulebook import load
 from services.engine.engine import Engine, Record
 from services.proof import verifier as verify
+from services.resources import software, wall_clock
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples/quickstart.jsonl"
 LPP, AIA, VEU = "lpp/CON-1/2025", "aia/CON-1", "nveu/CON-1/AE"
@@ -40,7 +41,7 @@ def log() -> Iterator[Log]:
     """The records that the engine makes, as leaves put together from the tables."""
     store = Store(":memory:")
     store.open()
-    Engine(Ledger(store), load("ai-diffusion")).run(
+    Engine(Ledger(store), load("ai-diffusion"), wall_clock, software()).run(
         [Record(raw, {"file": "-", "line": n}) for n, raw in enumerate(events(), 1)]
     )
     moved: dict[int, list[dict[str, Any]]] = {}
