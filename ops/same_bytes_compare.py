@@ -71,7 +71,7 @@ class But:
         return whole
 
     def reduced(self, value: Any, ids: Collection[str]) -> Any:
-        """A JSON value without what may differ, also in JSON that stands in its texts; LEFT_OUT for an event of `ids`."""
+        """A JSON value without what may differ, also in JSON within its texts; LEFT_OUT for an event of `ids`."""
         if isinstance(value, dict):
             if "specversion" in value and value.get("id") in ids:
                 return LEFT_OUT
@@ -121,13 +121,16 @@ class Difference:
 
 @dataclass
 class Group:
-    """The comparison of one kind of output on one kind of database; `notes`: what is said of it once."""
+    """The comparison of one kind of output on one kind of database.
+
+    `uncovered`: of a verification, the tables and columns that it does not cover, by the reason.
+    """
 
     name: str
     inputs: set[str] = field(default_factory=set)
     lines: int = 0
     differences: list[Difference] = field(default_factory=list)
-    notes: set[str] = field(default_factory=set)
+    uncovered: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, given: str, file: str, old: list[str], new: list[str]) -> None:
         """Compares the lines of a file of an input."""
