@@ -51,7 +51,8 @@ class Debit(NamedTuple):
     """What an option takes from an account, in TPP; negative where it leaves a facility.
 
     `limit` is a number, a share of another account of the same option, or None where none is tested.
-    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit.
+    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit. `free` marks
+    what the law leaves without a limit and on which one that an event sets is tested all the same.
     """
 
     account: str
@@ -60,6 +61,12 @@ class Debit(NamedTuple):
     cites: str
     code: str = "quota.exhausted"
     floor: bool = False
+    free: bool = False
+
+    @property
+    def tested(self) -> bool:
+        """Whether a limit is tested, the law's or one that an event has set."""
+        return self.limit is not None or self.free
 
 
 class Obligation(NamedTuple):

@@ -1,43 +1,15 @@
-"""The data of each event that goes out (contract, sections 1 and 3), and the reason codes.
+"""The data of each event that goes out (contract, sections 1 and 3).
 
 For the published schemas and for tests; the engine writes plain objects. Members beyond these may be added.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.codes import ReasonCode
 from schemas.models.parts import AuthorizationKind
 from schemas.models.values import TPP_MAX, Day, Identifier, Instant, Sha256, Text, Tpp
-
-
-class ReasonCode(StrEnum):
-    """Why a shipment is held."""
-
-    QUOTA_EXHAUSTED = "quota.exhausted"
-    AUTHORIZATION_NONE = "authorization.none"
-    AUTHORIZATION_INELIGIBLE = "authorization.ineligible"
-    DESTINATION_DENIED = "destination.denied"
-    CERTIFICATION_MISSING = "certification.missing"
-    CERTIFICATION_EXPIRED = "certification.expired"
-    LICENSE_UNKNOWN = "license.unknown"
-    LICENSE_EXPIRED = "license.expired"
-    LICENSE_MISMATCH = "license.mismatch"
-    VEU_NOT_LISTED = "veu.not_listed"
-    VEU_FACILITY_NOT_LISTED = "veu.facility_not_listed"
-    VEU_SHARE_EXCEEDED = "veu.share_exceeded"
-    CLASSIFICATION_INCONSISTENT = "classification.inconsistent"
-    PARTY_CONFLICT = "party.conflict"
-    PARTY_SCREENING_HIT = "party.screening_hit"
-    END_USE_PROHIBITED = "end_use.prohibited"
-    FACILITY_SHORT = "facility.short"
-    REVIEW_NEEDED = "review.needed"
-    RED_FLAG = "red_flag"
-    SHIPMENT_UNKNOWN = "shipment.unknown"
-    SHIPMENT_DUPLICATE = "shipment.duplicate"
-    SHIPMENT_STATE = "shipment.state"
-
 
 Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
 Counter = Annotated[int, Field(ge=1)]
