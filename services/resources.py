@@ -95,7 +95,7 @@ def _store(url: str | None) -> Iterator["Store"]:
     """
     from sqlalchemy.exc import DBAPIError
 
-    from ledger.database.store import LedgerCorrupt, LedgerError, Store, told
+    from ledger.database.store import LedgerCorrupt, LedgerError, Store, database_message
 
     try:
         store = Store(url or settings().ledger_url)
@@ -106,7 +106,7 @@ def _store(url: str | None) -> Iterator["Store"]:
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
 
 
 @contextmanager
@@ -235,14 +235,14 @@ def migrated(url: str | None) -> str:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.database.migrate import upgrade
-    from ledger.database.store import LedgerError, told
+    from ledger.database.store import LedgerError, database_message
 
     try:
         before, after = upgrade(url or settings().ledger_url)
     except LedgerError as error:
         raise Failure(str(error)) from error
     except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
     if before is None:
         return f"made a new ledger, revision {after}"
     return (

@@ -113,7 +113,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
     from services.cli import tables as report
 
     with reading(ledger) as connection:
-        found = [one.told() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
+        found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
     report.write(found, report.BALANCE, form)
 
 
@@ -130,7 +130,7 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp explain SHP-0001
     """
-    from ledger.queries.balances import records, state
+    from ledger.queries.records import records, state
     from services.views.memo import memo
 
     with reading(ledger) as connection:
@@ -157,7 +157,7 @@ def holds(form: str, ledger: str | None) -> None:
     Example:
       tpp holds --format json
     """
-    from ledger.queries.balances import holds as held
+    from ledger.queries.work_list import holds as held
     from services.cli import tables as report
 
     with reading(ledger) as connection:

@@ -22,7 +22,7 @@ def _fraction(text: str) -> tuple[int, int]:
 
 def thresholds(turn: Turn, path: str) -> Sequence[str | int]:
     """Where alerts are raised on an account: as set for it, else for the latest pattern that fits, else by the book."""
-    made = turn.journal.facts.thresholds()
+    made = turn.journal.limits.thresholds()
     if not made:
         return turn.book.alert_thresholds(path)
     if path in made:
@@ -67,23 +67,20 @@ def raise_alerts(turn: Turn, out: Out, entries: Sequence[Entry], crossed_by: str
 def exhaust_all(turn: Turn, out: Out, shorts: Sequence[Short], crossed_by: str) -> None:
     """Raises which accounts refused a debit for want of quota, each once until room comes back."""
     for short in shorts:
-        account = turn.journal.account(short.debit.account)
+        account = turn.journal.accounts.open(short.debit.account)
         if short.debit.code != QUOTA or account.refused:
             continue
-        account.refused = 1
-        if account.limit is None:
-            account.limit = short.limit
+        turn.journal.accounts.refuse(account, short.limit)
         _alert(out, account.path, "exhausted", account.balance, short.limit, crossed_by)
 
 
 def replenish(turn: Turn, out: Out, path: str, crossed_by: str) -> None:
     """Raises that room came back to an account that had refused a debit."""
-    account = turn.journal.find(path)
+    account = turn.journal.accounts.find(path)
     if account is None or not account.refused or (account.limit is not None and account.balance >= account.limit):
         return
-    turn.journal.touch(account)
-    account.refused = 0
-    waiting = turn.journal.shipments.waiting(account.path)
+    turn.journal.accounts.replenish(account)
+    waiting = turn.journal.waiting.count(account.path)
     _alert(out, account.path, "replenished", account.balance, account.limit, crossed_by, holds_waiting=waiting)
 
 

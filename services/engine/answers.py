@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ledger.journal import Journal
+from ledger.registers.transaction import Transaction
 from schemas.wire.read import Error, Event, Rejection
 
 SOURCE = "//tpp-ledger"
@@ -33,8 +33,8 @@ def dumps(value: Any) -> str:
 class Out:
     """The events that follow from one cause, in the order of publication; the first is its answer."""
 
-    def __init__(self, journal: Journal, event: Event) -> None:
-        self._journal = journal
+    def __init__(self, transaction: Transaction, event: Event) -> None:
+        self._transaction = transaction
         self._time = event.time
         self._trace = {name: event.extensions[name] for name in _TRACE if name in event.extensions}
         self.causation = {"source": event.source, "id": event.id}
@@ -49,8 +49,8 @@ class Out:
     def add(self, kind: str, subject: str, data: Mapping[str, Any]) -> str:
         """Gives out an event, and returns its id."""
         identifier = self.next_id
-        self._journal.sequence += 1
-        text = outgoing(kind, identifier, subject, self._time, self._journal.sequence, data, self._trace)
+        sequence = self._transaction.next_sequence()
+        text = outgoing(kind, identifier, subject, self._time, sequence, data, self._trace)
         self.texts.append(text)
         return identifier
 

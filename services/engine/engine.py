@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from ledger.database.store import LedgerCorrupt, LedgerError, retryable
 from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
-from ledger.registers.records import Known
+from ledger.registers.records import AnsweredEvent
 from rulebook import Book
 from schemas import accounts
 from schemas.models.incoming import Requested
@@ -146,7 +146,9 @@ class Engine:
         return attempts(self._decide, parsed, keep)
 
     def _decide(self, parsed: Sequence[Parsed], keep: bool) -> list[list[str]]:
-        with self._ledger.begin(self._clock(), keep) as journal:
+        with self._ledger.begin(self._clock()) as journal:
+            if not keep:
+                journal.transaction.discard()
             turn = self.turn(journal)
             prefetch(journal, parsed)
             return [self.answer(turn, one) for one in parsed]
@@ -157,50 +159,50 @@ class Engine:
 
     def answer(self, turn: Turn, parsed: Parsed) -> list[str]:
         """Everything given out for one message, its answer first. Raises Failed where the program fails on it."""
-        mail = turn.journal.mail
+        records, transaction = turn.journal.records, turn.journal.transaction
         event = parsed.event
-        earlier = mail.known((SOURCE, parsed.rejection))
+        earlier = records.answered((SOURCE, parsed.rejection))
         if earlier is not None:
-            return earlier.answers.split("\n")
+            return list(earlier.answers)
         if isinstance(event, Rejection):
             return _reject(turn.journal, parsed, event)
-        known = mail.known((event.source, event.id))
+        known = records.answered((event.source, event.id))
         if known is not None:
             return _repeat(turn.journal, parsed, event, known)
-        turn.journal.open_record(event.happened.date())
-        out = Out(turn.journal, event)
+        transaction.open_record(event.happened.date())
+        out = Out(transaction, event)
         try:
             shipment = HANDLERS[event.type](turn, event, out)
         except Refused as error:
-            turn.journal.n -= 1
+            transaction.abandon_record()
             return _reject(turn.journal, parsed, refused(event, error.errors))
         except (DBAPIError, LedgerError, LedgerCorrupt):
             raise
         except Exception as error:
             raise Failed(parsed) from error
-        mail.remember(
+        records.add(
             (event.source, event.id), event.type, shipment, microseconds(event.happened),
-            dumps(parsed.record.position), event.raw, "\n".join(out.texts),
+            dumps(parsed.record.position), event.raw, tuple(out.texts),
         )  # fmt: skip
         return out.texts
 
 
-def _repeat(journal: Journal, parsed: Parsed, event: Event, known: Known) -> list[str]:
+def _repeat(journal: Journal, parsed: Parsed, event: Event, known: AnsweredEvent) -> list[str]:
     if event.raw == known.event or same_content(event.raw, known.event):
-        return known.answers.split("\n")
+        return list(known.answers)
     message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
     return _reject(journal, parsed, refused(event, (Error("", "event.conflict", message),)))
 
 
 def _reject(journal: Journal, parsed: Parsed, rejection: Rejection) -> list[str]:
-    journal.open_record(None)
-    journal.sequence += 1
-    text = rejection_text(parsed.rejection, rejection, parsed.record.position, journal.sequence, parsed.record.received)
+    journal.transaction.open_record(None)
+    sequence = journal.transaction.next_sequence()
+    text = rejection_text(parsed.rejection, rejection, parsed.record.position, sequence, parsed.record.received)
     happened = None
     with suppress(TypeError, ValueError):
         happened = microseconds(datetime.fromisoformat(str(rejection.time).upper()))
-    journal.mail.remember(
-        (SOURCE, parsed.rejection), REJECTED, None, happened, dumps(parsed.record.position), rejection.raw, text
+    journal.records.add(
+        (SOURCE, parsed.rejection), REJECTED, None, happened, dumps(parsed.record.position), rejection.raw, (text,)
     )
     return [text]
 
@@ -217,7 +219,7 @@ def prefetch(journal: Journal, parsed: Sequence[Parsed]) -> None:
         data: Any = event.data
         if isinstance(data, Requested):
             shipments.add(data.shipment_id)
-            facts |= journal.facts.keys(data)
+            facts |= journal.parties.keys(data)
             consignee = data.ultimate_consignee
             paths.add(accounts.lpp(consignee.owner, data.export_date.year))
             paths.add(accounts.aia(consignee.id))
@@ -227,7 +229,7 @@ def prefetch(journal: Journal, parsed: Sequence[Parsed]) -> None:
             facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
     shipments.discard(None)
     facts.discard(None)
-    journal.mail.recall(keys)
+    journal.records.recall(keys)
     journal.shipments.load(shipments)
     journal.facts.load(facts)
-    journal.load(paths)
+    journal.accounts.load(paths)

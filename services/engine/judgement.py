@@ -10,6 +10,7 @@ import orjson
 
 from ledger.registers.accounts import Entry
 from ledger.registers.limits import Short
+from ledger.registers.shipments import SetAside
 from schemas import accounts
 from schemas.models.incoming import Requested
 from schemas.plan import Case, Debit, Option, Reason, Share
@@ -47,15 +48,15 @@ class Judgement:
         return [short for _, shorts in self.tried for short in shorts]
 
 
-def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
+def judge(turn: Turn, asked: Requested, reviewed: Sequence[SetAside] = (), posted: bool = False) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
-    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
+    `reviewed`: the reasons that reviewers have set aside. A reason is passed over only
     where it stands now just as the reviewer saw it; of the shares of a validated end-user the account alone decides.
     """
-    facts = turn.journal.facts.about(asked)
-    seen = {(code, dumps_sorted(told)) for code, told in reviewed}
-    aside = frozenset(code for code, _ in reviewed if code == SHARE)
+    facts = turn.journal.parties.about(asked)
+    seen = {(one.code, dumps_sorted(one.facts)) for one in reviewed}
+    aside = frozenset(one.code for one in reviewed if one.code == SHARE)
     while True:
         result = _tried(turn, Case(asked, facts, aside))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
@@ -64,7 +65,8 @@ def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), 
         aside |= more
     if result.passes and result.chosen:
         day, debits = asked.export_date, result.chosen.debits
-        known = {one.account: turn.journal.limit(one.account, day, turn.book.limit(one.account, day)) for one in debits}
+        limits, book = turn.journal.limits, turn.book
+        known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
         result.entries = turn.journal.take(result.chosen, asked.shipment_id, day, known, posted)
     return result
 
@@ -118,8 +120,8 @@ def _against(turn: Turn, result: Judgement) -> list[Reason]:
     available = None
     if wanted is not None:
         path, of_law = wanted
-        limit = turn.journal.limit(path, case.asked.export_date, of_law)
-        available = max(0, limit - turn.journal.balance(path)) if isinstance(limit, int) else None
+        limit = turn.journal.limits.in_force(path, case.asked.export_date, of_law)
+        available = max(0, limit - turn.journal.accounts.balance(path)) if isinstance(limit, int) else None
     refusal = book.refusal(case, screening, available)
     undecided = book.undecided(case, screening)
     closed = [reason for reason in screening.closed if reason.code != refusal.code]
@@ -141,7 +143,7 @@ def short_reason(turn: Turn, result: Judgement, option: Option, short: Short) ->
     """The reason of one account that has no room, with what would fit and from when."""
     debit, asked = short.debit, abs(short.debit.amount)
     facts: dict[str, Any] = {
-        "account": turn.journal.path(debit.account),
+        "account": turn.journal.accounts.path(debit.account),
         "asked": asked,
         "available": short.available,
         "short_by": short.short_by,
@@ -178,18 +180,18 @@ def fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
     """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
     if debit.floor or isinstance(debit.limit, Share):
         return None
-    journal = turn.journal
-    path = journal.path(debit.account)
+    limits, balance = turn.journal.limits, turn.journal.accounts.balance
+    path = turn.journal.accounts.path(debit.account)
     found = []
     for first, account, of_law in turn.book.openings(debit.account, day):
-        limit = journal.limit(account, first, of_law)
-        if isinstance(limit, int) and journal.balance(account) + asked <= limit:
+        limit = limits.in_force(account, first, of_law)
+        if isinstance(limit, int) and balance(account) + asked <= limit:
             found.append(first)
             break
     year = (accounts.read(path) or accounts.Account("")).year
-    for _, made in journal.facts.limits(path):
+    for made in (fact.data for fact in limits.of(path)):
         if made.valid_from > day and (not year or str(made.valid_from.year) == year):
-            limit = journal.limit(path, made.valid_from, debit.limit)
-            if isinstance(limit, int) and journal.balance(path) + asked <= limit:
+            limit = limits.in_force(path, made.valid_from, debit.limit)
+            if isinstance(limit, int) and balance(path) + asked <= limit:
                 found.append(made.valid_from)
     return min(found, default=None)

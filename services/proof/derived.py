@@ -60,7 +60,8 @@ def replayed(connection: Connection, book: Book) -> Iterator[Connection]:
 
 def _close(ledger: Ledger, _: Engine, rows: Sequence[Any]) -> None:
     for row in rows:
-        chosen = period(orjson.loads(row.answers)["data"]["period"])
+        (answer,) = row.answers
+        chosen = period(orjson.loads(answer)["data"]["period"])
         close_period(ledger, chosen, int(row.recorded))
 
 
@@ -73,9 +74,9 @@ def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
             if row.type != REJECTED:
                 engine.answer(turn, one)
                 continue
-            journal.open_record(None)
-            journal.sequence += row.answers.count("\n") + 1
-            journal.mail.remember(
+            journal.transaction.open_record(None)
+            journal.transaction.next_sequence(len(row.answers))
+            journal.records.add(
                 (row.source, row.id), row.type, row.shipment_id, row.happened, row.position, row.event, row.answers
             )
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ledger.database.store import told
+from ledger.database.store import database_message
 
 FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading may raise where an insider wrote."""
@@ -76,5 +76,5 @@ class Found:
 def reason(error: BaseException) -> str:
     """Why reading failed, on one line."""
     if isinstance(error, DBAPIError):
-        return told(error)
+        return database_message(error)
     return f"{type(error).__name__}: {error}"

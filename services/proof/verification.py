@@ -16,7 +16,7 @@ from ledger.proof.checkpoints import checkpoints
 from ledger.proof.leaves import BATCH, Unreadable, leaves
 from ledger.proof.merkle import Tree, leaf_hash
 from ledger.proof.notes import Checkpoint, NoteError, PublicKey, open_checkpoint
-from ledger.queries.entries import PARTS, change
+from ledger.queries.entries import PARTS, Parts
 from ledger.queries.snapshots import snapshots, tables_of
 from rulebook import Book
 from schemas.periods import Period, booked, day_of, period
@@ -124,7 +124,7 @@ class Journal:
 
     def _record(self, row: Any, leaf: dict[str, Any]) -> None:
         try:
-            answers = [orjson.loads(line) for line in row.answers.split("\n")]
+            answers = [orjson.loads(line) for line in row.answers]
             for why in self._wrong(row, leaf, answers):
                 self._found.add("journal", row.n, row.n, why)
             self._entries(row, leaf["entries"])
@@ -171,8 +171,9 @@ class Journal:
             if n != standing.entries:
                 add("entry", key, row.n, f"it is not entry {standing.entries} of its account")
                 standing.entries = n
-            if entry["balance"] != change(standing.parts):
-                add("entry", key, row.n, f"its balance is not {change(standing.parts)}, which the entries add up to")
+            balance = Parts(*standing.parts).change
+            if entry["balance"] != balance:
+                add("entry", key, row.n, f"its balance is not {balance}, which the entries add up to")
             if day is None or (entry["booked"], entry["late_for"]) != (day.isoformat(), late):
                 add("entry", key, row.n, "it is booked on another day than its event's, or the first open one")
             self._found.entries += 1
@@ -260,8 +261,8 @@ def check_snapshots(connection: Connection, found: Found) -> None:
     closes = {row.n: row.answers for row in connection.execute(j.select().where(j.c.type == CLOSED))}
     for one in snapshots(connection):
         found.snapshots += 1
-        answers = closes.pop(one.n, None)
-        if answers is None or orjson.loads(answers)["data"] != one.told():
+        answers = closes.pop(one.n, ())
+        if [orjson.loads(answer)["data"] for answer in answers] != [one.to_json()]:
             found.add("snapshot", one.id, one.n, "it is not what its record says")
         if one.previous != previous:
             found.add("snapshot", one.id, one.n, "it does not name the digest of the snapshot before it")

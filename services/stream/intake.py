@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ledger.database.store import Store
-from ledger.queries import balances as read
+from ledger.queries.records import positions_twice, taken
 from schemas.wire.read import Event, same_content
 from services.engine.answers import SOURCE, place
 from services.engine.engine import Engine, Parsed
@@ -78,7 +78,7 @@ def _unanswered(store: Store, chunk: Sequence[Parsed]) -> list[Parsed]:
         if isinstance(parsed.event, Event):
             wanted.setdefault(parsed.event.source, set()).add(parsed.event.id)
     with store.read() as connection:
-        known = read.taken(connection, store, wanted)
+        known = taken(connection, store, wanted)
     return [parsed for parsed in chunk if not _answered(parsed, known)]
 
 
@@ -88,8 +88,8 @@ def _answered(parsed: Parsed, known: dict[tuple[str, str], bytes]) -> bool:
     event = parsed.event
     if not isinstance(event, Event):
         return False
-    taken = known.get((event.source, event.id))
-    return taken is not None and same_content(event.raw, taken)
+    raw = known.get((event.source, event.id))
+    return raw is not None and same_content(event.raw, raw)
 
 
 def _name(parsed: Parsed) -> dict[str, str]:
@@ -102,11 +102,11 @@ def _doubled(store: Store, topics: Sequence[str]) -> list[dict[str, Any]]:
     import orjson
 
     with store.read() as connection:
-        found = read.positions_twice(connection)
+        found = positions_twice(connection)
     doubled = []
-    for text, records in found:
+    for one in found:
         with suppress(KeyError):
-            position = orjson.loads(text)
+            position = orjson.loads(one.position)
             if position["topic"] in topics:
-                doubled.append({"position": position, "place": place(position), "records": records})
+                doubled.append({"position": position, "place": place(position), "records": one.records})
     return doubled

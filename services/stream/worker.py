@@ -22,7 +22,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from ledger.database.store import told
+from ledger.database.store import database_message
 from schemas.wire.binary import is_binary, structured
 from services.engine.answers import REJECTED
 from services.engine.engine import Record
@@ -213,7 +213,7 @@ class Reader:
             try:
                 await self._take([event.message for event in events])
             except DBAPIError as error:
-                log.critical("the ledger's database failed: %s; ending", told(error))
+                log.critical("the ledger's database failed: %s; ending", database_message(error))
                 raise
 
     async def _take(self, messages: list[Any]) -> None:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ledger.queries.balances import Told
+from ledger.queries.records import ShipmentRecord
 from schemas.models.incoming import Party, Requested
 from schemas.wire.read import Event, parse
 from services.resources import shown
@@ -13,7 +13,7 @@ WIDTH = 100
 _MARKS = {"met": "met", "not_met": "NOT MET", "not_applicable": "n/a", "unknown": "UNKNOWN"}
 
 
-def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
+def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) -> str:
     """The whole life of a shipment so far, readable from top to bottom."""
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
     lines += _wrapped(
@@ -24,7 +24,7 @@ def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
     return "\n".join(lines)
 
 
-def _record(number: int, record: Told) -> Iterator[str]:
+def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
     event = parse(record.event)
     if not isinstance(event, Event):
         return

@@ -7,7 +7,7 @@ import click
 from pydantic_core import PydanticCustomError
 
 import rulebook
-from ledger.queries.balances import obligations
+from ledger.queries.work_list import obligations
 from schemas.models.values import parse_day
 from services.resources import settings
 

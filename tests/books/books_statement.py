@@ -15,8 +15,7 @@ from openpyxl import Workbook, load_workbook
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.queries.balances import shipment_lines
-from ledger.queries.reconcile import Line
+from ledger.queries.reconcile import Line, shipment_lines
 from rulebook import load
 from services.cli.reconcile import reconcile
 from services.engine.engine import Engine, Record

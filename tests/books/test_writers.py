@@ -139,7 +139,7 @@ def test_closes_beside_a_running_screen(databases: Databases, tmp_path: Path) ->
     with opened(url) as store:
         closes = check_journal(store)
         with store.read() as connection:
-            assert [one.told() for one in snapshots(connection)] == told
+            assert [one.to_json() for one in snapshots(connection)] == told
         assert len(closes) == len(MONTHS)
         assert amid(closes, len(rows(store, JOURNAL)))
     databases.drop(url)

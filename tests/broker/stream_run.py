@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import orjson
 
 from ledger.database.store import Store
-from ledger.queries import balances as read
+from ledger.queries.balances import balances
+from ledger.queries.records import last_record, outbox, published
 from services.engine.engine import Engine, Record
 from services.kafka.access import INPUTS, STRUCTURED, TOPICS
 from services.kafka.offsets import Offsets
@@ -182,7 +183,7 @@ class Stream:
 
     def wait_published(self, *watched: "Part | Kept") -> None:
         """Waits until the relay has published every record."""
-        self.wait(lambda: self.ask(lambda one: read.published(one)[0] == read.last_record(one)), watched)
+        self.wait(lambda: self.ask(lambda one: published(one).n == last_record(one)), watched)
 
     def wait(self, true: Callable[[], bool], watched: "Sequence[Part | Kept]" = ()) -> None:
         """Waits until it is true, as long as the parts that are watched run, or are kept up."""
@@ -208,12 +209,12 @@ class Stream:
 
     def answers(self) -> list[str]:
         """Everything that the ledger gave out, in order."""
-        rows = self.ask(lambda one: read.outbox(one, 0, 1_000_000))
-        return [line for _, answers in rows for line in answers.split("\n")]
+        rows = self.ask(lambda one: outbox(one, 0, 1_000_000))
+        return [line for row in rows for line in row.answers]
 
     def balances(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
-        return [one.told() for one in self.ask(read.balances)]
+        return [one.to_json() for one in self.ask(balances)]
 
     def out(self) -> dict[str, list[Any]]:
         """Every message of the output topics."""
@@ -243,9 +244,9 @@ def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> 
     records = [Record(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
     texts = [text for texts in engine.run(records) for text in texts]
     with store.read() as connection:
-        balances = [one.told() for one in read.balances(connection)]
+        accounts = [one.to_json() for one in balances(connection)]
     store.close()
-    return texts, balances
+    return texts, accounts
 
 
 def shipments(count: int, owners: int = 40) -> Iterator[bytes]:

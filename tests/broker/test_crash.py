@@ -11,7 +11,7 @@ from databases import OwnServer, Server
 from guarantees import a_load, all_hold, shares
 from stream_run import Crew, Message, Stream
 
-from ledger.queries import balances as read
+from ledger.queries import records as read
 
 ROUNDS, TURNS = 10, 4
 SMALL = "import services.stream.worker as w, services.stream.relay as r; w.BATCH = 20; r.BATCH = 20"

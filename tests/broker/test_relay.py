@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from kafka.admin import ConfigResource
 
 from ledger.journal import Ledger
-from ledger.queries import balances as read
+from ledger.queries import records as read
 from services.engine.engine import Engine, Record
 from services.kafka.local_broker import free_port
 from services.resources import book, opened
@@ -55,7 +55,7 @@ def test_everything_goes_out_once_as_it_is_stored(broker, postgres, tmp_path, ki
     out = stream.out()
     sent = [(topic, message) for topic, messages in out.items() for message in messages]
     assert sorted(message.value for _, message in sent) == sorted(text.encode() for text in stream.answers())
-    assert stream.ask(read.published)[1] == len(sent)
+    assert stream.ask(read.published).sent == len(sent)
     for topic, message in sent:
         event = orjson.loads(message.value)
         data = event["data"]
@@ -131,7 +131,7 @@ def test_a_record_that_the_broker_refuses_is_named_and_waited_for_and_nothing_ov
     relay = stream.start("relay", "import services.stream.relay as r; r.REFUSED_SECONDS = 1.0", TPP_METRICS=address)
     stream.wait(lambda: "is not published" in relay.said, [relay])
     time.sleep(3)
-    assert stream.ask(read.published)[0] == 20
+    assert stream.ask(read.published).n == 20
     (told,) = (line for line in relay.said.splitlines() if "WARNING tpp.relay" in line)
     name = orjson.loads(stream.answers()[20])["id"]
     assert "record 21 is not published, nor what follows: tpp.decisions does not take " + name in told

@@ -79,7 +79,7 @@ def log() -> Iterator[Log]:
         log = Log()
         for row in connection.execute(select(tables.journal).order_by(tables.journal.c.n)):
             log.add(row.type.removeprefix("tpp.").removesuffix(".v1"), row.event, [], moved.get(row.n, []))
-            log.answers[-1] = [line.encode() for line in row.answers.split("\n")]
+            log.answers[-1] = [line.encode() for line in row.answers]
             log.leaves[-1]["answers"] = [verify.sha256(one).hexdigest() for one in log.answers[-1]]
     store.close()
     return log

@@ -20,11 +20,11 @@ def ticked(turn: Turn, event: Event, out: Out) -> None:
     """Lets approvals lapse that have not left, announces what is owed, forecasts; an earlier tick changes nothing."""
     data: ClockTicked = event.data  # type: ignore[assignment]
     now = microseconds(data.now)
-    last = turn.journal.ticked
+    last = turn.journal.transaction.ticked
     if last is not None and now <= last:
         out.add(RECORDED, event.subject, {"causation": out.causation, "entries": []})
         return
-    turn.journal.ticked = now
+    turn.journal.transaction.tick(now)
     lapsed = [
         (shipment, void(turn, shipment))
         for shipment in map(turn.journal.shipments.find, turn.journal.shipments.lapsing(data.day))
@@ -32,11 +32,10 @@ def ticked(turn: Turn, event: Event, out: Out) -> None:
     ]
     out.add(RECORDED, event.subject, {"causation": out.causation, "entries": []})
     for shipment, voided in lapsed:
-        shipment.state = "expired"
-        turn.journal.shipments.put(shipment)
-        turn.journal.mail.mention(shipment.id)
-        day = shipment.export_date.isoformat()
-        lapse = bare_decision(turn, out.next_id, out.causation, shipment.id, "expired", day, shipment.tpp, voided)
+        turn.journal.shipments.expire(shipment)
+        turn.journal.records.mention(shipment.id)
+        day, tpp = shipment.terms.export_date.isoformat(), shipment.terms.tpp
+        lapse = bare_decision(turn, out.next_id, out.causation, shipment.id, "expired", day, tpp, voided)
         raise_alerts(turn, out, voided, out.add(EXPIRED, shipment.id, lapse))
     _announce(turn, out, data.day)
     if last is None or data.day > datetime.fromtimestamp(last // 1_000_000, UTC).date():
@@ -44,15 +43,15 @@ def ticked(turn: Turn, event: Event, out: Out) -> None:
 
 
 def _announce(turn: Turn, out: Out, day: date) -> None:
-    for subject, kind, due, citation, state in turn.journal.shipments.falling_due(day):
-        whose, identifier = subject.split("/", 1)
+    for one in turn.journal.obligations.falling_due(day):
+        whose, identifier = one.subject.split("/", 1)
         data = {
-            "kind": kind,
+            "kind": one.kind,
             "shipment_id" if whose == "shipment" else "party": identifier,
-            "due": due.isoformat(),
-            "state": state,
-            "citation": citation,
-            "contents": turn.book.notice(kind, due),
+            "due": one.due.isoformat(),
+            "state": one.state,
+            "citation": one.citation,
+            "contents": turn.book.notice(one.kind, one.due),
         }
         out.add(OBLIGATION_DUE, identifier, data)
 
@@ -65,9 +64,10 @@ def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
     """
     answer = out.base
     since = now - WINDOW_DAYS * 86_400_000_000
-    grown = turn.journal.growth(since, now)
+    ledger = turn.journal.accounts
+    grown = ledger.growth(since, now)
     for path in sorted(grown):
-        account = turn.journal.account(path)
+        account = ledger.open(path)
         limit = account.limit
         if limit is None or account.balance >= limit:
             continue
@@ -84,4 +84,4 @@ def _forecast(turn: Turn, out: Out, now: int, day: date) -> None:
                 "crossed_by": answer,
             }
             out.add(ALERT, path, told | {"projected_exhaustion": full.isoformat()})
-        account.forecast = full.isoformat() if projected else None
+        ledger.forecast(account, full if projected else None)

@@ -7,6 +7,7 @@ from ledger.registers.accounts import Entry
 from ledger.registers.facts import ALL
 from ledger.registers.limits import limit_value
 from schemas import accounts
+from schemas.codes import FactKind
 from schemas.models.incoming import (
     AdjustmentMade,
     AllocationSet,
@@ -34,22 +35,20 @@ from services.engine.decision import told
 def party_registered(turn: Turn, event: Event, out: Out) -> None:
     """A party's standing facts from a day on."""
     data: PartyRegistered = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("party", data.id, data)
+    turn.journal.facts.add(FactKind.PARTY, data.id, data)
     _recorded(turn, event, out)
 
 
 def party_merged(turn: Turn, event: Event, out: Out) -> None:
     """Two identifiers of one party: the absorbed one's accounts move to the survivor's."""
     data: PartyMerged = event.data  # type: ignore[assignment]
-    facts = turn.journal.facts
-    survivor = facts.survivors.get(data.survivor, data.survivor)
-    absorbed = facts.survivors.get(data.absorbed, data.absorbed)
+    parties = turn.journal.parties
+    survivor, absorbed = parties.survivor(data.survivor), parties.survivor(data.absorbed)
     entries: list[Entry] = []
     if data.absorbed == survivor:
         raise Refused("/data/survivor", "party.same", f"{data.survivor} was already merged into {data.absorbed}")
     if survivor != absorbed:
-        entries = turn.journal.merge(absorbed, survivor)
-        facts.absorb(absorbed, survivor, data)
+        entries = turn.journal.merge(absorbed, survivor, data)
     _recorded(turn, event, out, entries)
 
 
@@ -57,9 +56,9 @@ def certification_received(turn: Turn, event: Event, out: Out) -> None:
     """A standing statement, certification or notification."""
     data: Certification = event.data  # type: ignore[assignment]
     if data.kind == "authorized_ic_designer":
-        turn.journal.facts.add("designer", ALL, data)
+        turn.journal.facts.add(FactKind.DESIGNER, ALL, data)
     else:
-        turn.journal.facts.add("certification", data.party, data)
+        turn.journal.facts.add(FactKind.CERTIFICATION, data.party, data)
     _recorded(turn, event, out)
 
 
@@ -77,10 +76,10 @@ def license_issued(turn: Turn, event: Event, out: Out) -> None:
         entries.append(journal.commit(path, more, _known(turn, path, data.valid_from)))
     elif path is not None and more < 0:
         entries.append(journal.void(path, -more, None))
-    journal.facts.add("license", data.number, data)
-    journal.facts.add("licenses", data.exporter, data)
+    journal.facts.add(FactKind.LICENSE, data.number, data)
+    journal.facts.add(FactKind.LICENSES, data.exporter, data)
     own = accounts.license(data.number)
-    journal.set_limit(own, data.tpp)
+    journal.accounts.set_limit(own, data.tpp)
     answer = _recorded(turn, event, out, entries)
     replenish(turn, out, own, answer)
 
@@ -92,7 +91,7 @@ def license_revoked(turn: Turn, event: Event, out: Out) -> None:
     if license is None:
         raise Refused("/data/number", "license.unknown", f"no licence {data.number} was issued")
     entries = _given_back(turn, license)
-    turn.journal.facts.add("revoked", data.number, data)
+    turn.journal.facts.add(FactKind.REVOKED, data.number, data)
     _recorded(turn, event, out, entries)
 
 
@@ -100,7 +99,7 @@ def _committed(turn: Turn, license: License) -> int:
     """What a licence still holds of its country's allocation: its TPP less what was dispatched, 0 once revoked."""
     if license.revoked is not None:
         return 0
-    account = turn.journal.find(accounts.license(license.issued.number))
+    account = turn.journal.accounts.find(accounts.license(license.issued.number))
     return max(0, license.issued.tpp - (account.posted if account else 0))
 
 
@@ -111,7 +110,7 @@ def _allocation(turn: Turn, license: License) -> str | None:
 
 def _given_back(turn: Turn, license: License) -> list[Entry]:
     path = _allocation(turn, license)
-    amount = min(_committed(turn, license), max(0, turn.journal.balance(path))) if path is not None else 0
+    amount = min(_committed(turn, license), max(0, turn.journal.accounts.balance(path))) if path is not None else 0
     return [turn.journal.void(path, amount, None)] if path is not None and amount else []
 
 
@@ -119,11 +118,11 @@ def veu_changed(turn: Turn, event: Event, out: Out) -> None:
     """A validated end-user's authorization, or the end of one."""
     data: VeuAuthorized | VeuRevoked = event.data  # type: ignore[assignment]
     if isinstance(data, VeuRevoked) and not any(
-        made.program == data.program and made.country == data.country
-        for _, made in turn.journal.facts.of("veu", data.holder)
+        fact.data.program == data.program and fact.data.country == data.country
+        for fact in turn.journal.facts.of(FactKind.VEU, data.holder)
     ):
         raise Refused("/data/holder", "veu.unknown", f"{data.holder} has no such {data.program} authorization")
-    turn.journal.facts.add("veu", data.holder, data)
+    turn.journal.facts.add(FactKind.VEU, data.holder, data)
     _recorded(turn, event, out)
 
 
@@ -131,11 +130,9 @@ def allocation_set(turn: Turn, event: Event, out: Out) -> None:
     """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
     data: AllocationSet = event.data  # type: ignore[assignment]
     _has_account(turn, data.account, data.valid_from)
-    path = turn.journal.path(data.account)
-    before = turn.journal.find(path)
+    before = turn.journal.accounts.find(data.account)
     old = before.limit if before else None
-    turn.journal.facts.set_limit(data)
-    account = turn.journal.set_limit(path, data.limit)
+    account = turn.journal.set_limit(data)
     answer = _recorded(turn, event, out)
     if old is None or data.limit > old:
         replenish(turn, out, account.path, answer)
@@ -144,7 +141,7 @@ def allocation_set(turn: Turn, event: Event, out: Out) -> None:
 def threshold_set(turn: Turn, event: Event, out: Out) -> None:
     """Where alerts are raised from now on."""
     data: ThresholdSet = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("threshold", ALL, data)
+    turn.journal.limits.set_thresholds(data)
     _recorded(turn, event, out)
 
 
@@ -153,7 +150,7 @@ def usage_attested(turn: Turn, event: Event, out: Out) -> None:
     data: UsageAttested = event.data  # type: ignore[assignment]
     journal = turn.journal
     _has_account(turn, data.account, data.as_of)
-    lower = journal.facts.attested(journal.path(data.account), data.by) - data.tpp
+    lower = journal.attestations.find(journal.accounts.path(data.account), data.by) - data.tpp
     _not_below_zero(turn, data.account, lower, "/data/tpp")
     known = _known(turn, data.account, data.as_of)
     _recorded(turn, event, out, [journal.attest(data.account, data.tpp, data.by, known)])
@@ -184,9 +181,10 @@ def _not_below_zero(turn: Turn, path: str, fall: int, pointer: str) -> None:
     What is pending does not count, since a void may still give it back; on a country licences commit it.
     """
     family = path.partition("/")[0]
-    there = turn.journal.balance(path) if family == "country" else turn.journal.there(path)
-    if fall > max(0, there):
-        message = f"{fall:,} TPP would come off {path}, which has {there:,}"
+    ledger = turn.journal.accounts
+    most = ledger.balance(path) if family == "country" else ledger.removable(path)
+    if fall > max(0, most):
+        message = f"{fall:,} TPP would come off {path}, which has {most:,}"
         raise Refused(pointer, "balance.negative", message)
 
 
@@ -205,7 +203,7 @@ def _has_account(turn: Turn, path: str, day: date) -> None:
 def match_cleared(turn: Turn, event: Event, out: Out) -> None:
     """This party is not that listed one."""
     data: MatchCleared = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("cleared", data.party, data)
+    turn.journal.facts.add(FactKind.CLEARED, data.party, data)
     _recorded(turn, event, out)
 
 
@@ -213,7 +211,7 @@ def obligation_met(turn: Turn, event: Event, out: Out) -> None:
     """What was owed has been sent."""
     data: ObligationMet = event.data  # type: ignore[assignment]
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
-    if not turn.journal.shipments.meet(subject, data.kind, data.due):
+    if not turn.journal.obligations.meet(subject, data.kind, data.due):
         raise Refused(
             "/data/kind",
             "obligation.unknown",
@@ -224,9 +222,9 @@ def obligation_met(turn: Turn, event: Event, out: Out) -> None:
 
 def _known(turn: Turn, path: str, day: date) -> int | None:
     """The limit that an account has on a day, whether or not it is tested; a share at the balances of now."""
-    limit = turn.journal.limit(path, day, turn.book.limit(turn.journal.path(path), day))
+    limit = turn.journal.limits.in_force(path, day, turn.book.limit(turn.journal.accounts.path(path), day))
     if isinstance(limit, Share):
-        return limit_value(limit, {limit.of: turn.journal.balance(limit.of)})
+        return limit_value(limit, {limit.of: turn.journal.accounts.balance(limit.of)})
     return limit
 
 

@@ -7,14 +7,22 @@ from typing import Any
 import orjson
 
 from ledger.registers.accounts import Entry
-from ledger.registers.shipments import Shipment
+from ledger.registers.shipments import SetAside, Shipment
 from schemas.models.incoming import RecheckRequested, ReviewDecided, ReviewProposed
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust_all, raise_alerts
 from services.engine.answers import RECORDED, Out
 from services.engine.context import Turn
 from services.engine.decision import bare_decision, decision, owed
-from services.engine.handlers.shipments import RELEASED, asked_of, duties, post_on_country, settle, stand, stand_still
+from services.engine.handlers.shipments import (
+    RELEASED,
+    asked_of,
+    oblige,
+    post_on_country,
+    settle,
+    stand_still,
+    terms,
+)
 from services.engine.judgement import Judgement, judge
 
 DENIED = "tpp.shipment.denied.v1"
@@ -31,26 +39,24 @@ def decided(turn: Turn, event: Event, out: Out) -> str:
         _deny(turn, out, shipment, data)
         return shipment.id
     left = shipment.state == "held_at_dispatch"
-    if data.authorization is not None:
-        shipment.claim = data.authorization.model_dump(exclude_none=True)
-    shipment.reviewed = [*shipment.reviewed, *_releasable(turn, shipment)]
-    asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
+    claim = data.authorization.model_dump(exclude_none=True) if data.authorization is not None else None
+    turn.journal.shipments.review(shipment, claim, _releasable(turn, shipment))
+    asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.terms.export_date})
     judgement = judge(turn, asked, shipment.reviewed, posted=left)
     settle(turn, out, shipment, judgement, judgement.entries, RELEASED, posted=left)
     return shipment.id
 
 
 def _deny(turn: Turn, out: Out, shipment: Shipment, data: ReviewDecided) -> None:
-    shipment.state = "denied"
-    turn.journal.shipments.put(shipment)
+    turn.journal.shipments.deny(shipment)
     review = data.model_dump(include={"reviewer", "second_reviewer", "reason"}, exclude_none=True)
-    day = shipment.export_date.isoformat()
-    told = bare_decision(turn, out.next_id, out.causation, shipment.id, "denied", day, shipment.tpp, review=review)
+    day, tpp = shipment.terms.export_date.isoformat(), shipment.terms.tpp
+    told = bare_decision(turn, out.next_id, out.causation, shipment.id, "denied", day, tpp, review=review)
     out.add(DENIED, shipment.id, told)
 
 
-def _releasable(turn: Turn, shipment: Shipment) -> list[list[Any]]:
-    """The reasons of the present hold that a reviewer may set aside: each its code and its facts.
+def _releasable(turn: Turn, shipment: Shipment) -> list[SetAside]:
+    """The reasons of the present hold that a reviewer may set aside.
 
     Of the shares of a universal validated end-user only that of 50 % (Supplement No. 10 to part 748, paragraph 6).
     """
@@ -58,7 +64,7 @@ def _releasable(turn: Turn, shipment: Shipment) -> list[list[Any]]:
     for reason in present_reasons(turn, shipment):
         half = str(reason["facts"].get("account", "")).endswith("/outside-us")
         if reason["code"] in turn.book.releasable and (reason["code"] != SHARE or half):
-            found.append([reason["code"], reason["facts"]])
+            found.append(SetAside(reason["code"], reason["facts"]))
     return found
 
 
@@ -66,7 +72,7 @@ def present_reasons(turn: Turn, shipment: Shipment) -> list[dict[str, Any]]:
     """The reasons of a shipment's present hold, as they were given out."""
     if shipment.held is None:
         return []
-    for line in turn.journal.mail.answers(shipment.held).split("\n"):
+    for line in turn.journal.records.answers(shipment.held):
         data = orjson.loads(line)["data"]
         if data.get("shipment_id") == shipment.id and data.get("outcome") == "held":
             return list(data["reasons"])
@@ -83,7 +89,7 @@ def proposed(turn: Turn, event: Event, out: Out) -> str:
     told = {
         "causation": out.causation,
         "shipment_id": shipment.id,
-        "state": shipment.told_state,
+        "state": shipment.public_state,
         "entries": [],
         "proposal": proposal,
     }
@@ -101,8 +107,9 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
             return stand_still(turn, out, data.shipment_id, shipment)
         ids = [data.shipment_id]
     else:
-        ids = journal.shipments.held(journal.path(data.account) if data.account else None)
-    today = None if journal.ticked is None else datetime.fromtimestamp(journal.ticked // 1_000_000, UTC).date()
+        ids = journal.shipments.held(journal.accounts.path(data.account) if data.account else None)
+    ticked = journal.transaction.ticked
+    today = None if ticked is None else datetime.fromtimestamp(ticked // 1_000_000, UTC).date()
     released: list[tuple[Shipment, Judgement, list[Entry]]] = []
     held, skipped, shorts = [], [], []
     for identifier in ids:
@@ -110,19 +117,18 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
         if shipment is None:
             continue
         left = shipment.state == "held_at_dispatch"
-        if not left and today is not None and shipment.export_date < today:
+        if not left and today is not None and shipment.terms.export_date < today:
             skipped.append(identifier)
             continue
-        asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
+        asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.terms.export_date})
         judgement = judge(turn, asked, shipment.reviewed, posted=left)
         if not judgement.passes:
             held.append(identifier)
             shorts += judgement.shorts
             continue
-        stand(shipment, judgement, "dispatched" if left else "released")
+        journal.shipments.let_go(shipment, terms(judgement), "dispatched" if left else "released")
         entries = [*judgement.entries, *(post_on_country(turn, shipment) if left else ())]
-        journal.shipments.put(shipment)
-        duties(turn, shipment, judgement)
+        oblige(turn, shipment, judgement)
         released.append((shipment, judgement, entries))
     done = [shipment.id for shipment, _, _ in released]
     subject = data.shipment_id or event.subject
@@ -135,7 +141,7 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
 
 
 def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]) -> None:
-    turn.journal.mail.mention(shipment.id)
+    turn.journal.records.mention(shipment.id)
     told = decision(turn, out.next_id, out.causation, "released", judgement, entries, owed(judgement))
     identifier = out.add(RELEASED, shipment.id, told)
     raise_alerts(turn, out, entries, identifier)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
-from ledger.registers.shipments import Shipment
+from ledger.registers.shipments import Shipment, ShipmentDebit, ShipmentLine, ShipmentTerms
 from schemas import accounts
 from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned
 from schemas.plan import Case, Reason
@@ -27,8 +27,8 @@ def requested(turn: Turn, event: Event, out: Out) -> str:
     if standing is not None:
         message = f"Shipment {standing.id} was already presented; an identifier serves one shipment for ever."
         return stand_still(turn, out, standing.id, standing, "shipment.duplicate", message)
-    n = turn.journal.n
-    shipment = Shipment(asked.shipment_id, "", n, n, n, None, "", asked.export_date, asked.ship_to, asked.expires, 0)
+    asks = ShipmentTerms(asked.export_date, asked.ship_to, asked.expires)
+    shipment = turn.journal.shipments.present(asked.shipment_id, asks)
     judgement = judge(turn, asked)
     settle(turn, out, shipment, judgement, judgement.entries, APPROVED)
     return shipment.id
@@ -41,7 +41,7 @@ def amended(turn: Turn, event: Event, out: Out) -> str:
     if shipment is None or not (shipment.pending or shipment.state == "held"):
         return stand_still(turn, out, asked.shipment_id, shipment)
     voided = void(turn, shipment)
-    shipment.asked, shipment.claim, shipment.reviewed = turn.journal.n, None, []
+    turn.journal.shipments.amend(shipment)
     judgement = judge(turn, asked)
     settle(turn, out, shipment, judgement, voided + judgement.entries, APPROVED)
     return shipment.id
@@ -54,9 +54,8 @@ def cancelled(turn: Turn, event: Event, out: Out) -> str:
     if shipment is None or not (shipment.pending or shipment.state == "held"):
         return stand_still(turn, out, data.shipment_id, shipment)
     entries = void(turn, shipment)
-    shipment.state, shipment.codes = "cancelled", ""
-    turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.told_state, entries)
+    turn.journal.shipments.cancel(shipment)
+    record(turn, out, shipment.id, shipment.public_state, entries)
     return shipment.id
 
 
@@ -66,18 +65,17 @@ def dispatched(turn: Turn, event: Event, out: Out) -> str:
     shipment = turn.journal.shipments.find(data.shipment_id)
     if shipment is None or not shipment.pending:
         return stand_still(turn, out, data.shipment_id, shipment)
-    if data.export_date != shipment.export_date:
+    if data.export_date != shipment.terms.export_date:
         return _dispatched_anew(turn, out, shipment, data.export_date)
     withdrawn = _withdrawn(turn, shipment)
     if withdrawn is not None:
         entries = void(turn, shipment)
         settle(turn, out, shipment, withdrawn, entries, APPROVED, posted=True)
         return shipment.id
-    entries = [turn.journal.post(path, amount, shipment.id) for path, amount in shipment.debits]
+    entries = [turn.journal.post(debit.account, debit.amount, shipment.id) for debit in shipment.terms.debits]
     entries += post_on_country(turn, shipment)
-    shipment.state = "dispatched"
-    turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.told_state, entries)
+    turn.journal.shipments.dispatch(shipment)
+    record(turn, out, shipment.id, shipment.public_state, entries)
     return shipment.id
 
 
@@ -89,21 +87,21 @@ def _dispatched_anew(turn: Turn, out: Out, shipment: Shipment, day: date) -> str
     if not judgement.passes:
         settle(turn, out, shipment, judgement, entries, APPROVED, posted=True)
         return shipment.id
-    stand(shipment, judgement, "dispatched")
+    turn.journal.shipments.let_go(shipment, terms(judgement), "dispatched")
     entries += post_on_country(turn, shipment)
-    turn.journal.shipments.put(shipment)
-    duties(turn, shipment, judgement)
-    exhaust_all(turn, out, judgement.shorts, record(turn, out, shipment.id, shipment.told_state, entries))
+    oblige(turn, shipment, judgement)
+    exhaust_all(turn, out, judgement.shorts, record(turn, out, shipment.id, shipment.public_state, entries))
     return shipment.id
 
 
 def _withdrawn(turn: Turn, shipment: Shipment) -> Judgement | None:
     """Why a licence or a validated end-user's authorization no longer carries a shipment; None where it does."""
-    if shipment.authorization not in ("LICENSE", "VEU"):
+    taken = shipment.terms
+    if taken.authorization not in ("LICENSE", "VEU"):
         return None
-    claim = Authorization.model_validate({"kind": shipment.authorization, "reference": shipment.reference})
+    claim = Authorization.model_validate({"kind": taken.authorization, "reference": taken.reference})
     asked = asked_of(turn, shipment).model_copy(update={"authorization": claim})
-    case = Case(asked, turn.journal.facts.about(asked), frozenset(code for code, _ in shipment.reviewed))
+    case = Case(asked, turn.journal.parties.about(asked), frozenset(one.code for one in shipment.reviewed))
     screening = turn.book.screen(case)
     ended = ("license.expired", "license.unknown", "license.mismatch", "veu.not_listed")
     reasons = [reason for option in screening.options for reason in turn.book.reasons(option) if reason.code in ended]
@@ -118,7 +116,7 @@ def returned(turn: Turn, event: Event, out: Out) -> str:
     shipment = turn.journal.shipments.find(data.shipment_id)
     if shipment is None or shipment.state != "dispatched":
         return stand_still(turn, out, data.shipment_id, shipment)
-    lines = {line[0]: line for line in shipment.lines}
+    lines = {line.line: line for line in shipment.terms.lines}
     for index, item in enumerate(data.items):
         if item.line not in lines:
             raise Refused(
@@ -127,13 +125,11 @@ def returned(turn: Turn, event: Event, out: Out) -> str:
     base = main = 0
     for item in data.items:
         line = lines[item.line]
-        back = min(item.quantity, line[2] - line[3])
-        line[3] += back
-        base += back * line[1]
-        main += back * line[1] * line[4]
+        tpp = line.unit_tpp * turn.journal.shipments.return_units(shipment, item.line, item.quantity)
+        base += tpp
+        main += tpp if line.covered else 0
     entries = _credited(turn, shipment, base, main)
-    turn.journal.shipments.put(shipment)
-    record(turn, out, shipment.id, shipment.told_state, entries)
+    record(turn, out, shipment.id, shipment.public_state, entries)
     return shipment.id
 
 
@@ -143,16 +139,16 @@ def _credited(turn: Turn, shipment: Shipment, base: int, main: int) -> list[Entr
     No credit takes an account below zero: what attrition or an onward shipment took off already is not credited again.
     """
     credits = []
-    for path, amount in shipment.debits:
-        family = path.partition("/")[0]
+    for debit in shipment.terms.debits:
+        family = debit.account.partition("/")[0]
         if family in ("nveu", "uveu"):
-            credits.append((path, base))
+            credits.append((debit.account, base))
         elif family == "facility":
-            credits.append((path, -base if amount < 0 else main))
+            credits.append((debit.account, -base if debit.amount < 0 else main))
     country = country_of(turn, shipment)
     if country is not None:
         credits.append((country, main))
-    capped = [(path, min(amount, max(0, turn.journal.there(path)))) for path, amount in credits]
+    capped = [(path, min(amount, max(0, turn.journal.accounts.removable(path)))) for path, amount in credits]
     return [turn.journal.credit(path, amount, shipment.id) for path, amount in capped if amount]
 
 
@@ -161,8 +157,8 @@ def _credited(turn: Turn, shipment: Shipment, base: int, main: int) -> list[Entr
 
 def asked_of(turn: Turn, shipment: Shipment) -> Requested:
     """What was asked last of a shipment, with a reviewer's authorization in the place of the claim."""
-    turn.journal.used.add(shipment.asked)
-    event = parse(turn.journal.mail.event(shipment.asked))
+    turn.journal.transaction.use(shipment.asked)
+    event = parse(turn.journal.records.event(shipment.asked))
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
         raise LedgerCorrupt(f"journal record {shipment.asked} is no request of shipment {shipment.id}")
     if shipment.claim is None:
@@ -172,43 +168,41 @@ def asked_of(turn: Turn, shipment: Shipment) -> Requested:
 
 def void(turn: Turn, shipment: Shipment) -> list[Entry]:
     """Gives back all that a shipment has pending, and withdraws what its decision owed."""
-    entries = (
-        [turn.journal.void(path, amount, shipment.id) for path, amount in shipment.debits] if shipment.pending else []
-    )
-    shipment.debits = []
-    turn.journal.shipments.withdraw(shipment.id)
+    pending = shipment.terms.debits if shipment.pending else ()
+    entries = [turn.journal.void(debit.account, debit.amount, shipment.id) for debit in pending]
+    turn.journal.shipments.clear_debits(shipment)
+    turn.journal.obligations.withdraw(shipment.id)
     return entries
 
 
-def stand(shipment: Shipment, judgement: Judgement, state: str) -> None:
-    """Writes into a shipment what was judged: its state, its authorization, what it debited."""
+def terms(judgement: Judgement) -> ShipmentTerms:
+    """What a shipment that was judged goes by: its dates and amounts, and what it debited where it passes."""
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
-    shipment.state = state
-    shipment.export_date, shipment.ship_to, shipment.expires = asked.export_date, asked.ship_to, asked.expires
-    shipment.tpp = judgement.screening.tpp
-    shipment.codes = " ".join(dict.fromkeys(reason.code for reason in judgement.reasons))
-    shipment.authorization = chosen.authorization if chosen else None
-    shipment.reference = chosen.reference if chosen else None
-    shipment.debits = [[d.account, d.amount] for d in chosen.debits] if chosen else []
+    authorization = chosen.authorization if chosen else None
     quantities = {item.line: item.quantity for item in asked.items}
     covers = chosen.lines if chosen else {}
-    shipment.lines = [
-        [
+    lines = [
+        ShipmentLine(
             line.line,
             line.unit_tpp if line.tpp else 0,
             quantities[line.line],
-            0,
-            int(covers.get(line.line) == shipment.authorization),
-        ]
+            returned=0,
+            covered=covers.get(line.line) == authorization,
+        )
         for line in judgement.screening.lines
     ]
+    debits = [ShipmentDebit(debit.account, debit.amount) for debit in chosen.debits] if chosen else []
+    return ShipmentTerms(
+        asked.export_date, asked.ship_to, asked.expires, judgement.screening.tpp, authorization,
+        chosen.reference if chosen else None, tuple(debits), tuple(lines),
+    )  # fmt: skip
 
 
-def duties(turn: Turn, shipment: Shipment, judgement: Judgement) -> None:
+def oblige(turn: Turn, shipment: Shipment, judgement: Judgement) -> None:
     """Notes what the authorization taken obliges to."""
-    for duty in owed(judgement):
-        subject = f"party/{duty.party}" if duty.party else f"shipment/{shipment.id}"
-        turn.journal.shipments.owe(subject, duty.kind, duty.due, duty.citation)
+    for one in owed(judgement):
+        subject = f"party/{one.party}" if one.party else f"shipment/{shipment.id}"
+        turn.journal.obligations.add(subject, one.kind, one.due, one.citation)
 
 
 def settle(
@@ -221,17 +215,17 @@ def settle(
     posted: bool = False,
 ) -> str:
     """Decides a shipment that was judged: its new standing, the decision, and the alerts. Returns the decision's id."""
-    passes = judgement.passes
+    passes, shipments = judgement.passes, turn.journal.shipments
     outcome = passed.split(".")[2] if passes else "held"
-    state = ("dispatched" if posted else outcome) if passes else ("held_at_dispatch" if posted else "held")
-    stand(shipment, judgement, state)
-    if not passes:
-        shipment.held = turn.journal.n
+    if passes:
+        shipments.let_go(shipment, terms(judgement), "dispatched" if posted else outcome)
+        oblige(turn, shipment, judgement)
+    else:
+        codes = [reason.code for reason in judgement.reasons]
+        short = [short.debit.account for short in judgement.shorts]
+        shipments.hold(shipment, terms(judgement), codes, short, left=posted)
     if passes and posted:
         entries = [*entries, *post_on_country(turn, shipment)]
-    turn.journal.shipments.put(shipment, [short.debit.account for short in judgement.shorts] if not passes else ())
-    if passes:
-        duties(turn, shipment, judgement)
     obligations = owed(judgement) if passes else []
     data = decision(turn, out.next_id, out.causation, outcome, judgement, entries, obligations)
     identifier = out.add(passed if passes else HELD, shipment.id, data)
@@ -256,12 +250,12 @@ def stand_still(
     if shipment is None:
         code, message = "shipment.unknown", f"No shipment {identifier} was ever presented."
     else:
-        facts["state"] = shipment.told_state
+        facts["state"] = shipment.public_state
         message = (
             message or f"Shipment {identifier} is {shipment.state.replace('_', ' ')}, which does not allow this event."
         )
-    more: dict[str, Any] = {"state": shipment.told_state} if shipment else {}
-    day = shipment.export_date.isoformat() if shipment else None
+    more: dict[str, Any] = {"state": shipment.public_state} if shipment else {}
+    day = shipment.terms.export_date.isoformat() if shipment else None
     reason = Reason(code, "wire contract, section 2", message, facts)
     out.add(
         HELD,
@@ -273,25 +267,26 @@ def stand_still(
 
 def country_of(turn: Turn, shipment: Shipment) -> str | None:
     """The country's account on which a shipment's licence is committed; None where there is none."""
-    if shipment.authorization != "LICENSE" or shipment.reference is None:
+    taken = shipment.terms
+    if taken.authorization != "LICENSE" or taken.reference is None:
         return None
-    license = turn.journal.facts.license(shipment.reference)
+    license = turn.journal.facts.license(taken.reference)
     if license is None:
-        raise LedgerCorrupt(f"licence {shipment.reference} of shipment {shipment.id} is not known")
-    path = accounts.country(shipment.ship_to)
+        raise LedgerCorrupt(f"licence {taken.reference} of shipment {shipment.id} is not known")
+    path = accounts.country(taken.ship_to)
     return path if turn.book.limit(path, license.issued.valid_from) is not None else None
 
 
 def post_on_country(turn: Turn, shipment: Shipment) -> list[Entry]:
     """Posts a licensed shipment that has left on its country; what a revocation gave back is taken anew."""
-    path = country_of(turn, shipment)
-    if path is None or shipment.reference is None:
+    path, taken, ledger = country_of(turn, shipment), shipment.terms, turn.journal.accounts
+    if path is None or taken.reference is None:
         return []
-    own = accounts.license(shipment.reference)
-    amount = sum(amount for account, amount in shipment.debits if turn.journal.path(account) == turn.journal.path(own))
-    license = turn.journal.facts.license(shipment.reference)
-    account = turn.journal.find(own)
+    own = accounts.license(taken.reference)
+    amount = sum(debit.amount for debit in taken.debits if ledger.path(debit.account) == ledger.path(own))
+    license = turn.journal.facts.license(taken.reference)
+    account = ledger.find(own)
     posted = (account.posted if account else 0) - amount
-    lapsed = license is None or license.revoked or license.issued.country != shipment.ship_to
+    lapsed = license is None or license.revoked or license.issued.country != taken.ship_to
     committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
     return [turn.journal.post(path, amount, shipment.id, min(amount, committed))] if amount else []
