@@ -1,4 +1,4 @@
-"""The rows of the books: entries, accounts over a period, and statements (contract, section 9)."""
+"""The rows of the books: entries, accounts over a period, and statements (docs/contract/books.md)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A judgement as the data of a decision (contract, section 3); no input or output."""
+"""A judgement as the data of a decision (docs/contract/answers.md); no input or output."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A shipment's life: requested, amended, dispatched, cancelled, returned (contract, section 2)."""
+"""A shipment's life: requested, amended, dispatched, cancelled, returned (docs/contract/events-in.md)."""
 
 from collections.abc import Sequence
 from datetime import date
