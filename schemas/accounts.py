@@ -1,4 +1,4 @@
-"""The chart of accounts: the only place that builds or reads an account path (contract, section 4)."""
+"""The chart of accounts: the only place that builds or reads an account path (docs/contract/accounts.md)."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""Checkpoints over the journal's tree, and records with their proofs (contract, section 9)."""
+"""Checkpoints over the journal's tree, and records with their proofs (docs/contract/books.md)."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence

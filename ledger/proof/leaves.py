@@ -1,4 +1,4 @@
-"""The leaves of the journal's Merkle tree: one for each record, hashed after its commit (contract, section 9)."""
+"""The leaves of the journal's Merkle tree: one for each record, hashed after its commit (docs/contract/books.md)."""
 
 import hashlib
 from collections.abc import Iterator

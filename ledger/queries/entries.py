@@ -1,4 +1,4 @@
-"""Entries of accounts over a span of booked days, and the accounts at its end (contract, section 9)."""
+"""Entries of accounts over a span of booked days, and the accounts at its end (docs/contract/books.md)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

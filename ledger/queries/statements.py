@@ -1,4 +1,4 @@
-"""Statements of accounts: each opening, entries and closing (contract, section 9)."""
+"""Statements of accounts: each opening, entries and closing (docs/contract/books.md)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""Verifies a ledger: every record, the tree over them, and all that is derived from them (contract, section 9)."""
+"""Verifies a ledger: every record, the tree over them, and all that is derived from them (docs/contract/books.md)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -31,7 +31,7 @@ _ERRORS_SHOWN = 10
 
 
 def destination(line: bytes) -> tuple[str, bytes | None]:
-    """The topic and the key of an event (contract, section 5); what cannot be read goes to tpp.shipments, unkeyed.
+    """The topic and the key of an event (docs/contract/topics.md); what cannot be read goes to tpp.shipments, unkeyed.
 
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')
