@@ -14,7 +14,8 @@ from pathlib import Path
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import load
-from services.engine.engine import Engine, Record, software
+from services.engine.engine import Engine, Record
+from services.resources import software
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "tests" / "version.toml"
@@ -28,7 +29,7 @@ def digest(example: str) -> str:
     store = Store(":memory:")
     store.open()
     records = [Record(line, {"file": example, "line": number}) for number, line in enumerate(lines, 1) if line]
-    answers = Engine(Ledger(store), load("ai-diffusion")).run(records)
+    answers = Engine(Ledger(store), load("ai-diffusion"), lambda: 0, software()).run(records)
     store.close()
     return sha256("".join(f"{text}\n" for texts in answers for text in texts).encode()).hexdigest()
 

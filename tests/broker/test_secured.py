@@ -13,13 +13,13 @@ from containers import missing
 from databases import Databases
 from secured_run import PASSWORD, USER, SecuredBroker, authority
 from stream_run import ROOT, Stream, example
+from waiting import PATIENCE
 
 from services.failure import BrokerError
 from services.kafka.local_broker import jars, java
 
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 COMMANDS = ("worker", "relay", "clock", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
-SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
         for name in COMMANDS
     }  # fmt: skip
     for name, process in running.items():
-        out, error = process.communicate(timeout=SECONDS)
+        out, error = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (2, ""), (name, error)
         assert error.startswith("Error: ") and said in error, (name, error)
         assert len(error.splitlines()) == 1, (name, error)
