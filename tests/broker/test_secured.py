@@ -22,6 +22,11 @@ QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 COMMANDS = ("worker", "relay", "clock", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.kafka.aiokafka_client.KNOCK_SECONDS", PATIENCE)
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     try:
@@ -89,7 +94,8 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
     how |= told(
         secured, "SCRAM-SHA-512", TPP_LEDGER_URL=Databases("sqlite", tmp_path).ledger(), PYTHONPATH=str(ROOT), **wrong
     )
-    code = "from services.cli.commands import main; main()"
+    patient = f"import services.kafka.aiokafka_client as client; client.KNOCK_SECONDS = {PATIENCE}"
+    code = f"{patient}; from services.cli.commands import main; main()"
     running = {
         name: subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *name.split(" ", 1)],
