@@ -13,7 +13,15 @@ import orjson
 from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
-from schemas.event_types import ALERTS, DECISIONS, EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT
+from schemas.event_types import (
+    ALERTS,
+    DECISIONS,
+    EVENT_RECORDED,
+    EVENT_REJECTED,
+    OBLIGATION_DUE,
+    QUOTA_ALERT,
+    SHIPMENT_ALERT,
+)
 from services.failure import BrokerError
 from services.kafka.access import address, client_options
 from services.kafka.kafka_python import accept_any_header_name
@@ -33,6 +41,7 @@ _COLOURS = {
     "released": "green",
     "held": "yellow",
     "denied": "red",
+    "refused": "red",
     "rejected": "red",
     "alert": "magenta",
 }
@@ -163,6 +172,8 @@ def line(event: Mapping[str, Any]) -> str:
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
+    elif kind == SHIPMENT_ALERT:
+        word, parts = "alert", [about, str(data.get("kind")), str(data.get("message", ""))]
     elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]
     elif kind == EVENT_RECORDED:
