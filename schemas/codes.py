@@ -173,7 +173,7 @@ class RejectionCode(Code):
     DATASCHEMA_INVALID = "dataschema.invalid", "`dataschema` is not an absolute URI.", "Correct it, or leave it out."
     DATE_INVALID = (
         "date.invalid",
-        "The text is not a day of the calendar, or the day is too late.",
+        "The text is not a calendar day, or the day is too late.",
         "Write an existing day as `YYYY-MM-DD`.",
     )
     DATE_ORDER = "date.order", "A period ends before it begins.", "Correct one of the two days."
@@ -284,7 +284,7 @@ class RejectionCode(Code):
     THRESHOLD_INVALID = (
         "threshold.invalid",
         "The value is not a threshold.",
-        'Give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP.',
+        'Give a fraction such as `"0.9"`, above 0 and at most 1, or whole TPP.',
     )
     TIME_INVALID = (
         "time.invalid",

@@ -10,7 +10,7 @@ PERIOD = "^[0-9]{4}(?:-Q[1-4]|-(?:0[1-9]|1[0-2]))?$"
 
 
 class NeverEnds(ValueError):
-    """A period that cannot be closed: no day after it would be left for what comes late."""
+    """A period that cannot be closed: no open day would be left for late events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def period(name: str) -> Period:
     """
     year = int(name[:4]) if re.fullmatch(PERIOD, name, re.ASCII) else 0
     if not year:
-        raise ValueError(f"{name!r} is no period: write a year, quarter or month such as 2025, 2025-Q2 or 2025-06")
+        raise ValueError(f"{name!r} is not a period; use a year, quarter or month such as 2025, 2025-Q2 or 2025-06")
     rest = name[5:]
     if not rest:
         first, months = 1, 12
@@ -45,7 +45,7 @@ def period(name: str) -> Period:
         first, months = int(rest), 1
     end = first + months - 1
     if (year, end) == (date.max.year, date.max.month):
-        raise NeverEnds(f"{name!r} cannot be closed: no day after it would be left for what comes late")
+        raise NeverEnds(f"{name!r} cannot be closed: no open day would be left for late events")
     return Period(name, date(year, first, 1), date(year, end, monthrange(year, end)[1]))
 
 

@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         prog="python -m schemas.generate",
         description="Writes the schemas and the contract's tables from the models.",
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; name the stale files and exit with 1")
+    parser.add_argument("--check", action="store_true", help="write nothing; list stale files and exit with 1")
     check: bool = parser.parse_args(arguments).check
     old = stale(root)
     for path, text in old.items():

@@ -32,14 +32,14 @@ def _attributes() -> dict[str, Schema]:
     """The attributes of every event; the optional ones may be null, which means that they are not set."""
     return {
         "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
-        "id": _text(ID_LENGTH, description="With `source` it identifies the event for ever."),
+        "id": _text(ID_LENGTH, description="Identifies the event together with `source`, permanently."),
         "source": _text(
             LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
         ),
         "type": {"type": "string", "description": "The type of the event."},
         "subject": _text(LONGEST, description="What the event is about; events about one thing keep their order."),
         "time": _TIME | {"description": "When it happened, in the publisher's clock."},
-        "datacontenttype": {"enum": ["application/json", None], "description": "The form of `data`."},
+        "datacontenttype": {"enum": ["application/json", None], "description": "The media type of `data`."},
         "dataschema": {
             "type": ["string", "null"],
             "format": "uri",

@@ -105,7 +105,7 @@ def _threshold(value: Any) -> str | int:
     if type(value) is int and value >= 1:
         return value
     raise PydanticCustomError(
-        "threshold.invalid", 'must be a fraction such as "0.9", over 0 and up to 1, or 1 TPP or more'
+        "threshold.invalid", 'must be a fraction such as "0.9", above 0 and at most 1, or at least 1 TPP'
     )
 
 
@@ -120,7 +120,7 @@ Threshold = Annotated[
 
 def _true(value: Any) -> Any:
     if value is not True:
-        raise PydanticCustomError("value.unknown", "must be true, or left out")
+        raise PydanticCustomError("value.unknown", "must be true or omitted")
     return value
 
 

@@ -42,7 +42,7 @@ def _decimal(value: Any) -> Decimal:
         and -_DECIMAL_DIGITS < value.adjusted() < _DECIMAL_DIGITS
     ):
         return value
-    raise PydanticCustomError("number.invalid", "must be a number of 0 or more, below 1e400")
+    raise PydanticCustomError("number.invalid", "must be a number from 0 to below 1e400")
 
 
 def _decimal_or_text(value: Any) -> Decimal:
@@ -52,7 +52,7 @@ def _decimal_or_text(value: Any) -> Decimal:
         except InvalidOperation:
             pass
     if isinstance(value, str):
-        raise PydanticCustomError("number.invalid", "must be a number of 0 or more, or its decimal text, such as 1e26")
+        raise PydanticCustomError("number.invalid", "must be a number of at least 0, or a decimal string such as 1e26")
     return _decimal(value)
 
 

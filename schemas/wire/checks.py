@@ -51,12 +51,12 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
         if type(quantity) is int and type(tpp) is int and 0 < quantity <= TPP_MAX and 0 < tpp <= TPP_MAX:
             product = quantity * tpp
             if product > TPP_MAX:
-                sentence = f"{quantity:,} × {tpp:,} = {product:,} TPP are more than {TPP_MAX:,}"
+                sentence = f"{quantity:,} × {tpp:,} = {product:,} TPP exceed {TPP_MAX:,}"
                 errors.append(Error(f"/data/items/{index}", "amount.overflow", sentence))
             else:
                 total += product
     if total > TPP_MAX:
-        sentence = f"the lines together have {total:,} TPP, more than {TPP_MAX:,}"
+        sentence = f"the lines add up to {total:,} TPP, which exceeds {TPP_MAX:,}"
         errors.append(Error("/data/items", "amount.overflow", sentence))
     certifications = data.get("certifications")
     if type(certifications) is list:
@@ -88,7 +88,7 @@ def _returned(data: dict[str, Any]) -> list[Error]:
 
 
 def _doubled(index: int, line: int) -> Error:
-    return Error(f"/data/items/{index}/line", "line.duplicate", f"the line number {shown(line)} occurs twice or more")
+    return Error(f"/data/items/{index}/line", "line.duplicate", f"line number {shown(line)} is repeated")
 
 
 def _two_reviewers(data: dict[str, Any]) -> list[Error]:
@@ -100,9 +100,7 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
         and first
         and first.strip().casefold() == second.strip().casefold()
     ):
-        return [
-            Error("/data/second_reviewer", "reviewer.same", f"must be another person than the reviewer, {shown(first)}")
-        ]
+        return [Error("/data/second_reviewer", "reviewer.same", f"must not be the reviewer, {shown(first)}")]
     return []
 
 
@@ -110,9 +108,9 @@ def _national(data: dict[str, Any]) -> list[Error]:
     """A national authorization names its country, a universal one none."""
     program, named = data.get("program"), "country" in data
     if program == "national" and not named:
-        return [Error("/data/country", "country.missing", "is required of a national authorization")]
+        return [Error("/data/country", "country.missing", "is required for a national authorization")]
     if program == "universal" and named:
-        return [Error("/data/country", "country.refused", "must be left out of a universal authorization")]
+        return [Error("/data/country", "country.refused", "must be omitted for a universal authorization")]
     return []
 
 
@@ -128,7 +126,7 @@ def _merged(data: dict[str, Any]) -> list[Error]:
     """A party is not merged with itself."""
     absorbed = data.get("absorbed")
     if isinstance(absorbed, str) and absorbed and absorbed == data.get("survivor"):
-        return [Error("/data/absorbed", "party.same", f"must be another party than the survivor, {shown(absorbed)}")]
+        return [Error("/data/absorbed", "party.same", f"must not be the survivor, {shown(absorbed)}")]
     return []
 
 
@@ -150,7 +148,7 @@ def _one_of(*names: str) -> Check:
         if len(given) == 1:
             return []
         found = f"{', '.join(given)} are given" if given else "none is given"
-        return [Error("/data", "one_of", f"needs exactly one of {listed}; {found}")]
+        return [Error("/data", "one_of", f"must have exactly one of {listed}; {found}")]
 
     return check
 

@@ -107,7 +107,7 @@ def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseMo
         steps, beside = _place(detail["loc"], data)
         code, message = _explain(detail, _names(model).difference(beside) if few else frozenset())
         if code == "member.unknown" and len(str(steps[-1])) > MAX_NAME:
-            steps, message = steps[:-1], f"a member name of {len(str(steps[-1])):,} characters is not a member here"
+            steps, message = steps[:-1], f"a member name of {len(str(steps[-1])):,} characters is not a known member"
         found.append(Error(pointer_to(base, *steps), code, message))
     return found
 
@@ -144,9 +144,9 @@ def _explain(detail: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
     elif given == "extra_forbidden":
         code, message = "member.unknown", _unknown(str(detail["loc"][-1]), names)
     elif given.startswith("date_"):
-        code, message = "date.invalid", f"must be a day of the calendar, which {shown(value)} is not"
+        code, message = "date.invalid", f"must be a calendar day, not {shown(value)}"
     else:
-        code, message = "type.wrong", f"must be another value than {shown(value)}"
+        code, message = "type.wrong", f"must not be {shown(value)}"
     return code, message
 
 
@@ -163,7 +163,7 @@ def _below(value: int, limits: dict[str, Any]) -> tuple[str, str]:
 def _literal(value: Any, limits: dict[str, Any]) -> tuple[str, str]:
     words = limits["expected"].replace("'", "")
     if not isinstance(value, str):
-        return "type.wrong", f"must be a text, one of {words}, not {kind(value)}"
+        return "type.wrong", f"must be a string, one of {words}, not {kind(value)}"
     return "value.unknown", f"must be one of {words}, not {shown(value)}"
 
 
@@ -173,14 +173,14 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
     "greater_than_equal": _below,
     "literal_error": _literal,
     "string_too_short": lambda *_: ("text.empty", "must not be empty"),
-    "too_short": lambda *_: ("list.empty", "must have an entry or more"),
+    "too_short": lambda *_: ("list.empty", "must have at least one entry"),
 }
 
 
 def _unknown(name: str, names: frozenset[str]) -> str:
     """A sentence about a member that is not known, with the name that may have been meant."""
     near = get_close_matches(name, sorted(names), n=1, cutoff=0.75) if len(name) <= MAX_NAME else []
-    return f"{shown(name)} is not a member here" + (f"; is {near[0]} meant?" if near else "")
+    return f"{shown(name)} is not a known member" + (f"; did you mean {near[0]}?" if near else "")
 
 
 @cache

@@ -130,11 +130,11 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     value = get("datacontenttype")
     if value is not None and value != "application/json":
         errors += _wrong(
-            "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json", or left out'
+            "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json" or omitted'
         )
     value = get("dataschema")
     if value is not None and not (type(value) is str and len(value) <= LONGEST and _URI.fullmatch(value)):
-        errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI, or left out")
+        errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI or omitted")
     value = get("time")
     try:
         return parse_instant(value)
@@ -152,7 +152,7 @@ def _wrong(name: str, value: Any, code: str, sentence: str) -> Iterator[Error]:
     elif not value:
         yield Error(f"/{name}", "text.empty", "must not be empty")
     elif _CONTROL.search(value):
-        yield Error(f"/{name}", "text.control", "must not have a control character")
+        yield Error(f"/{name}", "text.control", "must not contain a control character")
     else:
         yield Error(f"/{name}", code, f"{sentence}, not {shown(value)}")
 
@@ -171,23 +171,23 @@ def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str |
             continue
         place = pointer_to("", name) if len(name) <= MAX_NAME else ""
         if name == "data_base64":
-            errors.append(Error(place, "data.base64", "must be left out: data is a JSON object"))
+            errors.append(Error(place, "data.base64", "must be omitted: data is a JSON object"))
         elif not _NAME(name):
             errors.append(
                 Error(
                     place,
                     "extension.name",
-                    f"an attribute's name has lower-case letters and digits only, unlike {shown(name)}",
+                    f"an attribute's name must have only lower-case letters and digits, not {shown(name)}",
                 )
             )
         elif isinstance(value, str) and _CONTROL.search(value):
-            errors.append(Error(place, "text.control", "must not have a control character"))
+            errors.append(Error(place, "text.control", "must not contain a control character"))
         elif isinstance(value, (str, bool)) or (isinstance(value, int) and -_INT32 <= value < _INT32):
             kept[name] = value
         elif value is not None:
             found = shown(value) if isinstance(value, int) else kind(value)
             errors.append(
-                Error(place, "extension.value", f"must be a text, an integer of 32 bits or a boolean, not {found}")
+                Error(place, "extension.value", f"must be a string, a 32-bit integer or a boolean, not {found}")
             )
     return kept
 
@@ -265,7 +265,7 @@ def _bounded(errors: list[Error]) -> tuple[Error, ...]:
         size += len(error.pointer) + len(error.code) + len(error.message)
         if size > MAX_ERRORS_SIZE:
             left = len(told) - len(kept)
-            return (Error("", "errors.more", f"there are {left:,} errors more than are listed here"), *kept)
+            return (Error("", "errors.more", f"{left:,} more errors are not listed"), *kept)
         kept.append(error)
     return tuple(kept)
 

@@ -67,7 +67,7 @@ def read(raw: bytes) -> tuple[Any, list[Error]]:
     try:
         if len(raw) > MAX_BYTES:
             return UNREAD, [
-                Error("", "message.too_large", f"the message has {len(raw):,} bytes, more than {MAX_BYTES:,}")
+                Error("", "message.too_large", f"the message has {len(raw):,} bytes; at most {MAX_BYTES:,} are allowed")
             ]
         text = raw.decode()
         value, end = _QUICK.raw_decode(text)
@@ -90,7 +90,9 @@ def _careful(raw: bytes) -> tuple[Any, list[Error]]:
     except UnicodeDecodeError as error:
         return UNREAD, [
             Error(
-                "", "encoding.invalid", f"the bytes are not UTF-8: 0x{raw[error.start]:02x} at byte {error.start + 1:,}"
+                "",
+                "encoding.invalid",
+                f"the bytes are not UTF-8: 0x{raw[error.start]:02x} at byte {error.start + 1:,} (line {raw[: error.start].count(b'\n') + 1:,})",
             )
         ]
     except json.JSONDecodeError as error:
@@ -114,7 +116,11 @@ def _outside(raw: bytes) -> Error | None:
 def too_deep(raw: bytes) -> Error | None:
     """The error of a message whose objects and lists are nested deeper than is allowed."""
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and (depth := _depth(raw)) > MAX_DEPTH:
-        return Error("", "nesting.too_deep", f"objects and lists are nested {depth:,} deep, more than {MAX_DEPTH}")
+        return Error(
+            "",
+            "nesting.too_deep",
+            f"objects and lists are nested {depth:,} levels deep; at most {MAX_DEPTH} are allowed",
+        )
     return None
 
 
@@ -180,9 +186,7 @@ def _rebuilt(node: Any, pointer: str, errors: list[Error]) -> Any:
             place = pointer if len(name) > MAX_NAME else pointer_to(pointer, name)
             if name in members and name not in doubled:
                 doubled.add(name)
-                errors.append(
-                    Error(place, "member.duplicate", f"the member {shown(name)} occurs twice or more in one object")
-                )
+                errors.append(Error(place, "member.duplicate", f"the member {shown(name)} is repeated in an object"))
             members[name] = _rebuilt(value, place, errors)
         return members
     if isinstance(node, list):
@@ -207,7 +211,7 @@ def _texts(value: Any, path: tuple[str | int, ...], errors: list[Error]) -> None
         for index, member in enumerate(value):
             _texts(member, (*path, index), errors)
     elif value is None and len(path) > 1 and path[0] == "data":
-        errors.append(Error(pointer_to("", *path), "type.wrong", "must not be null; leave out what is not known"))
+        errors.append(Error(pointer_to("", *path), "type.wrong", "must not be null; omit unknown values"))
 
 
 def _spelt(character: str) -> str:
