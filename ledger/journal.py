@@ -146,7 +146,7 @@ class Journal:
         }
 
     def _balances(self, debits: Sequence[Debit]) -> dict[str, int]:
-        """The balances before the debits, of every debited account and of the accounts of which their limits are shares."""
+        """The balances before the debits, of every debited account and of those of which a limit is a share."""
         found = {debit.account: self.accounts.balance(debit.account) for debit in debits}
         for debit in debits:
             if isinstance(debit.limit, Share) and debit.limit.of not in found:

@@ -23,12 +23,12 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How long it is."""
+        """Its number of days."""
         return (self.last - self.first).days + 1
 
 
 def period(name: str) -> Period:
-    """The period of a name: `2025`, `2025-Q2` or `2025-06`; ValueError where it is none.
+    """The period of a name: `2025`, `2025-Q2` or `2025-06`; raises ValueError for anything else.
 
     >>> str(period("2025-Q2").last), period("2024-02").days
     ('2025-06-30', 29)
@@ -50,10 +50,10 @@ def period(name: str) -> Period:
 
 
 def booked(day: date, closed: Iterable[Period]) -> tuple[date, str | None]:
-    """The day that an event of this day counts for, and the closed period that held it where that is another day.
+    """The day on which an event of this day is booked, and the closed period it is late for if that is another day.
 
-    Closing a period closes every day up to its last. The period that held a day is the shortest that contains it, or
-    the one that closed it where none does.
+    Closing a period closes every day up to its last. An event is late for the shortest closed period that contains its
+    day, or for the period that closed the day if none contains it.
 
     >>> booked(date(2025, 6, 3), [period("2025-06"), period("2025-Q2")])
     (datetime.date(2025, 7, 1), '2025-06')

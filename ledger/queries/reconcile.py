@@ -186,7 +186,7 @@ def _equal(
 
 
 def _unequal(there: dict[int, Line], here: dict[int, Line], doubled: set[int]) -> list[Different]:
-    """Pairs remaining lines and removes them from both sides: by shipment and account, by shipment, by the other fields.
+    """Pairs remaining lines and removes them from both sides: by shipment and account, by shipment, by the rest.
 
     A row that repeats an earlier one is paired last, so that it does not take the line of a misspelt one.
     """

@@ -30,7 +30,7 @@ class Right:
         self._file: sqlite3.Connection | None = None
 
     def take(self) -> bool:
-        """Takes the lock if it is free; returns whether this process holds it. Raises DBAPIError if the database fails."""
+        """Takes the lock if it is free; returns whether this process holds it. Raises DBAPIError."""
         if self._connection is not None or self._file is not None:
             return True
         return self._take_lock() if self._store.postgresql else self._take_file()

@@ -82,8 +82,8 @@ class Shipment:
     """A shipment. Record numbers refer to the journal. Only its register changes it.
 
     `first` is the record of its first request, `asked` that of the request or amendment in force, `last` the latest
-    that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a reviewer
-    put in place of the claim, `reviewed` what reviewers set aside.
+    that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
+    reviewer put in place of the claim, `reviewed` what reviewers set aside.
     """
 
     id: str
@@ -249,7 +249,7 @@ class Shipments:
         shipment.terms = replace(shipment.terms, debits=())
 
     def return_units(self, shipment: Shipment, number: int, quantity: int) -> int:
-        """Notes that units of a line of a dispatched shipment came back; returns how many count, at most what went out."""
+        """Notes that units of a line came back; returns how many, at most those that went out."""
         lines = {line.line: line for line in shipment.terms.lines}
         line = lines[number]
         back = min(quantity, line.quantity - line.returned)

@@ -56,8 +56,8 @@ class Transaction:
 
     `n` is the number of the record that is being made, `start` that of the last one before the transaction, `recorded`
     the clock in microseconds, `booking` the day that the record's entries count for, `ticked` the instant of the latest
-    tick, `closed` the last closed day. If `keep` is false, everything is rolled back at the end. The registers keep their
-    changes in memory until `flush`; only the methods change these attributes.
+    tick, `closed` the last closed day. If `keep` is false, everything is rolled back at the end. The registers keep
+    their changes in memory until `flush`; only the methods change these attributes.
     """
 
     def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:

@@ -1,4 +1,4 @@
-"""`python -m schemas.generate` writes the files; with `--check` it only names stale ones, and then exits with 1."""
+"""`python -m schemas.generate` writes the files; with `--check` it lists stale ones, and exits with 1 if any."""
 
 import argparse
 import sys

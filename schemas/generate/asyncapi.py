@@ -42,7 +42,7 @@ def types_of(topic: str) -> list[EventType]:
 
 
 def key_of(one: EventType) -> str:
-    """What the key of a message of this type is, as a sentence."""
+    """The key of a message of this type, as a sentence."""
     return _KEYS[one.key]
 
 
@@ -107,7 +107,7 @@ def _document(channels: Schema, operations: Schema, messages: Schema, schemas: S
 
 
 def _moved(node: Any) -> Any:
-    """A schema whose definitions stand in the document's components."""
+    """A schema that refers to the document's components for its definitions."""
     if isinstance(node, dict):
         return {key: _moved(value) for key, value in node.items()}
     if isinstance(node, list):

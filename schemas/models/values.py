@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from schemas.times import DAY, parse_instant
 
 TPP_MAX = 2**53 - 1
-"""The largest amount of TPP: what JSON in a browser and a spreadsheet still keep exactly."""
+"""The largest amount of TPP: JSON in a browser and a spreadsheet still keep it exactly."""
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 ECCN = r"^([0-9][A-E][0-9]{3}(\.[a-z0-9]+)*|EAR99)$"

@@ -1,7 +1,7 @@
-"""What must hold between the members of an event's data, told from the data as written.
+"""Rules between the members of an event's data, checked on the data as written.
 
-These run beside the models, not after them, so that one wrong member hides none of them. Each looks only at members
-that have the right type; about the others the model has spoken.
+They run independently of the models, so that one wrong member hides no other error. Each looks only at members of the
+right type; the model reports the others.
 """
 
 import re
@@ -23,7 +23,7 @@ _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first 
 
 
 def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
-    """The party of a certification is an identifier, except that a designer is named as items name it."""
+    """The party of a certification is an identifier, except for a designer, who is named as in items."""
     party = data.get("party")
     if (
         not isinstance(party, str)
@@ -36,7 +36,7 @@ def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
 
 
 def _shipment(data: dict[str, Any]) -> list[Error]:
-    """Line numbers occur once; no product of quantity and TPP, and no sum of them, is beyond 2^53−1."""
+    """Line numbers are unique; no product of quantity and TPP, and no sum of them, exceeds 2^53−1."""
     errors = _dated(data)
     total, lines = 0, set()
     items = data.get("items")
@@ -67,7 +67,7 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
 
 
 def _dated(data: dict[str, Any]) -> list[Error]:
-    """A day of export leaves room in the calendar for what is owed years after it."""
+    """An export date leaves room in the calendar for obligations years after it."""
     day = data.get("export_date")
     if isinstance(day, str) and _DAY.match(day) and day >= LAST_EXPORT:
         return [Error("/data/export_date", "date.invalid", f"must be before {LAST_EXPORT}, not {day}")]
@@ -75,7 +75,7 @@ def _dated(data: dict[str, Any]) -> list[Error]:
 
 
 def _returned(data: dict[str, Any]) -> list[Error]:
-    """Line numbers occur once."""
+    """Line numbers are unique."""
     items = data.get("items")
     errors, lines = [], set()
     for index, item in enumerate(items if isinstance(items, list) else ()):
@@ -92,7 +92,7 @@ def _doubled(index: int, line: int) -> Error:
 
 
 def _two_reviewers(data: dict[str, Any]) -> list[Error]:
-    """The second reviewer is another person; case and outer spaces make none."""
+    """The second reviewer is another person; differences in case and outer spaces do not count."""
     first, second = data.get("reviewer"), data.get("second_reviewer")
     if (
         isinstance(first, str)
@@ -105,7 +105,7 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
 
 
 def _national(data: dict[str, Any]) -> list[Error]:
-    """A national authorization names its country, a universal one none."""
+    """A national authorization names its country; a universal one names none."""
     program, named = data.get("program"), "country" in data
     if program == "national" and not named:
         return [Error("/data/country", "country.missing", "is required for a national authorization")]
@@ -131,7 +131,7 @@ def _merged(data: dict[str, Any]) -> list[Error]:
 
 
 def _thresholds(data: dict[str, Any]) -> list[Error]:
-    """Thresholds are of an account, or of a pattern with `*`."""
+    """Thresholds are for an account, or for a pattern with `*`."""
     path = data.get("account")
     if isinstance(path, str) and path and "*" not in path and accounts.read(path) is None:
         sentence = "must be the path of an account that holds entries, or a pattern with *"
@@ -140,14 +140,14 @@ def _thresholds(data: dict[str, Any]) -> list[Error]:
 
 
 def _one_of(*names: str) -> Check:
-    """Exactly one of these members is there."""
+    """Exactly one of these members is present."""
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
 
     def check(data: dict[str, Any]) -> list[Error]:
         given = [name for name in names if name in data]
         if len(given) == 1:
             return []
-        found = f"{', '.join(given)} are given" if given else "none is given"
+        found = f"{', '.join(given)} are present" if given else "none is present"
         return [Error("/data", "one_of", f"must have exactly one of {listed}; {found}")]
 
     return check
@@ -168,4 +168,4 @@ CHECKS: dict[type[Model], Check] = {
     facts.PartyMerged: _merged,
     facts.ThresholdSet: _thresholds,
 }
-"""The check that goes with a model, where there is one."""
+"""The check of each model that has one."""

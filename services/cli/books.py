@@ -121,8 +121,8 @@ def close(name: str, form: str, ledger: str | None) -> None:
 
     PERIOD is 2025, 2025-Q2 or 2025-06, for example. Every day up to its end is closed.
 
-    A closed period never changes: late events are booked on the first open day and refer to the closed period. Closing a
-    period again gives the same snapshot. The close is a journal record, and a checkpoint is signed after it.
+    A closed period never changes: late events are booked on the first open day and refer to the closed period. Closing
+    a period again gives the same snapshot. The close is a journal record, and a checkpoint is signed after it.
 
     \b
     Example:

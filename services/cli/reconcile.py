@@ -44,9 +44,9 @@ def reconcile(
     """Compare an external statement with the ledger.
 
     STATEMENT is CSV (separated by commas, semicolons or tabs), XLSX (first sheet) or JSON (a list of objects); - is
-    standard input. It has the columns shipment_id, account, date and amount; other columns are ignored. Rows are numbered
-    from 1, without the header and blank lines. Differences are statement minus ledger. A pair is included if either of
-    its dates is between --from and --to. Exits with 1 if a line is missing or differs.
+    standard input. It has the columns shipment_id, account, date and amount; other columns are ignored. Rows are
+    numbered from 1, without the header and blank lines. Differences are statement minus ledger. A pair is included if
+    either of its dates is between --from and --to. Exits with 1 if a line is missing or differs.
 
     \b
     Example:

@@ -93,7 +93,8 @@ def clock(ledger: str | None) -> None:
 
     On a tick, obligations fall due and unused debits lapse.
 
-    The clock also hashes new records into the tree that `tpp audit` uses. One clock is active at a time; others stand by.
+    The clock also hashes new records into the tree that `tpp audit` uses. One clock is active at a time; others stand
+    by.
 
     \b
     Example:
@@ -196,8 +197,8 @@ def watch(
 ) -> None:
     """Follow decisions and alerts until Ctrl-C.
 
-    TOPIC is any topic. [default: decisions and alerts] A new --group starts with new events; with --from-start, with the
-    oldest.
+    TOPIC is any topic. [default: decisions and alerts] A new --group starts with new events; with --from-start, with
+    the oldest.
 
     \b
     Example:

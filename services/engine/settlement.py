@@ -65,7 +65,7 @@ def terms_of(judgement: Judgement) -> ShipmentTerms:
 
 
 def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, state: State) -> list[Entry]:
-    """Lets a shipment go as it was judged, and notes its obligations; returns the entries of one that has left under a licence."""
+    """Lets a shipment go as judged, with its obligations; returns the entries of one that left under a licence."""
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
     for one in obligations_of(judgement):

@@ -88,8 +88,8 @@ def _write_rows(sheet: Sheet, writers: Sequence[_Write]) -> None:
         for place, value in enumerate(row):
             if value is not None and writers[place](number, place, value):
                 raise ExportRefused(
-                    f"{sheet.columns[place].name} in row {number:,} of table {sheet.name} exceeds the 32,767 characters "
-                    "of a worksheet cell; use csv or parquet"
+                    f"{sheet.columns[place].name} in row {number:,} of table {sheet.name} exceeds the 32,767 "
+                    "characters of a worksheet cell; use csv or parquet"
                 )
 
 

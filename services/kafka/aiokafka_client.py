@@ -45,7 +45,8 @@ async def knock(where: str, options: Mapping[str, Any], context: ssl.SSLContext 
         ) from error
     except (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError) as error:
         raise BrokerError(
-            f"the broker at {where} does not accept passwords with {given['sasl_mechanism']}: see TPP_KAFKA_SASL_MECHANISM"
+            f"the broker at {where} does not accept passwords with {given['sasl_mechanism']}: "
+            "see TPP_KAFKA_SASL_MECHANISM"
         ) from error
     except (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError) as error:
         raise BrokerError(

@@ -312,7 +312,7 @@ def chains(records: dict[int, Record], shipments: dict[str, int]) -> None:
         while n > 0:
             reached.add(n)
             leaf = records[n].leaf
-            # A tick or a recheck, which decides many, rests on a record of each shipment; refused events may lie between.
+            # A tick or a recheck decides many, and rests on a record of each shipment; refused events may lie between.
             led = max(m for m in [*of[shipment], -1] if m < n) if {*leaf["rests_on"]} & {*of[shipment]} else -1
             n = led if leaf["shipment_id"] != shipment else leaf["previous"] or 0
         if n < 0:
@@ -384,7 +384,7 @@ def main(arguments: list[str]) -> int:
         (argument,) = arguments
         keys = keys_of(Path(argument).read_text("utf-8") if Path(argument).is_file() else argument)
     except (OSError, ValueError):
-        print("usage: python3 -I verify.py KEY (KEY: NAME+HASH+BASE64, or a file that contains it)", file=sys.stderr)  # noqa: T201
+        print("usage: python3 -I verify.py KEY (NAME+HASH+BASE64, or a file of keys)", file=sys.stderr)  # noqa: T201
         return 2
     try:
         print("valid:", verify(Path(), keys))  # noqa: T201

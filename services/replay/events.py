@@ -25,7 +25,7 @@ BATCH = 2_000
 
 @contextmanager
 def replayed(connection: Connection, book: Book, software: str) -> Iterator[Connection]:
-    """A ledger in which a rulebook and this program have decided every recorded event again, in the order of the records.
+    """A ledger in which a rulebook and this program have decided every recorded event again, in the same order.
 
     Rejections are copied: they change no balance, and some depend on past states. Raises what handlers raise.
     """

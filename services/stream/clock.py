@@ -1,4 +1,4 @@
-"""Publishes ticks, one event a minute, whose id and time are the minute's; in between, it hashes new records into the tree."""
+"""Publishes a tick every minute, whose id and time are the minute's, and hashes new records into the tree."""
 
 import logging
 import time

@@ -32,7 +32,7 @@ _ERRORS_SHOWN = 10
 
 
 def destination(line: bytes) -> tuple[str, bytes | None]:
-    """The topic and the key of an event (docs/contract/topics.md); an unreadable line goes to tpp.shipments without a key.
+    """The topic and the key of an event (docs/contract/topics.md); an unreadable line goes to tpp.shipments unkeyed.
 
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')

@@ -28,7 +28,7 @@ REPEAT_SECONDS = 30.0
 
 
 class Quiet(logging.Filter):
-    """Drops repeated messages of libraries, failures that the worker itself reports, and stack traces of broker errors."""
+    """Drops repeated messages of libraries, failures that the worker reports, and stack traces of broker errors."""
 
     def __init__(self) -> None:
         super().__init__()

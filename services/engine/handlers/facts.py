@@ -1,4 +1,4 @@
-"""Facts that decisions rest on: each is recorded, changes the balances that it concerns, and is answered by a record."""
+"""Facts that decisions rest on: each is recorded, may change balances, and is answered by a record."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -125,7 +125,8 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
 def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int) -> list[Entry]:
     """The credits for returned units: the TPP of every .a line, and of the lines under the authorization taken.
 
-    No credit takes an account below zero: what attrition or an onward shipment has already removed is not credited again.
+    No credit takes an account below zero: what attrition or an onward shipment has already removed is not credited
+    again.
     """
     journal = context.journal
     debits = [(debit.account, debit.amount) for debit in shipment.terms.debits]
