@@ -52,7 +52,7 @@ def _decimal_or_text(value: Any) -> Decimal:
         except InvalidOperation:
             pass
     if isinstance(value, str):
-        raise PydanticCustomError("number.invalid", "must be a number of at least 0, or a decimal string such as 1e26")
+        raise PydanticCustomError("number.invalid", "must be a number, 0 or greater, or a decimal string such as 1e26")
     return _decimal(value)
 
 

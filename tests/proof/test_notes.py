@@ -169,7 +169,7 @@ def test_a_key_file_that_cannot_be_taken_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(NoteError, match="of PeterNeumann, not of tpp-ledger"):
         key_file(path, "tpp-ledger")
     for there in (tmp_path / "none" / "key", tmp_path):
-        with pytest.raises(NoteError, match="cannot be read"):
+        with pytest.raises(NoteError, match="cannot read"):
             key_file(there, "tpp-ledger")
     with pytest.raises(NoteError, match="name of a key"):
         key_file(tmp_path / "other", "a b")

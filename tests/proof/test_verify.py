@@ -21,8 +21,8 @@ from services.proof import verifier as verify
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("rfc8032.json").read_text("utf-8"))
 SHOWN = (
-    "valid: shipments 2, records 10 of 12 under the checkpoint, of the older one the first 5, "
-    "evidence digests 2, of which files are here 1\n"
+    "valid: 2 shipments, 10 of 12 records proved under the checkpoint, which extends an older one of 5 records; "
+    "2 evidence digests, 1 file present\n"
 )
 GOOD = good()
 
@@ -68,7 +68,7 @@ def test_other_keys_show_nothing(tmp_path: Path, said: Callable[..., tuple[int, 
     folder = GOOD.write(tmp_path)
     for key in (Key(seed=b"8" * 32), Key("other")):
         assert said(folder, key.public) == (
-            1, "invalid: pack.note: no key that was given, of the name in its first line, has signed it\n",
+            1, "invalid: pack.note: it is not signed by any given key of the name in its first line\n",
         )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def test_links_and_evidence_in_the_place_of_a_folder_are_refused(
     (tmp_path / "README.txt").write_bytes(GOOD.files["README.txt"])
     (folder / "README.txt").unlink()
     (folder / "README.txt").symlink_to(tmp_path / "README.txt")
-    assert said(folder) == (1, "invalid: README.txt: it is not a file that pack.json lists\n")
+    assert said(folder) == (1, "invalid: README.txt: pack.json does not list it\n")
 
 
 def test_evidence_need_not_lie_there_and_a_pack_need_not_be_older(
@@ -172,7 +172,10 @@ def test_evidence_need_not_lie_there_and_a_pack_need_not_be_older(
 ) -> None:
     files = {name: raw for name, raw in GOOD.files.items() if name != "consistency.json"}
     folder = Pack(files, GOOD.shipments, {"period": "2025-Q2"}).write(tmp_path)
-    assert said(folder) == (0, SHOWN.replace(", of the older one the first 5", "").replace("here 1", "here 0"))
+    assert said(folder) == (
+        0,
+        SHOWN.replace(", which extends an older one of 5 records", "").replace("1 file present", "0 files present"),
+    )
 
 
 @pytest.mark.parametrize("old", range(13))

@@ -61,11 +61,11 @@ def _since(**more: Any) -> Callable[[], Pack]:
 
 
 INSIDERS: dict[str, tuple[Callable[[], Pack], str]] = {
-    "a record left out": (_lines(_without(4)), "record 6 rests on record 4, which is not there before it"),
-    "a fact left out": (_lines(_without(1)), "record 2 rests on record 1, which is not there before it"),
-    "the last one left out": (_lines(_without(12)), "record 12 of shipment 'S-1' is not there"),
+    "a record left out": (_lines(_without(4)), "record 6 rests on record 4, which is not in the pack before it"),
+    "a fact left out": (_lines(_without(1)), "record 2 rests on record 1, which is not in the pack before it"),
+    "the last one left out": (_lines(_without(12)), "record 12 of shipment 'S-1' is missing"),
     "another last one": (_lines(lambda _: None, S_1=6), "the last record of the shipment of record 12 does not lead"),
-    "no last one": (_lines(lambda _: None, S_9=6), "record 6 of shipment 'S-9' is not there"),
+    "no last one": (_lines(lambda _: None, S_9=6), "record 6 of shipment 'S-9' is missing"),
     "a shipment's first one left out": (_lines(_without(7)), "record 8 rests on record 7"),
     "a record moved": (_lines(lambda lines: [*lines[1:], lines[0]]), "record 1 is there twice or out of order"),
     "a record doubled": (_lines(lambda lines: [lines[0], *lines]), "record 1 is there twice or out of order"),
@@ -253,8 +253,8 @@ def test_an_answer_without_data_is_invalid(tmp_path: Path, said: Callable[..., t
 
 @pytest.mark.parametrize(("n", "leaf", "why"), [
     (4, {"previous": 1}, "record 4 follows record 1, which is of another shipment"),
-    (4, {"previous": 4}, "record 4 rests on record 4, which is not there before it"),
-    (4, {"rests_on": [6]}, "record 4 rests on record 6, which is not there before it"),
+    (4, {"previous": 4}, "record 4 rests on record 4, which is not in the pack before it"),
+    (4, {"rests_on": [6]}, "record 4 rests on record 6, which is not in the pack before it"),
     (9, {"previous": 6}, "record 9 follows record 6, which is of another shipment"),
     (12, {"previous": 2}, "the last record of the shipment of record 4 does not lead back to that"),
     (7, {"shipment_id": "S-4"}, ""),
@@ -271,7 +271,7 @@ def test_a_ledger_whose_records_do_not_follow_each_other_is_invalid(
         assert (status, out) == (1, f"invalid: records.jsonl: {why}\n")
 
 
-NOT_LED = "invalid: records.jsonl: record 8 of shipment 'S-3' is not there or leads back to no request\n"
+NOT_LED = "invalid: records.jsonl: record 8 of shipment 'S-3' is missing or leads back to no request\n"
 
 
 def test_a_tick_rests_on_a_record_of_each_shipment_that_it_decides(
