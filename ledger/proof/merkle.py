@@ -34,7 +34,7 @@ class Tree:
         self._edge = list(edge)
         self.size = size
         if size < 0 or len(self._edge) != size.bit_count():
-            raise ValueError(f"the edge of a tree of {size} leaves does not have {len(self._edge)} hashes")
+            raise ValueError(f"an edge of {len(self._edge)} hashes does not fit a tree of {size} leaves")
 
     @property
     def edge(self) -> tuple[bytes, ...]:

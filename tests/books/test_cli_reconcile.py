@@ -207,8 +207,8 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "digits": ("a.csv", HEADER + ROW + "٣".encode(), f"row 1 of FILE: the amount '٣' {NO_INTEGER}"),
     "no amount": ("a.csv", HEADER + ROW + b" \n", "row 1 of FILE has no amount"),
     "short": ("a.csv", HEADER + b"S-1,lpp/A/2025\n", "row 1 of FILE has no date"),
-    "day": ("a.csv", HEADER + b"S-1,a,2025-02-30,1\n", f"row 1 of FILE: the date '2025-02-30' {NO_DAY}"),
-    "dotted day": ("a.csv", HEADER + b"S-1,a,30.06.2025,1\n", f"row 1 of FILE: the date '30.06.2025' {NO_DAY}"),
+    "day": ("a.csv", HEADER + b"S-1,a,2025-02-30,1\n", f"row 1 of FILE: '2025-02-30' {NO_DAY}"),
+    "dotted day": ("a.csv", HEADER + b"S-1,a,30.06.2025,1\n", f"row 1 of FILE: '30.06.2025' {NO_DAY}"),
     "no day": ("a.csv", HEADER + b"S-1,a,,1\n", "row 1 of FILE has no date"),
     "column": (
         "a.csv",
@@ -240,7 +240,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     ),
     "truth": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", True)), f"row 1 of FILE: the amount True {NO_INTEGER}"),
     "formula": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", "=1+1")), "row 1 of FILE has no amount"),
-    "number as day": ("a.xlsx", workbook(("S-1", "a", 45_000, 1)), f"row 1 of FILE: the date 45000 {NO_DAY}"),
+    "number as day": ("a.xlsx", workbook(("S-1", "a", 45_000, 1)), f"row 1 of FILE: 45000 {NO_DAY}"),
     "truth as id": ("a.xlsx", workbook((True, "a", "2025-06-01", 1)), "row 1 of FILE: shipment_id True is not text"),
     "json": ("a.json", b'[{"a": 1},\n{"b" 2}]', "FILE is not JSON: line 2: Expecting ':' delimiter"),
     "object": ("a.json", b'{"rows": []}', "FILE is not a list of objects"),
@@ -287,11 +287,11 @@ def test_a_damaged_workbook_never_ends_in_a_traceback(quick: str, tmp_path: Path
 
 USAGE = {
     "is not a date such as 2025-06-30": ["--from", "june"],
-    "--from is after --to": ["--from", "2025-06-02", "--to", "2025-06-01"],
+    "--from must not be after --to": ["--from", "2025-06-02", "--to", "2025-06-01"],
     "use FIELD=COLUMN, where FIELD is one of shipment_id, account, date, amount": ["--map", "tpp=TPP"],
-    "FIELD one of": ["--map", "amount"],
-    "amount is given twice": ["--map", "amount=a", "--map", "amount=b"],
-    "cannot be written": ["--out", "no/such/folder/result.json"],
+    "FIELD is one of": ["--map", "amount"],
+    "amount is mapped twice": ["--map", "amount=a", "--map", "amount=b"],
+    "cannot write": ["--out", "no/such/folder/result.json"],
 }
 
 

@@ -60,7 +60,7 @@ def test_a_good_pack_is_valid_and_a_key_is_asked_for(tmp_path: Path) -> None:
     (folder / "evidence/statements/CON-1.pdf").write_bytes(b"another")
     assert alone(folder, KEY.public)[:2] == (
         1,
-        "invalid: evidence/statements/CON-1.pdf: evidence.json has no digest of it\n",
+        "invalid: evidence/statements/CON-1.pdf: evidence.json does not have its digest\n",
     )
 
 
@@ -183,11 +183,13 @@ def test_every_older_checkpoint_is_shown_to_be_the_beginning(
     old: int, tmp_path: Path, said: Callable[..., tuple[int, str]]
 ) -> None:
     folder = good().having(consistency=story().consistency(old)).write(tmp_path)
-    assert said(folder)[1] == SHOWN.replace("first 5", f"first {old}")
+    assert said(folder)[1] == SHOWN.replace(
+        "older one of 5 records", f"older one of {old} record{'' if old == 1 else 's'}"
+    )
 
 
 def test_all_records_of_a_log_and_none(tmp_path: Path, said: Callable[..., tuple[int, str]]) -> None:
     (tmp_path / "all").mkdir()
     assert said(good(chosen=range(1, 13)).write(tmp_path / "all"))[0] == 0
     none = Pack(GOOD.files | {"records.jsonl": b"", "evidence.json": b"[]"}, {})
-    assert said(none.write(tmp_path / "none"))[1].startswith("valid: shipments 0, records 0 of 12")
+    assert said(none.write(tmp_path / "none"))[1].startswith("valid: 0 shipments, 0 of 12 records")
