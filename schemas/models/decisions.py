@@ -22,13 +22,13 @@ StateGiven = Literal[
     State.DENIED,
     State.EXPIRED,
 ]
-"""A state as answers give it."""
+"""A state in answers."""
 DIGEST = "^sha256:[0-9a-f]{64}$"
 Digest = Annotated[str, Field(pattern=DIGEST)]
 
 
 class Out(BaseModel):
-    """An object that goes out; members may be added to it."""
+    """An outgoing object; members may be added to it."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 

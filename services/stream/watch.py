@@ -42,10 +42,10 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to follow and when to end.
+    """What to follow and when to stop.
 
-    `account`: only events about an account that fits this pattern. `group`: where to go on from is kept at the broker
-    under this name. `most`: end after so many events were written. `idle`: end when none came for so many seconds.
+    `account`: only events about accounts that match this pattern. `group`: the broker keeps the position under this
+    name. `most`: stop after this many events. `idle`: stop after this many seconds without an event.
     """
 
     topics: Sequence[str] = DEFAULT_TOPICS
@@ -58,17 +58,15 @@ class Wanted:
 
 
 def run(settings: "Settings", wanted: Wanted) -> int:
-    """Writes what comes out to standard output until Ctrl-C, SIGTERM, `most` or `idle`; returns 0.
+    """Writes events to standard output until Ctrl-C, SIGTERM, `most` or `idle`; returns 0.
 
-    Raises BrokerError where the broker does not answer, a topic is not there or the group is that of the workers.
+    Raises BrokerError if the broker does not answer, a topic does not exist or the group is that of the workers.
     """
     if wanted.group is not None and wanted.group == settings.group:
-        raise BrokerError(
-            f"{wanted.group} is the group of the workers (TPP_GROUP): take a name of its own to resume from"
-        )
+        raise BrokerError(f"{wanted.group} is the group of the workers (TPP_GROUP); use another group name")
     check_topics(settings, wanted.topics)
     with until_signal() as ended, _consumer(settings, wanted) as consumer:
-        click.echo(f"watching {' '.join(wanted.topics)}; Ctrl-C ends", err=True)
+        click.echo(f"watching {' '.join(wanted.topics)}; press Ctrl-C to stop", err=True)
         _follow(consumer, wanted, ended)
     return 0
 
@@ -76,16 +74,16 @@ def run(settings: "Settings", wanted: Wanted) -> int:
 def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
     written = 0
     last = time.monotonic()
-    given = _Given()
+    assigned = _Assigned()
     if wanted.group is not None:
-        consumer.subscribe(topics=list(wanted.topics), listener=given)
+        consumer.subscribe(topics=list(wanted.topics), listener=assigned)
     while not ended.is_set():
         found = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=POLL_MOST)
-        if found or not (wanted.group is None or given.joined):
+        if found or not (wanted.group is None or assigned.joined):
             last = time.monotonic()
         elif wanted.idle is not None and time.monotonic() - last >= wanted.idle:
             return
-        places = given.begins(consumer, found)
+        places = assigned.begins(consumer, found)
         for record in in_order(found.values()):
             text = shown(record.value, wanted)
             if text is not None:
@@ -101,15 +99,15 @@ def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
             return
 
 
-class _Given(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What a watcher of a group is given to follow."""
+class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The partitions that are assigned to a watcher of a group."""
 
     def __init__(self) -> None:
         self.joined = False
         self._new: set[Any] = set()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        """Forgets partitions that go to another watcher."""
+        """Forgets partitions that are assigned to another watcher."""
         self._new.difference_update(revoked)
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
@@ -118,21 +116,21 @@ class _Given(ConsumerRebalanceListener):  # type: ignore[misc]
         self._new.update(assigned)
 
     def begins(self, consumer: "KafkaConsumer", found: Mapping[Any, Any]) -> dict[tuple[str, int], int]:
-        """Where new partitions begin that gave nothing yet and have no place kept at the broker: to be kept there.
+        """The positions of new partitions without an event and without a committed offset: they are to be committed.
 
-        The next watcher of the group would begin at their ends else, and miss what came between.
+        Otherwise the next watcher of the group would start at their ends, and miss what arrived in between.
         """
         new, self._new = self._new - set(found), set()
         return {(at.topic, at.partition): consumer.position(at) for at in new if consumer.committed(at) is None}
 
 
 def in_order(partitions: Any) -> Iterator[Any]:
-    """The records of several partitions by the order of publication, those of one partition as they stand in it."""
+    """The records of several partitions in the order of publication; those of one partition keep their order."""
     return heapq.merge(*partitions, key=lambda record: str(_read(record.value).get("sequence") or ""))
 
 
 def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
-    """What is written of a message; None where it is not about the accounts that are wanted, or has no value."""
+    """The text of a message; None if it is not about the wanted accounts, or has no value."""
     if not value:
         return None
     event = _read(value)
@@ -154,7 +152,7 @@ def _read(value: bytes | None) -> Mapping[str, Any]:
 
 
 def _keep(consumer: "KafkaConsumer", places: Mapping[tuple[str, int], int]) -> None:
-    """Commits the places; one that moved to another member meanwhile is that member's to commit."""
+    """Commits the offsets, except of partitions that have moved to another member."""
     from kafka.errors import CommitFailedError, RebalanceInProgressError
     from kafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -163,7 +161,7 @@ def _keep(consumer: "KafkaConsumer", places: Mapping[tuple[str, int], int]) -> N
     try:
         consumer.commit({at: place for at, place in offsets.items() if at in mine})
     except (CommitFailedError, RebalanceInProgressError):
-        click.echo("the group was shared out anew: some events will come again", err=True)
+        click.echo("the group was rebalanced; some events will be shown again", err=True)
 
 
 @contextmanager

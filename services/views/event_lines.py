@@ -7,7 +7,7 @@ from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, 
 
 
 def accounts_of(event: Mapping[str, Any]) -> set[str]:
-    """The paths of the accounts that an event is about: debited, moved, short or alerted."""
+    """The paths of the accounts that an event is about: debited, changed, short or alerted."""
     data = _mapping(event.get("data"))
     found = [data.get("account")]
     for name in ("debits", "entries"):
@@ -54,16 +54,21 @@ def _decision(data: Mapping[str, Any]) -> list[str]:
     under = _mapping(data.get("authorization"))
     kind = " ".join(str(under[name]) for name in ("kind", "reference") if under.get(name))
     tpp = data.get("tpp")
-    why = "; ".join(f"{one.get('code')}: {one.get('message')}" for one in map(_mapping, _list(data.get("reasons"))))
+    reasons = map(_mapping, _list(data.get("reasons")))
+    why = "; ".join(f"{one.get('code')}: {str(one.get('message')).removesuffix('.')}" for one in reasons)
     return [kind, f"{_amount(tpp)} TPP" if tpp is not None else "", why]
 
 
 def _alert(data: Mapping[str, Any]) -> list[str]:
+    balance, room = data.get("balance"), data.get("limit")
+    if data.get("kind") == "exhausted" and isinstance(balance, int) and isinstance(room, int):
+        return [f"debit refused: {max(0, room - balance):,} of {room:,} TPP available"]
     reached = f" {data['threshold']}" if data.get("threshold") is not None else ""
-    limit = f" of {_amount(data['limit'])}" if data.get("limit") is not None else ""
-    more = f"exhausted by {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
-    waiting = f"{data['holds_waiting']} holds wait" if data.get("holds_waiting") else ""
-    return [f"{data.get('kind')}{reached}", f"{_amount(data.get('balance'))}{limit} TPP", more, waiting]
+    limit = f" of {_amount(room)}" if room is not None else ""
+    more = f"projected to be full on {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
+    holds = data.get("holds_waiting")
+    waiting = f"{_amount(holds)} hold{'' if holds == 1 else 's'} waiting" if holds else ""
+    return [f"{data.get('kind')}{reached}", f"{_amount(balance)}{limit} TPP", more, waiting]
 
 
 def _entry(entry: Any) -> str:

