@@ -139,6 +139,8 @@ def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(
 
 
 SAYS_WHEN_ACKNOWLEDGED = """
+import signal
+
 from services.cli.commands import main
 from services.stream import publish
 
@@ -151,6 +153,7 @@ def acknowledged(self, *event):
     print("acknowledged", flush=True)
 
 publish._Sender.send = acknowledged
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in its background
 main()
 """
 
