@@ -139,6 +139,8 @@ def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(
 
 
 SAYS_WHEN_ACKNOWLEDGED = """
+import signal
+
 from services.cli.commands import main
 from services.stream import publish
 
@@ -151,6 +153,7 @@ def acknowledged(self, *event):
     print("acknowledged", flush=True)
 
 publish._Sender.send = acknowledged
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in its background
 main()
 """
 
@@ -351,9 +354,21 @@ def test_time_that_a_watcher_waits_for_its_group_is_not_idle(broker: Broker) -> 
     member = f"""
 import time
 from kafka import KafkaConsumer
-one = KafkaConsumer({DECISIONS!r}, bootstrap_servers={address!r}, group_id="day", session_timeout_ms=6_000)
-while not one.assignment():
-    one.poll(timeout_ms=100)
+
+def joins():
+    one = KafkaConsumer(bootstrap_servers={address!r}, group_id="day", session_timeout_ms=8_000)
+    one.partitions_for_topic({DECISIONS!r})
+    one.subscribe([{DECISIONS!r}])
+    end = time.monotonic() + 30
+    while not one.assignment():
+        if time.monotonic() > end:  # this client may be lost where its session ends before it has joined
+            one.close()
+            return None
+        one.poll(timeout_ms=100)
+    return one
+
+while not (kept := joins()):
+    pass
 print("member", flush=True)
 time.sleep(3_600)
 """
