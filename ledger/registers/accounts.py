@@ -1,6 +1,6 @@
 """Accounts as they stand, and the entries that change them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from ledger.database import tables
-from ledger.database.store import LedgerCorrupt
+from ledger.database.store import LedgerCorrupt, by_code_points
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
@@ -256,7 +256,15 @@ class Accounts:
         self._changed = {}
 
 
-def growth(transaction: Transaction, since: int, until: int) -> dict[str, int]:
+def limited(transaction: Transaction, after: str, most: int) -> list[str]:
+    """The paths of accounts that have a limit, sorted, those after a path and at most so many."""
+    transaction.flush()
+    path = by_code_points(transaction.store, tables.account.c.path)
+    query = select(tables.account.c.path).where(tables.account.c.limit.is_not(None), path > after)
+    return list(transaction.connection.execute(query.order_by(path).limit(most)).scalars())
+
+
+def growth(transaction: Transaction, paths: Sequence[str], since: int, until: int) -> dict[str, int]:
     """By how much accounts grew by what happened after one instant and until another; only those that grew."""
     transaction.flush()
     account, entry, journal = tables.account, tables.entry, tables.journal
@@ -265,6 +273,7 @@ def growth(transaction: Transaction, since: int, until: int) -> dict[str, int]:
         select(account.c.path, grown.label("grown"))
         .join_from(entry, journal, entry.c.n == journal.c.n)
         .join(account, entry.c.account == account.c.id)
+        .where(transaction.store.among(account.c.path, paths))
         .where(journal.c.happened > since, journal.c.happened <= until)
         .group_by(account.c.path)
         .having(grown > 0)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, select, tuple_, update
 
 from ledger.database import tables
+from ledger.database.store import by_code_points
 from ledger.registers.transaction import Transaction
 
 _PARTY = "party/"
@@ -76,14 +77,21 @@ class Obligations:
         found = self._transaction.connection.execute(update(table).where(*this).values(state="met"))
         return bool(found.rowcount)
 
-    def falling_due(self, day: date) -> list[DueObligation]:
-        """What is open, falls due or is overdue, and was not announced so until now."""
+    def falling_due(self, day: date, most: int) -> list[DueObligation]:
+        """What is open, falls due or is overdue, and was not announced so until now; at most so many."""
         self._transaction.flush()
         table, today = tables.obligation, day.isoformat()
-        announced = (
-            update(table)
+        keys = (table.c.due, table.c.subject, table.c.kind)
+        chosen = (
+            select(*keys)
             .where(table.c.state == "open", table.c.due <= today)
             .where((table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < today)))
+            .order_by(table.c.due, *(by_code_points(self._transaction.store, key) for key in keys[1:]))
+            .limit(most)
+        )
+        announced = (
+            update(table)
+            .where(tuple_(*keys).in_(chosen))
             .values(announced=case((table.c.due < today, "overdue"), else_="due"))
             .returning(table.c.due, table.c.subject, table.c.kind, table.c.citation, table.c.announced)
         )

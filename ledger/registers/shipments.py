@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from ledger.database import tables
 from ledger.registers.transaction import Transaction
@@ -175,21 +175,30 @@ class Shipments:
             self.load([identifier])
         return self._known[identifier]
 
-    def held(self, account: str | None = None) -> list[str]:
-        """The held shipments, in the order in which they were first presented; of an account: its waiting ones."""
-        self._transaction.flush()
-        table, waiting = tables.shipment, tables.waiting
-        query = select(table.c.id).where(table.c.state.in_(HELD_STATES)).order_by(table.c.first)
-        if account is not None:
-            query = query.where(table.c.id.in_(select(waiting.c.shipment_id).where(waiting.c.account == account)))
-        return list(self._transaction.connection.execute(query).scalars())
+    def held(self, account: str | None, after: int, until: int, most: int) -> list[str]:
+        """Held shipments, in the order in which they were first presented; of an account: those that wait for it.
 
-    def lapsing(self, day: date) -> list[str]:
-        """The shipments let go that have not left and lapse on or before a day, in the order in which they came."""
+        Only those that a record after one and until another first presented, and at most so many.
+        """
+        self._transaction.flush()
+        table = tables.shipment
+        query = select(table.c.id).where(*_holding(account), table.c.first > after, table.c.first <= until)
+        return list(self._transaction.connection.execute(query.order_by(table.c.first).limit(most)).scalars())
+
+    def count_held(self, account: str | None = None) -> int:
+        """How many shipments are held; of an account: how many wait for it."""
+        self._transaction.flush()
+        query = select(func.count()).select_from(tables.shipment).where(*_holding(account))
+        return int(self._transaction.connection.execute(query).scalar_one())
+
+    def lapsing(self, day: date, most: int) -> list[str]:
+        """Shipments let go that have not left and lapse on or before a day, in the order in which they came; at most
+        so many.
+        """
         self._transaction.flush()
         table = tables.shipment
         query = select(table.c.id).where(table.c.expires <= day.isoformat()).order_by(table.c.expires, table.c.first)
-        return list(self._transaction.connection.execute(query).scalars())
+        return list(self._transaction.connection.execute(query.limit(most)).scalars())
 
     # --- what happens to a shipment -------------------------------------------------------------------------------
 
@@ -270,3 +279,12 @@ class Shipments:
         rows = [self._changed[key].row() for key in sorted(self._changed)]
         self._transaction.store.upsert(self._transaction.connection, tables.shipment, rows)
         self._changed = {}
+
+
+def _holding(account: str | None) -> list[ColumnElement[bool]]:
+    """The conditions that a shipment is held, and waits for room on an account where one is named."""
+    table, waiting = tables.shipment, tables.waiting
+    held: list[ColumnElement[bool]] = [table.c.state.in_(HELD_STATES)]
+    if account is not None:
+        held.append(table.c.id.in_(select(waiting.c.shipment_id).where(waiting.c.account == account)))
+    return held

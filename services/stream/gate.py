@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from ledger.database.store import DatabaseError
 from schemas.event_types import EVENT_REJECTED
 from services.engine.message import Message
 from services.failure import BrokerError
@@ -51,6 +53,7 @@ class Gate:
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
         self._ended = threading.Event()
+        self._working: asyncio.Future[None] | None = None
         self._patiently = Retrying(
             retry=retry_if_exception_type((KafkaError, BrokerError)),
             wait=wait_fixed(AGAIN_SECONDS),
@@ -60,17 +63,36 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, records: Sequence[Message]) -> None:
-        """Decides records in one transaction; raises where the database fails."""
-        decided = await asyncio.get_running_loop().run_in_executor(self._deciding, self._engine.run, records)
+    async def decide(self, messages: Sequence[Message]) -> None:
+        """Decides messages in one transaction; raises where the database fails.
+
+        What they ask for in chunks is done after them, between other batches.
+        """
+        loop = asyncio.get_running_loop()
+        decided = await loop.run_in_executor(self._deciding, self._decide, messages)
         rejected = 0
-        for one, texts in zip(records, decided, strict=True):
+        for one, texts in zip(messages, decided, strict=True):
             if _REJECTION in texts[0]:
                 rejected += 1
                 if _FAILED in texts[0]:
                     log.critical("ALERT internal.error: the program failed on %s; it is on tpp.rejected", one.position)
         self._health.did("rejected", rejected)
-        self._health.did("decided", len(records) - rejected)
+        self._health.did("decided", len(messages) - rejected)
+        self.go_on()
+
+    def _decide(self, messages: Sequence[Message]) -> Sequence[Sequence[str]]:
+        return self._engine.decide_between(self._engine.read(messages))
+
+    def go_on(self) -> None:
+        """Does what is left of work in chunks, beside the batches to come; where the database fails, they say so."""
+        if self._engine.pending is not False and (self._working is None or self._working.done()):
+            self._working = asyncio.ensure_future(self._work())
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(DatabaseError):
+            while await loop.run_in_executor(self._deciding, self._engine.go_on) is not None:
+                self._health.moved()
 
     async def beginning(self, place: Place) -> int:
         """The lowest offset that a partition has; waits for a broker that is away."""

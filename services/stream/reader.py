@@ -59,6 +59,7 @@ class Reader:
 
     async def read(self, stream: Any) -> None:
         """Decides what the stream gives until it ends; where the database fails, says so and raises."""
+        self._gate.go_on()
         async for events in batches(stream, BATCH):
             try:
                 await self._take([event.message for event in events])
