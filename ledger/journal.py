@@ -16,6 +16,7 @@ from ledger.registers.records import Records
 from ledger.registers.set_limits import SetLimits
 from ledger.registers.shipments import Shipments
 from ledger.registers.transaction import Cache, Transaction
+from ledger.registers.unfinished import Unfinished
 from ledger.registers.waiting import Waiting
 from schemas import accounts
 from schemas.models.facts import AllocationSet, PartyMerged
@@ -40,6 +41,7 @@ class Journal:
         self.waiting = Waiting(transaction)
         self.shipments = Shipments(transaction, self.waiting)
         self.obligations = Obligations(transaction)
+        self.unfinished = Unfinished(transaction)
 
     # --- entries --------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0002"
+VERSION = "0003"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 BUSY_MS = 60_000
@@ -249,6 +249,11 @@ class Store:
             f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}',
             list(map(tuple, rows)),
         )
+
+
+def by_code_points(store: Store, column: ColumnElement[str]) -> ColumnElement[str]:
+    """A text column in the order of code points, which is SQLite's own."""
+    return column.collate("C") if store.postgresql else column
 
 
 def _found_version(connection: Connection) -> str | None:

@@ -249,6 +249,16 @@ checkpoint = Table(
     **STRICT,
 )
 
+unfinished = Table(
+    "unfinished",
+    metadata,
+    Column("n", BIG, primary_key=True, autoincrement=False, comment="the record of the event that asks for the work"),
+    Column("chunk", BIG, nullable=False, comment="number of the chunk that was done last"),
+    Column("work", Text, nullable=False, comment="JSON: what is left to do"),
+    comment="rechecks and ticks that decide more than one chunk, until the last one is done",
+    **STRICT,
+)
+
 relay = Table(
     "relay",
     metadata,

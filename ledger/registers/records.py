@@ -76,6 +76,14 @@ class Records:
         """The event under this key, of those recalled and those added since."""
         return self._answered.get(key)
 
+    def find(self, key: Key) -> AnsweredEvent | None:
+        """The event under this key, recalled or not."""
+        found = self._answered.get(key)
+        if found is None:
+            self.recall([key])
+            found = self._answered.get(key)
+        return found
+
     def add(
         self, key: Key, type: str, shipment: str | None, happened: int | None, position: str, event: bytes,
         answers: AnswerTexts,

@@ -23,6 +23,7 @@ class Cache:
     def __init__(self) -> None:
         self.n = -1
         self.closed: list[Period] | None = None
+        self.unfinished: bool | None = None
         self._rows: dict[type, dict[str, Any]] = {}
 
     def rows(self, kind: type[Row]) -> dict[str, Row | None]:
@@ -33,6 +34,7 @@ class Cache:
         """Forgets everything."""
         self.n = -1
         self.closed = None
+        self.unfinished = None
         for rows in self._rows.values():
             rows.clear()
 

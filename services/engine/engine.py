@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -13,30 +14,35 @@ from ledger.registers.accounts import Overflow
 from ledger.registers.records import AnsweredEvent
 from rulebook import Book
 from schemas.codes import RejectionCode
-from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
+from schemas.event_types import CLOCK_TICKED, EVENT_REJECTED, LEDGER_SOURCE, RECHECK_REQUESTED
 from schemas.models.incoming import Requested
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine.answers import rejection_text, to_text
+from services.engine.chunks import chunk_id, next_chunk
 from services.engine.context import DecisionContext
 from services.engine.handlers import HANDLERS
 from services.engine.message import EventFailed, EventRejected, Message, ReadMessage, read_message, rejected
 
 LONE_TRIES = 3
-"""How many times an event on which the program fails is tried alone before it is rejected."""
+"""How often an event that the program fails on is tried alone before it is rejected."""
 
 RETRIES = 6
 _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
 """The members of an event's data under which facts are kept."""
 
+IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
+"""The types of events that may ask for work in chunks."""
+
+T = TypeVar("T")
 Texts = Sequence[str]
-"""The answer to one message and the events that follow from it, each a line of JSON."""
+"""The answers to one message, the first of which is its answer; each a line of JSON."""
 
 
 class Engine:
-    """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
+    """Decides events. `clock` gives the recorded time in microseconds since 1970 (UTC); no decision reads it.
 
-    `software` is the version of the program, which decisions state.
+    `software` is the version of the program, which decisions name.
     """
 
     def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
@@ -44,71 +50,148 @@ class Engine:
         self._book = book
         self._clock = clock
         self._software = software
+        self.pending: bool | None = None
+        """Whether work was left when the ledger was last looked at; None before."""
 
     def run(self, messages: Sequence[Message]) -> list[Texts]:
         """For each message, in order, its answer and what follows from it.
 
-        The batch is one transaction; if it raises, nothing is written. An event on which the program itself fails is
-        tried alone, three times, and then rejected with `internal.error`. Raises if the database fails.
+        All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails
+        on is tried alone, three times, and then rejected with `internal.error`. What an event asks for in chunks is
+        finished before the next event. Raises where the database fails.
         """
         return self.decide(self.read(messages))
 
     @staticmethod
     def read(messages: Sequence[Message]) -> list[ReadMessage]:
-        """The messages as events or rejections; pure, so that another thread may call it ahead of time."""
+        """The messages as events or rejections; pure, so that it may be done ahead in another thread."""
         return [read_message(message) for message in messages]
 
     def decide(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        """Like `run`, for messages that are already read."""
-        try:
-            return self._decide(batch)
-        except EventFailed:
-            return [self._alone(one) for one in batch]
+        """As `run`, of messages that were read."""
+        decided: list[Texts] = []
+        while len(decided) < len(batch):
+            some = self._some(batch[len(decided) :], finish=True)
+            decided += some
+            if self.pending:
+                follows = self.finish()
+                if some:
+                    decided[-1] = (*decided[-1], *follows)
+        return decided
+
+    def decide_between(self, batch: Sequence[ReadMessage]) -> list[Texts]:
+        """As `decide`, but what events ask for in chunks is left to `go_on`, between batches."""
+        decided: list[Texts] = []
+        while len(decided) < len(batch):
+            decided += self._some(batch[len(decided) :], finish=False)
+        return decided
+
+    def finish(self) -> Texts:
+        """Does all work that is left; what follows from it."""
+        texts: list[str] = []
+        while (chunk := self.go_on()) is not None:
+            texts += chunk
+        return texts
+
+    def go_on(self) -> Texts | None:
+        """Does the next chunk of work that is left, in a transaction of its own; None where everything is done.
+
+        A chunk that the program itself fails on three times is given up, with a rejection.
+        """
+        for tried in range(1, LONE_TRIES + 1):
+            try:
+                return self._retried(self._do_chunk, None)
+            except EventFailed as failure:
+                if tried == LONE_TRIES:
+                    return self._retried(self._do_chunk, failure)
+        raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
         """What `run` would answer, with nothing written."""
         batch = self.read(messages)
         while True:
             try:
-                return self._decide(batch, keep=False)
+                return self._retried(self._check, batch)
             except EventFailed as failure:
                 batch = [_rejection_of(one, failure) if one is failure.read else one for one in batch]
 
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
-        """The context in which a batch is decided, in its own transaction."""
+        """What a batch is decided with, in a transaction of its own."""
         prefetch(journal, self._book, batch)
         yield DecisionContext(journal, self._book, self._software)
 
-    def _alone(self, one: ReadMessage) -> Texts:
+    def _some(self, batch: Sequence[ReadMessage], *, finish: bool) -> list[Texts]:
+        """The answers to the first messages of a batch: all, or up to one that leaves work to `finish`; none where work is
+        left from before.
+        """
+        try:
+            return self._retried(self._transact, batch, finish)
+        except EventFailed as failure:
+            at = next(index for index, one in enumerate(batch) if one is failure.read)
+        before = self._some(batch[:at], finish=finish) if at else []
+        whole = len(before) == at and not (finish and self.pending)
+        return [*before, *self._alone(batch[at])] if whole else before
+
+    def _alone(self, one: ReadMessage) -> list[Texts]:
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return self._decide([one])[0]
+                return self._retried(self._transact, [one], False)
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return self._decide([_rejection_of(one, failure)])[0]
+                    return self._retried(self._transact, [_rejection_of(one, failure)], False)
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
-    def _decide(self, batch: Sequence[ReadMessage], *, keep: bool = True) -> list[Texts]:
-        """Decides a batch; retries if the database requires it, as after a deadlock or a lost connection."""
+    def _retried(self, decide: Callable[..., T], *arguments: Any) -> T:
+        """Decides, and again where the database asks for it: a deadlock, a lost connection."""
         attempts = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
             stop=stop_after_attempt(RETRIES),
             wait=wait_random_exponential(multiplier=0.05, max=2),
             reraise=True,
         )
-        return attempts(self._transact, batch, keep)
+        return attempts(decide, *arguments)
 
-    def _transact(self, batch: Sequence[ReadMessage], keep: bool) -> list[Texts]:
+    def _transact(self, batch: Sequence[ReadMessage], finish: bool) -> list[Texts]:
+        texts: list[Texts] = []
+        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
+            left = finish and journal.unfinished.next() is not None
+            for one in () if left else batch:
+                texts.append(answer(context, one))
+                if finish and journal.unfinished.next() is not None:
+                    break
+            pending = journal.unfinished.next() is not None
+        self.pending = pending
+        return texts
+
+    def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
+        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
+            journal.transaction.discard()
+            return [(*answer(context, one), *_chunks_of(context)) for one in batch]
+
+    def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:
+        texts = None
         with self._ledger.begin(self._clock()) as journal:
-            if not keep:
-                journal.transaction.discard()
-            with self.deciding(journal, batch) as context:
-                return [answer(context, one) for one in batch]
+            work, message = journal.unfinished.next(), next_chunk(journal)
+            if work is not None and message is not None:
+                read = read_message(message)
+                with self.deciding(journal, [read]) as context:
+                    texts = answer(context, _rejection_of(read, given_up) if given_up else read)
+                if given_up:
+                    journal.unfinished.go_on(work, None)
+            pending = journal.unfinished.next() is not None
+        self.pending = pending
+        return texts
+
+
+def _chunks_of(context: DecisionContext) -> Iterator[str]:
+    """What follows from the work that is left, done in the same transaction."""
+    while (message := next_chunk(context.journal)) is not None:
+        yield from answer(context, read_message(message))
 
 
 def answer(context: DecisionContext, read: ReadMessage) -> Texts:
-    """The answers to one message, recorded. Raises EventFailed if the program fails on it."""
+    """The answers to one message, recorded. Raises EventFailed where the program fails on it."""
     journal, event = context.journal, read.event
     earlier = journal.records.answered((LEDGER_SOURCE, read.rejection))
     if earlier is not None:
@@ -137,23 +220,32 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
 
 
 def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
-    """The message with its rejection: its amounts exceed the range, or the program fails on it."""
+    """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
     cause, event = failure.__cause__, read.event
     if isinstance(event, Rejection):
         return read
     if isinstance(cause, Overflow):
         error = Error("/data", RejectionCode.AMOUNT_OVERFLOW, str(cause))
     else:
-        message = f"internal error while processing this event: {type(cause).__name__}: {cause}"
+        message = f"the program failed on this event: {type(cause).__name__}: {cause}"
         error = Error("", RejectionCode.INTERNAL_ERROR, message)
     return ReadMessage(read.message, rejected(event, (error,)), read.rejection)
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
     if event.raw == answered.event or same_content(event.raw, answered.event):
-        return answered.answers
-    message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
+        return (*answered.answers, *_chunks_since(journal, event)) if event.type in IN_CHUNKS else answered.answers
+    message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
+
+
+def _chunks_since(journal: Journal, event: Event[Any]) -> Iterator[str]:
+    """The answers of the further chunks of the work that an event asked for."""
+    for chunk in count(2):
+        found = journal.records.find((LEDGER_SOURCE, chunk_id(event.source, event.id, chunk)))
+        if found is None:
+            return
+        yield from found.answers
 
 
 def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
@@ -170,7 +262,7 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
 
 
 def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None:
-    """Reads what a batch will need with a few queries: earlier answers, shipments, facts and likely accounts."""
+    """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
     keys = [(LEDGER_SOURCE, one.rejection) for one in batch]
     shipments: set[str | None] = set()
     facts: set[str | None] = set()

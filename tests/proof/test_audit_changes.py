@@ -80,7 +80,8 @@ def test_every_changed_value_of_every_column_is_named(whole_ledger: Path, ledger
             if found.to_json()["ok"] or not names(found, cell, now):
                 silent.append((cell, now, found.bad[:3]))
     assert silent == []
-    every = {(table.name, column.name) for table in tables.metadata.sorted_tables for column in table.columns}
+    filled = [table for table in tables.metadata.sorted_tables if table.name != EMPTY]
+    every = {(table.name, column.name) for table in filled for column in table.columns}
     assert seen == {one for one in every if not {one, (one[0], None)} & NOT_COVERED}
 
 
@@ -99,6 +100,9 @@ def test_where_a_message_stood_is_covered_of_rejections(whole_ledger: Path, ledg
             connection.execute("UPDATE journal SET position = ? WHERE n = ?", (now, n))
         assert ledger.verified().to_json()["bad"][0]["record"] == n
 
+
+EMPTY = "unfinished"
+"""The table that has no rows once everything that was asked for in chunks is done; tests/flow/test_chunks.py fills it."""
 
 REMOVED_UNSEEN = {"alembic_version", "relay", "checkpoint"}
 """That a checkpoint was removed only its file can tell; what it covered is still there."""
@@ -120,7 +124,7 @@ def test_every_removed_swapped_and_added_row_is_named(whole_ledger: Path, ledger
             file = ledger()
             mutants.remove(file, table, row)
             look(table, f"removed {row}")
-        if table in ("alembic_version", "relay"):
+        if table in ("alembic_version", "relay", EMPTY):
             continue
         file = ledger()
         mutants.add(file, table)
@@ -147,7 +151,9 @@ def test_a_table_that_cannot_be_read_is_named(ledger: Copies, how: str) -> None:
             elif texts:
                 one = f'rowid = (SELECT max(rowid) FROM "{table.name}")'
                 connection.execute(f'UPDATE "{table.name}" SET "{texts[-1]}" = CAST(x\'41ff\' AS TEXT) WHERE {one}')
-        if (how in ("DECODE", "EMPTY") and table.name in ("relay", "checkpoint")) or (how == "DECODE" and not texts):
+        if (how in ("DECODE", "EMPTY") and table.name in ("relay", "checkpoint", EMPTY)) or (
+            how == "DECODE" and not texts
+        ):
             continue
         told = ledger.verified().to_json()
         assert not told["ok"]
@@ -248,7 +254,7 @@ def changed_on(store: Store) -> list[Any]:
     """What was changed in the last row of each table, and not named."""
     wrong = []
     for table in tables.metadata.sorted_tables:
-        if (table.name, None) in NOT_COVERED:
+        if (table.name, None) in NOT_COVERED or table.name == EMPTY:
             continue
         keys = [column.name for column in table.primary_key.columns]
         free = [c for c in table.columns if c.name not in keys and (table.name, c.name) not in NOT_COVERED]

@@ -1,16 +1,20 @@
 """Ticks: the only way in which time passes."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
-from ledger.registers.accounts import growth
+from ledger.registers.accounts import growth, limited
 from schemas import accounts
 from schemas.codes import Outcome
 from schemas.event_types import EVENT_RECORDED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_EXPIRED
 from schemas.models.facts import ClockTicked
-from schemas.times import DAY_MICROSECONDS, microseconds
+from schemas.times import DAY_MICROSECONDS, day_of, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts
 from services.engine.answers import Answers
+from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import unscreened_decision
 from services.engine.settlement import void
@@ -21,28 +25,86 @@ HORIZON_DAYS = 365
 
 def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
     """Expires approvals that have lapsed, announces obligations, forecasts; an earlier tick changes nothing."""
+    if is_chunk(event):
+        return _tick_chunk(context, event)
     data, answers, journal = event.data, context.answer(event), context.journal
     now, last, yesterday = microseconds(data.now), journal.transaction.ticked, context.today
+    recorded = {"causation": answers.causation, "entries": []}
     if last is not None and now <= last:
-        answers.add(EVENT_RECORDED, event.subject, {"causation": answers.causation, "entries": []})
+        answers.add(EVENT_RECORDED, event.subject, recorded)
         return HandledEvent(answers)
     journal.transaction.tick(now)
-    lapsing = [journal.shipments.find(identifier) for identifier in journal.shipments.lapsing(data.day)]
-    lapsed = [(shipment, void(context, shipment)) for shipment in lapsing if shipment]
-    answers.add(EVENT_RECORDED, event.subject, {"causation": answers.causation, "entries": []})
+    phase = _Phase(now=now, forecasts=yesterday is None or data.day > yesterday)
+    left = _pass_time(context, answers, event.subject, recorded, phase)
+    if left is not None:
+        journal.unfinished.begin(asdict(left))
+    return HandledEvent(answers)
+
+
+def _tick_chunk(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
+    work = work_of(context, event)
+    answers = answers_of(context, event, work)
+    recorded = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
+    left = _pass_time(context, answers, event.subject, recorded, _Phase(**work.left), names_expired=True)
+    context.journal.unfinished.go_on(work, None if left is None else asdict(left))
+    return HandledEvent(answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """How far the work of a tick has come: its instant, whether it forecasts, and what comes next.
+
+    `after` is the path of the account that was forecast last, None while shipments lapse or obligations fall due.
+    """
+
+    now: int
+    forecasts: bool
+    after: str | None = None
+
+    @property
+    def day(self) -> date:
+        """The UTC day of the tick."""
+        return day_of(self.now)
+
+
+def _pass_time(
+    context: DecisionContext,
+    answers: Answers,
+    subject: str,
+    recorded: Mapping[str, Any],
+    phase: _Phase,
+    *,
+    names_expired: bool = False,
+) -> _Phase | None:
+    """Does a chunk of what a tick asks for: first expiries, then obligations, then forecasts. Returns what is left."""
+    journal = context.journal
+    lapsing = [] if phase.after is not None else journal.shipments.lapsing(phase.day, CHUNK)
+    lapsed = [(shipment, void(context, shipment)) for shipment in map(journal.shipments.find, lapsing) if shipment]
+    expired = {"expired": [shipment.id for shipment, _ in lapsed]} if names_expired else {}
+    answers.add(EVENT_RECORDED, subject, {**recorded, **expired})
     for shipment, voided in lapsed:
         journal.shipments.expire(shipment)
         journal.records.mention(shipment.id)
         lapse = unscreened_decision(context, answers.next_id, answers.causation, Outcome.EXPIRED, shipment, voided)
         raise_alerts(context, answers, voided, answers.add(SHIPMENT_EXPIRED, shipment.id, lapse))
-    _announce(context, answers, data.day)
-    if yesterday is None or data.day > yesterday:
-        _forecast(context, answers, now, data.day)
-    return HandledEvent(answers)
+    if len(lapsed) == CHUNK:
+        return phase
+    room = CHUNK - len(lapsed)
+    if phase.after is None:
+        announced = _announce(context, answers, phase.day, room)
+        if announced == room:
+            return phase
+        room -= announced
+    if not phase.forecasts:
+        return None
+    last = _forecast(context, answers, phase, room)
+    return None if last is None else replace(phase, after=last)
 
 
-def _announce(context: DecisionContext, answers: Answers, day: date) -> None:
-    for one in context.journal.obligations.falling_due(day):
+def _announce(context: DecisionContext, answers: Answers, day: date, most: int) -> int:
+    """Announces obligations that fall due or are overdue, at most so many; returns how many."""
+    due = context.journal.obligations.falling_due(day, most)
+    for one in due:
         whose, identifier = one.subject.split("/", 1)
         data = {
             "kind": one.kind,
@@ -53,23 +115,26 @@ def _announce(context: DecisionContext, answers: Answers, day: date) -> None:
             "contents": context.book.notice(one.kind, one.due),
         }
         answers.add(OBLIGATION_DUE, identifier, data)
+    return len(due)
 
 
-def _forecast(context: DecisionContext, answers: Answers, now: int, day: date) -> None:
+def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: int) -> str | None:
     """Projects, once a UTC day, when accounts will be full if they are used as in the last 90 days.
 
     An account is announced when its exhaustion is first projected within a year (of LPP: within its year), and again
-    only after it was no longer projected.
+    only after it was no longer projected. Looks at so many accounts at most; the path of the last one, None where there
+    are no more.
     """
-    ledger = context.journal.accounts
-    grown = growth(context.journal.transaction, now - WINDOW_DAYS * DAY_MICROSECONDS, now)
+    ledger, transaction = context.journal.accounts, context.journal.transaction
+    paths = limited(transaction, phase.after or "", most)
+    grown = growth(transaction, paths, phase.now - WINDOW_DAYS * DAY_MICROSECONDS, phase.now)
     for path in sorted(grown):
         account = ledger.open(path)
         limit = account.limit
         if limit is None or account.balance >= limit:
             continue
         days = min(HORIZON_DAYS + 1, -(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
-        full = day + timedelta(days=days)
+        full = phase.day + timedelta(days=days)
         projected = days <= HORIZON_DAYS and accounts.within(path, full)
         if projected and account.forecast is None:
             alert = {
@@ -82,3 +147,4 @@ def _forecast(context: DecisionContext, answers: Answers, now: int, day: date) -
             }
             answers.add(QUOTA_ALERT, path, alert)
         ledger.forecast(account, full if projected else None)
+    return paths[-1] if len(paths) == most else None

@@ -1,6 +1,6 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from schemas.plan import Short
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
+from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, obligations_of, unscreened_decision
 from services.engine.judgement import Judgement, judge
@@ -104,17 +105,57 @@ class _Rechecked:
 
 
 def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> HandledEvent:
-    """Screens held shipments again with what is known now, oldest first; each that passes is released."""
+    """Screens held shipments again with what is known now, oldest first; each that passes is released.
+
+    Of many the event's own record decides the first chunk, and says how many shipments it looks at in all.
+    """
+    if is_chunk(event):
+        return _recheck_chunk(context, event)
     data, answers, journal = event.data, context.answer(event), context.journal
     if data.shipment_id is not None:
         shipment = journal.shipments.find(data.shipment_id)
         if not allows(shipment, Step.RECHECK):
             return refuse(answers, data.shipment_id, shipment)
-        ids = [data.shipment_id]
-    else:
-        ids = journal.shipments.held(journal.accounts.path(data.account) if data.account else None)
-    found = _rechecked(context, ids)
-    named = {"shipment_id": data.shipment_id} if data.shipment_id else {}
+        found = _rechecked(context, [data.shipment_id])
+        _record(context, answers, data.shipment_id, {"shipment_id": data.shipment_id}, found, {"holds": 1})
+        return HandledEvent(answers, data.shipment_id)
+    account, until = data.account, journal.transaction.n
+    kept = journal.accounts.path(account) if account else None
+    ids = journal.shipments.held(kept, 0, until, CHUNK)
+    holds = journal.shipments.count_held(kept)
+    if holds > len(ids):
+        journal.unfinished.begin({"account": account, "after": _first(context, ids), "until": until})
+    _record(context, answers, event.subject, {}, _rechecked(context, ids), {"holds": holds})
+    return HandledEvent(answers)
+
+
+def _recheck_chunk(context: DecisionContext, event: Event[RecheckRequested]) -> HandledEvent:
+    work, journal = work_of(context, event), context.journal
+    answers = answers_of(context, event, work)
+    account, after, until = work.left["account"], work.left["after"], work.left["until"]
+    kept = journal.accounts.path(account) if account else None
+    ids = journal.shipments.held(kept, after, until, CHUNK)
+    left = {**work.left, "after": _first(context, ids)} if len(ids) == CHUNK else None
+    journal.unfinished.go_on(work, left)
+    _record(context, answers, event.subject, {}, _rechecked(context, ids), {"chunk": work.chunk})
+    return HandledEvent(answers)
+
+
+def _first(context: DecisionContext, ids: Sequence[str]) -> int:
+    """The record that first presented the last of these shipments; 0 where there are none."""
+    shipment = context.journal.shipments.find(ids[-1]) if ids else None
+    return shipment.first if shipment else 0
+
+
+def _record(
+    context: DecisionContext,
+    answers: Answers,
+    subject: str,
+    named: Mapping[str, Any],
+    found: _Rechecked,
+    more: Mapping[str, Any],
+) -> None:
+    """Adds the record of a recheck, and what follows from it."""
     recorded = {
         "causation": answers.causation,
         "entries": [],
@@ -122,11 +163,10 @@ def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> Handled
         "held": found.held,
         "skipped": found.skipped,
     }
-    record = answers.add(EVENT_RECORDED, data.shipment_id or event.subject, named | recorded)
+    record = answers.add(EVENT_RECORDED, subject, {**named, **recorded, **more})
     exhaust(context, answers, found.shorts, record)
     for shipment, judgement, entries in found.released:
         _release(context, answers, shipment, judgement, entries)
-    return HandledEvent(answers, data.shipment_id)
 
 
 def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:

@@ -1,0 +1,54 @@
+"""Work that one event asks for and that is done in several records: what is left of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select
+
+from ledger.database import tables
+from ledger.registers.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Work that is not finished: the record of the event that asks for it, the chunk that comes next, what is left."""
+
+    n: int
+    chunk: int
+    left: Mapping[str, Any]
+
+
+class Unfinished:
+    """The unfinished work of a ledger, in the order in which it was asked for."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def begin(self, left: Mapping[str, Any]) -> None:
+        """Notes that the event of the record being made asks for more than its own record does."""
+        self._put(Work(self._transaction.n, 1, left))
+        self._transaction.cache.unfinished = True
+
+    def next(self) -> Work | None:
+        """The work that was asked for first; None where everything is done."""
+        transaction, table = self._transaction, tables.unfinished
+        if transaction.cache.unfinished is False:
+            return None
+        row = transaction.connection.execute(select(table).order_by(table.c.n).limit(1)).one_or_none()
+        transaction.cache.unfinished = row is not None
+        return None if row is None else Work(row.n, row.chunk + 1, orjson.loads(row.work))
+
+    def go_on(self, work: Work, left: Mapping[str, Any] | None) -> None:
+        """Notes that a chunk is done, and what is left; None where it was the last one."""
+        table = tables.unfinished
+        if left is None:
+            self._transaction.connection.execute(delete(table).where(table.c.n == work.n))
+            self._transaction.cache.unfinished = None
+        else:
+            self._put(Work(work.n, work.chunk, left))
+
+    def _put(self, work: Work) -> None:
+        row = (work.n, work.chunk, orjson.dumps(work.left).decode())
+        self._transaction.store.upsert(self._transaction.connection, tables.unfinished, [row])

@@ -1,0 +1,56 @@
+"""Work of many shipments in chunks: the first is the event's own record, each further one a record of its own."""
+
+from typing import Any
+
+import orjson
+
+from ledger.database.store import LedgerCorrupt
+from ledger.journal import Journal
+from ledger.registers.unfinished import Work
+from schemas.event_types import LEDGER_SOURCE
+from schemas.wire.read import Event
+from services.engine.answers import Answers, answer_id
+from services.engine.context import DecisionContext
+from services.engine.message import Message
+
+CHUNK = 500
+"""How many shipments, obligations or accounts one record looks at. By number, so that a replay gives the same bytes."""
+
+
+def next_chunk(journal: Journal) -> Message | None:
+    """The message that stands for the next chunk of the work asked for first; None where everything is done.
+
+    It is the event that asked for the work, under the ledger's own name and an id of the chunk's.
+    """
+    work = journal.unfinished.next()
+    if work is None:
+        return None
+    event = orjson.loads(journal.records.event(work.n))
+    event |= {"source": LEDGER_SOURCE, "id": chunk_id(event["source"], event["id"], work.chunk)}
+    return Message(orjson.dumps(event), {"request": f"chunk {work.chunk} of record {work.n}"})
+
+
+def chunk_id(source: str, identifier: str, chunk: int) -> str:
+    """The id of a chunk's message: derived from the event that asked for the work, and the chunk's number from 2."""
+    return f"{answer_id(source, identifier)}/{chunk}"
+
+
+def is_chunk(event: Event[Any]) -> bool:
+    """Whether an event stands for a chunk of work that another event asked for."""
+    return event.source == LEDGER_SOURCE
+
+
+def work_of(context: DecisionContext, event: Event[Any]) -> Work:
+    """The work whose next chunk an event stands for."""
+    work = context.journal.unfinished.next()
+    if work is None or event.id.rpartition("/")[2] != str(work.chunk):
+        raise LedgerCorrupt(f"{event.id} is not the next chunk of unfinished work")
+    return work
+
+
+def answers_of(context: DecisionContext, event: Event[Any], work: Work) -> Answers:
+    """The answers to a chunk, which say that the event that asked for the work caused them."""
+    answers = context.answer(event)
+    asked = orjson.loads(context.journal.records.event(work.n))
+    answers.causation = {"source": asked["source"], "id": asked["id"]}
+    return answers
