@@ -24,7 +24,7 @@ _PATHS = {
 
 
 class Account(NamedTuple):
-    """The parts of an account path; what the family has no use for is empty."""
+    """The parts of an account path; those that its family does not use are empty."""
 
     family: str
     party: str = ""
@@ -71,17 +71,17 @@ def facility(identifier: str) -> str:
 
 
 def flow(destination: str, year: str) -> str:
-    """The controlled TPP decided to go to one destination in one year of export: a report, no account with entries."""
+    """The controlled TPP approved for one destination in one year of export: a report, not an account."""
     return f"{_FLOW}{destination}/{year}"
 
 
 def names_flows(pattern: str) -> bool:
-    """Whether a pattern of paths asks for the report of flows."""
+    """Whether a pattern names the report of flows."""
     return pattern.startswith(_FLOW)
 
 
 def read(path: str) -> Account | None:
-    """The parts of an account path; None where it is no account that holds entries.
+    """The parts of an account path; None if it is not an account that holds entries.
 
     >>> read("lpp/CON-70/2025")
     Account(family='lpp', party='CON-70', year='2025', country='', number='', facility='', part='')
@@ -94,7 +94,7 @@ def read(path: str) -> Account | None:
 
 
 def party(path: str) -> str:
-    """The party that an account's path names; empty where it names none.
+    """The party that an account's path names; empty if it names none.
 
     >>> party("uveu/CON-1/total"), party("license/L-1")
     ('CON-1', '')
@@ -109,7 +109,7 @@ def pattern(*families: str) -> str:
 
 
 def of_party(path: str, party: str) -> str:
-    """The same account of another party; `path` itself where its family names no party.
+    """The same account of another party; `path` itself if its family names no party.
 
     >>> of_party("uveu/CON-1/total", "CON-2")
     'uveu/CON-2/total'
@@ -121,7 +121,7 @@ def of_party(path: str, party: str) -> str:
 
 
 def within(path: str, day: date) -> bool:
-    """Whether a day lies in the year of an account; true of an account that has none.
+    """Whether a day lies in the year of an account; true for an account without a year.
 
     >>> within("lpp/CON-70/2025", date(2026, 1, 1)), within("aia/CON-70", date(2026, 1, 1))
     (False, True)
@@ -131,12 +131,12 @@ def within(path: str, day: date) -> bool:
 
 
 def committed(path: str) -> bool:
-    """Whether what is pending on an account was committed on it by licences, and may be corrected by hand."""
+    """Whether licences commit the pending TPP of an account, which may then be corrected by hand."""
     return path.startswith("country/")
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path fits a pattern, in which `*` stands for any text, `/` too."""
+    """Whether a path matches a pattern, in which `*` matches any text, including `/`."""
     first, *others = map(re.escape, pattern.split("*"))
     if not others:
         return pattern == path

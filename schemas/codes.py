@@ -1,11 +1,11 @@
-"""The words of the contract that have a fixed meaning: codes, states, outcomes, results, kinds of facts."""
+"""The words with a fixed meaning in the contract: codes, states, outcomes, results, kinds of facts."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class Code(StrEnum):
-    """A code with its meaning, and what somebody does about it; both are sentences for people."""
+    """A code with its meaning and a remedy; both are sentences for people."""
 
     meaning: str
     remedy: str
@@ -24,12 +24,12 @@ class ReasonCode(Code):
 
     QUOTA_EXHAUSTED = (
         "quota.exhausted",
-        "A debit would pass the limit of an account.",
+        "A debit would exceed the limit of an account.",
         "Ship at most what fits, ship on the first day on which all of it fits, or wait for room and recheck.",
     )
     AUTHORIZATION_NONE = (
         "authorization.none",
-        "Nothing was claimed and no authorization fits: a licence is needed.",
+        "No authorization was claimed and none fits: a licence is needed.",
         "Apply for a licence; `review_policy` says how the application would be reviewed.",
     )
     AUTHORIZATION_INELIGIBLE = (
@@ -39,12 +39,12 @@ class ReasonCode(Code):
     )
     DESTINATION_DENIED = (
         "destination.denied",
-        "A destination or a receiving party is of Country Group D:5 or Macau.",
+        "A destination or a receiving party is in Country Group D:5 or Macau.",
         "Do not ship without a licence; an issued licence, and NAC where it fits, stay open.",
     )
     CERTIFICATION_MISSING = (
         "certification.missing",
-        "A statement, certification or notification that the authorization asks for is not on file, or is too recent.",
+        "A statement, certification or notification that the authorization requires is not on file, or is too recent.",
         "Obtain it and send `tpp.certification.received.v1`, or ship on the day that the message names; then recheck.",
     )
     CERTIFICATION_EXPIRED = (
@@ -54,7 +54,7 @@ class ReasonCode(Code):
     )
     LICENSE_UNKNOWN = (
         "license.unknown",
-        "No licence was issued that fits, or not the one that is claimed.",
+        "No licence fits, or the claimed one is not known.",
         "Send `tpp.license.issued.v1`, or correct the claim; then recheck.",
     )
     LICENSE_EXPIRED = (
@@ -70,7 +70,7 @@ class ReasonCode(Code):
     VEU_NOT_LISTED = (
         "veu.not_listed",
         "The ultimate consignee or an operator holds no validated end-user authorization for the destination.",
-        "Send `tpp.veu.authorized.v1` where it does hold one, or use another authorization.",
+        "Send `tpp.veu.authorized.v1` if it does hold one, or use another authorization.",
     )
     VEU_FACILITY_NOT_LISTED = (
         "veu.facility_not_listed",
@@ -85,17 +85,17 @@ class ReasonCode(Code):
     CLASSIFICATION_INCONSISTENT = (
         "classification.inconsistent",
         "The declared ECCN contradicts the declared figures, or both contradict the chip catalogue.",
-        "Amend the ECCN or the figures; or have a reviewer release the hold, and the higher class counts.",
+        "Amend the ECCN or the figures; or have a reviewer release the hold, in which case the higher class counts.",
     )
     PARTY_CONFLICT = (
         "party.conflict",
         "A party differs from its registration in country, headquarters or ultimate parent.",
-        "Amend the shipment, or register what is right (`tpp.party.registered.v1`); a reviewer may release the hold.",
+        "Amend the shipment, or register correct facts (`tpp.party.registered.v1`); a reviewer may release the hold.",
     )
     PARTY_SCREENING_HIT = (
         "party.screening_hit",
         "A party resembles an entry of a restricted-party list.",
-        "Compare the two, and send `tpp.match.cleared.v1` where they differ; a reviewer may release the hold.",
+        "Compare the two, and send `tpp.match.cleared.v1` if they differ; a reviewer may release the hold.",
     )
     END_USE_PROHIBITED = (
         "end_use.prohibited",
@@ -104,8 +104,8 @@ class ReasonCode(Code):
     )
     FACILITY_SHORT = (
         "facility.short",
-        "More would leave a facility under ACM than came in.",
-        "Correct the quantity, or record first what came in; then recheck.",
+        "More TPP would leave a facility under ACM than arrived.",
+        "Correct the quantity, or record first what arrived; then recheck.",
     )
     REVIEW_NEEDED = (
         "review.needed",
@@ -119,13 +119,13 @@ class ReasonCode(Code):
     )
     SHIPMENT_UNKNOWN = (
         "shipment.unknown",
-        "The event is about a shipment that was never requested.",
+        "The event is about a shipment that does not exist.",
         "Send `tpp.shipment.requested.v1` first, or correct the identifier.",
     )
     SHIPMENT_DUPLICATE = (
         "shipment.duplicate",
-        "A shipment of this identifier was requested before.",
-        "Give a new shipment an identifier of its own; change the old one with `tpp.shipment.amended.v1`.",
+        "A shipment with this identifier already exists.",
+        "Give a new shipment a new identifier; change the existing one with `tpp.shipment.amended.v1`.",
     )
     SHIPMENT_STATE = (
         "shipment.state",
@@ -139,7 +139,7 @@ class RejectionCode(Code):
 
     ACCOUNT_INVALID = (
         "account.invalid",
-        "The text is not the path of an account that holds entries, or the country has no allocation.",
+        "The value is not the path of an account that holds entries, or the country has no allocation.",
         "Write the path as in the chart of accounts.",
     )
     ACCOUNT_NOT_CREDITABLE = (
@@ -149,50 +149,50 @@ class RejectionCode(Code):
     )
     AMOUNT_OVERFLOW = (
         "amount.overflow",
-        "A number, a product or a sum is beyond 2^53−1.",
+        "A number, a product or a sum exceeds 2^53−1.",
         "Correct the figure, or split the shipment.",
     )
     BALANCE_NEGATIVE = (
         "balance.negative",
-        "More would be credited than there is on the account.",
+        "A reduction exceeds what is on the account.",
         "Correct the figure, or attest the base first.",
     )
     COUNTRY_MISSING = "country.missing", "A national authorization has no `country`.", "Add `country`."
-    COUNTRY_REFUSED = "country.refused", "A universal authorization has a `country`.", "Leave `country` out."
+    COUNTRY_REFUSED = "country.refused", "A universal authorization has a `country`.", "Omit `country`."
     COUNTRY_UNKNOWN = (
         "country.unknown",
-        "The text is not an assigned ISO 3166-1 alpha-2 code.",
+        "The value is not an assigned ISO 3166-1 alpha-2 code.",
         "Use the assigned code, such as `IN`.",
     )
     DATA_BASE64 = "data.base64", "The event carries `data_base64`.", "Send `data` as a JSON object."
     DATACONTENTTYPE_UNSUPPORTED = (
         "datacontenttype.unsupported",
         "`datacontenttype` is not `application/json`.",
-        "Write `application/json`, or leave the attribute out.",
+        "Write `application/json`, or omit the attribute.",
     )
-    DATASCHEMA_INVALID = "dataschema.invalid", "`dataschema` is not an absolute URI.", "Correct it, or leave it out."
+    DATASCHEMA_INVALID = "dataschema.invalid", "`dataschema` is not an absolute URI.", "Correct or omit it."
     DATE_INVALID = (
         "date.invalid",
-        "The text is not a day of the calendar, or the day is too late.",
+        "The value is not a calendar day, or the day is too late.",
         "Write an existing day as `YYYY-MM-DD`.",
     )
     DATE_ORDER = "date.order", "A period ends before it begins.", "Correct one of the two days."
     ECCN_INVALID = (
         "eccn.invalid",
-        "The text is not an ECCN.",
+        "The value is not an ECCN.",
         "Write it with its sub-paragraph, such as `3A090.a`, or `EAR99`.",
     )
-    ENCODING_BOM = "encoding.bom", "The message begins with a byte order mark.", "Leave the mark out."
+    ENCODING_BOM = "encoding.bom", "The message begins with a byte order mark.", "Remove the mark."
     ENCODING_INVALID = "encoding.invalid", "The bytes are not UTF-8.", "Encode the message as UTF-8."
     ERRORS_MORE = (
         "errors.more",
         "There are more errors than a rejection can list.",
-        "Correct those that are listed, and send the event again.",
+        "Correct the listed ones, and send the event again.",
     )
     EVENT_CONFLICT = (
         "event.conflict",
-        "`source` and `id` were used before, with other content.",
-        "Give the event an id of its own.",
+        "`source` and `id` were already used with other content.",
+        "Give the event a new id.",
     )
     EXTENSION_NAME = (
         "extension.name",
@@ -206,32 +206,32 @@ class RejectionCode(Code):
     )
     IDENTIFIER_INVALID = (
         "identifier.invalid",
-        "The text is not an identifier.",
+        "The value is not an identifier.",
         "Use 1 to 128 of `A-Za-z0-9._:-`, the first a letter or a digit.",
     )
     INTERNAL_ERROR = (
         "internal.error",
         "The program itself failed on this event, three times.",
-        "Report it, together with the event.",
+        "Report it, and attach the event.",
     )
-    JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the sentence names."
+    JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the message names."
     LEI_INVALID = (
         "lei.invalid",
-        "The text is not a Legal Entity Identifier.",
-        "Write its 20 characters, or leave it out.",
+        "The value is not a Legal Entity Identifier.",
+        "Write its 20 characters, or omit it.",
     )
-    LICENSE_UNKNOWN = "license.unknown", "No licence of this number was issued.", "Send `tpp.license.issued.v1` first."
+    LICENSE_UNKNOWN = "license.unknown", "The licence is not known.", "Send `tpp.license.issued.v1` first."
     LINE_DUPLICATE = (
         "line.duplicate",
-        "A line number occurs twice in one message.",
-        "Give each line a number of its own, or add the lines up.",
+        "A line number is repeated.",
+        "Give each line its own number, or combine the lines.",
     )
-    LINE_UNKNOWN = "line.unknown", "The shipment has no line of this number.", "Correct the number."
-    LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or leave an optional list out."
+    LINE_UNKNOWN = "line.unknown", "The shipment has no line with this number.", "Correct the number."
+    LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or omit an optional list."
     LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
-    MEMBER_DUPLICATE = "member.duplicate", "A member name occurs twice in one object.", "Keep one of the two."
+    MEMBER_DUPLICATE = "member.duplicate", "A member name is repeated in an object.", "Keep one of them."
     MEMBER_MISSING = "member.missing", "A required attribute or member is missing.", "Add it."
-    MEMBER_UNKNOWN = "member.unknown", "The contract does not know the member.", "Correct its name, or leave it out."
+    MEMBER_UNKNOWN = "member.unknown", "The contract has no such member.", "Correct its name, or omit it."
     MESSAGE_EMPTY = "message.empty", "The message has no content.", "Send an event."
     MESSAGE_TOO_LARGE = (
         "message.too_large",
@@ -240,18 +240,18 @@ class RejectionCode(Code):
     )
     NESTING_TOO_DEEP = (
         "nesting.too_deep",
-        "Objects and lists are nested deeper than 32.",
+        "Objects and lists are nested more than 32 levels deep.",
         "Send the members that the contract describes.",
     )
     NUMBER_INVALID = (
         "number.invalid",
-        "The value is not a decimal number of 0 or more, below 1e400.",
+        "The value is not a decimal number from 0 to below 1e400.",
         "Correct the figure.",
     )
     NUMBER_NOT_FINITE = (
         "number.not_finite",
         "The value is NaN or Infinity.",
-        "Leave the member out, or give its figure.",
+        "Omit the member, or give its figure.",
     )
     NUMBER_TOO_LONG = (
         "number.too_long",
@@ -260,15 +260,23 @@ class RejectionCode(Code):
     )
     OBLIGATION_UNKNOWN = (
         "obligation.unknown",
-        "Nothing of this kind is owed on this day.",
-        "Name kind and day as `tpp obligations` prints them.",
+        "No obligation of this kind is due on this day.",
+        "Give kind and day as `tpp obligations` shows them.",
     )
-    ONE_OF = "one_of", "None or several are given of members of which exactly one is needed.", "Give exactly one."
-    PARTY_SAME = "party.same", "A party is merged with itself.", "Name two parties."
-    REVIEWER_SAME = "reviewer.same", "The second reviewer is the first one.", "Have another person review it."
+    ONE_OF = (
+        "one_of",
+        "None or several of the members are present of which exactly one is required.",
+        "Give exactly one.",
+    )
+    PARTY_SAME = "party.same", "A party is merged with itself.", "Give two different parties."
+    REVIEWER_SAME = (
+        "reviewer.same",
+        "The second reviewer is the same person as the first.",
+        "Have another person review it.",
+    )
     SHA256_INVALID = (
         "sha256.invalid",
-        "The text is not a SHA-256 digest.",
+        "The value is not a SHA-256 digest.",
         "Write its 64 hexadecimal digits in lower case.",
     )
     SOURCE_INVALID = (
@@ -277,27 +285,31 @@ class RejectionCode(Code):
         "Write one, such as `//wms.example`.",
     )
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
-    TEXT_CONTROL = "text.control", "An attribute has a control character.", "Leave the character out."
-    TEXT_EMPTY = "text.empty", "A required text is empty.", "Fill it in, or leave an optional member out."
-    TEXT_INVALID = "text.invalid", "A text has half of a surrogate pair, or the character NUL.", "Encode the text anew."
-    TEXT_TOO_LONG = "text.too_long", "A text is longer than is allowed.", "Shorten it."
+    TEXT_CONTROL = "text.control", "An attribute contains a control character.", "Remove the character."
+    TEXT_EMPTY = "text.empty", "A string is empty.", "Fill it in, or omit an optional member."
+    TEXT_INVALID = (
+        "text.invalid",
+        "A string has half of a surrogate pair, or the character NUL.",
+        "Encode the string again.",
+    )
+    TEXT_TOO_LONG = "text.too_long", "A string is longer than allowed.", "Shorten it."
     THRESHOLD_INVALID = (
         "threshold.invalid",
         "The value is not a threshold.",
-        'Give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP.',
+        'Give a fraction such as `"0.9"`, above 0 and at most 1, or whole TPP.',
     )
     TIME_INVALID = (
         "time.invalid",
-        "The text is not an RFC 3339 time with an offset.",
+        "The value is not an RFC 3339 time with an offset.",
         "Write it as `2025-06-02T09:30:00Z`.",
     )
-    TYPE_UNKNOWN = "type.unknown", "The contract does not know the type of event.", "Correct the type."
+    TYPE_UNKNOWN = "type.unknown", "The contract has no such type of event.", "Correct the type."
     TYPE_WRONG = (
         "type.wrong",
         "A value is of another JSON type, or null.",
-        "Send the type that the contract asks for; leave out what is not known.",
+        "Send the type that the contract requires; omit unknown values.",
     )
-    VALUE_TOO_SMALL = "value.too_small", "A number is below the least that is allowed.", "Correct the figure."
+    VALUE_TOO_SMALL = "value.too_small", "A number is below the minimum.", "Correct the figure."
     VALUE_UNKNOWN = "value.unknown", "The value is not one of those that the contract lists.", "Use one of them."
     VEU_UNKNOWN = (
         "veu.unknown",
@@ -307,7 +319,7 @@ class RejectionCode(Code):
 
 
 class State(StrEnum):
-    """Where one life of a shipment stands.
+    """The state of a shipment.
 
     `held_at_dispatch` is held after it has left; answers call it `held`.
     """
@@ -323,7 +335,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a decision or a refusal says: the first five are of decisions."""
+    """The outcome of a decision or a refusal; the first five are those of decisions."""
 
     APPROVED = "approved"
     HELD = "held"
@@ -334,7 +346,7 @@ class Outcome(StrEnum):
 
 
 class Result(StrEnum):
-    """What trying a provision gave."""
+    """The result of a provision."""
 
     MET = "met"
     NOT_MET = "not_met"
@@ -343,7 +355,7 @@ class Result(StrEnum):
 
 
 class FactKind(StrEnum):
-    """What a fact states; together with a key it says where the ledger keeps it.
+    """What a fact states; the ledger keeps it under this kind and a key.
 
     `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too.
     """

@@ -1,4 +1,4 @@
-"""The columns of the tables of the books, and their canonical text: the CSV of which a snapshot's digest is made."""
+"""The columns of the tables of the books, and their canonical CSV, from which a snapshot's digest is computed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; `empty`: whether a row may have none."""
+    """A column of a table; `empty`: whether a row may leave it empty."""
 
     name: str
     kind: Kind
@@ -78,8 +78,8 @@ TABLES = {
 def csv_text(table: str, rows: Iterable[Row]) -> Iterator[bytes]:
     """The CSV of a table, in pieces: RFC 4180 with LF, UTF-8, the names of the columns first.
 
-    A value stands in quotes only where it holds a comma, a quote, CR or LF. Not by the `csv` module, which
-    quotes CR in some versions of Python only, so that the digest would change; column by column it is quicker, too.
+    A value is quoted only if it contains a comma, a quote, CR or LF. The `csv` module is not used: whether it quotes CR
+    depends on the version of Python, so the digest would change; formatting by column is faster, too.
     """
     columns = TABLES[table]
     line = f"{','.join(['%s'] * len(columns))}\n"
@@ -91,7 +91,7 @@ def csv_text(table: str, rows: Iterable[Row]) -> Iterator[bytes]:
 
 
 def _texts(column: Column, values: Sequence[Any]) -> Sequence[Any]:
-    """The values of a column as they stand in CSV; integers are left as they are."""
+    """The values of a column in CSV; integers are left unchanged."""
     if column.kind is Kind.INSTANT:
         return ["" if value is None else instant_text(value) for value in values]
     if None in values:
@@ -110,7 +110,7 @@ def _quoted(text: str) -> str:
 
 
 def csv_digest(table: str, rows: Iterable[Row]) -> tuple[str, int]:
-    """The SHA-256 of a table's CSV, in hexadecimal, and how many bytes that has."""
+    """The SHA-256 of a table's CSV, in hexadecimal, and its number of bytes."""
     digest = sha256()
     size = 0
     for piece in csv_text(table, rows):

@@ -11,7 +11,7 @@ from schemas.models import decisions, facts, incoming, outgoing
 from schemas.models.parts import Certification, Model
 
 LEDGER_SOURCE = "//tpp-ledger"
-"""The `source` of every event that goes out."""
+"""The `source` of every outgoing event."""
 
 SHIPMENTS, FACTS = "tpp.shipments", "tpp.facts"
 DECISIONS, ALERTS, SNAPSHOTS, REJECTED = "tpp.decisions", "tpp.alerts", "tpp.snapshots", "tpp.rejected"
@@ -60,9 +60,7 @@ M_co = TypeVar("M_co", bound=BaseModel, default=BaseModel, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class EventType(Generic[M_co]):
-    """A type of event. `key` is the member of the data that is its key in Kafka; `subject`, or where it is absent: the
-    subject.
-    """
+    """A type of event. `key` is the data's member that is its key in Kafka; the subject, if `subject` or absent."""
 
     name: str
     model: type[M_co]
@@ -120,7 +118,7 @@ OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
 
 
 def outgoing_destination(event: Mapping[str, Any]) -> tuple[str, str]:
-    """The topic and the key of an event that goes out; KeyError where its type is not one of these.
+    """The topic and the key of an outgoing event; raises KeyError for an unknown type.
 
     >>> outgoing_destination({"type": "tpp.shipment.held.v1", "subject": "SHP-1", "data": {"shipment_id": "SHP-1"}})
     ('tpp.decisions', 'SHP-1')
@@ -131,9 +129,9 @@ def outgoing_destination(event: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def incoming_destination(message: Any) -> tuple[str, str | None]:
-    """The topic and the key of a JSON value that was read from an event file; None where it has no key.
+    """The topic and the key of a JSON value that was read from an event file; None if it has no key.
 
-    What is no event of a known type goes to the topic of shipments, where it is rejected.
+    Anything but an event of a known type goes to the topic of shipments, where it is rejected.
 
     >>> incoming_destination({"type": "tpp.clock.ticked.v1", "subject": "clock"})
     ('tpp.facts', 'clock')
@@ -151,7 +149,7 @@ def incoming_destination(message: Any) -> tuple[str, str | None]:
 
 
 def short_name(type: str) -> str:
-    """The name of a type without what all of them have in common.
+    """The name of a type without the common prefix and suffix.
 
     >>> short_name("tpp.shipment.requested.v1")
     'shipment.requested'

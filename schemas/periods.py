@@ -10,7 +10,7 @@ PERIOD = "^[0-9]{4}(?:-Q[1-4]|-(?:0[1-9]|1[0-2]))?$"
 
 
 class NeverEnds(ValueError):
-    """A period that cannot be closed: no day after it would be left for what comes late."""
+    """A period that cannot be closed: no open day would be left for late events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,19 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How long it is."""
+        """Its number of days."""
         return (self.last - self.first).days + 1
 
 
 def period(name: str) -> Period:
-    """The period of a name: `2025`, `2025-Q2` or `2025-06`; ValueError where it is none.
+    """The period of a name: `2025`, `2025-Q2` or `2025-06`; raises ValueError for anything else.
 
     >>> str(period("2025-Q2").last), period("2024-02").days
     ('2025-06-30', 29)
     """
     year = int(name[:4]) if re.fullmatch(PERIOD, name, re.ASCII) else 0
     if not year:
-        raise ValueError(f"{name!r} is no period: write a year, quarter or month such as 2025, 2025-Q2 or 2025-06")
+        raise ValueError(f"{name!r} is not a period; use a year, quarter or month such as 2025, 2025-Q2 or 2025-06")
     rest = name[5:]
     if not rest:
         first, months = 1, 12
@@ -45,15 +45,15 @@ def period(name: str) -> Period:
         first, months = int(rest), 1
     end = first + months - 1
     if (year, end) == (date.max.year, date.max.month):
-        raise NeverEnds(f"{name!r} cannot be closed: no day after it would be left for what comes late")
+        raise NeverEnds(f"{name!r} cannot be closed: no open day would be left for late events")
     return Period(name, date(year, first, 1), date(year, end, monthrange(year, end)[1]))
 
 
 def booked(day: date, closed: Iterable[Period]) -> tuple[date, str | None]:
-    """The day that an event of this day counts for, and the closed period that held it where that is another day.
+    """The day on which an event of this day is booked, and the closed period it is late for if that is another day.
 
-    Closing a period closes every day up to its last. The period that held a day is the shortest that contains it, or
-    the one that closed it where none does.
+    Closing a period closes every day up to its last. An event is late for the shortest closed period that contains its
+    day, or for the period that closed the day if none contains it.
 
     >>> booked(date(2025, 6, 3), [period("2025-06"), period("2025-Q2")])
     (datetime.date(2025, 7, 1), '2025-06')

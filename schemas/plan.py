@@ -1,4 +1,4 @@
-"""What passes between law and ledger: the facts of a case, findings, options and the debits that they plan."""
+"""What law and ledger exchange: the facts of a case, findings, options and their planned debits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ NOTHING: dict[Any, Any] = {}
 
 
 class Finding(NamedTuple):
-    """One provision that was tried: its citation, what it gave, and a sentence with the figures of the case.
+    """One provision that was tried: its citation, its result, and a sentence with the figures of the case.
 
-    `code` is the reason code that a hold gives where the result is `not_met` or `unknown`; empty otherwise.
+    `code` is the reason code of a hold if the result is `not_met` or `unknown`; otherwise it is empty.
     """
 
     provision: str
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether the provision stands in nothing's way."""
+        """Whether the provision does not block the option."""
         return self.result is Result.MET or self.result is Result.NOT_APPLICABLE
 
 
@@ -40,12 +40,12 @@ class Share(NamedTuple):
 
 
 class Debit(NamedTuple):
-    """What an option takes from an account, in TPP; negative where it leaves a facility.
+    """What an option takes from an account, in TPP; negative if it leaves a facility.
 
-    `limit` is a number, a share of another account of the same option, or None where none is tested.
-    `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit. `whole` says
-    that it counts every `.a` line of the shipment, and not only those that the authorization covers. `free` marks what
-    the law leaves without a limit and on which one that an event sets is tested all the same.
+    `limit` is a number, a share of another account of the same option, or None if none is tested. `floor`: the balance
+    must not fall below zero. `code` is the reason code if it does not fit. `whole`: it counts every `.a` line of the
+    shipment, not only those that the authorization covers. `free`: the law sets no limit, but one that an event sets is
+    tested.
     """
 
     account: str
@@ -64,7 +64,7 @@ class Debit(NamedTuple):
 
     @property
     def quota(self) -> bool:
-        """Whether it finds no room for want of quota, of which quota monitors are to hear."""
+        """Whether a lack of room is a lack of quota, which raises a quota alert."""
         return self.code == "quota.exhausted"
 
 
@@ -84,10 +84,10 @@ class Short:
 
 
 class Obligation(NamedTuple):
-    """Something to be sent or kept: by whom it is owed, by when, and under which provision.
+    """Something that must be filed or kept: by whom, by when, and under which provision.
 
-    `reaches` names an account and a balance: the duty arises only where the debit brings the account there (740.27(c),
-    740.29(g)(2)); `exactly` where it must be met to the unit.
+    `reaches` names an account and a balance: the obligation arises only if the debit brings the account there
+    (740.27(c), 740.29(g)(2)); `exactly`: only if the balance is met to the unit.
     """
 
     kind: str
@@ -104,7 +104,7 @@ class Line(NamedTuple):
 
     `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (not modelled) or `none`; `software` marks .a and .b
     software, which carries no TPP. `tpp` is quantity times TPP of `.a` commodities, else 0.
-    `eccn` is the class in force: the declared one, or the computed one where a reviewer set the conflict aside.
+    `eccn` is the class in force: the declared one, or the computed one if a reviewer set the conflict aside.
     """
 
     line: int
@@ -133,12 +133,12 @@ class Option(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether every finding is `met` or `not_applicable`; whether the debits fit is the ledger's to say."""
+        """Whether every finding is `met` or `not_applicable`; the ledger decides whether the debits fit."""
         return all(finding.open for finding in self.findings)
 
     @property
     def unlimited(self) -> bool:
-        """Whether its debits fit whatever the balances are."""
+        """Whether its debits fit regardless of the balances."""
         return all(debit.limit is None and not debit.floor for debit in self.debits)
 
 
@@ -153,7 +153,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """A licence as it stands: what was issued last under its number, and the day from which it is revoked."""
+    """A licence: its latest issue or amendment, and the day from which it is revoked."""
 
     issued: LicenseIssued
     revoked: date | None = None
@@ -161,7 +161,7 @@ class License:
 
 @dataclass(frozen=True, slots=True)
 class Veu:
-    """A validated end-user's authorization as it stands, and the day from which it is revoked."""
+    """A validated end-user's present authorization, and the day from which it is revoked."""
 
     authorized: VeuAuthorized
     revoked: date | None = None
@@ -203,7 +203,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A shipment to be screened: what was asked, what was known, and which reasons a reviewer has set aside."""
+    """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside."""
 
     asked: Requested
     facts: Facts

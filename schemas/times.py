@@ -20,7 +20,7 @@ _LEAP = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)60(?:\.\d+)?([Zz]|[+-]\d
 
 
 def parse_day(value: Any) -> date:
-    """The day of a `YYYY-MM-DD` text; raises PydanticCustomError where it is none."""
+    """The day of a `YYYY-MM-DD` text; raises PydanticCustomError for anything else."""
     if isinstance(value, str) and len(value) == 10 and _DAY.match(value):
         try:
             return date.fromisoformat(value)
@@ -30,9 +30,9 @@ def parse_day(value: Any) -> date:
 
 
 def parse_instant(value: Any) -> datetime:
-    """The instant of an RFC 3339 text with an offset, in UTC and to the microsecond; a leap second is the one after it.
+    """The instant of an RFC 3339 text with an offset, in UTC and to the microsecond; a leap second is the next one.
 
-    Raises PydanticCustomError where it is none, or where its instant in UTC is outside of the years 1 to 9999.
+    Raises PydanticCustomError for anything else, and for an instant outside the years 1 to 9999 in UTC.
     """
     try:
         if isinstance(value, str) and _INSTANT.fullmatch(value):

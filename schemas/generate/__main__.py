@@ -1,4 +1,4 @@
-"""`python -m schemas.generate` writes the files; with `--check` it only names stale ones, and then exits with 1."""
+"""`python -m schemas.generate` writes the files; with `--check` it lists stale ones, and exits with 1 if any."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         prog="python -m schemas.generate",
         description="Writes the schemas and the contract's tables from the models.",
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; name the stale files and exit with 1")
+    parser.add_argument("--check", action="store_true", help="write nothing; list stale files and exit with 1")
     check: bool = parser.parse_args(arguments).check
     old = stale(root)
     for path, text in old.items():

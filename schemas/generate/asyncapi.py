@@ -42,7 +42,7 @@ def types_of(topic: str) -> list[EventType]:
 
 
 def key_of(one: EventType) -> str:
-    """What the key of a message of this type is, as a sentence."""
+    """The key of a message of this type, as a sentence."""
     return _KEYS[one.key]
 
 
@@ -73,7 +73,7 @@ def asyncapi() -> Schema:
             schema = event_schema(name)
             for part, definition in schema.pop("$defs").items():
                 if schemas.setdefault(part, _moved(definition)) != _moved(definition):
-                    raise ValueError(f"two schemas are called {part}")
+                    raise ValueError(f"two schemas have the name {part}")
             schemas[name] = _moved({key: value for key, value in schema.items() if key not in ("$schema", "$id")})
             messages[name] = {
                 "name": name,
@@ -87,11 +87,11 @@ def asyncapi() -> Schema:
 
 
 def _document(channels: Schema, operations: Schema, messages: Schema, schemas: Schema) -> Schema:
-    description = "Screens shipments of advanced computing items against a rulebook and keeps the quota ledgers."
+    description = "Screens shipments of advanced computing items under a rulebook and keeps the quota ledgers."
     broker = {
         "host": "{broker}",
         "protocol": "kafka",
-        "description": "The brokers of the setting TPP_BROKER; TPP_KAFKA_SECURITY_PROTOCOL says how they are reached.",
+        "description": "The brokers of the setting TPP_BROKER; TPP_KAFKA_SECURITY_PROTOCOL sets how to connect.",
         "variables": {"broker": {"description": "host:port[,host:port]"}},
     }
     return {
@@ -107,7 +107,7 @@ def _document(channels: Schema, operations: Schema, messages: Schema, schemas: S
 
 
 def _moved(node: Any) -> Any:
-    """A schema whose definitions stand in the document's components."""
+    """A schema that refers to the document's components for its definitions."""
     if isinstance(node, dict):
         return {key: _moved(value) for key, value in node.items()}
     if isinstance(node, list):

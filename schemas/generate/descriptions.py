@@ -1,4 +1,4 @@
-"""What the docstrings of models say of them and of their members."""
+"""The descriptions of models and of their members, from docstrings."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ _INDENT = "    "
 
 
 def members(model: type[BaseModel]) -> list[str]:
-    """The names of a model's members, as they stand on the wire."""
+    """The names of a model's members on the wire."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -26,12 +26,12 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
 
 
 def summary(model: type[BaseModel]) -> str:
-    """What a model's docstring says of it as a whole."""
+    """The description of a model as a whole."""
     return _parsed(model)[0]
 
 
 def models_in(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """A model and every model that it is made of, by name."""
+    """A model and every model of its members, by name."""
     found: dict[str, type[BaseModel]] = {}
     waiting: list[Any] = [model]
     while waiting:
@@ -46,7 +46,7 @@ def models_in(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def _parsed(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    """The sentences and the lines `member: …` of a docstring; an indented line goes on from the one before it."""
+    """The sentences and the lines `member: …` of a docstring; an indented line continues the one before it."""
     names = set(members(model))
     rest: list[str] = []
     found: dict[str, str] = {}

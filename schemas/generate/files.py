@@ -1,4 +1,4 @@
-"""Every file that is generated, and whether it is as the models say."""
+"""Every generated file, and whether it agrees with the models."""
 
 import json
 import re
@@ -14,7 +14,7 @@ PAGES = Path("docs/contract")
 
 
 def files(root: Path = ROOT) -> dict[Path, str]:
-    """Each generated file's path under the project's folder, and its text; of a page, what is by hand stays."""
+    """Each generated file's path in the project, and its text; the handwritten parts of pages stay."""
     found = {path.relative_to(root): filled_in(path.read_text("utf-8")) for path in (root / PAGES).glob("*.md")}
     for name in (*INCOMING, *OUTGOING):
         found[Path(f"schemas/json/{name}.schema.json")] = _written(event_schema(name))
@@ -23,7 +23,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
 
 
 def _written(document: Schema) -> str:
-    """JSON, which is YAML too; a list of short words stands on one line."""
+    """JSON, which is also YAML; a list of short words is on one line."""
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return re.sub(
         r"\[\n\s+((?:\"[^\"\n]{0,60}\"|null)(?:,\n\s+(?:\"[^\"\n]{0,60}\"|null))*)\n\s+\]", _on_one_line, text
@@ -35,7 +35,7 @@ def _on_one_line(match: re.Match[str]) -> str:
 
 
 def stale(root: Path = ROOT) -> dict[Path, str | None]:
-    """The published files that are not as the models say, with the text they should have; None: it should not be."""
+    """The published files that disagree with the models, with the text they should have; None if none should exist."""
     wanted = files(root)
     old: dict[Path, str | None] = {
         path: text

@@ -29,17 +29,17 @@ def _text(most: int, **more: Any) -> Schema:
 
 
 def _attributes() -> dict[str, Schema]:
-    """The attributes of every event; the optional ones may be null, which means that they are not set."""
+    """The attributes of every event; an optional attribute that is null is not set."""
     return {
         "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
-        "id": _text(ID_LENGTH, description="With `source` it identifies the event for ever."),
+        "id": _text(ID_LENGTH, description="Identifies the event together with `source`, permanently."),
         "source": _text(
             LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
         ),
         "type": {"type": "string", "description": "The type of the event."},
         "subject": _text(LONGEST, description="What the event is about; events about one thing keep their order."),
         "time": _TIME | {"description": "When it happened, in the publisher's clock."},
-        "datacontenttype": {"enum": ["application/json", None], "description": "The form of `data`."},
+        "datacontenttype": {"enum": ["application/json", None], "description": "The media type of `data`."},
         "dataschema": {
             "type": ["string", "null"],
             "format": "uri",
@@ -62,7 +62,7 @@ _EXTENSIONS: Schema = {
 
 
 def event_schema(name: str) -> Schema:
-    """The JSON Schema (2020-12) of the whole CloudEvent of one type, in or out. Raises KeyError for another type."""
+    """The JSON Schema (2020-12) of the whole CloudEvent of a type. Raises KeyError for an unknown type."""
     incoming = name in INCOMING
     model: type[BaseModel] = INCOMING[name].model if incoming else OUTGOING[name].model
     parts = definitions(model, incoming)
@@ -91,7 +91,7 @@ def event_schema(name: str) -> Schema:
 
 
 def definitions(model: type[BaseModel], incoming: bool) -> dict[str, Schema]:
-    """The schemas of a model and of what it is made of, by name; `incoming`: null stands for nothing."""
+    """The schemas of a model and of its parts, by name; `incoming`: without null."""
     schema = model.model_json_schema(ref_template="#/$defs/{model}")
     parts: dict[str, Schema] = schema.pop("$defs", {})
     parts[model.__name__] = schema
@@ -108,7 +108,7 @@ def definitions(model: type[BaseModel], incoming: bool) -> dict[str, Schema]:
 
 
 def _tidied(node: Any, incoming: bool) -> Any:
-    """A schema without generated titles, with countries by reference and, of what comes in, without null."""
+    """A schema without generated titles, with countries by reference and, if incoming, without null."""
     if isinstance(node, list):
         return [_tidied(part, incoming) for part in node]
     if not isinstance(node, dict):

@@ -1,6 +1,6 @@
 """The tables of the contract's pages, written between `<!-- generated: … -->` and `<!-- end -->`.
 
-What may be asked for: `data TYPE`, `object MODEL`, `reason codes`, `rejection codes`, `topics`, `types TOPIC`.
+A marker may ask for `data TYPE`, `object MODEL`, `reason codes`, `rejection codes`, `topics`, `types TOPIC`.
 """
 
 import re
@@ -35,7 +35,7 @@ _TITLES = {
     "RedFlag": "Red flag",
     "ReturnedItem": "Returned item",
 }
-"""The headings of those models whose names are not the words of the contract."""
+"""The headings of models whose names are not the words of the contract."""
 _PATTERNS = {
     IDENTIFIER: "identifier",
     ECCN: "ECCN",
@@ -48,7 +48,7 @@ _CODES = {"ReasonCode": "[reason code](reason-codes.md)", "RejectionCode": "[rej
 
 
 def filled_in(page: str) -> str:
-    """A page with its tables as the models say; ValueError where a marker asks for what is not generated."""
+    """A page with its tables generated from the models; raises ValueError for an unknown marker."""
     return _BLOCK.sub(lambda match: f"{match[1]}\n{_generated(match[2])}\n\n{match[3]}", page)
 
 
@@ -58,13 +58,13 @@ def asked_for(page: str) -> list[str]:
 
 
 def parts() -> dict[str, tuple[type[BaseModel], bool]]:
-    """Every model that stands in the data of an event by its name, and whether it comes in."""
+    """Every model in the data of an event by its name, and whether it is incoming."""
     types = [*((one.model, True) for one in INCOMING.values()), *((one.model, False) for one in OUTGOING.values())]
     return {name: (part, incoming) for model, incoming in types for name, part in models_in(model).items()}
 
 
 def _object(name: str) -> tuple[type[BaseModel], bool] | None:
-    """A model of that name, or the base of models, and whether it comes in."""
+    """The model of that name, or the base of models, and whether it is incoming."""
     for part, incoming in parts().values():
         for base in part.__mro__:
             if base.__name__ == name and issubclass(base, BaseModel):
@@ -161,7 +161,7 @@ def _text(node: Schema) -> str:
         return _PATTERNS[pattern]
     if pattern.startswith("^("):
         return "account path"
-    return "decimal as text" if pattern.startswith("^[0-9]+") else "text"
+    return "decimal string" if pattern.startswith("^[0-9]+") else "string"
 
 
 def _named(name: str, schemas: Mapping[str, Schema]) -> str:

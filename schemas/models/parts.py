@@ -1,4 +1,4 @@
-"""What incoming events are made of: parties, facilities, items, certifications (docs/contract/events-in.md).
+"""The parts of incoming events: parties, facilities, items, certifications (docs/contract/events-in.md).
 
 A line `member: …` of a docstring is the member's description in the published schema.
 """
@@ -47,9 +47,9 @@ ProhibitedUse = Literal[
     "mass_surveillance",
 ]
 MAX_ENTRIES = 20_000
-"""The most entries of a list: more lines than 1 MiB can have, and few enough to tell what is wrong with each."""
+"""The most entries of a list: more lines than 1 MiB can have, and few enough to report every error."""
 AListOf = Field(strict=False, max_length=MAX_ENTRIES)
-"""Marks a tuple that is a list on the wire; its entries stay strict."""
+"""Marks a tuple that is a list on the wire; its entries remain strict."""
 LineNumber = Annotated[int, Field(ge=1, le=TPP_MAX)]
 
 
@@ -105,7 +105,7 @@ def _threshold(value: Any) -> str | int:
     if type(value) is int and value >= 1:
         return value
     raise PydanticCustomError(
-        "threshold.invalid", 'must be a fraction such as "0.9", over 0 and up to 1, or 1 TPP or more'
+        "threshold.invalid", 'must be a fraction such as "0.9", above 0 and at most 1, or at least 1 TPP'
     )
 
 
@@ -120,7 +120,7 @@ Threshold = Annotated[
 
 def _true(value: Any) -> Any:
     if value is not True:
-        raise PydanticCustomError("value.unknown", "must be true, or left out")
+        raise PydanticCustomError("value.unknown", "must be true or omitted")
     return value
 
 
@@ -263,7 +263,7 @@ class Certification(Model):
 
     @property
     def of_designer(self) -> bool:
-        """Whether `party` is the name of a designer, and no identifier."""
+        """Whether `party` is the name of a designer, not an identifier."""
         return self.kind == "authorized_ic_designer"
 
 

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from schemas.times import DAY, parse_instant
 
 TPP_MAX = 2**53 - 1
-"""The largest amount of TPP: what JSON in a browser and a spreadsheet still keep exactly."""
+"""The largest amount of TPP: JSON in a browser and a spreadsheet still keep it exactly."""
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 ECCN = r"^([0-9][A-E][0-9]{3}(\.[a-z0-9]+)*|EAR99)$"
@@ -42,7 +42,7 @@ def _decimal(value: Any) -> Decimal:
         and -_DECIMAL_DIGITS < value.adjusted() < _DECIMAL_DIGITS
     ):
         return value
-    raise PydanticCustomError("number.invalid", "must be a number of 0 or more, below 1e400")
+    raise PydanticCustomError("number.invalid", "must be a number from 0 to below 1e400")
 
 
 def _decimal_or_text(value: Any) -> Decimal:
@@ -52,7 +52,7 @@ def _decimal_or_text(value: Any) -> Decimal:
         except InvalidOperation:
             pass
     if isinstance(value, str):
-        raise PydanticCustomError("number.invalid", "must be a number of 0 or more, or its decimal text, such as 1e26")
+        raise PydanticCustomError("number.invalid", "must be a number, 0 or greater, or a decimal string such as 1e26")
     return _decimal(value)
 
 

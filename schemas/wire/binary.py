@@ -33,9 +33,9 @@ def is_binary(headers: Headers) -> bool:
 def structured(headers: Headers, value: bytes | None) -> bytes:
     """A message's bytes in structured mode: those of its value, or its `ce_` headers and its value as one JSON object.
 
-    The same message gives the same bytes. Never raises: of headers that are wrong, doubled or not there the bytes are
-    such that `parse` rejects them with the header's pointer; a value that is no JSON is given back as it is. A
-    tombstone has no data.
+    The same message gives the same bytes. Never raises: for wrong, repeated or missing headers, the bytes are such that
+    `parse` rejects them with the header's pointer; a value that is not JSON is returned unchanged. A tombstone has no
+    data.
 
     >>> structured([("ce_id", b"evt-1"), ("content-type", b"application/json")], b'{"now": 1}')
     b'{"id":"evt-1","datacontenttype":"application/json","data":{"now": 1}}'
@@ -54,7 +54,7 @@ def structured(headers: Headers, value: bytes | None) -> bytes:
 
 
 def _attributes(headers: Headers) -> Iterator[tuple[str, str | None]]:
-    """The attributes that the headers name, doubled ones too; None where a header has no value."""
+    """The attributes in the headers, including repeated ones; None for a header without a value."""
     media, declared = None, []
     for name, value in headers:
         text = None if value is None else _text(value)
@@ -77,10 +77,10 @@ def _order(attribute: tuple[str, str | None]) -> tuple[int, str, str]:
 
 
 def _text(value: bytes) -> str:
-    """A header's value; a byte that is no UTF-8 becomes a lone surrogate, which `parse` reports at its attribute."""
+    """A header's value; a byte that is not UTF-8 becomes a lone surrogate, which `parse` reports at its attribute."""
     return value.decode("utf-8", "surrogateescape")
 
 
 def _is_json(value: bytes) -> bool:
-    """Whether it is one JSON value, so that nothing in it can pass for another attribute of the event."""
+    """Whether it is one JSON value, so that nothing in it can be mistaken for another attribute of the event."""
     return len(value) <= strict.MAX_BYTES and strict.read(value)[0] is not strict.UNREAD

@@ -1,7 +1,7 @@
-"""What must hold between the members of an event's data, told from the data as written.
+"""Rules between the members of an event's data, checked on the data as written.
 
-These run beside the models, not after them, so that one wrong member hides none of them. Each looks only at members
-that have the right type; about the others the model has spoken.
+They run independently of the models, so that one wrong member hides no other error. Each looks only at members of the
+right type; the model reports the others.
 """
 
 import re
@@ -23,7 +23,7 @@ _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first 
 
 
 def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
-    """The party of a certification is an identifier, except that a designer is named as items name it."""
+    """The party of a certification is an identifier, except for a designer, who is named as in items."""
     party = data.get("party")
     if (
         not isinstance(party, str)
@@ -36,7 +36,7 @@ def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
 
 
 def _shipment(data: dict[str, Any]) -> list[Error]:
-    """Line numbers occur once; no product of quantity and TPP, and no sum of them, is beyond 2^53−1."""
+    """Line numbers are unique; no product of quantity and TPP, and no sum of them, exceeds 2^53−1."""
     errors = _dated(data)
     total, lines = 0, set()
     items = data.get("items")
@@ -51,12 +51,12 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
         if type(quantity) is int and type(tpp) is int and 0 < quantity <= TPP_MAX and 0 < tpp <= TPP_MAX:
             product = quantity * tpp
             if product > TPP_MAX:
-                sentence = f"{quantity:,} × {tpp:,} = {product:,} TPP are more than {TPP_MAX:,}"
+                sentence = f"{quantity:,} × {tpp:,} = {product:,} TPP exceed {TPP_MAX:,}"
                 errors.append(Error(f"/data/items/{index}", "amount.overflow", sentence))
             else:
                 total += product
     if total > TPP_MAX:
-        sentence = f"the lines together have {total:,} TPP, more than {TPP_MAX:,}"
+        sentence = f"the lines add up to {total:,} TPP, which exceeds {TPP_MAX:,}"
         errors.append(Error("/data/items", "amount.overflow", sentence))
     certifications = data.get("certifications")
     if type(certifications) is list:
@@ -67,7 +67,7 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
 
 
 def _dated(data: dict[str, Any]) -> list[Error]:
-    """A day of export leaves room in the calendar for what is owed years after it."""
+    """An export date leaves room in the calendar for obligations years after it."""
     day = data.get("export_date")
     if isinstance(day, str) and _DAY.match(day) and day >= LAST_EXPORT:
         return [Error("/data/export_date", "date.invalid", f"must be before {LAST_EXPORT}, not {day}")]
@@ -75,7 +75,7 @@ def _dated(data: dict[str, Any]) -> list[Error]:
 
 
 def _returned(data: dict[str, Any]) -> list[Error]:
-    """Line numbers occur once."""
+    """Line numbers are unique."""
     items = data.get("items")
     errors, lines = [], set()
     for index, item in enumerate(items if isinstance(items, list) else ()):
@@ -88,11 +88,11 @@ def _returned(data: dict[str, Any]) -> list[Error]:
 
 
 def _doubled(index: int, line: int) -> Error:
-    return Error(f"/data/items/{index}/line", "line.duplicate", f"the line number {shown(line)} occurs twice or more")
+    return Error(f"/data/items/{index}/line", "line.duplicate", f"line number {shown(line)} is repeated")
 
 
 def _two_reviewers(data: dict[str, Any]) -> list[Error]:
-    """The second reviewer is another person; case and outer spaces make none."""
+    """The second reviewer is another person; differences in case and outer spaces do not count."""
     first, second = data.get("reviewer"), data.get("second_reviewer")
     if (
         isinstance(first, str)
@@ -100,19 +100,17 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
         and first
         and first.strip().casefold() == second.strip().casefold()
     ):
-        return [
-            Error("/data/second_reviewer", "reviewer.same", f"must be another person than the reviewer, {shown(first)}")
-        ]
+        return [Error("/data/second_reviewer", "reviewer.same", f"must not be the reviewer, {shown(first)}")]
     return []
 
 
 def _national(data: dict[str, Any]) -> list[Error]:
-    """A national authorization names its country, a universal one none."""
+    """A national authorization names its country; a universal one names none."""
     program, named = data.get("program"), "country" in data
     if program == "national" and not named:
-        return [Error("/data/country", "country.missing", "is required of a national authorization")]
+        return [Error("/data/country", "country.missing", "is required for a national authorization")]
     if program == "universal" and named:
-        return [Error("/data/country", "country.refused", "must be left out of a universal authorization")]
+        return [Error("/data/country", "country.refused", "must be omitted for a universal authorization")]
     return []
 
 
@@ -128,12 +126,12 @@ def _merged(data: dict[str, Any]) -> list[Error]:
     """A party is not merged with itself."""
     absorbed = data.get("absorbed")
     if isinstance(absorbed, str) and absorbed and absorbed == data.get("survivor"):
-        return [Error("/data/absorbed", "party.same", f"must be another party than the survivor, {shown(absorbed)}")]
+        return [Error("/data/absorbed", "party.same", f"must not be the survivor, {shown(absorbed)}")]
     return []
 
 
 def _thresholds(data: dict[str, Any]) -> list[Error]:
-    """Thresholds are of an account, or of a pattern with `*`."""
+    """Thresholds are for an account, or for a pattern with `*`."""
     path = data.get("account")
     if isinstance(path, str) and path and "*" not in path and accounts.read(path) is None:
         sentence = "must be the path of an account that holds entries, or a pattern with *"
@@ -142,15 +140,15 @@ def _thresholds(data: dict[str, Any]) -> list[Error]:
 
 
 def _one_of(*names: str) -> Check:
-    """Exactly one of these members is there."""
+    """Exactly one of these members is present."""
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
 
     def check(data: dict[str, Any]) -> list[Error]:
         given = [name for name in names if name in data]
         if len(given) == 1:
             return []
-        found = f"{', '.join(given)} are given" if given else "none is given"
-        return [Error("/data", "one_of", f"needs exactly one of {listed}; {found}")]
+        found = f"{', '.join(given)} are present" if given else "none is present"
+        return [Error("/data", "one_of", f"must have exactly one of {listed}; {found}")]
 
     return check
 
@@ -170,4 +168,4 @@ CHECKS: dict[type[Model], Check] = {
     facts.PartyMerged: _merged,
     facts.ThresholdSet: _thresholds,
 }
-"""The check that goes with a model, where there is one."""
+"""The check of each model that has one."""

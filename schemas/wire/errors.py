@@ -1,10 +1,9 @@
-"""What can be wrong with a message: where it stands, and how a failed validation is told in plain sentences."""
+"""Errors of a message: their place, their code, and a plain sentence for each failed validation."""
 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -15,14 +14,16 @@ from schemas.models import values
 from schemas.times import DAY
 
 MAX_NAME = 256
-"""The longest member name that a pointer spells out, in characters; of a longer one the object is named."""
+"""The longest member name in a pointer, in characters; for a longer one, the pointer is that of the object."""
 MAX_HINTS = 50
-"""How many errors a message may have for a guess at what a wrong name stands for."""
+"""The most errors of a message for which similar names are suggested."""
+_SHORT = 4
+"""The length of a word up to which a second edit would make another word of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """One thing that is wrong with a message: where (RFC 6901), a code of `RejectionCode`, and a sentence."""
+    """One error of a message: a pointer (RFC 6901), a code of `RejectionCode`, and a sentence."""
 
     pointer: str
     code: str
@@ -37,7 +38,7 @@ def clean(text: str) -> str:
 
 
 def pointer_to(base: str, *steps: str | int) -> str:
-    """The RFC 6901 pointer that goes on from `base`.
+    """The RFC 6901 pointer that extends `base`.
 
     >>> pointer_to("/data", "items", 0, "a/b~c")
     '/data/items/0/a~1b~0c'
@@ -65,22 +66,22 @@ def shown(value: Any) -> str:
 
 
 def kind(value: Any) -> str:
-    """What sort of JSON value it is, with its article.
+    """The type of a JSON value, with an article.
 
     >>> kind("8"), kind(True), kind(Decimal("8.0"))
-    ('a text', 'a boolean', 'a number with a fraction or exponent')
+    ('a string', 'a boolean', 'a number with a fraction or exponent')
     """
     if value is None:
         return "null"
     names: tuple[tuple[type, str], ...] = (
         (bool, "a boolean"), (int, "an integer"), (Decimal, "a number with a fraction or exponent"),
-        (str, "a text"), (dict, "an object"), (list, "a list"),
+        (str, "a string"), (dict, "an object"), (list, "a list"),
     )  # fmt: skip
     return next((name for of, name in names if isinstance(value, of)), "another value")
 
 
 _EXPECTED = {
-    "string_type": "a text", "int_type": "an integer", "bool_type": "a boolean",
+    "string_type": "a string", "int_type": "an integer", "bool_type": "a boolean",
     "tuple_type": "a list", "list_type": "a list",
     "model_type": "an object", "model_attributes_type": "an object", "dict_type": "an object",
 }  # fmt: skip
@@ -98,24 +99,24 @@ _PATTERNS = {
 
 
 def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
-    """What a failed validation of `data`, which stands at the pointer `base`, found."""
+    """The errors of a failed validation of `data`, whose pointer is `base`."""
     found = []
     few = failure.error_count() <= MAX_HINTS
     for detail in failure.errors(include_url=False):
         if detail["type"] == "string_unicode" or (detail["type"] == "too_short" and detail["input"]):
-            continue  # the strict reading has told the one; in the other pydantic counts only the entries that passed
+            continue  # the strict reading reports the first; for the second, pydantic counts only valid entries
         steps, beside = _place(detail["loc"], data)
         code, message = _explain(detail, _names(model).difference(beside) if few else frozenset())
         if code == "member.unknown" and len(str(steps[-1])) > MAX_NAME:
-            steps, message = steps[:-1], f"a member name of {len(str(steps[-1])):,} characters is not a member here"
+            steps, message = steps[:-1], f"a member name of {len(str(steps[-1])):,} characters is not a known member"
         found.append(Error(pointer_to(base, *steps), code, message))
     return found
 
 
 def _place(loc: Iterable[str | int], data: Any) -> tuple[list[str | int], Iterable[str]]:
-    """The steps of pydantic's location that are there in the JSON, and the names beside the last one.
+    """The steps of pydantic's location that exist in the JSON, and the names beside the last one.
 
-    A single party where a list may stand is validated as a list of one, whose index the JSON does not have.
+    A single party in place of a list is validated as a list of one, whose index the JSON does not have.
     """
     steps: list[str | int] = []
     beside: Any = ()
@@ -130,7 +131,7 @@ def _place(loc: Iterable[str | int], data: Any) -> tuple[list[str | int], Iterab
 
 
 def _explain(detail: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
-    """The code and the sentence for one of pydantic's errors; `names` are those that a wrong name may stand for."""
+    """The code and the sentence for one of pydantic's errors; `names` are those to suggest for a wrong name."""
     given, value, limits = detail["type"], detail["input"], detail.get("ctx", {})
     if "." in given:
         code, message = given, detail["msg"]
@@ -144,9 +145,9 @@ def _explain(detail: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
     elif given == "extra_forbidden":
         code, message = "member.unknown", _unknown(str(detail["loc"][-1]), names)
     elif given.startswith("date_"):
-        code, message = "date.invalid", f"must be a day of the calendar, which {shown(value)} is not"
+        code, message = "date.invalid", f"must be a calendar day, not {shown(value)}"
     else:
-        code, message = "type.wrong", f"must be another value than {shown(value)}"
+        code, message = "type.wrong", f"must not be {shown(value)}"
     return code, message
 
 
@@ -163,7 +164,7 @@ def _below(value: int, limits: dict[str, Any]) -> tuple[str, str]:
 def _literal(value: Any, limits: dict[str, Any]) -> tuple[str, str]:
     words = limits["expected"].replace("'", "")
     if not isinstance(value, str):
-        return "type.wrong", f"must be a text, one of {words}, not {kind(value)}"
+        return "type.wrong", f"must be a string, one of {words}, not {kind(value)}"
     return "value.unknown", f"must be one of {words}, not {shown(value)}"
 
 
@@ -173,14 +174,38 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
     "greater_than_equal": _below,
     "literal_error": _literal,
     "string_too_short": lambda *_: ("text.empty", "must not be empty"),
-    "too_short": lambda *_: ("list.empty", "must have an entry or more"),
+    "too_short": lambda *_: ("list.empty", "must have at least one entry"),
 }
 
 
 def _unknown(name: str, names: frozenset[str]) -> str:
-    """A sentence about a member that is not known, with the name that may have been meant."""
-    near = get_close_matches(name, sorted(names), n=1, cutoff=0.75) if len(name) <= MAX_NAME else []
-    return f"{shown(name)} is not a member here" + (f"; is {near[0]} meant?" if near else "")
+    """A sentence about an unknown member, with the name that may have been meant."""
+    return f"{shown(name)} is not a known member{suggestion(name, names)}"
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """The end of a sentence about a wrong word: the nearest known word, one edit away or, if it is long, two.
+
+    >>> suggestion("quantitty", ["quantity", "line"]), suggestion("lien", ["line", "lei"]), suggestion("by", ["id"])
+    ('; did you mean quantity?', '; did you mean line?', '')
+    """
+    most = 1 if len(word) <= _SHORT else 2
+    near = [(_edits(word, one), one) for one in words if abs(len(word) - len(one)) <= most]
+    edits, nearest = min(near, default=(most + 1, ""))
+    return f"; did you mean {nearest}?" if edits <= most else ""
+
+
+def _edits(one: str, other: str) -> int:
+    """How many letters must be inserted, deleted, replaced or swapped with the next to turn one word into the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, its in enumerate(other, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != its)))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], its):
+                row[j] = min(row[j], last[j - 2] + 1)
+    return row[-1]
 
 
 @cache

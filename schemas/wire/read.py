@@ -1,7 +1,7 @@
 """Bytes to an Event, or to a Rejection with every error and its JSON pointer (docs/contract/envelope.md)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from schemas.models.parts import MAX_ENTRIES, Model
 from schemas.times import parse_instant
 from schemas.wire import strict_json as strict
 from schemas.wire.checks import CHECKS
-from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shown
+from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shown, suggestion
 
 __all__ = ["Error", "Event", "Rejection", "parse", "rejection_id", "same_content"]
 
@@ -27,7 +27,7 @@ ID_LENGTH = 128
 LONGEST = 2_048
 """The most characters of `source`, `subject` and `dataschema`: `source` and `id` are a key of the database."""
 MAX_ERRORS_SIZE = 262_144
-"""The most characters of a rejection's errors, so that it passes through a broker: as much as `original` may have."""
+"""The most characters of a rejection's errors, so that a broker accepts it: as many as `original` may have."""
 
 _REQUIRED = ("specversion", "id", "source", "type", "subject", "time")
 _KNOWN = frozenset((*_REQUIRED, "datacontenttype", "dataschema", "data"))
@@ -49,7 +49,7 @@ _INT32 = 2**31
 
 
 class _Unset:
-    """Stands for a member that is not there."""
+    """Stands for a missing member."""
 
 
 _UNSET: Final = _Unset()
@@ -60,7 +60,7 @@ T_co = TypeVar("T_co", bound=Model, default=Model, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[T_co]):
-    """A message to rely on. `time` is as written, `happened` the same in UTC; `data` is the model of `type`."""
+    """A valid message. `time` is as written, `happened` the same in UTC; `data` is the model of `type`."""
 
     id: str
     source: str
@@ -75,7 +75,7 @@ class Event(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that cannot be read: all its errors, sorted by pointer, and what could be read; None what could not."""
+    """A message that cannot be read: its errors, sorted by pointer, and its attributes, None where unreadable."""
 
     raw: bytes
     errors: tuple[Error, ...]
@@ -86,7 +86,7 @@ class Rejection:
 
 
 def parse(raw: bytes) -> Event | Rejection:
-    """The event of a message in structured mode, or all that is wrong with it. Never raises."""
+    """The event of a message in structured mode, or its rejection with all errors. Never raises."""
     message = strict.quick(raw)
     if type(message) is dict and (event := _event(raw, message, [])):
         return event
@@ -100,7 +100,7 @@ def parse(raw: bytes) -> Event | Rejection:
 
 
 def _event(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Event | None:
-    """The event of a JSON object; None, and all errors noted, where it is none."""
+    """The event of a JSON object; None, with all errors noted, if it is not one."""
     happened = _attributes(message, errors)
     extensions = {} if message.keys() <= _KNOWN else _extensions(message, errors)
     data = _data(message, errors)
@@ -130,11 +130,11 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     value = get("datacontenttype")
     if value is not None and value != "application/json":
         errors += _wrong(
-            "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json", or left out'
+            "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json" or omitted'
         )
     value = get("dataschema")
     if value is not None and not (type(value) is str and len(value) <= LONGEST and _URI.fullmatch(value)):
-        errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI, or left out")
+        errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI or omitted")
     value = get("time")
     try:
         return parse_instant(value)
@@ -143,18 +143,21 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     return None
 
 
-def _wrong(name: str, value: Any, code: str, sentence: str) -> Iterator[Error]:
-    """What is wrong with an attribute that should be a text; `code` and `sentence` where it is a plain one."""
+def _wrong(name: str, value: Any, code: str, sentence: str, words: Iterable[str] = ()) -> Iterator[Error]:
+    """The error of an attribute that should be a string.
+
+    `code` and `sentence` are those of a plain, non-empty string, for which one of `words` may be suggested.
+    """
     if value is None:
         yield Error(f"/{name}", "member.missing", "is required")
     elif not isinstance(value, str):
-        yield Error(f"/{name}", "type.wrong", f"must be a text, not {kind(value)}")
+        yield Error(f"/{name}", "type.wrong", f"must be a string, not {kind(value)}")
     elif not value:
         yield Error(f"/{name}", "text.empty", "must not be empty")
     elif _CONTROL.search(value):
-        yield Error(f"/{name}", "text.control", "must not have a control character")
+        yield Error(f"/{name}", "text.control", "must not contain a control character")
     else:
-        yield Error(f"/{name}", code, f"{sentence}, not {shown(value)}")
+        yield Error(f"/{name}", code, f"{sentence}, not {shown(value)}{suggestion(value, words)}")
 
 
 @lru_cache(maxsize=1_024)
@@ -171,23 +174,23 @@ def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str |
             continue
         place = pointer_to("", name) if len(name) <= MAX_NAME else ""
         if name == "data_base64":
-            errors.append(Error(place, "data.base64", "must be left out: data is a JSON object"))
+            errors.append(Error(place, "data.base64", "must be omitted: data is a JSON object"))
         elif not _NAME(name):
             errors.append(
                 Error(
                     place,
                     "extension.name",
-                    f"an attribute's name has lower-case letters and digits only, unlike {shown(name)}",
+                    f"an attribute's name must have only lower-case letters and digits, not {shown(name)}",
                 )
             )
         elif isinstance(value, str) and _CONTROL.search(value):
-            errors.append(Error(place, "text.control", "must not have a control character"))
+            errors.append(Error(place, "text.control", "must not contain a control character"))
         elif isinstance(value, (str, bool)) or (isinstance(value, int) and -_INT32 <= value < _INT32):
             kept[name] = value
         elif value is not None:
             found = shown(value) if isinstance(value, int) else kind(value)
             errors.append(
-                Error(place, "extension.value", f"must be a text, an integer of 32 bits or a boolean, not {found}")
+                Error(place, "extension.value", f"must be a string, a 32-bit integer or a boolean, not {found}")
             )
     return kept
 
@@ -197,7 +200,7 @@ def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
     name = message.get("type")
     known = INCOMING.get(name) if type(name) is str else None
     if known is None:
-        errors += _wrong("type", name, "type.unknown", "must be a type of event that the contract names")
+        errors += _wrong("type", name, "type.unknown", "must be a type of event that the contract names", INCOMING)
     data = message.get("data", _UNSET)
     if type(data) is not dict:
         missing = Error("/data", "member.missing", "is required")
@@ -218,7 +221,7 @@ def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
 
 
 def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Model]) -> list[Error]:
-    """What is wrong with the members of the data; of a list that is too long only the first entries are told."""
+    """The errors of the data's members; of a list that is too long, only those of its first entries."""
     errors = []
     for name, value in data.items():
         if isinstance(value, list) and len(value) > MAX_ENTRIES:
@@ -238,7 +241,7 @@ def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Mod
 
 
 def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Rejection:
-    """The rejection, with those attributes that stand there once and are as they should be."""
+    """The rejection, with those attributes that are valid and not repeated."""
     if deep := strict.too_deep(raw):
         return Rejection(raw, (deep,), None, None, None, None)
     wrong = {error.pointer for error in errors}
@@ -254,24 +257,24 @@ _SPENT = ("text.invalid", "number.not_finite", "number.too_long")
 
 
 def _bounded(errors: list[Error]) -> tuple[Error, ...]:
-    """The errors by pointer: none twice, of a value that cannot be kept no other, no more than can be sent."""
+    """The errors by pointer, each once; only one for a value that cannot be kept; no more than can be sent."""
     spent = {error.pointer for error in errors if _spends(error)}
-    told = {
+    chosen = {
         error for error in errors if error.pointer not in spent or _spends(error) or error.code == "member.duplicate"
     }
     kept: list[Error] = []
     size = 0
-    for error in sorted(told, key=_order):
+    for error in sorted(chosen, key=_order):
         size += len(error.pointer) + len(error.code) + len(error.message)
         if size > MAX_ERRORS_SIZE:
-            left = len(told) - len(kept)
-            return (Error("", "errors.more", f"there are {left:,} errors more than are listed here"), *kept)
+            left = len(chosen) - len(kept)
+            return (Error("", "errors.more", f"{left:,} more errors are not listed"), *kept)
         kept.append(error)
     return tuple(kept)
 
 
 def _spends(error: Error) -> bool:
-    """Whether nothing more can be said of the value: it cannot be kept, or is null."""
+    """Whether it makes other errors of the value pointless: it cannot be kept, or is null."""
     return error.code in _SPENT or error.message.startswith("must not be null")
 
 
@@ -283,7 +286,7 @@ def same_content(a: bytes, b: bytes) -> bool:
     """Whether two events agree in type, subject, time and data as JSON values.
 
     Layout, order of members and extension attributes do not count; 19.4 is 19.40, but 1 is neither true nor "1".
-    Bytes that are no JSON object agree with the same bytes only. Never raises.
+    Bytes that are not a JSON object agree only with the same bytes. Never raises.
     """
     if a == b:
         return True
@@ -307,7 +310,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
-    """The event id of a rejection: SHA-256 of where the message stood and of its bytes, 64 hexadecimal digits.
+    """The event id of a rejection: SHA-256 of the message's position and bytes, 64 hexadecimal digits.
 
     >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
     True

@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 
 
 class Unread:
-    """Stands for the value of a message that is no JSON."""
+    """Stands for the value of a message that is not JSON."""
 
 
 UNREAD: Final = Unread()
@@ -25,11 +25,11 @@ _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class _AgainError(ValueError):
-    """The quick reading met something that has to be reported with its place."""
+    """The quick reading found something that must be reported with its place."""
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The members of an object as written, doubled ones too."""
+    """The members of an object as written, including repeated ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ class Bad:
 def quick(raw: bytes) -> Any:
     """The JSON value of a message that is written as this program would write it, else UNREAD.
 
-    Where writing the value gives the same bytes again, nothing was lost in reading them: no member stood there twice,
-    and no number was rounded, so that the `repr` of a float is the text as written. Texts with escapes and nulls are
-    left to `read`.
+    If writing the value gives the same bytes again, reading has lost nothing: no member is repeated, and no number was
+    rounded, so the `repr` of a float is the text as written. Texts with escapes and nulls are left to `read`.
     """
     if len(raw) > MAX_BYTES or b"\\" in raw:
         return UNREAD
@@ -57,17 +56,17 @@ def quick(raw: bytes) -> Any:
 
 
 def read(raw: bytes) -> tuple[Any, list[Error]]:
-    """The JSON value of a message, and what is wrong with its text; UNREAD where it has no value.
+    """The JSON value of a message, and the errors of its text; UNREAD if it has no value.
 
-    Numbers with a fraction or exponent are Decimals as written. A doubled member has its last value, a number that
+    Numbers with a fraction or exponent are Decimals as written. A repeated member has its last value, a number that
     cannot be kept is a `Bad`; both have an error at their pointer, like each text with a lone surrogate or NUL and each
-    null inside of `data`. What is not of a known shape may still be nested too deep; `too_deep` tells.
+    null inside `data`. A value of an unknown shape may still be nested too deeply; see `too_deep`.
     """
     errors: list[Error] = []
     try:
         if len(raw) > MAX_BYTES:
             return UNREAD, [
-                Error("", "message.too_large", f"the message has {len(raw):,} bytes, more than {MAX_BYTES:,}")
+                Error("", "message.too_large", f"the message has {len(raw):,} bytes; at most {MAX_BYTES:,} are allowed")
             ]
         text = raw.decode()
         value, end = _QUICK.raw_decode(text)
@@ -81,18 +80,16 @@ def read(raw: bytes) -> tuple[Any, list[Error]]:
 
 
 def _careful(raw: bytes) -> tuple[Any, list[Error]]:
-    """As `read`, of a message that could not be read quickly."""
+    """Like `read`, for a message that could not be read quickly."""
     if problem := _outside(raw):
         return UNREAD, [problem]
     errors: list[Error] = []
     try:
         value = _rebuilt(_CAREFUL.decode(raw.decode()), "", errors)
     except UnicodeDecodeError as error:
-        return UNREAD, [
-            Error(
-                "", "encoding.invalid", f"the bytes are not UTF-8: 0x{raw[error.start]:02x} at byte {error.start + 1:,}"
-            )
-        ]
+        line = raw[: error.start].count(b"\n") + 1
+        where = f"byte {error.start + 1:,} (line {line:,})"
+        return UNREAD, [Error("", "encoding.invalid", f"the bytes are not UTF-8: 0x{raw[error.start]:02x} at {where}")]
     except json.JSONDecodeError as error:
         where = f"line {error.lineno:,}, character {error.colno:,}"
         return UNREAD, [
@@ -103,7 +100,7 @@ def _careful(raw: bytes) -> tuple[Any, list[Error]]:
 
 
 def _outside(raw: bytes) -> Error | None:
-    """What can be said of the bytes before they are read as JSON."""
+    """The error of the bytes that shows before they are read as JSON."""
     if not raw.strip(b" \t\r\n"):
         return Error("", "message.empty", "the message is empty")
     if raw.startswith(b"\xef\xbb\xbf"):
@@ -112,14 +109,15 @@ def _outside(raw: bytes) -> Error | None:
 
 
 def too_deep(raw: bytes) -> Error | None:
-    """The error of a message whose objects and lists are nested deeper than is allowed."""
+    """The error of a message whose objects and lists are nested deeper than allowed."""
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and (depth := _depth(raw)) > MAX_DEPTH:
-        return Error("", "nesting.too_deep", f"objects and lists are nested {depth:,} deep, more than {MAX_DEPTH}")
+        message = f"objects and lists are nested {depth:,} levels deep; at most {MAX_DEPTH} are allowed"
+        return Error("", "nesting.too_deep", message)
     return None
 
 
 def _depth(raw: bytes) -> int:
-    """How deep the brackets outside of texts are nested."""
+    """How deep the brackets outside texts are nested."""
     deepest = depth = 0
     for match in _TOKEN.finditer(raw):
         token = match[0]
@@ -169,7 +167,7 @@ _CAREFUL = json.JSONDecoder(
 
 
 def _rebuilt(node: Any, pointer: str, errors: list[Error]) -> Any:
-    """The value of what was read carefully; notes doubled members and numbers that cannot be kept."""
+    """The value of what was read carefully; notes repeated members and numbers that cannot be kept."""
     if isinstance(node, Bad):
         errors.append(Error(pointer, node.code, node.message))
         return node
@@ -180,9 +178,7 @@ def _rebuilt(node: Any, pointer: str, errors: list[Error]) -> Any:
             place = pointer if len(name) > MAX_NAME else pointer_to(pointer, name)
             if name in members and name not in doubled:
                 doubled.add(name)
-                errors.append(
-                    Error(place, "member.duplicate", f"the member {shown(name)} occurs twice or more in one object")
-                )
+                errors.append(Error(place, "member.duplicate", f"the member {shown(name)} is repeated in an object"))
             members[name] = _rebuilt(value, place, errors)
         return members
     if isinstance(node, list):
@@ -191,15 +187,17 @@ def _rebuilt(node: Any, pointer: str, errors: list[Error]) -> Any:
 
 
 def _texts(value: Any, path: tuple[str | int, ...], errors: list[Error]) -> None:
-    """Notes nulls inside of `data`, and texts and names that no UTF-8 file can keep; spells such names out."""
+    """Notes nulls inside `data`, and texts and names that no UTF-8 file can keep; escapes such names."""
     if isinstance(value, str):
         if bad := _NOT_TEXT(value):
-            errors.append(Error(pointer_to("", *path), "text.invalid", f"must not have the character {_spelt(bad[0])}"))
+            errors.append(
+                Error(pointer_to("", *path), "text.invalid", f"must not contain the character {_spelt(bad[0])}")
+            )
     elif isinstance(value, dict):
         for name, member in list(value.items()):
             place = path if len(name) > MAX_NAME else (*path, name)
             if bad := _NOT_TEXT(name):
-                sentence = f"a member name must not have the character {_spelt(bad[0])}"
+                sentence = f"a member name must not contain the character {_spelt(bad[0])}"
                 errors.append(Error(pointer_to("", *place), "text.invalid", sentence))
                 value[clean(name)] = value.pop(name)
             _texts(member, place, errors)
@@ -207,7 +205,7 @@ def _texts(value: Any, path: tuple[str | int, ...], errors: list[Error]) -> None
         for index, member in enumerate(value):
             _texts(member, (*path, index), errors)
     elif value is None and len(path) > 1 and path[0] == "data":
-        errors.append(Error(pointer_to("", *path), "type.wrong", "must not be null; leave out what is not known"))
+        errors.append(Error(pointer_to("", *path), "type.wrong", "must not be null; omit unknown values"))
 
 
 def _spelt(character: str) -> str:
