@@ -220,9 +220,9 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
         metavar="FIELD[,FIELD]...",
         default="",
         help="members that may differ, wherever they stand in a JSON document, and columns of these names: message, "
-        "detail, contents, software, rulebook_digest, sequence or any other. Then what is no JSON (tables for people, "
+        "detail, contents, software, rulebook_digest, sequence or any other. Then what is not JSON (tables for people, "
         "help, standard error, packs) is not compared, digests are not, and the verification of OLD's ledgers must be "
-        "ok, whatever it covers. `verifier` alone is no member: the program verify.py of a pack may differ, with "
+        "ok, whatever it covers. `verifier` alone is not a member: the program verify.py of a pack may differ, with "
         "pack.json and pack.note, which name its digest.",
     )
     about.add_argument(

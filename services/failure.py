@@ -1,8 +1,8 @@
-"""What ends a command with one sentence."""
+"""Errors that end a command with one sentence."""
 
 
 class Failure(Exception):
-    """A command cannot be done. The message is one sentence that says why; the exit code is 2."""
+    """A command cannot be carried out. The message is one sentence that says why; the exit code is 2."""
 
 
 class BrokerError(Failure):

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Message]]:
-    """The lines of the files in order, in batches, without the empty ones; `read` is told how many bytes were read."""
+    """The lines of the files in order, in batches, without empty ones; calls `read` with the number of bytes read."""
     for name in files:
         lines = _standard_input() if name == "-" else _file(name, read)
         batch: list[Message] = []
@@ -51,11 +51,11 @@ def _file(name: str, read: Callable[[int], None]) -> Iterator[bytes | None]:
                     read(raw.tell() - place)
                     place = raw.tell()
     except (OSError, EOFError, zlib.error) as error:
-        raise Failure(f"{name} cannot be read: {error}") from error
+        raise Failure(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _standard_input() -> Iterator[bytes | None]:
-    """Lines as they come, and None where no more is there at the moment, so that nobody waits for a batch to fill."""
+    """Lines as they arrive, and None when no more input is available yet, so that no line waits for a full batch."""
     rest = b""
     descriptor = sys.stdin.fileno()
     while chunk := os.read(descriptor, 1 << 16):
@@ -78,7 +78,7 @@ def _split(text: bytes) -> list[bytes]:
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """The items, each made in another thread while the one before it is worked on and the database has Python wait."""
+    """The items; another thread produces the next one while the caller works on the present one."""
     with ThreadPoolExecutor(1) as pool:
         end = object()
         coming = pool.submit(next, items, end)
@@ -88,15 +88,22 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
 
 
 def check_readable(files: Sequence[str]) -> None:
-    """Fails before anything is decided where a file is not there."""
+    """Raises Failure, before anything is decided, if a file cannot be read."""
     for name in files:
-        if name != "-" and not Path(name).is_file():
-            raise Failure(f"{name} is no file")
+        path = Path(name)
+        if name == "-":
+            continue
+        if not path.exists():
+            raise Failure(f"{name} does not exist")
+        if not path.is_file():
+            raise Failure(f"{name} is {'a directory' if path.is_dir() else 'not a file'}")
+        if not os.access(path, os.R_OK):
+            raise Failure(f"cannot read {name}: permission denied")
 
 
 @contextmanager
 def output(name: str | None) -> Iterator[IO[bytes]]:
-    """Where answers go: a file, written from its first line on, or standard output."""
+    """The stream for answers: a file, which is replaced, or standard output."""
     if name is None or name == "-":
         yield sys.stdout.buffer
         return
@@ -104,4 +111,4 @@ def output(name: str | None) -> Iterator[IO[bytes]]:
         with Path(name).open("wb") as file:
             yield file
     except OSError as error:
-        raise Failure(f"{name} cannot be written: {error}") from error
+        raise Failure(f"cannot write {name}: {error.strerror or error}") from error

@@ -1,6 +1,6 @@
-"""Opens what a command works on: a ledger by URL, a book by name, an engine; failures are one sentence.
+"""Opens what a command works on: a ledger by URL, a rulebook by name, an engine; failures are one sentence.
 
-The clock and the version of the program are made here and handed down. What opens them is imported when it is needed,
+The clock and the version of the program are created here and passed down. Imports are delayed until they are needed,
 so that help is quick.
 """
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from services.failure import Failure
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from ledger.database.store import Connection, Store
     from rulebook import Book
     from services.engine.engine import Engine
@@ -26,7 +28,7 @@ def wall_clock() -> int:
 
 
 def software() -> str:
-    """The version of the program, which decisions name."""
+    """The version of the program, which decisions state."""
     from importlib.metadata import version
 
     return version("tpp-quota-ledger")
@@ -43,11 +45,19 @@ def settings() -> "Settings":
     except ValidationError as error:
         first = error.errors()[0]
         name = "TPP_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Failure(f"{name}: {first['msg']}") from error
+        raise Failure(f"{name}: {_problem(first)}") from error
+
+
+def _problem(error: "ErrorDetails") -> str:
+    """What is wrong with a setting, in our words where pydantic has its own."""
+    context = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        return f"must be {context['expected'].replace(chr(39), '')}, not {error['input']!r}"
+    return str(context.get("error", error["msg"]))
 
 
 def book(name: str | None) -> "Book":
-    """The book of law of this name, or of the settings, with the switches of the settings."""
+    """The rulebook of this name, or of the settings, with the switches of the settings."""
     import rulebook
 
     chosen = settings()
@@ -59,9 +69,9 @@ def book(name: str | None) -> "Book":
 
 @contextmanager
 def _store(url: str | None) -> Iterator["Store"]:
-    """The database that a ledger's URL, or the settings, name; it may hold no ledger.
+    """The database of a ledger's URL, or of the settings; it may not contain a ledger yet.
 
-    What the ledger or its database refuses becomes one sentence on standard error, exit 2.
+    Errors of the ledger and its database become one sentence on standard error, exit 2.
     """
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
@@ -79,7 +89,7 @@ def _store(url: str | None) -> Iterator["Store"]:
 
 @contextmanager
 def opened(url: str | None) -> Iterator["Store"]:
-    """A ledger, which is made where there is none."""
+    """A ledger, which is created if it does not exist."""
     with _store(url) as store:
         store.open()
         yield store
@@ -87,10 +97,10 @@ def opened(url: str | None) -> Iterator["Store"]:
 
 @contextmanager
 def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
-    """An engine on a ledger, which is made where there is none.
+    """An engine on a ledger, which is created if it does not exist.
 
-    At the end the new records get their leaves in the tree. `existing`: a ledger that is not there is replaced by an
-    empty one in memory, so that asking makes no file.
+    At the end, the new records are hashed into the tree. `existing`: if the ledger does not exist, an empty one in
+    memory takes its place, so that no file is created.
     """
     from ledger.journal import Ledger
     from ledger.proof.leaves import seal
@@ -109,7 +119,7 @@ def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> 
 
 
 def _tune() -> None:
-    """Lets the collector of cycles run seldom: what a batch makes is freed without it, and what is kept stays."""
+    """Makes cyclic garbage collection rare: reference counting frees a batch's objects, and the rest stays in use."""
     import gc
 
     gc.freeze()
@@ -117,30 +127,30 @@ def _tune() -> None:
 
 
 def there(url: str | None) -> bool:
-    """Whether a ledger is there; one in memory never is. Asking makes no file."""
+    """Whether a ledger exists; one in memory never does. Creates no file."""
     with _store(url) as store:
         return not store.memory and store.exists()
 
 
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
-    """A ledger that is there; where there is none, that is a failure."""
+    """An existing ledger; raises Failure if it does not exist."""
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"there is no ledger at {store.url}; `tpp screen FILE --ledger URL` makes one")
+            raise Failure(f"no ledger at {store.url}; create it with `tpp migrate --ledger {store.url}`")
         store.open()
         yield store
 
 
 @contextmanager
 def reading(url: str | None) -> Iterator["Connection"]:
-    """A connection to a ledger that is there, which sees one moment of it."""
+    """A connection to an existing ledger, which sees one moment of it."""
     with standing(url) as store, store.read() as connection:
         yield connection
 
 
 def migrated(url: str | None) -> str:
-    """Brings a ledger's tables to this version and says what was done."""
+    """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade
     from ledger.database.store import DatabaseError, LedgerError, database_message
 
@@ -151,9 +161,9 @@ def migrated(url: str | None) -> str:
     except DatabaseError as error:
         raise Failure(f"the ledger's database failed: {database_message(error)}") from error
     if before is None:
-        return f"made a new ledger, revision {after}"
+        return f"created the ledger at revision {after}"
     return (
-        f"the ledger was already at revision {after}"
+        f"the ledger is already at revision {after}"
         if before == after
-        else f"brought the ledger from revision {before} to {after}"
+        else f"upgraded the ledger from revision {before} to {after}"
     )

@@ -20,11 +20,11 @@ def _switches(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """What an operator may set.
+    """The settings of an operator.
 
     `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`:
     `host:port` on which a part serves /metrics and /health. `signing_key`: the file with the key of checkpoints and
-    packs. `origin`: the name under which it signs.
+    packs. `origin`: the name of that key.
     """
 
     model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")

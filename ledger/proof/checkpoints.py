@@ -14,7 +14,7 @@ from ledger.proof.merkle import Read, consistency_proof, inclusion_proof, levels
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, sign
 
 _NEAR = 50
-"""Records that stand so near to each other are read in one go."""
+"""Records whose numbers are this close are read with one query."""
 
 
 def checkpoints(connection: Connection) -> list[tuple[int, str, str]]:
@@ -29,7 +29,7 @@ def keys(connection: Connection) -> list[PublicKey]:
 
 
 def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
-    """The newest checkpoint of this key, signed anew where it does not cover the first so many records, or all."""
+    """The newest checkpoint of this key, signed now if none covers the first `records` records, or all."""
     with store.read() as connection:
         last = int(connection.execute(select(tables.head.c.n)).scalar_one())
         mine = [(n, note) for n, signer, note in checkpoints(connection) if signer == str(key.public)]
@@ -48,10 +48,10 @@ def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
 
 
 def tree(connection: Connection, size: int) -> Read:
-    """The hashes of the complete subtrees over the first `size` leaves; raises LedgerCorrupt where one is missing."""
+    """The hashes of the complete subtrees over the first `size` leaves; raises LedgerCorrupt if one is missing."""
     found = hashes(connection, size)
     if len(found) != size:
-        raise LedgerCorrupt(f"of the first {size} records {len(found)} have their leaf; see `tpp audit verify`")
+        raise LedgerCorrupt(f"only {len(found)} of the first {size} records have a leaf; see `tpp audit verify`")
     return reader(levels(found))
 
 
@@ -74,15 +74,15 @@ def booked_in(connection: Connection, first: str, last: str, size: int) -> list[
 
 
 def closure(connection: Connection, store: Store, records: Iterable[int]) -> list[int]:
-    """Records with all that they rest on, and the earlier ones of their shipments, in order."""
+    """Records with all records that they rest on, and the earlier ones of their shipments, in order."""
     found: set[int] = set()
     new = set(records)
     while new:
         found |= new
         named: set[int] = set()
         for _, leaf in _leaves_of(connection, store, sorted(new)):
-            told = orjson.loads(leaf)
-            named.update(told["rests_on"], [told["previous"]] if told["previous"] else [])
+            content = orjson.loads(leaf)
+            named.update(content["rests_on"], [content["previous"]] if content["previous"] else [])
         new = named - found
     return sorted(found)
 
@@ -101,7 +101,7 @@ def proven(
 
 
 def consistency(read: Read, old: Checkpoint, new: Checkpoint) -> list[str] | None:
-    """The proof that one checkpoint is a prefix of another, in base64; None where it is not."""
+    """The proof that one checkpoint is a prefix of another, in base64; None if it is not."""
     if old.size > new.size or root(read, old.size) != old.root or root(read, new.size) != new.root:
         return None
     return [_base64(one) for one in consistency_proof(read, old.size, new.size)]

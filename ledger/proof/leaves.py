@@ -17,7 +17,7 @@ BATCH = 2_000
 
 
 class Unreadable(LedgerCorrupt):
-    """A record of which no leaf can be made."""
+    """A record whose leaf cannot be computed."""
 
     def __init__(self, row: Any, why: Exception) -> None:
         super().__init__(f"journal record {row.n} cannot be read: {why}")
@@ -25,10 +25,10 @@ class Unreadable(LedgerCorrupt):
 
 
 def leaves(connection: Connection, store: Store, after: int, until: int | None = None) -> Iterator[tuple[Any, bytes]]:
-    """Records after a number, and until one, in order, each with its leaf: RFC 8785 JSON.
+    """Records after one number up to another, in order, each with its leaf: RFC 8785 JSON.
 
-    All texts are Unicode and all numbers integers below 2^53, of which sorted members without spaces are that form.
-    Raises Unreadable where something else stands in a record.
+    All texts are Unicode and all numbers are integers below 2^53, for which sorted members without spaces are that
+    form. Raises Unreadable if a record contains anything else.
     """
     j = tables.journal
     last = until if until is not None else int(connection.execute(select(tables.head.c.n)).scalar_one())
@@ -94,7 +94,7 @@ def _entries(connection: Connection, after: int, last: int) -> dict[int, list[An
 
 
 def _before(connection: Connection, store: Store, shipments: set[str], until: int) -> dict[str | None, int]:
-    """The last record of each shipment until a number: its own, or one that decided it."""
+    """The last record of each shipment up to a number: its own, or one that decided it."""
     found: dict[str | None, int] = {}
     for table in (tables.journal, tables.mention):
         query = (
@@ -121,7 +121,7 @@ def sealed(connection: Connection) -> int:
 
 
 def seal(store: Store) -> int:
-    """Hashes the leaves of records that have none, beside whoever writes; returns how many the tree has."""
+    """Hashes the leaves of records that have none, without blocking writers; returns how many the tree has."""
     while True:
         with store.read() as connection:
             size = sealed(connection)
@@ -136,7 +136,7 @@ def seal(store: Store) -> int:
 
 
 def hashes(connection: Connection, until: int | None = None) -> list[bytes]:
-    """The hashes of the leaves in the tree, in order; `until`: of its first so many records."""
+    """The hashes of the leaves in the tree, in order; `until`: only of this many records."""
     query = select(tables.leaf.c.hash).order_by(tables.leaf.c.n)
     if until is not None:
         query = query.where(tables.leaf.c.n <= until)

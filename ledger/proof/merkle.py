@@ -10,7 +10,7 @@ Node = tuple[int, int, bytes]
 """A complete subtree: its level (0: a leaf), its number within the level from the left, its hash."""
 
 Read = Callable[[int, int], bytes]
-"""Gives the hash of a complete subtree by level and number."""
+"""Returns the hash of a complete subtree by level and number."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -26,15 +26,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Tree:
     """A tree that leaves are appended to (RFC 6962, 2.1); it keeps only its right edge.
 
-    `edge` are the hashes of the complete subtrees that the leaves fill, largest first: one for each bit of `size`.
+    `edge` has the hashes of the complete subtrees that the leaves fill, largest first: one for each bit of `size`.
     """
 
     def __init__(self, size: int = 0, edge: Iterable[bytes] = ()) -> None:
-        """A tree as it stood; raises ValueError where the edge is not one of this size."""
+        """A stored tree; raises ValueError if the edge does not fit its size."""
         self._edge = list(edge)
         self.size = size
         if size < 0 or len(self._edge) != size.bit_count():
-            raise ValueError(f"a tree of {size} leaves has no edge of {len(self._edge)} hashes")
+            raise ValueError(f"an edge of {len(self._edge)} hashes does not fit a tree of {size} leaves")
 
     @property
     def edge(self) -> tuple[bytes, ...]:
@@ -42,7 +42,7 @@ class Tree:
         return tuple(self._edge)
 
     def append(self, leaf: bytes) -> list[Node]:
-        """Adds a leaf by its hash, and gives the subtrees that it completes, itself first."""
+        """Adds a leaf by its hash; returns the subtrees that it completes, itself first."""
         level, index, done = 0, self.size, leaf
         nodes = [(level, index, done)]
         while index & 1:
@@ -63,13 +63,13 @@ class Tree:
 
 
 def subtrees(size: int) -> list[tuple[int, int]]:
-    """Level and number of the complete subtrees of a tree's right edge, largest first: what a `Tree` goes on from.
+    """Level and number of the complete subtrees of a tree's right edge, largest first, from which a `Tree` continues.
 
     >>> subtrees(6)
     [(2, 0), (1, 2)]
     """
     if size < 0:
-        raise ValueError(f"a tree has no {size} leaves")
+        raise ValueError(f"the tree does not have {size} leaves")
     return [(level, (size >> level) - 1) for level in range(size.bit_length() - 1, -1, -1) if size >> level & 1]
 
 
@@ -90,7 +90,7 @@ def reader(table: Sequence[Sequence[bytes]]) -> Read:
 def root(read: Read, size: int) -> bytes:
     """The root of the first `size` leaves (RFC 6962, 2.1)."""
     if size < 0:
-        raise ValueError(f"a tree has no {size} leaves")
+        raise ValueError(f"the tree does not have {size} leaves")
     return _range(read, 0, size) if size else EMPTY
 
 
@@ -101,9 +101,9 @@ def inclusion_proof(read: Read, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(read: Read, old: int, new: int) -> list[bytes]:
-    """The proof that the tree of `old` leaves is the beginning of that of `new` ones (RFC 6962, 2.1.2: PROOF).
+    """The proof that the tree of `old` leaves is a prefix of that of `new` leaves (RFC 6962, 2.1.2: PROOF).
 
-    Empty for equal sizes, and for the tree without leaves, which begins every other.
+    Empty for equal sizes, and for the tree without leaves, which is a prefix of every other.
     """
     _in_order(old, new)
     return _subproof(read, old, 0, new, True) if old else []
@@ -116,7 +116,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether a proof shows that the tree of `old` leaves is the beginning of that of `new` ones (RFC 6962, 2.1.2)."""
+    """Whether a proof shows that the tree of `old` leaves is a prefix of that of `new` leaves (RFC 6962, 2.1.2)."""
     _in_order(old, new)
     if old == 0:
         return old_root == EMPTY and not proof and (new > 0 or new_root == EMPTY)
@@ -130,7 +130,7 @@ def _within(index: int, size: int) -> None:
 
 def _in_order(old: int, new: int) -> None:
     if not 0 <= old <= new:
-        raise ValueError(f"a tree of {old} leaves is not the beginning of one of {new}")
+        raise ValueError(f"a tree of {old} leaves is not a prefix of one of {new}")
 
 
 def _half(size: int) -> int:
@@ -168,7 +168,7 @@ def _subproof(read: Read, old: int, start: int, size: int, whole: bool) -> list[
 
 
 def _climb(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """The root that PATH leads to from a leaf; None where the path has another length."""
+    """The root that PATH leads to from a leaf; None if the path has another length."""
     if size == 1 or not proof:
         return leaf if size == 1 and not proof else None
     half = _half(size)
@@ -181,7 +181,7 @@ def _climb(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes 
 
 
 def _roots(old: int, new: int, proof: Sequence[bytes], known: bytes | None) -> tuple[bytes, bytes] | None:
-    """The old and the new root that SUBPROOF leads to; None where it has another length.
+    """The old and the new root that SUBPROOF leads to; None if it has another length.
 
     `known` is the old root while the old tree is a whole subtree of this one, and None otherwise.
     """

@@ -21,19 +21,19 @@ _CHECKPOINT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n")
 
 
 class NoteError(ValueError):
-    """A key, a note or a checkpoint that cannot be taken, and why, in one sentence."""
+    """A key, a note or a checkpoint is invalid; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The public key of whoever signs notes: a name and 32 bytes. As a text it is `NAME+HASH+BASE64`."""
+    """The public key of a signer of notes: a name and 32 bytes. Its text is `NAME+HASH+BASE64`."""
 
     name: str
     raw: bytes
 
     @property
     def id(self) -> bytes:
-        """The four bytes that say which key signed: of SHA-256(NAME || 0x0A || 0x01 || key)."""
+        """The key id in signatures: the first four bytes of SHA-256(NAME || 0x0A || 0x01 || key)."""
         return sha256(self.name.encode() + b"\n" + _ED25519 + self.raw).digest()[:4]
 
     def __str__(self) -> str:
@@ -46,15 +46,15 @@ class PublicKey:
         name, identifier, raw = _key_parts(text)
         key = cls(name, raw)
         if key.id.hex() != identifier:
-            raise NoteError("a key's hash does not fit its name and its bytes")
+            raise NoteError("a key's hash does not match its name and bytes")
         return key
 
 
 class SigningKey:
-    """The private key that signs notes under a name; nothing prints it but `secret`."""
+    """The private key that signs notes under a name; only `secret` reveals it."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
-        """Raises NoteError where a note cannot hold the name."""
+        """Raises NoteError if the name is invalid."""
         _check_name(name)
         self._key = key
         self.public = PublicKey(name, key.public_key().public_bytes_raw())
@@ -66,13 +66,13 @@ class SigningKey:
 
     @classmethod
     def parse(cls, text: str) -> "SigningKey":
-        """The key of a text `PRIVATE+KEY+NAME+HASH+BASE64`; raises NoteError, which never tells of the text."""
+        """The key of a text `PRIVATE+KEY+NAME+HASH+BASE64`; raises NoteError, which never contains the text."""
         if not text.startswith(_PRIVATE):
-            raise NoteError("a private key begins with PRIVATE+KEY+")
+            raise NoteError("a private key must begin with PRIVATE+KEY+")
         name, identifier, seed = _key_parts(text.removeprefix(_PRIVATE))
         key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if key.public.id.hex() != identifier:
-            raise NoteError("a private key's hash does not fit its name and its bytes")
+            raise NoteError("a private key's hash does not match its name and bytes")
         return key
 
     def secret(self) -> str:
@@ -87,7 +87,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log commits to: its origin, its number of leaves, its root (C2SP tlog-checkpoint)."""
+    """A commitment to a log: its origin, its number of leaves and its root (C2SP tlog-checkpoint)."""
 
     origin: str
     size: int
@@ -103,25 +103,25 @@ class Checkpoint:
         """The checkpoint of a note's text, which has no extension lines; raises NoteError."""
         match = _CHECKPOINT.fullmatch(text)
         if match is None or len(match[2]) > 20:
-            raise NoteError("a checkpoint is three lines: its origin, its size, and its root in base64")
+            raise NoteError("a checkpoint must have three lines: its origin, its size, and its root in base64")
         return cls(match[1], int(match[2]), _unbase64(match[3], "the root of a checkpoint"))
 
 
 def sign(text: str, key: SigningKey) -> bytes:
-    """The signed note of a text, which ends with a newline; raises NoteError where a note cannot hold it."""
+    """The signed note of a text, which ends with a newline; raises NoteError if the text is invalid."""
     if not text.endswith("\n") or _has_controls(text):
-        raise NoteError("the text of a note ends with a newline and has no control character but newlines")
+        raise NoteError("the text of a note must end with a newline and have no other control characters")
     try:
         signed = base64.b64encode(key.public.id + key.signature(text)).decode()
         return f"{text}\n— {key.public.name} {signed}\n".encode()
     except UnicodeEncodeError as error:
-        raise NoteError("the text of a note is UTF-8") from error
+        raise NoteError("the text of a note must be UTF-8") from error
 
 
 def open_note(raw: bytes, keys: Iterable[PublicKey]) -> str:
-    """The text of a note that one of the keys or more have signed; raises NoteError.
+    """The text of a note that at least one of the keys has signed; raises NoteError.
 
-    Signatures of other keys are passed over; one of these keys that does not verify is an error.
+    Signatures of other keys are ignored; an invalid signature of one of these keys is an error.
     """
     text, signatures = _read(raw)
     known = {(key.name, key.id): key for key in keys}
@@ -133,10 +133,10 @@ def open_note(raw: bytes, keys: Iterable[PublicKey]) -> str:
         try:
             Ed25519PublicKey.from_public_bytes(key.raw).verify(signed[4:], text.encode())
         except (InvalidSignature, ValueError) as error:
-            raise NoteError(f"the signature of {name} does not fit the note's text") from error
+            raise NoteError(f"the signature of {name} does not match the text of the note") from error
         verified = True
     if not verified:
-        raise NoteError("no known key has signed the note")
+        raise NoteError("the note is not signed by a known key")
     return text
 
 
@@ -148,9 +148,9 @@ def open_checkpoint(raw: bytes, keys: Iterable[PublicKey]) -> Checkpoint:
 
 
 def key_file(path: Path, name: str) -> SigningKey:
-    """The key of a file, which is made with mode 0600 where there is none; raises NoteError.
+    """The key of a file, which is created with mode 0600 if it does not exist; raises NoteError.
 
-    The file appears whole or not at all, so that of two processes that make it at once both read the first one's.
+    The file appears complete or not at all, so that two processes that create it at once both read the same key.
     """
     try:
         if not path.exists():
@@ -159,14 +159,14 @@ def key_file(path: Path, name: str) -> SigningKey:
         key = SigningKey.parse(text.decode("ascii").strip())
     except (OSError, UnicodeDecodeError, NoteError) as error:
         why = error.strerror if isinstance(error, OSError) else error if isinstance(error, NoteError) else "not a key"
-        raise NoteError(f"the signing key of {path} cannot be read: {why}") from None
+        raise NoteError(f"cannot read the signing key in {path}: {why}") from None
     if key.public.name != name:
-        raise NoteError(f"{path} holds the signing key of {key.public.name}, not of {name}")
+        raise NoteError(f"{path} contains the signing key of {key.public.name}, not of {name}")
     return key
 
 
 def _make_key_file(path: Path, name: str) -> None:
-    """Makes a key file unless another process does so first; the name is taken once the bytes are on the disk."""
+    """Creates a key file unless another process does so first; the file gets its name once the bytes are on disk."""
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_CREAT | O_EXCL, mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
@@ -191,15 +191,15 @@ def _read(raw: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     try:
         note = raw.decode()
     except UnicodeDecodeError as error:
-        raise NoteError("a note is UTF-8") from error
+        raise NoteError("a note must be UTF-8") from error
     if _has_controls(note):
-        raise NoteError("a note has no control character but newlines")
+        raise NoteError("a note must not have control characters other than newlines")
     head, blank, signatures = note.rpartition("\n\n")
     if not blank or not signatures.endswith("\n"):
-        raise NoteError("a note is a text, a blank line and signature lines, each ending with a newline")
+        raise NoteError("a note must be a text, a blank line and signature lines, each ending with a newline")
     lines = signatures[:-1].split("\n")
     if len(lines) > _MOST_SIGNATURES:
-        raise NoteError(f"a note has at most {_MOST_SIGNATURES} signatures")
+        raise NoteError(f"a note must have at most {_MOST_SIGNATURES} signatures")
     return head + "\n", [_signature(line) for line in lines]
 
 
@@ -207,7 +207,7 @@ def _signature(line: str) -> tuple[str, bytes]:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     if dash != "—":
-        raise NoteError("a signature line begins with an em dash and a space")
+        raise NoteError("a signature line must begin with an em dash and a space")
     _check_name(name)
     signed = _unbase64(encoded, "a signature")
     if len(signed) < 5:
@@ -219,12 +219,12 @@ def _key_parts(text: str) -> tuple[str, str, bytes]:
     """The name, the hash and the 32 bytes of a key's text."""
     parts = text.split("+", 2)
     if len(parts) != 3:
-        raise NoteError("a key is NAME+HASH+BASE64")
+        raise NoteError("a key must be NAME+HASH+BASE64")
     name, identifier, encoded = parts
     _check_name(name)
     raw = _unbase64(encoded, "a key")
     if raw[:1] != _ED25519 or len(raw) != 33:
-        raise NoteError("a key is the byte 1 and the 32 bytes of Ed25519")
+        raise NoteError("a key must be the byte 1 and the 32 bytes of Ed25519")
     return name, identifier, raw[1:]
 
 
@@ -234,7 +234,7 @@ def _check_name(name: str) -> None:
     except UnicodeEncodeError:
         name = ""
     if not name or "+" in name or any(char.isspace() for char in name) or _has_controls(name):
-        raise NoteError("the name of a key is a text without spaces, control characters and +")
+        raise NoteError("the name of a key must not be empty or have spaces, control characters or +")
 
 
 def _has_controls(text: str) -> bool:
@@ -242,7 +242,7 @@ def _has_controls(text: str) -> bool:
 
 
 def _unbase64(text: str, what: str) -> bytes:
-    """The bytes of a base64 text that is the only one for them."""
+    """The bytes of a canonical base64 text."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

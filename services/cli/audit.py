@@ -1,7 +1,9 @@
-"""The commands of proof: what the ledger's records say can be checked without trusting us."""
+"""The commands of proof: they let others check the ledger's records without trusting the operator."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,12 +11,15 @@ from services.cli.options import format_option, ledger_option, rulebook_option
 from services.failure import Failure
 from services.resources import book, settings, software, standing, there
 
+if TYPE_CHECKING:
+    from ledger.proof.notes import PublicKey
+
 _format = format_option("text", "json")
 
 
 @click.group()
 def audit() -> None:
-    """Prove that nothing was lost, counted twice or changed.
+    """Prove that nothing was lost, doubled or changed.
 
     \b
     Example:
@@ -27,9 +32,11 @@ def audit() -> None:
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
 @ledger_option
 def intake(topics: tuple[str, ...], ledger: str | None) -> None:
-    """Compare the input topics with the ledger: has every message its answer, and only one? Exit 1 where not.
+    """Check that every message has exactly one answer.
 
-    TOPIC is tpp.shipments or tpp.facts; without one, both.
+    Compares the input topics with the ledger. Exits with 1 if an answer is missing or doubled.
+
+    TOPIC is tpp.shipments or tpp.facts. [default: both]
 
     \b
     Example:
@@ -47,9 +54,12 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
 @audit.command()
 @ledger_option
 def key(ledger: str | None) -> None:
-    """Print the public key of checkpoints and packs, and below it earlier ones that the ledger's checkpoints name.
+    """Print the public key of checkpoints and packs.
 
-    The private key is made at first need, in the file of TPP_SIGNING_KEY; keep it out of back-ups of the ledger.
+    Earlier keys that the ledger's checkpoints name follow it, one per line.
+
+    The private key is created when first needed, in the file TPP_SIGNING_KEY. Do not store it with backups of the
+    ledger.
 
     \b
     Example:
@@ -68,12 +78,13 @@ def key(ledger: str | None) -> None:
 
 
 @audit.command()
-@click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
+@click.option("--out", metavar="FILE", help="Write the checkpoint to this file. [default: standard output]")
 @ledger_option
 def checkpoint(out: str | None, ledger: str | None) -> None:
-    """Sign the number of records and the root of their tree, as they are now.
+    """Sign the present state of the journal.
 
-    Give checkpoints away: whoever holds one can tell later whether a record before it was changed.
+    A checkpoint is the signed number of records and the root of their tree. Give checkpoints to others: whoever has one
+    can later detect whether an earlier record was changed.
 
     \b
     Example:
@@ -91,16 +102,28 @@ def checkpoint(out: str | None, ledger: str | None) -> None:
 
 @audit.command()
 @click.option(
-    "--checkpoint", "given", multiple=True, metavar="FILE", help="An older checkpoint, which must be a prefix."
+    "--checkpoint",
+    "given",
+    multiple=True,
+    metavar="FILE",
+    help="An older checkpoint of this ledger to check; may be repeated.",
 )
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file with some. [default: yours]")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="A public key, or a file of public keys. [default: this ledger's]",
+)
 @_format
 @rulebook_option
 @ledger_option
 def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: str | None, ledger: str | None) -> None:
-    """Recompute every record, the tree, all balances and limits, snapshots, and what follows from the events.
+    """Verify every record, balance, limit and snapshot.
 
-    Exit 1 where something was changed, removed or added; the first bad record comes first.
+    Recomputes the tree and decides every event again.
+
+    Exits with 1 if anything was changed, removed or added; the first bad record is listed first.
 
     \b
     Example:
@@ -128,7 +151,7 @@ def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: s
 @_format
 @ledger_option
 def prove(shipment: str, form: str, ledger: str | None) -> None:
-    """Print the records of a shipment with the proof that each stands in the journal.
+    """Prove that the journal has a shipment's records.
 
     \b
     Example:
@@ -151,13 +174,15 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
 @audit.command()
 @click.argument("old")
 @click.argument("new", required=False)
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file with some.")
-@click.option("--format", type=click.Choice(["json"]), default="json", expose_value=False, help="How to print.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="A public key, or a file of public keys.")
+@click.option("--format", type=click.Choice(["json"]), default="json", expose_value=False, help="Output format.")
 @ledger_option
 def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | None) -> None:
-    """Prove that one checkpoint is the beginning of another: nothing before it was changed. Exit 1 where it is not.
+    """Prove that one checkpoint extends another.
 
-    OLD and NEW are files; without NEW it is the newest checkpoint.
+    Nothing before the older checkpoint was changed. Exits with 1 if NEW does not extend OLD.
+
+    OLD and NEW are files. Without NEW, a checkpoint is signed now and compared.
 
     \b
     Example:
@@ -173,21 +198,24 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
         second = read_note(new) if new is not None else cover(store, signer(settings()))
         found = compare(store, first, second, lambda recorded: public_keys(keys, settings(), recorded))
     if found is None:
-        click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
+        click.echo(f"Error: {old} is not a prefix of {new or 'the newest checkpoint'}", err=True)
         sys.exit(1)
     print_json(found.to_json())
 
 
 @audit.command()
 @click.argument("shipments", nargs=-1, metavar="[SHIPMENT]...")
-@click.option("--period", metavar="PERIOD", help="Every shipment with an entry booked in it, such as 2025-Q2.")
-@click.option("--out", metavar="FOLDER", required=True, help="Where the pack goes; empty, or not there.")
-@click.option("--since", metavar="FILE", help="An older checkpoint, with the proof that nothing before it was changed.")
+@click.option("--period", metavar="PERIOD", help="Every shipment with an entry booked in this period, such as 2025-Q2.")
+@click.option("--out", metavar="FOLDER", required=True, help="Folder for the pack; must be empty or not exist.")
+@click.option("--since", metavar="FILE", help="Include the proof that this older checkpoint is a prefix.")
 @ledger_option
 def export(shipments: tuple[str, ...], period: str | None, out: str, since: str | None, ledger: str | None) -> None:
-    """Pack shipments for an examiner: events, decisions, entries, evidence digests, proofs and a verifier.
+    """Write a pack of shipments for an examiner.
 
-    The verifier is one file for Python alone: in FOLDER, `python3 -I verify.py KEY`, with the key of `tpp audit key`.
+    A pack has the events, decisions, entries, evidence digests, proofs and a verifier.
+
+    The verifier is a single file and needs only Python: run `python3 -I verify.py KEY` in FOLDER, with the key printed
+    by `tpp audit key`.
 
     \b
     Example:
@@ -196,22 +224,26 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
     """
     from schemas import periods
     from services.proof.keys import note_failures, public_keys, signer
-    from services.proof.pack import NotTheBeginning
-    from services.proof.pack import export as pack
+    from services.proof.pack import NotAPrefix
+    from services.proof.pack import export as write_pack
+    from services.views.wrapping import counted
 
     if bool(shipments) == (period is not None):
-        raise click.UsageError("Name shipments, or a --period.")
+        raise click.UsageError("Name shipments, or give --period.")
     try:
         chosen = shipments if period is None else periods.period(period)
     except ValueError as error:
         raise Failure(str(error)) from error
     key = signer(settings())
+
+    def known(recorded: Sequence["PublicKey"]) -> list["PublicKey"]:
+        return public_keys((), settings(), recorded)
+
     try:
         with note_failures(), standing(ledger) as store:
-            made = pack(store, key, chosen, since, lambda recorded: public_keys((), settings(), recorded), Path(out))
-    except NotTheBeginning:
-        click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
+            made = write_pack(store, key, chosen, since, known, Path(out))
+    except NotAPrefix:
+        click.echo(f"Error: {since} is not a prefix of the newest checkpoint", err=True)
         sys.exit(1)
-    click.echo(
-        f"{out}: {made.shipments:,} shipments, {made.records:,} records; check it with `python3 -I verify.py KEY`"
-    )
+    counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
+    click.echo(f"wrote {out}: {counts}; verify it with `python3 -I verify.py KEY`")

@@ -22,11 +22,11 @@ _format = format_option("table", "json")
 
 @click.command()
 @click.argument("account")
-@click.option("--from", "first", metavar="DATE", help="The first booked day. [default: the first of all]")
-@click.option("--to", "last", metavar="DATE", help="The last booked day. [default: the last of all]")
+@click.option("--from", "first", metavar="DATE", help="First booking day. [default: the account's first]")
+@click.option("--to", "last", metavar="DATE", help="Last booking day. [default: the account's last]")
 @moment_options
-@format_option(*STATEMENT_FORMATS, text="How to print, or which file.")
-@click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
+@format_option(*STATEMENT_FORMATS, text="Output format.")
+@click.option("--out", metavar="FILE", help="Write to this file. [default: standard output]")
 @ledger_option
 def statement(
     account: str,
@@ -38,9 +38,11 @@ def statement(
     out: str | None,
     ledger: str | None,
 ) -> None:
-    """Print an account's opening balance, every entry with its cause and the running balance, and its closing balance.
+    """Show an account's entries and running balance.
 
-    In ACCOUNT a * stands for any text; then each account has its own opening and closing. Amounts are in TPP.
+    Begins with the opening balance, lists every entry with its cause, and ends with the closing balance.
+
+    In ACCOUNT, * matches any text; each matching account has its own opening and closing balance. Amounts are in TPP.
 
     \b
     Example:
@@ -57,14 +59,14 @@ def statement(
 
     since, until = day("--from", first), day("--to", last)
     if since and until and since > until:
-        raise click.UsageError("--from is after --to.")
+        raise click.UsageError("--from must not be after --to.")
     if form in _FILES and out in (None, "-") and sys.stdout.isatty():
-        raise Failure(f"{form} is not for a terminal: name a file with --out")
+        raise Failure(f"cannot write {form} to a terminal; give a file with --out")
     with reading(ledger) as connection:
         span = Span(since, until, moment(connection, as_of, known_at))
         paths = matching(connection, account)
         if not paths:
-            raise Failure(f"there is no account {account}; `tpp balance` lists those that are there")
+            raise Failure(f"no account matches {account!r}; `tpp balance` lists the accounts")
         rows = rows_of(connection, paths, span)
         with _refusals(), output(out) as stream:
             if form in ("table", "json"):
@@ -75,7 +77,7 @@ def statement(
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """An export that is refused is one sentence on standard error, exit 1."""
+    """Prints a refused export as one sentence on standard error, and exits with 1."""
     from services.finance.workbook import ExportRefused
 
     try:
@@ -84,12 +86,12 @@ def _refusals() -> Iterator[None]:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except OSError as error:
-        raise Failure(f"the export cannot be written: {error}") from error
+        raise Failure(f"cannot write the export: {error}") from error
 
 
 @click.group()
 def snapshot() -> None:
-    """Close periods, and hand them to finance.
+    """Close periods and export them.
 
     \b
     Example:
@@ -115,10 +117,12 @@ def _period(name: str) -> "Period":
 @_format
 @ledger_option
 def close(name: str, form: str, ledger: str | None) -> None:
-    """Close a year, quarter or month, such as 2025, 2025-Q2 or 2025-06, with every day before its end.
+    """Close a year, quarter or month.
 
-    A closed period never changes: what comes late is booked on the first open day and names the period that held it.
-    Closing again gives the same snapshot. The close is a record of the journal, and a checkpoint is signed over it.
+    PERIOD is 2025, 2025-Q2 or 2025-06, for example. Every day up to its end is closed.
+
+    A closed period never changes: late events are booked on the first open day and refer to the closed period. Closing
+    a period again gives the same snapshot. The close is a journal record, and a checkpoint is signed after it.
 
     \b
     Example:
@@ -138,14 +142,14 @@ def close(name: str, form: str, ledger: str | None) -> None:
     if form == "json":
         tables.print_json(made.to_json())
     else:
-        tables.write([made.to_json()], tables.SNAPSHOTS, form)
+        tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
 
 
 @snapshot.command("list")
 @_format
 @ledger_option
 def list_(form: str, ledger: str | None) -> None:
-    """Print the snapshots, in the order of closing.
+    """List the snapshots, in the order of closing.
 
     \b
     Example:
@@ -156,18 +160,20 @@ def list_(form: str, ledger: str | None) -> None:
 
     with reading(ledger) as connection:
         found = [one.to_json() for one in snapshots(connection)]
-    tables.write(found, tables.SNAPSHOTS, form)
+    tables.write(found, tables.SNAPSHOTS, form, "no snapshot exists")
 
 
 @snapshot.command()
 @click.argument("name", metavar="SNAPSHOT")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "xlsx", "parquet", "hledger"]), required=True, help="Which files."
+    "--format", "form", type=click.Choice(["csv", "xlsx", "parquet", "hledger"]), required=True, help="File format."
 )
-@click.option("--out", metavar="FOLDER", help="Where they go. [default: a folder of the snapshot's name]")
+@click.option("--out", metavar="FOLDER", help="Folder for the files. [default: the snapshot's name]")
 @ledger_option
 def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
-    """Write the tables of a snapshot into a folder, the same bytes each time, and print the paths.
+    """Export the tables of a snapshot.
+
+    Writes the same bytes each time and prints the paths.
 
     csv: accounts, entries, holds, with datapackage.json; xlsx: one workbook; parquet: three files; hledger: a journal.
 
@@ -182,10 +188,12 @@ def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
     with reading(ledger) as connection, _refusals():
         found = find(connection, name)
         if found is None:
-            raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
+            raise Failure(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
         tables = tables_of(connection, found)
         if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
-            raise ExportRefused(f"the books of {name} are not those that were closed; `tpp audit verify` says where")
+            raise ExportRefused(
+                f"the books of {name} differ from those that were closed; `tpp audit verify` shows where"
+            )
         readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
         for path in write(Path(out or name), tables.period, form, readers):
             click.echo(path)

@@ -23,7 +23,7 @@ _format = format_option("table", "json", "csv")
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="tpp-quota-ledger")
 def main() -> None:
-    """Screens shipments of advanced chips against 90 FR 4544 and keeps the quota ledgers, to the unit.
+    """Screen shipments of advanced chips under 90 FR 4544 and keep exact quota ledgers.
 
     The rule is codified; BIS announced on 13 May 2025 that it does not enforce it.
 
@@ -39,14 +39,13 @@ def main() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @rulebook_option
 @ledger_option
-@click.option(
-    "--out", metavar="FILE", help="Where the answers go, written from the first line. [default: standard output]"
-)
+@click.option("--out", metavar="FILE", help="Write the answers to this file, replacing it. [default: standard output]")
 def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out: str | None) -> None:
-    """Run event files through the ledger and write the answers.
+    """Decide the events of files and write the answers.
 
-    FILE is JSONL, may end in .gz, and - is standard input. Each line gives its answer, then the alerts and other events
-    that it caused. A file that is run again gives the same answers and moves nothing. Exit 1 where lines were rejected.
+    FILE is JSONL, optionally compressed (.gz); - is standard input. Each line gives its answer, followed by the alerts
+    and other events that it caused. Running a file again gives the same answers and changes no balance. Exits with 1 if
+    lines were rejected.
 
     \b
     Example:
@@ -70,9 +69,9 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
 @rulebook_option
 @ledger_option
 def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> None:
-    """Give the answers that screen would give now, and write nothing.
+    """Show what screen would answer; write nothing.
 
-    The files are read whole; each event sees what those before it would have moved.
+    The files are read completely; each event sees the effects of those before it.
 
     \b
     Example:
@@ -90,14 +89,14 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
 
 
 def _write(answers: Iterable[Sequence[str]], stream: IO[bytes], summary: "Summary") -> None:
-    """Writes what was given out for each event, and counts it."""
+    """Writes the answers to each event, and counts them."""
     for texts in answers:
         summary.add(texts)
         stream.write("".join(f"{text}\n" for text in texts).encode())
 
 
 def _end(summary: "Summary") -> NoReturn:
-    """Writes the summary to standard error and ends the command: exit 1 where lines were rejected."""
+    """Writes the summary to standard error and ends the command: exit 1 if lines were rejected."""
     for line in summary.lines():
         click.echo(line, err=True)
     sys.exit(1 if summary.rejected else 0)
@@ -109,9 +108,9 @@ def _end(summary: "Summary") -> NoReturn:
 @_format
 @ledger_option
 def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, ledger: str | None) -> None:
-    """Print balances, in TPP.
+    """Show balances, in TPP.
 
-    In ACCOUNT a * stands for any text. flow/CC/YEAR sums what was decided to go to a country.
+    In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
 
     \b
     Example:
@@ -124,7 +123,8 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
 
     with reading(ledger) as connection:
         found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
-    tables.write(found, tables.BALANCE, form)
+    empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
+    tables.write(found, tables.BALANCE, form, empty)
 
 
 @main.command()
@@ -132,7 +132,9 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
 @format_option("text", "json")
 @ledger_option
 def explain(shipment: str, form: str, ledger: str | None) -> None:
-    """Print every decision on a shipment: what was asked, tried and decided, and what must be filed by when.
+    """Explain every decision on a shipment.
+
+    The memo shows what was requested, what was tried, what was decided, and what must be filed by when.
 
     \b
     Example:
@@ -146,7 +148,7 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
         standing = state(connection, shipment)
         found = records(connection, shipment)
     if not found:
-        raise Failure(f"no shipment {shipment} was ever presented to this ledger")
+        raise Failure(f"shipment {shipment} does not exist in this ledger")
     if form == "json":
         print_json(to_json(found))
     else:
@@ -157,7 +159,9 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
 @_format
 @ledger_option
 def holds(form: str, ledger: str | None) -> None:
-    """Print the work list: held shipments, oldest first, with their reasons.
+    """List held shipments and their reasons.
+
+    The oldest hold comes first.
 
     \b
     Example:
@@ -168,19 +172,22 @@ def holds(form: str, ledger: str | None) -> None:
 
     with reading(ledger) as connection:
         found = work_list(connection)
-    tables.write(found if form == "json" else list(map(in_cells, found)), tables.HOLDS, form)
+    rows = found if form == "json" else list(map(in_cells, found))
+    tables.write(rows, tables.HOLDS, form, "no shipment is held")
 
 
 @main.command()
 @click.argument("shipments", nargs=-1, metavar="[SHIPMENT]...")
-@click.option("--account", metavar="ACCOUNT", help="Every hold that waits for room on this account.")
-@click.option("--all", "everything", is_flag=True, help="Every hold.")
+@click.option("--account", metavar="ACCOUNT", help="Recheck every hold that waits for room on this account.")
+@click.option("--all", "everything", is_flag=True, help="Recheck every hold.")
 @rulebook_option
 @ledger_option
 def recheck(
     shipments: tuple[str, ...], account: str | None, everything: bool, rulebook: str | None, ledger: str | None
 ) -> None:
-    """Screen held shipments again with what is known now, oldest first; what passes is released.
+    """Screen held shipments again.
+
+    They are screened oldest first, with the facts and balances known now. Those that pass are released.
 
     \b
     Example:
@@ -192,7 +199,7 @@ def recheck(
     from services.views.summary import Summary
 
     if bool(shipments) + (account is not None) + everything != 1:
-        raise click.UsageError("Name shipments, or an --account, or --all.")
+        raise click.UsageError("Name shipments, or give --account or --all.")
     events = recheck_events(shipments, account, everything, wall_clock())
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
@@ -202,12 +209,12 @@ def recheck(
 
 
 @main.command()
-@click.option("--due-by", metavar="DATE", help="Only what is due until this day.")
-@click.option("--all", "every", is_flag=True, help="Also what was met or withdrawn.")
+@click.option("--due-by", metavar="DATE", help="Only obligations due on or before this date.")
+@click.option("--all", "every", is_flag=True, help="Include obligations that were met or withdrawn.")
 @_format
 @ledger_option
 def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) -> None:
-    """Print what must be sent to whom by when.
+    """List what must be filed, to whom and by when.
 
     \b
     Example:
@@ -217,21 +224,22 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
 
     from schemas.times import parse_day
     from services.cli import tables
-    from services.views.obligations import obligations as owed
+    from services.views.obligations import obligations as list_obligations
 
     with reading(ledger) as connection:
         try:
             until = None if due_by is None else parse_day(due_by)
         except PydanticCustomError as error:
-            raise click.BadParameter(f"{due_by!r} is not a day such as 2025-07-31") from error
-        found = owed(connection, book(None), until, every)
-    tables.write(found, tables.OBLIGATIONS, form)
+            raise click.BadParameter(f"{due_by!r} is not a date such as 2025-07-31") from error
+        found = list_obligations(connection, book(None), until, every)
+    empty = f"no obligation is due by {due_by}" if due_by else f"no obligation {'exists' if every else 'is open'}"
+    tables.write(found, tables.OBLIGATIONS, form, empty)
 
 
 @main.command()
 @ledger_option
 def migrate(ledger: str | None) -> None:
-    """Bring the ledger's tables to this version; a new ledger is made.
+    """Create a ledger, or upgrade its tables.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The options that several commands have, and what a command's failure looks like."""
+"""The options that several commands have, and how a command's failure is shown."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ class Commands(click.Group):
     """A group of commands. A Failure is one sentence on standard error, exit 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command that was named."""
+        """Runs the chosen command."""
         from services.telemetry.logs import silence_kafka_python
 
         silence_kafka_python()
@@ -36,19 +36,19 @@ def ledger_option(command: _Command) -> _Command:
 
 def moment_options(command: _Command) -> _Command:
     """The options `--as-of` and `--known-at` of a command."""
-    happened = "Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day."
-    learned = "Only what the ledger had recorded by then; also record:N, and snapshot:ID for what a snapshot saw."
+    happened = "Only events up to this RFC 3339 time, or to the end of this UTC date."
+    learned = "Only records up to this time, date, record:N or snapshot:ID."
     as_of = click.option("--as-of", metavar="TIME", help=happened)
     return as_of(click.option("--known-at", metavar="TIME", help=learned)(command))
 
 
 def rulebook_option(command: _Command) -> _Command:
     """The option `--rulebook` of a command."""
-    return click.option(
-        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
-    )(command)
+    return click.option("--rulebook", metavar="NAME", help="The rulebook. [default: TPP_RULEBOOK, else ai-diffusion]")(
+        command
+    )
 
 
-def format_option(*forms: str, text: str = "How to print.") -> Callable[[_Command], _Command]:
+def format_option(*forms: str, text: str = "Output format.") -> Callable[[_Command], _Command]:
     """The option `--format` of a command; the first of the forms is its default."""
     return click.option("--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=text)

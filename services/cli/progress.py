@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
-    """A progress bar over the files' bytes where standard error is a terminal; a function to be told of bytes read."""
+    """A progress bar over the files' bytes if standard error is a terminal; yields a function that takes bytes read."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

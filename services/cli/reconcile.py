@@ -1,4 +1,4 @@
-"""The command that compares a statement of another system with the ledger."""
+"""The command that compares an external statement with the ledger."""
 
 import json
 import sys
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     "columns",
     multiple=True,
     metavar="FIELD=COLUMN",
-    help="The statement's own name of a column; once for each.",
+    help="The statement's name for a column; repeat for each column.",
 )
-@click.option("--account", metavar="PATTERN", help="Only these accounts, on both sides; a * stands for any text.")
-@click.option("--from", "first", metavar="DATE", help="Only export dates from this day on.")
-@click.option("--to", "last", metavar="DATE", help="Only export dates until this day.")
+@click.option("--account", metavar="PATTERN", help="Compare only these accounts; * matches any text.")
+@click.option("--from", "first", metavar="DATE", help="Only export dates on or after this date.")
+@click.option("--to", "last", metavar="DATE", help="Only export dates on or before this date.")
 @format_option("table", "json", "xlsx")
-@click.option("--out", metavar="FILE", help="Where the result goes. [default: standard output]")
+@click.option("--out", metavar="FILE", help="Write the result to this file. [default: standard output]")
 @ledger_option
 def reconcile(
     statement: str,
@@ -41,12 +41,12 @@ def reconcile(
     out: str | None,
     ledger: str | None,
 ) -> None:
-    """Compare a statement of another system with the ledger, line by line.
+    """Compare an external statement with the ledger.
 
-    STATEMENT is CSV (parted by comma, semicolon or tab), XLSX (first sheet) or JSON (list of objects); - is standard
-    input. Its columns are shipment_id, account, date and amount; others are ignored. Rows count from 1 without the
-    header and blank lines. Here is the ledger, there is the statement: a difference is there - here. A pair is shown
-    where either of its dates lies between --from and --to. Exit 1 where something is missing or differs.
+    STATEMENT is CSV (separated by commas, semicolons or tabs), XLSX (first sheet) or JSON (a list of objects); - is
+    standard input. It has the columns shipment_id, account, date and amount; other columns are ignored. Rows are
+    numbered from 1, without the header and blank lines. Differences are statement minus ledger. A pair is included if
+    either of its dates is between --from and --to. Exits with 1 if a line is missing or differs.
 
     \b
     Example:
@@ -62,9 +62,9 @@ def reconcile(
 
     since, until = _text(day("--from", first)), _text(day("--to", last))
     if since and until and since > until:
-        raise click.UsageError("--from is after --to.")
+        raise click.UsageError("--from must not be after --to.")
     if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
-        raise Failure("a workbook is not for a terminal: name a file with --out")
+        raise Failure("cannot write a workbook to a terminal; give a file with --out")
     lines = read(statement, _columns(columns))
     with reading(ledger) as connection:
         chosen = lines if account is None else on_accounts(lines, account)
@@ -88,9 +88,9 @@ def _columns(words: Iterable[str]) -> Mapping[str, str]:
     for word in words:
         field, _, column = word.partition("=")
         if field not in FIELDS or not column.strip():
-            raise click.BadParameter(f"write FIELD=COLUMN, FIELD one of {', '.join(FIELDS)}", param_hint="--map")
+            raise click.BadParameter(f"use FIELD=COLUMN, where FIELD is one of {', '.join(FIELDS)}", param_hint="--map")
         if field in columns:
-            raise click.BadParameter(f"{field} is given twice", param_hint="--map")
+            raise click.BadParameter(f"{field} is mapped twice", param_hint="--map")
         columns[field] = column
     return columns
 

@@ -28,14 +28,14 @@ def table(result: Result) -> str:
     console.print(summary(result), soft_wrap=True)
     _rows(
         console,
-        "Missing here: in the statement, not in the ledger",
-        ("row", *_LINE, "same as row"),
+        "Only in the statement",
+        ("row", *_LINE, "repeats row"),
         [(f"{one.row:,}", *_cells(one.line), _number(one.duplicate_of)) for one in islice(result.missing_here, FIRST)],
         len(result.missing_here),
     )
     _rows(
         console,
-        "Missing there: in the ledger, not in the statement",
+        "Only in the ledger",
         _LINE,
         [_cells(line) for line in islice(result.missing_there, FIRST)],
         len(result.missing_there),
@@ -43,12 +43,12 @@ def table(result: Result) -> str:
     _rows(
         console,
         "Different",
-        ("row", "line", "field", "here", "there"),
+        ("row", "line", "field", "ledger", "statement"),
         [row for one in islice(result.different, FIRST) for row in _differences(one)],
         len(result.different),
     )
     totals = [(f"{result.here:,}", f"{result.there:,}", f"{result.difference:+,}" if result.difference else "0")]
-    _rows(console, "Totals", ("TPP here", "TPP there", "difference"), totals)
+    _rows(console, "Totals", ("ledger TPP", "statement TPP", "difference"), totals)
     return text.getvalue()
 
 
@@ -59,7 +59,7 @@ def _rows(
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        numeric = heading in ("row", "same as row", "difference") or heading.startswith("TPP")
+        numeric = heading in ("row", "repeats row", "difference") or heading.endswith("TPP")
         fixed = numeric or heading in ("date", "field")
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=fixed, overflow="fold")
     for row in rows:
@@ -68,7 +68,7 @@ def _rows(
     console.print(title if count is None else f"{title} ({count:,})")
     console.print(table)
     if count is not None and count > FIRST:
-        console.print(f"… and {count - FIRST:,} more: all are in --format json and xlsx")
+        console.print(f"… and {count - FIRST:,} more; use --format json or xlsx to see all")
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def _differences(one: Different) -> list[tuple[str, ...]]:
 
 
 def _side(field: str, value: Any) -> str:
-    """What a side says of a field; an id in quotes, so that a blank in it is seen."""
+    """The value of a field on one side; an id in quotes, so that blanks are visible."""
     if field == "amount":
         return f"{value:,}"
     return repr(value) if field == "shipment_id" else _plain(value)
@@ -97,5 +97,5 @@ def _number(number: int | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text without what a terminal would obey."""
+    """A text without terminal control characters."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

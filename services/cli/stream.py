@@ -1,4 +1,4 @@
-"""The commands of the stream: the parts that run, the topics, what goes in and what comes out."""
+"""The commands of the stream: the parts that run, the topics, and how to publish and watch events."""
 
 import sys
 
@@ -11,23 +11,28 @@ from services.resources import settings
 @click.command()
 @rulebook_option
 @ledger_option
-@click.option("--partitions", type=click.IntRange(min=1), default=4, show_default=True, help="Of topics that are made.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many workers share them."
+    "--partitions",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Partitions of topics that are created.",
 )
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of workers.")
 @click.option(
     "--folder",
     metavar="FOLDER",
     default="tpp-data",
     show_default=True,
-    help="Where a broker of its own keeps its data.",
+    help="Data folder of the broker that this command starts.",
 )
 def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, folder: str) -> None:
-    """Run the whole system on this machine until Ctrl-C: broker, ledger, worker, relay, clock.
+    """Run the whole system on this machine.
 
-    Where TPP_BROKER is not set, Apache Kafka is started on 127.0.0.1, on port 9092 where that is free (it needs Java 17
-    or newer; Maven fetches its jars once). A part that ends is started again. Started again later, the system goes on
-    where it stopped.
+    Starts the broker, the worker, the relay and the clock, until Ctrl-C.
+
+    If TPP_BROKER is not set, Apache Kafka is started on 127.0.0.1, on port 9092 if it is free (this needs Java 17 or
+    newer; Maven downloads the jars once). A part that ends is restarted. The next start resumes where this one stopped.
 
     \b
     Example:
@@ -43,10 +48,12 @@ def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, 
 @rulebook_option
 @ledger_option
 def worker(rulebook: str | None, ledger: str | None) -> None:
-    """Decide what arrives on tpp.shipments and tpp.facts, until SIGTERM.
+    """Decide incoming events until stopped.
 
-    Any number of workers share the partitions. Offsets are committed after the ledger's transaction, so that what was
-    not decided is delivered again. A failure of the database ends the worker: let something start it again.
+    Reads tpp.shipments and tpp.facts.
+
+    Any number of workers share the partitions. Offsets are committed after the ledger's transaction, so undecided
+    messages are delivered again. The worker ends when the database fails; run it under a supervisor that restarts it.
 
     \b
     Example:
@@ -62,9 +69,11 @@ def worker(rulebook: str | None, ledger: str | None) -> None:
 @click.command()
 @ledger_option
 def relay(ledger: str | None) -> None:
-    """Publish what the ledger gives out, in order, until SIGTERM.
+    """Publish the ledger's answers until stopped.
 
-    One relay works at a time; others stand by.
+    Answers are published in order.
+
+    One relay is active at a time; others stand by.
 
     \b
     Example:
@@ -80,10 +89,12 @@ def relay(ledger: str | None) -> None:
 @click.command()
 @ledger_option
 def clock(ledger: str | None) -> None:
-    """Publish a tick once a minute, until SIGTERM; obligations fall due and debits lapse by it.
+    """Publish a tick every minute until stopped.
 
-    It also gives new records their leaves in the tree that `tpp audit` proves by. One clock works at a time; others
-    stand by.
+    On a tick, obligations fall due and unused debits lapse.
+
+    The clock also hashes new records into the tree that `tpp audit` uses. One clock is active at a time; others stand
+    by.
 
     \b
     Example:
@@ -98,7 +109,7 @@ def clock(ledger: str | None) -> None:
 
 @click.group()
 def topics() -> None:
-    """Look after the topics.
+    """Manage the topics.
 
     \b
     Example:
@@ -107,10 +118,16 @@ def topics() -> None:
 
 
 @topics.command()
-@click.option("--partitions", type=click.IntRange(min=1), default=4, show_default=True, help="Of each topic made.")
-@click.option("--replication", type=click.IntRange(min=1), help="Copies of each. [default: the broker's own]")
+@click.option(
+    "--partitions", type=click.IntRange(min=1), default=4, show_default=True, help="Partitions of each new topic."
+)
+@click.option(
+    "--replication", type=click.IntRange(min=1), help="Replicas of each new topic. [default: the broker's setting]"
+)
 def create(partitions: int, replication: int | None) -> None:
-    """Make the topics that are not there; those that are stay as they are.
+    """Create missing topics.
+
+    Existing topics are left unchanged.
 
     \b
     Example:
@@ -125,7 +142,7 @@ def create(partitions: int, replication: int | None) -> None:
         address(chosen), partitions, BROKERS_OWN if replication is None else replication, client_options(chosen)
     )
     for name in TOPICS:
-        click.echo(f"{name}: {'made' if name in made else 'was there'}")
+        click.echo(f"{name}: {'created' if name in made else 'exists'}")
 
 
 @click.command()
@@ -133,15 +150,15 @@ def create(partitions: int, replication: int | None) -> None:
 @click.option(
     "--facts-first",
     is_flag=True,
-    help="The facts of all files go first, and shipments only once the workers have taken them.",
+    help="Send all facts first, and shipments only after the workers have processed the facts.",
 )
 def publish(files: tuple[str, ...], facts_first: bool) -> None:
-    """Send event files to the topics, each line as it stands.
+    """Send event files to the input topics.
 
-    FILE is JSONL, may end in .gz, and - is standard input. Shipment, review and recheck events go to tpp.shipments,
-    facts and ticks to tpp.facts; a line that cannot be read goes to tpp.shipments, where the worker rejects it. Exit 0
-    once the broker acknowledged every line, else 1. A file may be published again: an event that arrives twice counts
-    once.
+    FILE is JSONL, optionally compressed (.gz); - is standard input. Lines are sent unchanged. Shipment, review and
+    recheck events go to tpp.shipments, facts and ticks to tpp.facts. A line that cannot be read goes to tpp.shipments,
+    where the worker rejects it. Exits with 0 if the broker acknowledged every line, else with 1. You may publish a file
+    again: an event that arrives twice counts once.
 
     \b
     Example:
@@ -154,19 +171,21 @@ def publish(files: tuple[str, ...], facts_first: bool) -> None:
 
 @click.command()
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
-@click.option("--account", metavar="PATTERN", help="Only what is about these accounts; a * stands for any text.")
-@click.option("--from-start", is_flag=True, help="Begin with the oldest event. [default: what comes from now on]")
+@click.option("--account", metavar="PATTERN", help="Only events about these accounts; * matches any text.")
+@click.option("--from-start", is_flag=True, help="Begin with the oldest event. [default: new events]")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["line", "jsonl"]),
     default="line",
     show_default=True,
-    help="Readable lines, or the events as they were published.",
+    help="Readable lines, or the published events as JSON lines.",
 )
-@click.option("--group", metavar="NAME", help="Go on where the last watch of this name ended.")
-@click.option("--max", "most", type=click.IntRange(min=1), metavar="N", help="End after N events.")
-@click.option("--idle", type=click.FloatRange(min=0), metavar="SECONDS", help="End when nothing came for so long.")
+@click.option("--group", metavar="NAME", help="Resume where the last watch with this group name ended.")
+@click.option("--max", "most", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
+@click.option(
+    "--idle", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this many seconds without an event."
+)
 def watch(
     topics: tuple[str, ...],
     account: str | None,
@@ -176,9 +195,10 @@ def watch(
     most: int | None,
     idle: float | None,
 ) -> None:
-    """Follow what comes out, until Ctrl-C.
+    """Follow decisions and alerts until Ctrl-C.
 
-    TOPIC is any topic; without one, decisions and alerts. A new --group begins now, or with --from-start at the oldest.
+    TOPIC is any topic. [default: decisions and alerts] A new --group starts with new events; with --from-start, with
+    the oldest.
 
     \b
     Example:

@@ -32,7 +32,7 @@ HOLDS: Columns = {
     "export_date": "export date",
     "tpp": "TPP",
     "codes": "codes",
-    "reasons": "what to do",
+    "reasons": "reasons",
 }
 OBLIGATIONS: Columns = {
     "due": "due",
@@ -85,16 +85,18 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes])
     stream.write(text.getvalue().encode())
 
 
-def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv."""
+def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str) -> None:
+    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table."""
     if form == "json":
         print_json(rows)
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([row.get(name) for name in columns] for row in rows)
-    else:
+    elif rows:
         _table(rows, columns)
+    else:
+        click.echo(empty)
 
 
 def print_json(value: Any) -> None:
@@ -118,11 +120,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | 
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in columns))
-    console = Console(file=file, width=None if sys.stdout.isatty() else 200)
-    if rows:
-        console.print(table)
-    else:
-        console.print("nothing")
+    Console(file=file, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Compares the derived tables of a ledger with what this program makes of its recorded events."""
+"""Compares the derived tables of a ledger with what this program derives from its recorded events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,16 +38,17 @@ _REPLAYED_ONLY = (
 def check_derived(
     connection: Connection, found: VerificationReport, book: Book, software: str, bases: Mapping[Basis, int]
 ) -> None:
-    """Compares every derived table with what this program, of version `software`, makes of the events anew.
+    """Compares every derived table with what this program, of version `software`, derives from the events.
 
-    `bases`: the first record of each basis. Records of another basis may rightly have been decided otherwise, and a
-    journal that is not whole cannot be decided: then what only this comparison covers is reported as not covered.
+    `bases`: the first record of each basis. Records of another basis may rightly have been decided otherwise, and an
+    invalid journal cannot be decided again: then the tables that only this comparison covers are reported as not
+    covered.
     """
     others = [n for basis, n in bases.items() if basis != Basis(book.digest, software)]
     if others or any(one.table in ("journal", "entry") for one in found.bad):
-        why = "the journal itself is bad"
+        why = "the journal itself is invalid"
         if others:
-            why = f"record {min(others)} was decided under another book of law or by another version of the program"
+            why = f"record {min(others)} was decided under another rulebook or by another version of the program"
         for name, column in _REPLAYED_ONLY:
             found.leave_out(name, column, why)
         return
@@ -58,20 +59,20 @@ def check_derived(
                 with found.reading(connection, table.name):
                     _same(found, table, ordered(connection, table), ordered(made, table), first)
     except (EventFailed, LedgerError, LedgerCorrupt, *FAILURES) as error:
-        found.add("journal", None, None, f"its events cannot be decided anew: {reason(error.__cause__ or error)}")
+        found.add("journal", None, None, f"its events cannot be decided again: {reason(error.__cause__ or error)}")
 
 
 def _first_resting(connection: Connection, made: Connection, found: VerificationReport) -> int:
-    """The first record that says what it rests on.
+    """The first record that states what it rests on.
 
-    A ledger of before `rests_on` was brought to this version with that of its records empty.
+    In a ledger that is older than `rests_on`, the upgrade has left it empty in the existing records.
     """
     j = tables.journal
     first = connection.execute(select(func.min(j.c.n)).where(j.c.rests_on != "")).scalar()
     rests = select(func.max(j.c.n)).where(j.c.rests_on != "")
     last = made.execute(rests if first is None else rests.where(j.c.n < first)).scalar()
     if last is not None:
-        why = f"records up to {last} are of before the ledger noted what they rest on"
+        why = f"records up to {last} were written before the ledger stored what they rest on"
         found.leave_out("journal", "rests_on", why)
     return (last or 0) + 1
 
@@ -93,7 +94,7 @@ def _same(found: VerificationReport, table: Table, ours: Iterator[Any], theirs: 
     row, other = next(ours, None), next(theirs, None)
     while row is not None or other is not None:
         if other is None or (row is not None and key(row) < key(other)):
-            _unlike(found, table, key(row), row, "the row was added: nothing in the journal gives it")
+            _unlike(found, table, key(row), row, "the row was added: it does not follow from the journal")
             row = next(ours, None)
         elif row is None or key(other) < key(row):
             _unlike(found, table, key(other), other, "the row is missing")
@@ -103,7 +104,7 @@ def _same(found: VerificationReport, table: Table, ours: Iterator[Any], theirs: 
             if unlike == ["rests_on"] and row.n < first:
                 unlike = []
             if unlike:
-                _unlike(found, table, key(row), other, f"not what the journal gives: {', '.join(unlike)}")
+                _unlike(found, table, key(row), other, f"differs from what the journal gives: {', '.join(unlike)}")
             row, other = next(ours, None), next(theirs, None)
 
 

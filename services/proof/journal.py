@@ -1,4 +1,4 @@
-"""Verifies the journal as a whole: no record is missing or added, and each has its leaf in the tree."""
+"""Verifies the journal as a whole: no record is missing or was added, and each has its leaf in the tree."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ class _Leaf:
 
 
 class Journal:
-    """Goes through the records in order and compares each with its leaf, its event, its answers and its entries.
+    """Reads the records in order and compares each with its leaf, its event, its answers and its entries.
 
     `roots`: the sizes of the tree whose roots are kept. `sealed`: the last record that has a leaf.
     """
@@ -38,19 +38,19 @@ class Journal:
         self.roots: dict[int, bytes] = {0: Tree().root()}
 
     def run(self) -> None:
-        """Reads the journal from its first record to the last that is there."""
+        """Reads the journal from its first record to its last."""
         j = tables.journal
         head = self._connection.execute(tables.head.select()).one()
         end = max(head.n, self._connection.execute(select(func.max(j.c.n))).scalar() or 0)
         for n in self._connection.execute(select(j.c.n).where((j.c.n < 1) | (j.c.n > head.n))).scalars():
-            self._found.add("journal", n, n, "the record was added: the head does not count it")
+            self._found.add("journal", n, n, "the record was added: the table head does not count it")
         sealed, tree = self._sealed(), Tree()
         hashed = next(sealed, None)
         for row, leaf in self._leaves(end):
             self._missing(row.n)
             self._last, digest = row.n, leaf_hash(leaf)
             while hashed is not None and hashed.n < row.n:
-                self._found.add("leaf", hashed.n, hashed.n, "the leaf is of no record")
+                self._found.add("leaf", hashed.n, hashed.n, "no record has this leaf")
                 hashed = next(sealed, None)
             if hashed is not None and hashed.n == row.n:
                 if hashed.hash != digest:
@@ -65,16 +65,16 @@ class Journal:
                 self.records.check(row, orjson.loads(leaf))
         self._missing(end + 1)
         while hashed is not None:
-            self._found.add("leaf", hashed.n, hashed.n, "the leaf is of no record")
+            self._found.add("leaf", hashed.n, hashed.n, "no record has this leaf")
             hashed = next(sealed, None)
         self._found.records, self._found.root = self._last, base64.b64encode(tree.root()).decode()
         if self.sealed < self._last:
-            why = f"records from {self.sealed + 1} on have no leaf yet; `tpp audit checkpoint` makes it"
+            why = f"records from {self.sealed + 1} on have no leaf yet; `tpp audit checkpoint` adds it"
             self._found.leave_out("leaf", None, why)
         self._head(head)
 
     def _missing(self, until: int) -> None:
-        """Notes that between the last record and another some are missing."""
+        """Notes records that are missing between the last one and another."""
         first = self._last + 1
         if first < until:
             why = f"all records up to {until - 1} are missing" if first < until - 1 else "the record is missing"
@@ -91,7 +91,7 @@ class Journal:
             last = rows[-1].n
 
     def _leaves(self, end: int) -> Iterator[tuple[Any, bytes]]:
-        """Every record with its leaf, which is empty where none can be made."""
+        """Every record with its leaf, which is empty if it cannot be computed."""
         after = 0
         while after < end:
             try:
@@ -105,12 +105,12 @@ class Journal:
                 yield error.row, b""
 
     def _head(self, head: Any) -> None:
-        is_so = {
+        actual = {
             "n": self._last,
             "sequence": self.records.sequence,
             "recorded": self.records.recorded,
             "closed": self.records.closed,
         }
-        for name, value in is_so.items():
+        for name, value in actual.items():
             if getattr(head, name) != value:
-                self._found.add("head", name, self._last, f"it is {getattr(head, name)}, the journal says {value}")
+                self._found.add("head", name, self._last, f"it is {getattr(head, name)}, but the journal has {value}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def signer(settings: "Settings") -> SigningKey:
-    """The key of TPP_SIGNING_KEY, made at first need; Failure where it cannot be had."""
+    """The key of TPP_SIGNING_KEY, created when first needed; raises Failure if it cannot be read or created."""
     try:
         return key_file(Path(settings.signing_key), settings.origin)
     except NoteError as error:
@@ -21,9 +21,9 @@ def signer(settings: "Settings") -> SigningKey:
 
 
 def public_keys(words: Iterable[str], settings: "Settings", recorded: Iterable[PublicKey]) -> list[PublicKey]:
-    """The keys to check signatures with: those named, each a key or a file of keys, one a line.
+    """The keys to check signatures with: those given, each a key or a file of keys, one per line.
 
-    Where none is named: the operator's own, if its file is there, and those that the ledger's checkpoints name.
+    If none is given: the operator's own, if its file exists, and those that the ledger's checkpoints name.
     """
     named = [key for word in words for key in _named(word)]
     if named:
@@ -40,7 +40,7 @@ def _named(word: str) -> list[PublicKey]:
     except (OSError, UnicodeDecodeError, NoteError) as error:
         raise Failure(f"{word!r} is neither a public key nor a file of public keys: {error}") from error
     if not keys:
-        raise Failure(f"{word!r} holds no public key")
+        raise Failure(f"{word!r} contains no public key")
     return keys
 
 
@@ -49,12 +49,12 @@ def read_note(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise Failure(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+        raise Failure(f"cannot read checkpoint {path}: {error.strerror}") from error
 
 
 @contextmanager
 def note_failures() -> Iterator[None]:
-    """Raises Failure for what is wrong with a key, a signed note or a file."""
+    """Raises Failure for an invalid key or signed note, or an unreadable file."""
     try:
         yield
     except NoteError as error:

@@ -1,4 +1,4 @@
-"""The pack for an examiner: records with proofs, and a verifier that needs nothing of ours (docs/contract/books.md)."""
+"""The pack for an examiner: records with proofs, and a verifier that needs only Python (docs/contract/books.md)."""
 
 import base64
 import hashlib
@@ -26,20 +26,20 @@ from services.proof.proofs import ConsistencyProof, Keys
 FORMAT = "tpp-pack/1"
 VERIFIER = Path(__file__).with_name("verifier.py")
 _README = """\
-This folder holds records of a TPP quota ledger and the proof that they stand in its journal.
+This folder contains records of a TPP quota ledger and the proof that they are in its journal.
 
     python3 -I verify.py KEY
 
-checks it with Python 3.9 or newer and nothing else. KEY is the ledger's public key, or a file with it; take it from
-the company by another way than this folder. The answer is a sentence: valid, or invalid and why. Exit 0: valid; 1:
-invalid; 2: no KEY.
+verifies it with Python 3.9 or newer and nothing else. KEY is the ledger's public key, or a file that contains it; get
+it from the company, but not with this folder. The output is one line: valid, or invalid and why. Exit status 0: valid;
+1: invalid; 2: no KEY.
 
-records.jsonl      one record a line, by number: the leaf of the journal's tree, its inclusion proof, and in base64 the
-                   event as it was received and every answer to it
+records.jsonl      one record per line, by number: the leaf of the journal's tree, its inclusion proof, and in base64
+                   the event as received and every answer to it
 checkpoint         size and root of the tree, signed
-evidence.json      digests of the documents that records name; the documents themselves may be put into evidence/
-consistency.json   where it is there: the proof that nothing before an older checkpoint was changed
-pack.json          the files and their SHA-256, and for each shipment its last record at the checkpoint
+evidence.json      digests of the documents that records name; the documents themselves may be placed in evidence/
+consistency.json   if present: the proof that nothing before an older checkpoint was changed
+pack.json          the files and their SHA-256, and the last record of each shipment at the checkpoint
 pack.note          the signature over pack.json
 
 The tree is that of RFC 6962 with SHA-256; the signatures are Ed25519 in C2SP signed notes. Amounts are in TPP (Total
@@ -55,8 +55,8 @@ class Packed:
     records: int
 
 
-class NotTheBeginning(Exception):
-    """An older checkpoint is not the beginning of the newest one."""
+class NotAPrefix(Exception):
+    """An older checkpoint is not a prefix of the newest one."""
 
 
 def export(
@@ -64,9 +64,9 @@ def export(
 ) -> Packed:
     """Writes the pack of shipments, or of those with an entry booked in a period, into an empty folder.
 
-    `since`: the file of an older checkpoint, signed by one of `keys`; the pack proves that it is the beginning of its
-    own. Raises NotTheBeginning where it is not, Failure where a shipment has no record or a file is of no use, and
-    NoteError where a note is signed by none of the keys.
+    `since`: the file of an older checkpoint, signed by one of `keys`; the pack proves that it is a prefix of its own.
+    Raises NotAPrefix if it is not, Failure if a shipment has no record or a file cannot be used, and NoteError if a
+    note is signed by none of the keys.
     """
     note = cover(store, key)
     head = open_checkpoint(note, [key.public])
@@ -96,7 +96,7 @@ def _older(since: str, note: bytes, head: Checkpoint, nodes: Read, keys: Sequenc
     raw = read_note(since)
     proof = consistency(nodes, open_checkpoint(raw, keys), head)
     if proof is None:
-        raise NotTheBeginning(since)
+        raise NotAPrefix(since)
     return ConsistencyProof(raw, note, proof)
 
 
@@ -119,7 +119,7 @@ def _chosen_records(connection: Connection, chosen: Sequence[str] | Period, size
     for shipment in shipments:
         records = of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"no shipment {shipment} was ever presented to this ledger")
+            raise Failure(f"shipment {shipment} does not exist in this ledger")
         last[shipment] = records[-1]
         wanted.update(records)
     return _Chosen(last, wanted)
@@ -156,9 +156,9 @@ def _empty(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise Failure(f"the folder {folder} is not empty")
+            raise Failure(f"folder {folder} is not empty")
     except OSError as error:
-        raise Failure(f"the folder {folder} cannot be made: {error.strerror}") from error
+        raise Failure(f"cannot create folder {folder}: {error.strerror}") from error
 
 
 def _write(folder: Path, name: str, raw: bytes) -> None:

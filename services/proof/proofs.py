@@ -1,4 +1,4 @@
-"""Proofs out of the tree: that records stand in the journal, and that one checkpoint is the beginning of another."""
+"""Proofs from the tree: that the journal contains records, and that one checkpoint is a prefix of another."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from ledger.proof.notes import PublicKey, SigningKey, open_checkpoint
 from services.failure import Failure
 
 Keys = Callable[[Sequence[PublicKey]], Sequence[PublicKey]]
-"""Gives the keys to check signatures with, of those that the ledger's checkpoints name."""
+"""Returns the keys to check signatures with, given those that the ledger's checkpoints name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShipmentProof:
-    """The records of a shipment, each with the proof that it stands in the journal, and the checkpoint over them."""
+    """The records of a shipment, each with the proof that it is in the journal, and the checkpoint that covers them."""
 
     shipment: str
     checkpoint: bytes
@@ -29,7 +29,7 @@ class ShipmentProof:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyProof:
-    """Two checkpoints as signed notes, and the hashes that prove that the old one is the beginning of the new one."""
+    """Two checkpoints as signed notes, and the hashes that prove that the old one is a prefix of the new one."""
 
     old: bytes
     new: bytes
@@ -41,22 +41,22 @@ class ConsistencyProof:
 
 
 def prove(store: Store, key: SigningKey, shipment: str) -> ShipmentProof:
-    """The records of a shipment with their proofs; raises Failure where it has none."""
+    """The records of a shipment with their proofs; raises Failure if it has none."""
     note = checkpoints.cover(store, key)
     size = open_checkpoint(note, [key.public]).size
     with store.read() as connection:
         records = checkpoints.of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"no shipment {shipment} was ever presented to this ledger")
+            raise Failure(f"shipment {shipment} does not exist in this ledger")
         tree = checkpoints.tree(connection, size)
         found = list(checkpoints.proven(connection, store, records, tree, size))
     return ShipmentProof(shipment, note, found)
 
 
 def consistency(store: Store, old: bytes, new: bytes, keys: Keys) -> ConsistencyProof | None:
-    """The proof that one checkpoint is the beginning of another; None where it is not, or the ledger has less.
+    """The proof that one checkpoint is a prefix of another; None if it is not, or the ledger has fewer records.
 
-    Raises NoteError where one of them is signed by none of the keys.
+    Raises NoteError if one of them is signed by none of the keys.
     """
     with store.read() as connection:
         known = keys(checkpoints.keys(connection))

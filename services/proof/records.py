@@ -24,7 +24,7 @@ _DECIDED_AMONG_MANY = ("expired", "released")
 
 @dataclass(slots=True)
 class Standing:
-    """An account as the entries so far leave it: how many there are, and the sums of PARTS."""
+    """An account after the entries so far: their number, and the sums of PARTS."""
 
     entries: int = 0
     parts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
@@ -39,7 +39,7 @@ class Mention:
 
 
 class Records:
-    """Verifies records in order, and keeps what follows from them."""
+    """Verifies records in order, and collects what follows from them."""
 
     def __init__(self, connection: Connection, found: VerificationReport) -> None:
         self._connection, self._found = connection, found
@@ -51,7 +51,7 @@ class Records:
 
     @property
     def closed(self) -> str | None:
-        """The last day of the periods that were closed, `YYYY-MM-DD`; None where none was."""
+        """The last day of the periods that were closed, `YYYY-MM-DD`; None if none was."""
         last = max((one.last for one in self._closed), default=None)
         return last.isoformat() if last else None
 
@@ -70,12 +70,12 @@ class Records:
 
     def _wrong(self, row: Any, leaf: dict[str, Any], answers: Sequence[dict[str, Any]]) -> Iterator[str]:
         if row.recorded < self.recorded:
-            yield "it was recorded before the record before it"
+            yield "its recording time is before that of the previous record"
         self.recorded = row.recorded
         for answer in answers:
             self.sequence += 1
             if int(answer["sequence"]) != self.sequence or answer["source"] != LEDGER_SOURCE:
-                yield f"an answer is not number {self.sequence} of what the ledger gave out"
+                yield f"an answer does not have the sequence number {self.sequence}"
                 self.sequence = int(answer["sequence"])
         if row.type == EVENT_REJECTED:
             yield from _rejection(row, answers[0])
@@ -108,9 +108,9 @@ class Records:
                 standing.entries = n
             balance = Parts(*standing.parts).change
             if entry["balance"] != balance:
-                add("entry", key, row.n, f"its balance is not {balance}, which the entries add up to")
+                add("entry", key, row.n, f"its balance is not {balance}, the sum of the entries")
             if day is None or (entry["booked"], entry["late_for"]) != (day.isoformat(), late):
-                add("entry", key, row.n, "it is booked on another day than its event's, or the first open one")
+                add("entry", key, row.n, "it is not booked on the day of its event or the first open day")
             self._found.entries += 1
 
 
@@ -118,17 +118,17 @@ def _rejection(row: Any, answer: dict[str, Any]) -> Iterator[str]:
     if (row.source, row.id) != (answer["source"], answer["id"]):
         yield "its id is not that of its rejection"
     if row.shipment_id is not None:
-        yield "a rejection is of no shipment"
+        yield "a rejection belongs to no shipment"
     if orjson.loads(row.position) != answer["data"]["position"] or answer["subject"] != position_text(
         answer["data"]["position"]
     ):
-        yield "its position is not the one that the rejection tells"
+        yield "its position differs from the one in the rejection"
 
 
 def _event(row: Any, answers: Sequence[dict[str, Any]]) -> Iterator[str]:
     event = parse(row.event)
     if not isinstance(event, Event):
-        yield "its bytes do not read as an event"
+        yield "its bytes are not a valid event"
         return
     named = (event.source, event.id, event.type, microseconds(event.happened))
     if named != (row.source, row.id, row.type, row.happened):
@@ -144,4 +144,4 @@ def _event(row: Any, answers: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _over(data: Mapping[str, Any]) -> Iterator[str]:
     for debit in data["debits"]:
         if debit["state"] in ("pending", "posted") and debit["limit"] is not None and debit["balance"] > debit["limit"]:
-            yield f"{debit['account']} was debited over its limit"
+            yield f"{debit['account']} was debited beyond its limit"

@@ -11,12 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.database.store import DatabaseError, database_message
 
 FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading may raise where an insider wrote."""
+"""What reading may raise if an insider has changed a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """What is wrong: in a table, in the row of a key, of or near a record, and why."""
+    """A discrepancy: its table, the key of its row, the record that it is of or near, and why."""
 
     table: str
     key: Any
@@ -26,7 +26,7 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class NotCovered:
-    """What a verification says nothing of: a column of a table, or a whole table, and why."""
+    """What a verification does not cover: a column of a table, or a whole table, and why."""
 
     table: str
     column: str | None
@@ -34,12 +34,14 @@ class NotCovered:
 
 
 NEVER_COVERED = (
-    NotCovered("alembic_version", None, "the revision of the tables; the program opens no other"),
-    NotCovered("relay", None, "how far events were published; the topics tell"),
+    NotCovered("alembic_version", None, "the revision of the tables; the program opens no other revision"),
+    NotCovered("relay", None, "how far events were published; compare the topics"),
     NotCovered(
-        "checkpoint", None, "whether one was removed; only who has it can tell, and those that are there are checked"
+        "checkpoint",
+        None,
+        "whether a checkpoint was removed: only those who have a copy can tell; the others were checked",
     ),
-    NotCovered("journal", "position", "where a message stood; `tpp audit intake` compares it with the topics"),
+    NotCovered("journal", "position", "the position of a message; `tpp audit intake` compares it with the topics"),
 )
 
 
@@ -57,12 +59,12 @@ class VerificationReport:
     not_records: list[NotCovered] = field(default_factory=lambda: list(NEVER_COVERED))
 
     def add(self, table: str, key: Any, record: int | None, why: str) -> None:
-        """Notes that something is wrong."""
+        """Notes a discrepancy."""
         self.bad.append(Discrepancy(table, key, record, why))
 
     @contextmanager
     def reading(self, connection: Connection, table: str) -> Iterator[None]:
-        """Notes a table that cannot be read, and what else fails in it; the transaction goes on."""
+        """Notes a table that cannot be read, or whose check fails; the transaction continues."""
         try:
             with connection.begin_nested():
                 yield

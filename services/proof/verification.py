@@ -1,4 +1,4 @@
-"""Verifies a ledger: every record, the tree over them, and all that is derived from them (docs/contract/books.md)."""
+"""Verifies a ledger: every record, the tree over them, and everything derived from them (docs/contract/books.md)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,64 +22,64 @@ from services.proof.report import VerificationReport
 
 
 def check_mentions(connection: Connection, found: VerificationReport, decided: AbstractSet[Mention]) -> None:
-    """Holds the index of shipments that ticks and rechecks decide against their answers."""
-    there = {Mention(row.shipment_id, row.n) for row in connection.execute(tables.mention.select())}
-    for one in sorted(there ^ decided):
-        found.add("mention", one.shipment_id, one.n, "the row is not what the answers of the record decide")
+    """Checks the index of shipments that ticks and rechecks decide against their answers."""
+    found_rows = {Mention(row.shipment_id, row.n) for row in connection.execute(tables.mention.select())}
+    for one in sorted(found_rows ^ decided):
+        found.add("mention", one.shipment_id, one.n, "the row differs from what the answers of the record decide")
 
 
 def check_accounts(connection: Connection, found: VerificationReport, standing: Mapping[str, Standing]) -> None:
-    """Holds the accounts as they stand against the sums of their entries, and entries against the records."""
+    """Checks the accounts against the sums of their entries, and the entries against the records."""
     a, e, j = tables.account, tables.entry, tables.journal
-    there = set()
+    paths = set()
     for row in connection.execute(a.select().order_by(a.c.id)):
         found.accounts += 1
-        there.add(row.path)
+        paths.add(row.path)
         if row.id != found.accounts:
             found.add("account", row.path, None, f"its number is not {found.accounts}")
         summed = standing.get(row.path, Standing())
         if [row.pending, row.posted, row.attested, row.credits, row.entries] != [*summed.parts, summed.entries]:
-            found.add("account", row.path, None, "its amounts or its number of entries are not those of its entries")
-    for path in standing.keys() - there:
+            found.add("account", row.path, None, "its amounts or its number of entries differ from its entries")
+    for path in standing.keys() - paths:
         found.add("account", path, None, "the account is missing")
     opened = connection.execute(select(tables.head.c.accounts)).scalar_one()
     if opened != found.accounts:
-        found.add("head", "accounts", None, f"it is {opened}, there are {found.accounts}")
+        found.add("head", "accounts", None, f"it is {opened}, but there are {found.accounts} accounts")
     strays = select(e.c.account, e.c.entry, e.c.n).where(
         e.c.n.not_in(select(j.c.n)) | e.c.account.not_in(select(a.c.id))
     )
     for account, number, n in connection.execute(strays):
-        found.add("entry", f"{account} entry {number}", n, "the entry is of no record or of no account")
+        found.add("entry", f"{account} entry {number}", n, "the entry has no record or no account")
 
 
 def check_snapshots(connection: Connection, found: VerificationReport) -> None:
-    """Holds each snapshot against its record, and its digest against the tables that it is made of."""
+    """Checks each snapshot against its record, and its digest against the tables of which it is computed."""
     j, previous = tables.journal, None
     closes = {row.n: row.answers for row in connection.execute(j.select().where(j.c.type == SNAPSHOT_CLOSED))}
     for one in snapshots(connection):
         found.snapshots += 1
         answers = closes.pop(one.n, ())
         if [orjson.loads(answer)["data"] for answer in answers] != [one.to_json()]:
-            found.add("snapshot", one.id, one.n, "it is not what its record says")
+            found.add("snapshot", one.id, one.n, "it differs from its record")
         if one.previous != previous:
-            found.add("snapshot", one.id, one.n, "it does not name the digest of the snapshot before it")
+            found.add("snapshot", one.id, one.n, "it does not name the digest of the previous snapshot")
         previous = one.digest
         with found.reading(connection, "snapshot"):
             digest, accounts, entries = tables_of(connection, one).digest(one.previous)
             if (digest, accounts, entries) != (one.digest, one.accounts, one.entries):
-                found.add("snapshot", one.id, one.n, "its accounts, entries or holds are not those of the close")
+                found.add("snapshot", one.id, one.n, "its accounts, entries or holds differ from those of the close")
     for n in closes:
         found.add("snapshot", n, n, "the snapshot of the record is missing")
     h, s = tables.snapshot_hold, tables.snapshot
     for name in connection.execute(
         select(h.c.snapshot).where(h.c.snapshot.not_in(select(s.c.id))).distinct()
     ).scalars():
-        found.add("snapshot_hold", name, None, "there is no such snapshot")
+        found.add("snapshot_hold", name, None, "the snapshot does not exist")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An older checkpoint that was given out: the name of its file, and what it says."""
+    """An older checkpoint that somebody holds: the name of its file, and its content."""
 
     name: str
     checkpoint: Checkpoint
@@ -92,13 +92,13 @@ def check_checkpoints(
     known: Sequence[PublicKey],
     given: Iterable[Given],
 ) -> None:
-    """Holds every signed checkpoint against the tree: those of the ledger, and older ones that were given out."""
+    """Checks every signed checkpoint against the tree: those of the ledger, and older ones that somebody holds."""
     for size, key, note in notes:
         found.checkpoints += 1
         try:
             checkpoint = open_checkpoint(note.encode(), [one for one in known if str(one) == key])
         except NoteError as error:
-            found.add("checkpoint", size, size, f"no known key has signed it: {error}")
+            found.add("checkpoint", size, size, f"it is not signed by a known key: {error}")
             continue
         if checkpoint.size != size or journal.roots.get(size) != checkpoint.root:
             found.add("checkpoint", size, size, "its size or its root is not that of the journal")
@@ -116,7 +116,7 @@ def check_checkpoints(
 
 
 def check_readable(connection: Connection, found: VerificationReport, rows: int | None = None) -> None:
-    """Reads every table that was not yet found bad as a whole: all its rows, or the first so many."""
+    """Reads every table that is not yet known to be unreadable: all its rows, or the first `rows`."""
     bad = {one.table for one in found.bad if one.key is None}
     for table in tables.metadata.sorted_tables:
         if table.name not in bad:
@@ -131,9 +131,9 @@ def verify(
 ) -> VerificationReport:  # fmt: skip
     """The report of a whole ledger at one moment.
 
-    `software` is the version of this program. `keys` gives the keys to check signatures with, of those that the ledger
-    names; `given` are older checkpoints, by name, each of which must be a prefix. Raises NoteError where one of them is
-    signed by none of the keys.
+    `software` is the version of this program. `keys` returns the keys to check signatures with, given those that the
+    ledger names; `given` are older checkpoints, by name, each of which must be a prefix. Raises NoteError if one of
+    them is signed by none of the keys.
     """
     found = VerificationReport()
     with store.read() as connection:
@@ -162,7 +162,7 @@ def verify(
 
 
 def _named(notes: Iterable[tuple[int, str, str]]) -> Iterator[PublicKey]:
-    """The keys that checkpoints are said to be signed with, but for what is none."""
+    """The keys that checkpoints name, without malformed ones."""
     for key in dict.fromkeys(key for _, key, _ in notes):
         with suppress(NoteError):
             yield PublicKey.parse(key)

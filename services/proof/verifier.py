@@ -1,7 +1,7 @@
 """Verifies the evidence pack in this folder: `python3 -I verify.py KEY`, Python 3.9 or newer, standard library only.
 
-KEY is the ledger's public key, `NAME+HASH+BASE64`, or a file with one in each line; get it by another way than this
-pack. Exit 0, `valid: ` and what was shown; 1, `invalid: ` and a sentence with the file; 2 where no key was given.
+KEY is the ledger's public key, `NAME+HASH+BASE64`, or a file with one per line; get it from another source than this
+pack. Exit 0, `valid: ` and what was proved; 1, `invalid: ` and a sentence with the file; 2 if no key was given.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ PARTS, MOST = ("pending", "posted", "attested", "credits"), 2**53 - 1
 
 
 class Invalid(Exception):
-    """The pack does not show what it says: the file, and why."""
+    """The pack does not prove what it claims: the file, and why."""
 
 
+# Forms: a string is the pattern of a text, an integer a minimum, a list has the form of its elements, a dict the forms
+# of its members, a tuple lists alternatives, a type stands for any of its values, and None for null.
 TEXT, AMOUNT, NUMBER, DIGEST, TIME = ".*", -MOST, 1, "[0-9a-f]{64}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 PERIOD = (r"\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?", None)
 CERTIFICATION = {"kind": TEXT, "party": TEXT, "reference": TEXT, "sha256": (DIGEST, None)}
@@ -35,11 +37,20 @@ LEAF |= {"entries": [ENTRY]}
 LINE = {"leaf": LEAF, "proof": [TEXT], "event": TEXT, "answers": [TEXT]}
 LISTED = {"path": TEXT, "bytes": 0, "sha256": DIGEST}
 LIST = {"format": re.escape(FORMAT), "origin": TEXT, "period": PERIOD, "shipments": dict, "files": [LISTED]}
-TOLD = {"account": TEXT, "entry": NUMBER, "amount": AMOUNT, "balance": AMOUNT, "state": TEXT}
+REPORTED = {"account": TEXT, "entry": NUMBER, "amount": AMOUNT, "balance": AMOUNT, "state": TEXT}
+Keys = dict[tuple[str, bytes], bytes]
+Point = tuple[int, int, int, int]
+"""Of Ed25519 (RFC 8032, 5.1): X, Y, Z, T with x = X/Z, y = Y/Z, x * y = T/Z (5.1.4)."""
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _fits(value: Any, form: Any) -> bool:
-    """Whether it is a text of a pattern, a number of at least, a list of, the members of, one of, a value of a type."""
+    """Whether a JSON value matches a form."""
     if isinstance(form, tuple):
         return any(_fits(value, one) for one in form)
     if isinstance(form, dict):
@@ -54,11 +65,11 @@ def _fits(value: Any, form: Any) -> bool:
 
 
 def _json(raw: bytes, form: Any, file: str, what: str = "it") -> Any:
-    """The value of a JSON text in UTF-8 that has a form; no member is there twice, and `int` refuses NaN."""
+    """The value of a UTF-8 JSON text that matches a form and has no duplicate members; `int` refuses NaN."""
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=int)
     except (ValueError, RecursionError):
-        raise Invalid(file, f"{what} is not JSON in UTF-8 in which each member is there once") from None
+        raise Invalid(file, f"{what} is not UTF-8 JSON without duplicate members") from None
     if not _fits(value, form):
         raise Invalid(file, f"{what} does not have the members and values of {FORMAT}")
     return value
@@ -71,20 +82,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _unbase64(text: str, file: str, length: int | None = None) -> bytes:
-    """The bytes of a base64 text that is the one way to write them."""
+    """The bytes of a canonical base64 text."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
         raw = b"?"
     if base64.b64encode(raw).decode() != text or length not in (None, len(raw)):
-        raise Invalid(file, "a base64 text in it is malformed, has another length or is not the canonical one")
+        raise Invalid(file, "a base64 text in it is malformed, not canonical or of the wrong length")
     return raw
-
-
-Point = tuple[int, int, int, int]
-"""Of Ed25519 (RFC 8032, 5.1): X, Y, Z, T with x = X/Z, y = Y/Z, x * y = T/Z (5.1.4)."""
-P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
 
 
 def _add(one: Point, two: Point) -> Point:
@@ -97,13 +102,12 @@ def _add(one: Point, two: Point) -> Point:
 def _times(scalar: int, point: Point) -> Point:
     result = (0, 1, 1, 0)
     for bit in f"{scalar:b}":
-        result = _add(result, result)
-        result = _add(result, point) if bit == "1" else result
+        result = _add(_add(result, result), point) if bit == "1" else _add(result, result)
     return result
 
 
 def _point(raw: bytes) -> Point | None:
-    """The point of 32 bytes (5.1.3); None where they do not encode one in the one way."""
+    """The point of 32 bytes (5.1.3); None if they are not its canonical encoding."""
     sign, y = raw[31] >> 7, int.from_bytes(raw, "little") & (1 << 255) - 1
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
@@ -128,9 +132,6 @@ def ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
-Keys = dict[tuple[str, bytes], bytes]
-
-
 def keys_of(text: str) -> Keys:
     """The public keys of a text, by their names and ids (C2SP signed-note), one in each line; raises ValueError."""
     keys: Keys = {}
@@ -146,10 +147,10 @@ def keys_of(text: str) -> Keys:
 
 
 def _open(raw: bytes, keys: Keys, file: str) -> tuple[list[str], int]:
-    """The lines of a note, and its number of signatures; a key that is named after the first line must have signed."""
+    """The lines of a note, and its number of signatures; a key with the name in the first line must have signed."""
     head, blank, block = raw.decode("utf-8", "surrogateescape").rpartition("\n\n")
     if not blank or block[-1:] != "\n" or re.search("[^\n -\ud7ff\ue000-\U0010ffff]", head + block):
-        raise Invalid(file, "it is not a signed note: a text in UTF-8, a blank line, signature lines")
+        raise Invalid(file, "it is not a signed note: a UTF-8 text, a blank line, signature lines")
     lines, signed = head.split("\n"), False
     for line in block[:-1].split("\n"):
         match = re.fullmatch("— ([^\\s+]+) ([A-Za-z0-9+/]{7,}=*)", line)
@@ -158,10 +159,10 @@ def _open(raw: bytes, keys: Keys, file: str) -> tuple[list[str], int]:
         signature = _unbase64(match[2], file)
         key = keys.get((match[1], signature[:4]))
         if key is not None and not ed25519(key, f"{head}\n".encode(), signature[4:]):
-            raise Invalid(file, "its signature does not fit its text")
+            raise Invalid(file, "its signature does not match its text")
         signed = signed or (key is not None and match[1] == lines[0])
     if not signed:
-        raise Invalid(file, "no key that was given, of the name in its first line, has signed it")
+        raise Invalid(file, "it is not signed by any given key of the name in its first line")
     return lines, block.count("\n")
 
 
@@ -169,14 +170,14 @@ def _checkpoint(raw: bytes, keys: Keys, file: str) -> tuple[str, int, bytes]:
     """Origin, size and root of a signed checkpoint (C2SP tlog-checkpoint)."""
     lines, _ = _open(raw, keys, file)
     if len(lines) != 3 or not re.fullmatch("0|[1-9][0-9]{0,15}", lines[1]):
-        raise Invalid(file, "a checkpoint is its origin, its size and its root, a line each")
+        raise Invalid(file, "a checkpoint must have three lines: its origin, its size and its root")
     return lines[0], int(lines[1]), _unbase64(lines[2], file, 32)
 
 
 def climb(index: int, last: int, seed: bytes, path: list[bytes]) -> tuple[bytes, bytes] | None:
-    """The root of what is left of a subtree and itself, and the root of all, in the tree of RFC 6962, 2.1.
+    """The root of everything up to and including a subtree, and the root of all, in the tree of RFC 6962, 2.1.
 
-    So checked in RFC 9162, 2.1.3.2 and 2.1.4.2. `index`: of the subtree in its level; `last`: of that level's last one.
+    The checks of RFC 9162, 2.1.3.2 and 2.1.4.2. `index`: of the subtree in its level; `last`: of the level's last one.
     """
     left = whole = seed
     for one in path:
@@ -201,28 +202,28 @@ class Record(NamedTuple):
 
 
 def files(folder: Path, keys: Keys) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The list of the pack, and the bytes of its files and of the evidence beside it."""
+    """The content of pack.json, and the bytes of the pack's files and of the evidence."""
     raw: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not path.is_symlink():
             raw[name] = path.read_bytes()
         elif path.is_symlink() or not path.is_dir() or name.split("/")[0] != FOLDER:
-            raise Invalid(name, "it is not a file that pack.json lists")
+            raise Invalid(name, "pack.json does not list it")
     note, signatures = _open(raw.get(NOTE, b""), keys, NOTE)
     if len(note) != 3 or note[1] != FORMAT or signatures != 1:
-        raise Invalid(NOTE, f"it is not an origin, {FORMAT}, and a sha256, signed once")
+        raise Invalid(NOTE, f"it is not an origin, {FORMAT} and a SHA-256, signed once")
     if note[2] != base64.b64encode(sha256(raw.get(PACK, b"")).digest()).decode():
-        raise Invalid(PACK, "it is missing, or its sha256 is not the one that pack.note signs")
+        raise Invalid(PACK, "it is missing, or its SHA-256 is not the one that pack.note signs")
     pack: dict[str, Any] = _json(raw[PACK], LIST, PACK)
     listed = {one["path"]: one for one in pack["files"]}
     if pack["origin"] != note[0] or not all(_fits(n, NUMBER) for n in pack["shipments"].values()):
-        raise Invalid(PACK, "its origin is not that of pack.note, or a record that it names has no number")
+        raise Invalid(PACK, "its origin is not that of pack.note, or a record in it is not a number")
     if len(listed) != len(pack["files"]) or not REQUIRED <= listed.keys() <= REQUIRED | {CONSISTENCY}:
         raise Invalid(PACK, "it does not list the files of a pack, each once")
     for name, one in listed.items():
         if name not in raw or [one["bytes"], one["sha256"]] != [len(raw[name]), sha256(raw[name]).hexdigest()]:
-            raise Invalid(name, "it is missing, or its bytes are not those of the sha256 that pack.json lists")
+            raise Invalid(name, "it is missing, or its size or SHA-256 differs from pack.json")
     for name in raw:
         if name not in {*listed, NOTE, PACK} and not name.startswith(f"{FOLDER}/"):
             raise Invalid(name, "pack.json does not list it")
@@ -239,7 +240,7 @@ def records_of(raw: bytes, size: int, root: bytes) -> dict[int, Record]:
         event, answers = _unbase64(value["event"], RECORDS), [_unbase64(one, RECORDS) for one in value["answers"]]
         n = leaf["n"]
         if rest or n <= before:
-            raise Invalid(RECORDS, f"record {n} is there twice or out of order, or the last line does not end")
+            raise Invalid(RECORDS, f"record {n} is repeated or out of order, or the last line has no newline")
         # Names in ASCII and integers up to 2**53 - 1 make this the form of RFC 8785: it differs only in the order of
         # names beyond U+FFFF, and in how other numbers are written. Texts are escaped alike.
         text = json.dumps(leaf, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -249,38 +250,38 @@ def records_of(raw: bytes, size: int, root: bytes) -> dict[int, Record]:
             raise Invalid(RECORDS, f"record {n} is not in the tree of the checkpoint")
         if sha256(event).hexdigest() != leaf["event"] or [sha256(a).hexdigest() for a in answers] != leaf["answers"]:
             raise Invalid(RECORDS, f"the event or the answers of record {n} are not those of its leaf")
-        told = [_json(one, dict, RECORDS, f"an answer of record {n}")["data"] for one in answers]
-        decided = {data.get("shipment_id") for data in told if "decision_id" in data}
+        reported = [_json(one, dict, RECORDS, f"an answer of record {n}")["data"] for one in answers]
+        decided = {data.get("shipment_id") for data in reported if "decision_id" in data}
         records[n], before = Record(leaf, event, decided | {leaf["shipment_id"]}), n
-        moves(leaf, told)
+        moves(leaf, reported)
     return records
 
 
 def moves(leaf: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-    """Refuses answers that do not tell each entry of the leaf once, in the order of each account, or tell another."""
+    """Refuses answers that do not report exactly the entries of the leaf, each once, in the order of each account."""
     about, last = f"record {leaf['n']}", dict[str, int]()
     signed = {(one["account"], one["entry"]): one for one in leaf["entries"]}
     lists = [data.get(name) for data in answers for name in ("debits", "entries")]
-    told = [one for entries in lists if isinstance(entries, list) for one in entries]
-    for one in told:
-        form = {name: one.get(name) for name in TOLD} if isinstance(one, dict) else {}
-        entry = signed.pop((one["account"], one["entry"]), None) if _fits(form, TOLD) else None
+    reported = [one for entries in lists if isinstance(entries, list) for one in entries]
+    for one in reported:
+        form = {name: one.get(name) for name in REPORTED} if isinstance(one, dict) else {}
+        entry = signed.pop((one["account"], one["entry"]), None) if _fits(form, REPORTED) else None
         if entry is None or one["entry"] <= last.get(one["account"], 0):
-            raise Invalid(RECORDS, f"an answer of {about} tells an entry that its leaf does not have, or not there")
+            raise Invalid(RECORDS, f"an answer of {about} reports an entry that its leaf does not have")
         last[one["account"]] = one["entry"]
-        if one["balance"] != entry["balance"] or not _tells(one, entry, "party.merged" in leaf["kind"]):
-            raise Invalid(RECORDS, f"an answer of {about} tells another balance, amount or state than its leaf")
-    if len(told) != len(leaf["entries"]):
-        raise Invalid(RECORDS, f"the answers of {about} do not tell each entry of its leaf once")
+        if one["balance"] != entry["balance"] or not _agrees(one, entry, "party.merged" in leaf["kind"]):
+            raise Invalid(RECORDS, f"an answer of {about} differs from its leaf in balance, amount or state")
+    if len(reported) != len(leaf["entries"]):
+        raise Invalid(RECORDS, f"the answers of {about} do not report each entry of its leaf exactly once")
 
 
-def _tells(told: dict[str, Any], entry: dict[str, Any], merged: bool) -> bool:
-    """Whether amount and state are those of the parts that an entry changes.
+def _agrees(reported: dict[str, Any], entry: dict[str, Any], merged: bool) -> bool:
+    """Whether the reported amount and state are those of the parts that an entry changes.
 
-    An amount is negative where it leaves a facility, of a lower attestation, and of nothing else. What is posted may
-    come from pending, whole or in part. Where a party is merged, all parts leave one account and come to another.
+    Only an amount that leaves a facility and a lowered attestation are negative. A posted amount may come from pending,
+    wholly or in part. In a merger of parties, all parts move from one account to another.
     """
-    amount, state = told["amount"], told["state"]
+    amount, state = reported["amount"], reported["state"]
     pending, posted, attested, credits = parts = tuple(entry[part] for part in PARTS)
     if merged:
         change = pending + posted + attested - credits
@@ -295,7 +296,7 @@ def _tells(told: dict[str, Any], entry: dict[str, Any], merged: bool) -> bool:
 
 
 def chains(records: dict[int, Record], shipments: dict[str, int]) -> None:
-    """Refuses what rests on a record that is not there, and a shipment whose records do not lead back to the first."""
+    """Refuses a record that rests on a missing one, and a shipment whose records do not lead back to its first."""
     of, reached = dict[Any, list[int]](), set()
     for n, record in records.items():
         before, shipment = record.leaf["previous"], record.leaf["shipment_id"]
@@ -303,7 +304,7 @@ def chains(records: dict[int, Record], shipments: dict[str, int]) -> None:
             of.setdefault(name, []).append(n)
         for m in [*record.leaf["rests_on"], *([] if before is None else [before])]:
             if m >= n or m not in records:
-                raise Invalid(RECORDS, f"record {n} rests on record {m}, which is not there before it")
+                raise Invalid(RECORDS, f"record {n} rests on record {m}, which is not in the pack before it")
         if before is not None and (shipment is None or shipment not in records[before].shipments):
             raise Invalid(RECORDS, f"record {n} follows record {before}, which is of another shipment")
     for shipment, last in shipments.items():
@@ -311,18 +312,18 @@ def chains(records: dict[int, Record], shipments: dict[str, int]) -> None:
         while n > 0:
             reached.add(n)
             leaf = records[n].leaf
-            # A tick or a recheck, which decide many, rest on a record of each shipment; refused events may lie between.
+            # A tick or a recheck decides many, and rests on a record of each shipment; refused events may lie between.
             led = max(m for m in [*of[shipment], -1] if m < n) if {*leaf["rests_on"]} & {*of[shipment]} else -1
             n = led if leaf["shipment_id"] != shipment else leaf["previous"] or 0
         if n < 0:
-            raise Invalid(RECORDS, f"record {last} of shipment {shipment!a} is not there or leads back to no request")
+            raise Invalid(RECORDS, f"record {last} of shipment {shipment!a} is missing or leads back to no request")
     for n, record in records.items():
         if record.leaf["shipment_id"] in shipments and n not in reached:
-            raise Invalid(RECORDS, f"the last record of the shipment of record {n} does not lead back to that")
+            raise Invalid(RECORDS, f"the last record of its shipment does not lead back to record {n}")
 
 
 def _certifications(n: int, record: Record) -> set[tuple[Any, ...]]:
-    """The certifications of an event, which is one or carries them, as evidence.json lists them."""
+    """The certifications in an event, which may be one itself, as evidence.json lists them."""
     try:
         data = json.loads(record.event)["data"]
         found = [{name: one.get(name) for name in CERTIFICATION} for one in [data, *(data.get("certifications") or [])]]
@@ -332,22 +333,23 @@ def _certifications(n: int, record: Record) -> set[tuple[Any, ...]]:
 
 
 def evidence(raw: dict[str, bytes], records: dict[int, Record]) -> str:
-    """How many digests are stated, each by an event of the pack, and of how many the file lies beside it."""
+    """The number of digests, each of which an event of the pack states, and of evidence files in the pack."""
     rows = _json(raw[EVIDENCE], [{"record": NUMBER, **CERTIFICATION}], EVIDENCE)
     listed = {tuple(one[name] for name in ("record", *CERTIFICATION)) for one in rows}
     stated = {one for n, record in records.items() for one in _certifications(n, record)}
     due = {one for one in stated if one[-1] is not None and "rejected" not in records[one[0]].leaf["kind"]}
     for n in sorted(one[0] for one in (listed - stated) | (due - listed)):
-        raise Invalid(EVIDENCE, f"it does not list what the event of record {n} states, and that alone")
+        raise Invalid(EVIDENCE, f"it does not list exactly what the event of record {n} states")
     digests = {one[-1] for one in listed} - {None}
-    there = {sha256(raw[name]).hexdigest(): name for name in raw if name.startswith(f"{FOLDER}/")}
-    for digest in sorted(there.keys() - digests):
-        raise Invalid(there[digest], "evidence.json has no digest of it")
-    return f"evidence digests {len(digests)}, of which files are here {len(there)}"
+    present = {sha256(raw[name]).hexdigest(): name for name in raw if name.startswith(f"{FOLDER}/")}
+    for digest in sorted(present.keys() - digests):
+        raise Invalid(present[digest], "evidence.json does not have its digest")
+    listed_files = f"{_counted(len(digests), 'evidence digest')}, {_counted(len(present), 'file')} present"
+    return listed_files if digests else "no evidence files"
 
 
 def consistency(raw: bytes, newest: bytes, size: int, root: bytes, keys: Keys) -> str:
-    """That an older checkpoint is the beginning of that of the pack."""
+    """Refuses an older checkpoint that is not a prefix of the pack's; returns what it proves."""
     value = _json(raw, {"old": TEXT, "new": TEXT, "proof": [TEXT]}, CONSISTENCY)
     _, old, old_root = _checkpoint(value["old"].encode(errors="surrogatepass"), keys, CONSISTENCY)
     proof, index, last = [_unbase64(one, CONSISTENCY, 32) for one in value["proof"]], old - 1, size - 1
@@ -359,34 +361,34 @@ def consistency(raw: bytes, newest: bytes, size: int, root: bytes, keys: Keys) -
         seed, path = (old_root, proof) if index == 0 else (b"".join(proof[:1]), proof[1:])
         shown = old < size and climb(index, last, seed, path) == (old_root, root)
     if not shown or value["new"].encode(errors="surrogatepass") != newest:
-        raise Invalid(CONSISTENCY, "it does not show that its old checkpoint is the beginning of that of the pack")
-    return f", of the older one the first {old}"
+        raise Invalid(CONSISTENCY, "it does not prove that its old checkpoint is a prefix of the pack's")
+    return f", which extends an older one of {_counted(old, 'record')}"
 
 
 def verify(folder: Path, keys: Keys) -> str:
-    """What the pack in a folder shows; raises Invalid."""
+    """What the pack in a folder proves; raises Invalid."""
     pack, raw = files(folder, keys)
     origin, size, root = _checkpoint(raw[CHECKPOINT], keys, CHECKPOINT)
     if origin != pack["origin"]:
         raise Invalid(CHECKPOINT, "its origin is not that of pack.json")
     records = records_of(raw[RECORDS], size, root)
     chains(records, pack["shipments"])
-    shown = f"shipments {len(pack['shipments'])}, records {len(records)} of {size} under the checkpoint"
+    shown = f"{_counted(len(pack['shipments']), 'shipment')}, {len(records)} of {_counted(size, 'record')} proved"
     older = consistency(raw[CONSISTENCY], raw[CHECKPOINT], size, root, keys) if CONSISTENCY in raw else ""
-    return f"{shown}{older}, {evidence(raw, records)}"
+    return f"{shown} under the checkpoint{older}; {evidence(raw, records)}"
 
 
 def main(arguments: list[str]) -> int:
-    """Verifies the pack in the present folder; the exit status."""
+    """Verifies the pack in the working folder; returns the exit status."""
     try:
         (argument,) = arguments
         keys = keys_of(Path(argument).read_text("utf-8") if Path(argument).is_file() else argument)
     except (OSError, ValueError):
-        print("usage: python3 -I verify.py KEY (NAME+HASH+BASE64, or a file with it)", file=sys.stderr)  # noqa: T201
+        print("usage: python3 -I verify.py KEY (NAME+HASH+BASE64, or a file of keys)", file=sys.stderr)  # noqa: T201
         return 2
     try:
         print("valid:", verify(Path(), keys))  # noqa: T201
-    except Exception as error:  # noqa: BLE001  whatever else is malformed is not valid either
+    except Exception as error:  # noqa: BLE001  any other error means a malformed pack
         unforeseen = (getattr(error, "filename", None) or RECORDS, f"it cannot be read ({type(error).__name__})")
         file, why = error.args if isinstance(error, Invalid) else unforeseen
         print(f"invalid: {ascii(file)[1:-1]}: {why}")  # noqa: T201

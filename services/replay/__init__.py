@@ -1,1 +1,1 @@
-"""Recorded events decided anew."""
+"""Decides recorded events again."""

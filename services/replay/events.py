@@ -1,4 +1,4 @@
-"""Decides the recorded events of a ledger anew, in a ledger of their own."""
+"""Decides the recorded events of a ledger again, in a new ledger."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ BATCH = 2_000
 
 @contextmanager
 def replayed(connection: Connection, book: Book, software: str) -> Iterator[Connection]:
-    """A ledger in which every recorded event was decided anew, by a book and this program, in the order of the records.
+    """A ledger in which a rulebook and this program have decided every recorded event again, in the same order.
 
-    Rejections are taken as they stand: they move nothing, and some tell of what is past. Raises what handlers raise.
+    Rejections are copied: they change no balance, and some depend on past states. Raises what handlers raise.
     """
     with tempfile.TemporaryDirectory(prefix="tpp-replay-") as folder:
         store = Store(f"sqlite:///{Path(folder) / 'replay.db'}")
@@ -68,5 +68,5 @@ def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
 
 
 def _no_clock() -> int:
-    """No time: each record is dated as it was."""
+    """A clock that is not used: each record keeps its time."""
     return 0

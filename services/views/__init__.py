@@ -1,1 +1,1 @@
-"""What people read, the same at every door."""
+"""Text and tables for people, the same in the command line and on the web."""

@@ -1,4 +1,4 @@
-"""A shipment's records as a memo: what was asked, tried with citations, decided, and what must be filed."""
+"""A shipment's records as a memo: what was requested, what was tried, what was decided, and what must be filed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,11 +20,9 @@ def to_json(records: Sequence[ShipmentRecord]) -> list[dict[str, Any]]:
 
 
 def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) -> str:
-    """The whole life of a shipment so far, readable from top to bottom."""
+    """The life of a shipment so far, to be read from top to bottom."""
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
-    lines += wrapped(
-        f"State now: {(state or 'never presented').replace('_', ' ')}. Law: 90 FR 4544, codified, not enforced."
-    )
+    lines += wrapped(f"State: {(state or 'unknown').replace('_', ' ')}. Law: 90 FR 4544 (codified, not enforced).")
     for number, record in enumerate(records, 1):
         lines += ["", *_record(number, record)]
     return "\n".join(lines)
@@ -39,16 +37,16 @@ def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
     yield heading
     yield "-" * len(heading)
     yield from wrapped(f"Event {event.id} of {event.source}, journal record {record.n}.")
-    yield from _asked(event)
+    yield from _requested(event)
     for answer in record.answers:
         yield from _answer(answer)
 
 
-def _asked(event: Event) -> Iterator[str]:
+def _requested(event: Event) -> Iterator[str]:
     data: Any = event.data
     if isinstance(data, Requested):
         yield from wrapped(
-            f"Asked: {data.transaction} from {data.ship_from} to {data.ship_to} on {data.export_date}, "
+            f"Requested: {data.transaction} from {data.ship_from} to {data.ship_to} on {data.export_date}, "
             f"for {data.end_use.replace('_', ' ')}. "
             f"Exporter {_party(data.exporter)}; ultimate consignee {_party(data.ultimate_consignee)}."
         )
@@ -61,12 +59,13 @@ def _asked(event: Event) -> Iterator[str]:
         yield from wrapped(
             f"Claimed: {claim.kind}{' ' + claim.reference if claim.reference else ''}."
             if claim
-            else "Claimed: nothing."
+            else "No authorization claimed."
         )
         return
     members = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})
     if members:
-        yield from wrapped("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in members.items()) + ".")
+        listed = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in members.items())
+        yield from wrapped(f"{listed.removesuffix('.')}.")
 
 
 def _party(party: Party) -> str:
@@ -79,12 +78,12 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
     data = answer["data"]
     if "outcome" not in data:
         if "entries" in data:
-            yield from wrapped(f"Recorded: {str(data.get('state', 'taken')).replace('_', ' ')}.")
-            yield from _moved(data["entries"])
+            yield from wrapped(f"Recorded: {str(data.get('state', 'accepted')).replace('_', ' ')}.")
+            yield from _entries(data["entries"])
         return
     if data["findings"]:
         yield ""
-        yield "  What was tried:"
+        yield "  Provisions tried:"
         for finding in data["findings"]:
             yield from wrapped(
                 finding["detail"], f"    {_MARKS[finding['result']]:8} {finding['provision']}: ", " " * 13
@@ -93,18 +92,16 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
     authorization = data["authorization"]
     under = f" under {authorization['kind']} {authorization.get('reference', '')}".rstrip() if authorization else ""
     tpp = f", {data['tpp']:,} TPP" if data["tpp"] else ""
-    law = f", as of the law of {data['law_as_of']}" if data["law_as_of"] else ""
+    law = f", under the law of {data['law_as_of']}" if data["law_as_of"] else ""
     yield from wrapped(f"Decided: {data['outcome']}{under}{tpp}{law}.")
     for reason in data["reasons"]:
         yield from wrapped(f"{reason['message']} ({reason['citation']})", f"    {reason['code']}: ", "      ")
         policy = reason["facts"].get("review_policy")
         if policy:
-            yield from wrapped(
-                f"An application for a licence would be reviewed under: {policy.replace('_', ' ')}.", "      "
-            )
-    yield from _moved(data["debits"])
+            yield from wrapped(f"Licence applications: {policy.replace('_', ' ')}.", "      ")
+    yield from _entries(data["debits"])
     if data["obligations"]:
-        yield "  To be filed or kept:"
+        yield "  Obligations:"
         for obligation in data["obligations"]:
             yield from wrapped(
                 f"{obligation['due']}  {obligation['kind'].replace('_', ' ')} ({obligation['citation']})",
@@ -113,7 +110,7 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _moved(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _entries(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         of = f" of {entry['limit']:,}" if entry["limit"] is not None else ""
         yield from wrapped(

@@ -1,4 +1,4 @@
-"""The days and moments that people name, and how an instant is shown to them."""
+"""Reads the days and moments that users name, and shows instants to them."""
 
 from datetime import UTC, date, datetime, time
 
@@ -11,33 +11,33 @@ from schemas.times import instant_text, microseconds, parse_day, parse_instant
 from services.failure import Failure
 
 MOST_DIGITS = 18
-"""Of the number of a record that is asked for; no ledger has one that is longer."""
+"""The most digits of a record number; no ledger has a longer one."""
 
 
 def moment(connection: Connection, as_of: str | None, known_at: str | None) -> Moment:
-    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, or dates, which count that whole UTC day.
+    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, or dates, which include the whole UTC day.
 
     `--known-at` also takes `record:N` and `snapshot:ID`: what a snapshot saw.
     """
     what, _, name = (known_at or "").partition(":")
     if what == "record":
         if not name.isascii() or not name.isdigit():
-            raise Failure(f"{known_at!r} does not name a record: write record:17")
+            raise Failure(f"{known_at!r} is not a record; use record:17, for example")
         return Moment(instant(as_of), None, int(name) if len(name) <= MOST_DIGITS else 10**MOST_DIGITS)
     if what == "snapshot":
         found = find(connection, name)
         if found is None:
-            raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
+            raise Failure(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
         return Moment(instant(as_of), None, found.record)
     return Moment(instant(as_of), instant(known_at))
 
 
 def day(option: str, text: str | None) -> date | None:
-    """The day that an option names."""
+    """The day that an option gives."""
     try:
         return None if text is None else parse_day(text)
     except PydanticCustomError as error:
-        raise Failure(f"{option}: {text!r} is no day such as 2025-06-30") from error
+        raise Failure(f"{option}: {text!r} is not a date such as 2025-06-30") from error
 
 
 def instant(text: str | None) -> int | None:
@@ -55,5 +55,5 @@ def instant(text: str | None) -> int | None:
 
 
 def shown(microseconds: int | None) -> str:
-    """An instant for people, as RFC 3339 in UTC; `unknown` where there is none."""
+    """An instant for people, as RFC 3339 in UTC; `unknown` for None."""
     return "unknown" if microseconds is None else instant_text(microseconds)

@@ -11,7 +11,7 @@ from rulebook import Book
 def obligations(connection: Connection, book: Book, due_by: date | None, every: bool) -> list[dict[str, Any]]:
     """The obligations of a ledger, the earliest due first, each with the contents of its notice.
 
-    `due_by`: only those due until this day. `every`: also those that were met or withdrawn.
+    `due_by`: only those due on or before this day. `every`: also those that were met or withdrawn.
     """
     return [_with_notice(book, one) for one in work_list.obligations(connection, due_by, every)]
 

@@ -1,17 +1,16 @@
-"""What people read of a ledger's verification, and of the proofs of a shipment's records."""
+"""A ledger's verification, and the proofs of a shipment's records, as text."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from services.views.wrapping import wrapped
+from services.views.wrapping import counted, wrapped
 
 
 def verification(found: Mapping[str, Any]) -> str:
-    """What `tpp audit verify` shows of a ledger: what was covered, what is bad, and what was not covered."""
-    counts = ", ".join(
-        f"{found[name]:,} {name}" for name in ("records", "entries", "accounts", "snapshots", "checkpoints")
-    )
-    lines = [f"{'verified' if found['ok'] else 'BAD'}: {counts}", f"root of the tree: {found['root']}"]
+    """The output of `tpp audit verify`: what was covered, what is bad, and what was not covered."""
+    nouns = (("record",), ("entry", "entries"), ("account",), ("snapshot",), ("checkpoint",))
+    counts = ", ".join(counted(found[words[1] if len(words) > 1 else f"{words[0]}s"], *words) for words in nouns)
+    lines = [f"{'verified' if found['ok'] else 'FAILED'}: {counts}", f"tree root: {found['root']}"]
     for bad in found["bad"]:
         where = f"record {bad['record']}, " if bad["record"] is not None else ""
         lines.append(f"bad: {where}{bad['table']} {'' if bad['key'] is None else bad['key']}: {bad['why']}")
@@ -23,9 +22,9 @@ def verification(found: Mapping[str, Any]) -> str:
 
 
 def proofs(found: Mapping[str, Any]) -> str:
-    """What `tpp audit prove` shows of a shipment: where each record stands, and the checkpoint that covers it."""
+    """The output of `tpp audit prove`: each record of a shipment, and the checkpoint that covers it."""
     origin, size, root = found["checkpoint"].split("\n")[:3]
-    lines = [f"Shipment {found['shipment_id']}, in the journal of {origin}: {size} records, root {root}"]
+    lines = [f"Shipment {found['shipment_id']}; journal of {origin}: {counted(int(size), 'record')}, root {root}"]
     for record in found["records"]:
         leaf = record["leaf"]
         rests = f"; rests on {', '.join(map(str, leaf['rests_on']))}" if leaf["rests_on"] else ""
@@ -34,5 +33,5 @@ def proofs(found: Mapping[str, Any]) -> str:
         lines += [
             f"  {entry['account']} entry {entry['entry']}: balance {entry['balance']:,}" for entry in leaf["entries"]
         ]
-        lines += [f"  {len(record['proof'])} hashes lead from its leaf to the root"]
+        lines += [f"  {counted(len(record['proof']), 'hash', 'hashes')} from its leaf to the root"]
     return "\n".join(lines)

@@ -1,11 +1,11 @@
-"""What people read of a reconciliation."""
+"""The summary of a reconciliation."""
 
 from ledger.queries.reconcile import Result
 
 
 def summary(result: Result) -> str:
-    """How many lines matched, are missing and differ."""
+    """How many lines match, are missing on one side, or differ."""
     return (
-        f"{result.matched:,} matched, {len(result.missing_here):,} missing here, "
-        f"{len(result.missing_there):,} missing there, {len(result.different):,} different"
+        f"{result.matched:,} matched, {len(result.missing_here):,} only in the statement, "
+        f"{len(result.missing_there):,} only in the ledger, {len(result.different):,} different"
     )

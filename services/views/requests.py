@@ -1,4 +1,4 @@
-"""Events that a door itself sends."""
+"""Events that commands themselves create."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ SOURCE = "//tpp-cli"
 
 
 def recheck_events(shipments: Sequence[str], account: str | None, everything: bool, now: int) -> list[bytes]:
-    """The events that ask for a recheck: one for each shipment, or one for an account or for all.
+    """The events that request a recheck: one per shipment, or one for an account or for all holds.
 
     `now` is their time, in microseconds since 1970 (UTC).
     """

@@ -4,14 +4,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from services.views.wrapping import counted
+
 _TYPE = '"type":"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 _SHOWN = ("approved", "released", "denied", "held", "recorded", "rejected")
 _ALWAYS = ("approved", "held", "rejected")
+_NOUNS = {
+    "alert": ("shipment alert",),
+    "obligation.due": ("obligation due", "obligations due"),
+    "quota.alert": ("quota alert",),
+}
+"""The words for an event that follows an answer, by its kind; other kinds are states."""
 
 
 class Summary:
-    """How many answers of each kind were given, and why shipments were held."""
+    """Counts the answers of each kind, and the reasons of holds."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -19,7 +27,7 @@ class Summary:
         self.held: Counter[str] = Counter()
 
     def add(self, texts: Sequence[str]) -> None:
-        """Counts what was given out for one event."""
+        """Counts the answers to one event."""
         for index, text in enumerate(texts):
             start = text.index(_TYPE) + len(_TYPE)
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
@@ -29,16 +37,18 @@ class Summary:
 
     @property
     def rejected(self) -> int:
-        """How many lines could not be taken."""
+        """How many lines were rejected."""
         return self.answers["rejected"]
 
     def lines(self) -> Iterator[str]:
-        """The summary as people read it."""
+        """The lines of the summary."""
         total = sum(self.answers.values())
         counts = ", ".join(f"{self.answers[kind]:,} {kind}" for kind in _SHOWN if self.answers[kind] or kind in _ALWAYS)
-        yield f"{total:,} event{'' if total == 1 else 's'}: {counts or 'nothing to do'}"
-        for code, count in self.held.most_common():
+        yield f"{counted(total, 'event')}: {counts}"
+        for code, count in sorted(self.held.items(), key=lambda item: (-item[1], item[0])):
             yield f"  held with {code}: {count:,}"
         if self.others:
-            follow = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.others.items()))
-            yield f"  and followed by: {follow}"
+            follow = ", ".join(
+                counted(count, *_NOUNS.get(kind, (kind, kind))) for kind, count in sorted(self.others.items())
+            )
+            yield f"  followed by: {follow}"

@@ -1,4 +1,4 @@
-"""The work list: held shipments and what to do about them."""
+"""The work list: held shipments and their reasons."""
 
 from typing import Any
 

@@ -1,8 +1,17 @@
-"""Lines of text that fit a page."""
+"""Words and lines of text for people."""
 
 import textwrap
 
 WIDTH = 100
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun; the plural adds an s unless it is given.
+
+    >>> counted(1, "record"), counted(1_200, "entry", "entries")
+    ('1 record', '1,200 entries')
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:

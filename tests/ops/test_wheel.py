@@ -60,10 +60,12 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
         assert done.returncode == code, done.stderr
         return done.stdout
 
-    assert tpp("migrate").startswith("made a new ledger")
+    assert tpp("migrate").startswith("created the ledger")
     assert len(tpp("screen", ROOT / "examples/quickstart.jsonl", code=1).splitlines()) > 20
     assert tpp("audit", "verify").startswith("verified: ")
-    assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(f"{folder / 'pack'}: 1 shipments")
+    assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(
+        f"wrote {folder / 'pack'}: 1 shipment, "
+    )
     key_line = tpp("audit", "key").strip()
     checked = subprocess.run(
         [sys.executable, "-I", "verify.py", key_line], cwd=folder / "pack", capture_output=True, text=True, check=False

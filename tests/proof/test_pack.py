@@ -39,7 +39,7 @@ def test_every_shipment_is_exported_and_valid(
         done = tpp("export", shipment, "--out", shipment)
         assert done.exit_code == 0, done.output
         folder = tmp_path / shipment
-        assert valid(folder).startswith("shipments 1, records ")
+        assert valid(folder).startswith("1 shipment, ")
         pack = json.loads((folder / "pack.json").read_bytes())
         mine = [record["leaf"]["n"] for record in records(folder)]
         assert closed(made, mine), shipment
@@ -81,8 +81,8 @@ def test_all_shipments_in_one_pack_by_the_verifier_alone(made: Made, tpp: Tpp, t
         done_ = alone(folder, key)
         assert done_.returncode == 0, done_.stdout
         size = told["old"].split("\n")[1]
-        assert done_.stdout.startswith(f"valid: shipments {len(made.shipments)}, ")
-        assert f"of the older one the first {size}" in done_.stdout
+        assert done_.stdout.startswith(f"valid: {len(made.shipments)} shipments, ")
+        assert f"which extends an older one of {size} record" in done_.stdout
         assert done_.stderr == ""
     assert alone(folder).returncode == 2
     listed = json.loads((folder / "evidence.json").read_bytes())
@@ -97,7 +97,7 @@ def test_all_shipments_in_one_pack_by_the_verifier_alone(made: Made, tpp: Tpp, t
     } == by
     (folder / "evidence").mkdir()
     (folder / "evidence/paper.pdf").write_bytes(b"statement")
-    assert "of which files are here 1" in alone(folder, str(KEY.public)).stdout
+    assert "1 file present" in alone(folder, str(KEY.public)).stdout
     (folder / "evidence/paper.pdf").write_bytes(b"another")
     assert alone(folder, str(KEY.public)).stdout.startswith("invalid: evidence/paper.pdf: ")
     assert not list(folder.rglob("__pycache__"))
@@ -141,7 +141,7 @@ def test_the_pack_of_a_period_has_every_shipment_with_an_entry_booked_in_it(
     pack = json.loads((tmp_path / "p/pack.json").read_bytes())
     assert pack["period"] == period
     assert set(pack["shipments"]) == wanted
-    assert valid(tmp_path / "p").startswith(f"shipments {len(wanted)}, ")
+    assert valid(tmp_path / "p").startswith(f"{len(wanted)} shipment")
 
 
 def shipments_of_entries(made: Made, n: int, months: list[str]) -> set[str]:
@@ -245,4 +245,4 @@ def test_shipments_of_flows_are_valid(
         out = name.replace("/", "-")
         done = CliRunner().invoke(main, ["audit", "export", *ids, "--out", out, "--ledger", url])
         assert done.exit_code == 0, (name, done.output)
-        assert valid(tmp_path / out).startswith(f"shipments {len(ids)}, ")
+        assert valid(tmp_path / out).startswith(f"{len(ids)} shipment")

@@ -88,7 +88,7 @@ def test_what_the_engine_tells_is_what_the_leaves_say(
     pack.beside.clear()
     monkeypatch.chdir(pack.having(evidence=rows).write(tmp_path))
     assert verify.main([KEY.public]) == 0
-    assert f"records {len(log.leaves)} of" in capsys.readouterr().out
+    assert f" {len(log.leaves)} of " in capsys.readouterr().out
     states = {(one["state"], one["amount"] < 0) for answers in log.answers for one in told(answers)}
     assert {state for state, _ in states} == {"pending", "posted", "voided", "attested", "credits"}
     assert {("attested", True), ("credits", False), ("voided", False)} <= states

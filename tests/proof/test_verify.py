@@ -21,8 +21,8 @@ from services.proof import verifier as verify
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("rfc8032.json").read_text("utf-8"))
 SHOWN = (
-    "valid: shipments 2, records 10 of 12 under the checkpoint, of the older one the first 5, "
-    "evidence digests 2, of which files are here 1\n"
+    "valid: 2 shipments, 10 of 12 records proved under the checkpoint, which extends an older one of 5 records; "
+    "2 evidence digests, 1 file present\n"
 )
 GOOD = good()
 
@@ -60,7 +60,7 @@ def test_a_good_pack_is_valid_and_a_key_is_asked_for(tmp_path: Path) -> None:
     (folder / "evidence/statements/CON-1.pdf").write_bytes(b"another")
     assert alone(folder, KEY.public)[:2] == (
         1,
-        "invalid: evidence/statements/CON-1.pdf: evidence.json has no digest of it\n",
+        "invalid: evidence/statements/CON-1.pdf: evidence.json does not have its digest\n",
     )
 
 
@@ -68,7 +68,7 @@ def test_other_keys_show_nothing(tmp_path: Path, said: Callable[..., tuple[int, 
     folder = GOOD.write(tmp_path)
     for key in (Key(seed=b"8" * 32), Key("other")):
         assert said(folder, key.public) == (
-            1, "invalid: pack.note: no key that was given, of the name in its first line, has signed it\n",
+            1, "invalid: pack.note: it is not signed by any given key of the name in its first line\n",
         )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def test_links_and_evidence_in_the_place_of_a_folder_are_refused(
     (tmp_path / "README.txt").write_bytes(GOOD.files["README.txt"])
     (folder / "README.txt").unlink()
     (folder / "README.txt").symlink_to(tmp_path / "README.txt")
-    assert said(folder) == (1, "invalid: README.txt: it is not a file that pack.json lists\n")
+    assert said(folder) == (1, "invalid: README.txt: pack.json does not list it\n")
 
 
 def test_evidence_need_not_lie_there_and_a_pack_need_not_be_older(
@@ -172,7 +172,10 @@ def test_evidence_need_not_lie_there_and_a_pack_need_not_be_older(
 ) -> None:
     files = {name: raw for name, raw in GOOD.files.items() if name != "consistency.json"}
     folder = Pack(files, GOOD.shipments, {"period": "2025-Q2"}).write(tmp_path)
-    assert said(folder) == (0, SHOWN.replace(", of the older one the first 5", "").replace("here 1", "here 0"))
+    assert said(folder) == (
+        0,
+        SHOWN.replace(", which extends an older one of 5 records", "").replace("1 file present", "0 files present"),
+    )
 
 
 @pytest.mark.parametrize("old", range(13))
@@ -180,11 +183,13 @@ def test_every_older_checkpoint_is_shown_to_be_the_beginning(
     old: int, tmp_path: Path, said: Callable[..., tuple[int, str]]
 ) -> None:
     folder = good().having(consistency=story().consistency(old)).write(tmp_path)
-    assert said(folder)[1] == SHOWN.replace("first 5", f"first {old}")
+    assert said(folder)[1] == SHOWN.replace(
+        "older one of 5 records", f"older one of {old} record{'' if old == 1 else 's'}"
+    )
 
 
 def test_all_records_of_a_log_and_none(tmp_path: Path, said: Callable[..., tuple[int, str]]) -> None:
     (tmp_path / "all").mkdir()
     assert said(good(chosen=range(1, 13)).write(tmp_path / "all"))[0] == 0
     none = Pack(GOOD.files | {"records.jsonl": b"", "evidence.json": b"[]"}, {})
-    assert said(none.write(tmp_path / "none"))[1].startswith("valid: shipments 0, records 0 of 12")
+    assert said(none.write(tmp_path / "none"))[1].startswith("valid: 0 shipments, 0 of 12 records")

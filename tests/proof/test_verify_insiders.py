@@ -61,14 +61,14 @@ def _since(**more: Any) -> Callable[[], Pack]:
 
 
 INSIDERS: dict[str, tuple[Callable[[], Pack], str]] = {
-    "a record left out": (_lines(_without(4)), "record 6 rests on record 4, which is not there before it"),
-    "a fact left out": (_lines(_without(1)), "record 2 rests on record 1, which is not there before it"),
-    "the last one left out": (_lines(_without(12)), "record 12 of shipment 'S-1' is not there"),
-    "another last one": (_lines(lambda _: None, S_1=6), "the last record of the shipment of record 12 does not lead"),
-    "no last one": (_lines(lambda _: None, S_9=6), "record 6 of shipment 'S-9' is not there"),
+    "a record left out": (_lines(_without(4)), "record 6 rests on record 4, which is not in the pack before it"),
+    "a fact left out": (_lines(_without(1)), "record 2 rests on record 1, which is not in the pack before it"),
+    "the last one left out": (_lines(_without(12)), "record 12 of shipment 'S-1' is missing"),
+    "another last one": (_lines(lambda _: None, S_1=6), "the last record of its shipment does not lead back to record 12"),
+    "no last one": (_lines(lambda _: None, S_9=6), "record 6 of shipment 'S-9' is missing"),
     "a shipment's first one left out": (_lines(_without(7)), "record 8 rests on record 7"),
-    "a record moved": (_lines(lambda lines: [*lines[1:], lines[0]]), "record 1 is there twice or out of order"),
-    "a record doubled": (_lines(lambda lines: [lines[0], *lines]), "record 1 is there twice or out of order"),
+    "a record moved": (_lines(lambda lines: [*lines[1:], lines[0]]), "record 1 is repeated or out of order"),
+    "a record doubled": (_lines(lambda lines: [lines[0], *lines]), "record 1 is repeated or out of order"),
     "rests on less": (_lines(_set(2, "rests_on", [])), "record 2 is not in the tree of the checkpoint"),
     "follows nothing": (_lines(_set(12, "previous", None)), "record 12 is not in the tree of the checkpoint"),
     "another number": (_lines(_set(12, "n", 13)), "record 13 is not in the tree of the checkpoint"),
@@ -106,39 +106,39 @@ INSIDERS: dict[str, tuple[Callable[[], Pack], str]] = {
     "evidence of another party": (_evidence(lambda rows: rows[0].update(party="CON-9")), "what the event of record 1"),
     "evidence made up": (_evidence(lambda rows: [*rows, {"record": 6, **PAPER}]), "what the event of record 6 states"),
     "evidence in another form": (_evidence(lambda rows: rows[0].update(sha256="AB" * 32)), "members and values"),
-    "another beginning": (_since(old=story().checkpoint(4).decode()), "does not show that its old checkpoint"),
-    "another end": (_since(new=story().checkpoint(11).decode()), "does not show that its old checkpoint"),
-    "no proof": (_since(proof=[]), "does not show that its old checkpoint"),
+    "another beginning": (_since(old=story().checkpoint(4).decode()), "does not prove that its old checkpoint"),
+    "another end": (_since(new=story().checkpoint(11).decode()), "does not prove that its old checkpoint"),
+    "no proof": (_since(proof=[]), "does not prove that its old checkpoint"),
     "a later beginning": (
         lambda: GOOD.having(
             consistency={"old": _longer().checkpoint().decode(), "new": story().checkpoint().decode(), "proof": []}
         ),
-        "does not show that its old checkpoint",
+        "does not prove that its old checkpoint",
     ),
-    "a stranger's beginning": (_since(old=story().checkpoint(5, Key("other")).decode()), "no key that was given"),
+    "a stranger's beginning": (_since(old=story().checkpoint(5, Key("other")).decode()), "it is not signed by any given key"),
     "a beginning with a surrogate": (_since(old="\ud800\n\n"), "it is not a signed note"),
-    "a stranger's checkpoint": (lambda: GOOD.having(checkpoint=story().checkpoint(None, Key("other"))), "no key that was"),
+    "a stranger's checkpoint": (lambda: GOOD.having(checkpoint=story().checkpoint(None, Key("other"))), "it is not signed by any given key"),
     "an older checkpoint": (lambda: GOOD.having(checkpoint=story().checkpoint(11)), "is not in the tree"),
     "a text for a checkpoint": (
-        lambda: GOOD.having(checkpoint=KEY.note("tpp-ledger\n012\n" + "A" * 43 + "=\n")), "a checkpoint is its origin"
+        lambda: GOOD.having(checkpoint=KEY.note("tpp-ledger\n012\n" + "A" * 43 + "=\n")), "a checkpoint must have three lines"
     ),
     "no last newline": (
-        lambda: GOOD.having(**{"records.jsonl": GOOD.files["records.jsonl"][:-1]}), "or the last line does not end"
+        lambda: GOOD.having(**{"records.jsonl": GOOD.files["records.jsonl"][:-1]}), "or the last line has no newline"
     ),
-    "a blank line": (lambda: GOOD.having(**{"records.jsonl": GOOD.files["records.jsonl"] + b"\n"}), "line 11 is not JSON"),
-    "deep JSON": (lambda: GOOD.having(evidence=b"[" * 10**5), "it is not JSON"),
+    "a blank line": (lambda: GOOD.having(**{"records.jsonl": GOOD.files["records.jsonl"] + b"\n"}), "line 11 is not UTF-8 JSON"),
+    "deep JSON": (lambda: GOOD.having(evidence=b"[" * 10**5), "it is not UTF-8 JSON"),
     "JSON with a long number": (lambda: GOOD.having(evidence=b"9" * 10**4), "evidence.json: it "),
-    "NaN": (lambda: GOOD.having(evidence=b"[NaN]"), "it is not JSON in UTF-8"),
-    "a member twice": (lambda: GOOD.having(evidence=b'[{"record":1,"record":1}]'), "it is not JSON in UTF-8"),
-    "more after the end": (lambda: GOOD.having(evidence=GOOD.files["evidence.json"] + b"]"), "it is not JSON in UTF-8"),
-    "UTF-16": (lambda: GOOD.having(evidence="[]".encode("utf-16")), "it is not JSON in UTF-8"),
-    "a byte order mark": (lambda: GOOD.having(evidence=b"\xef\xbb\xbf[]"), "it is not JSON in UTF-8"),
+    "NaN": (lambda: GOOD.having(evidence=b"[NaN]"), "it is not UTF-8 JSON without duplicate members"),
+    "a member twice": (lambda: GOOD.having(evidence=b'[{"record":1,"record":1}]'), "it is not UTF-8 JSON without duplicate members"),
+    "more after the end": (lambda: GOOD.having(evidence=GOOD.files["evidence.json"] + b"]"), "it is not UTF-8 JSON without duplicate members"),
+    "UTF-16": (lambda: GOOD.having(evidence="[]".encode("utf-16")), "it is not UTF-8 JSON without duplicate members"),
+    "a byte order mark": (lambda: GOOD.having(evidence=b"\xef\xbb\xbf[]"), "it is not UTF-8 JSON without duplicate members"),
     "another format": (lambda: Pack(GOOD.files, GOOD.shipments, {"format": "tpp-pack/2"}), "pack.json: it does not have"),
     "another origin": (lambda: Pack(GOOD.files, GOOD.shipments, {"origin": "other"}), "its origin is not that of pack.note"),
     "another period": (lambda: Pack(GOOD.files, GOOD.shipments, {"period": "2025-13"}), "pack.json: it does not have"),
     "shipments in a list": (lambda: Pack(GOOD.files, GOOD.shipments, {"shipments": []}), "pack.json: it does not have"),
     "a last record that is no number": (
-        lambda: Pack(GOOD.files, GOOD.shipments, {"shipments": {"S-1": "12"}}), "a record that it names has no number"
+        lambda: Pack(GOOD.files, GOOD.shipments, {"shipments": {"S-1": "12"}}), "a record in it is not a number"
     ),
     "a member more in the list": (lambda: Pack(GOOD.files, GOOD.shipments, {"more": 1}), "pack.json: it does not have"),
     "a file that no pack has": (
@@ -191,7 +191,7 @@ def test_a_note_of_another_form_is_invalid(text: str, tmp_path: Path, said: Call
     folder = GOOD.write(tmp_path)
     digest = base64.b64encode(sha256(GOOD.list()).digest()).decode()
     (folder / "pack.note").write_bytes(KEY.note(text.format(digest)))
-    assert said(folder) == (1, "invalid: pack.note: it is not an origin, tpp-pack/1, and a sha256, signed once\n")
+    assert said(folder) == (1, "invalid: pack.note: it is not an origin, tpp-pack/1 and a SHA-256, signed once\n")
     (folder / "pack.note").write_bytes(
         KEY.note(f"tpp-ledger\ntpp-pack/1\n{digest}\n") + Key("other").line("x").encode()
     )
@@ -253,10 +253,10 @@ def test_an_answer_without_data_is_invalid(tmp_path: Path, said: Callable[..., t
 
 @pytest.mark.parametrize(("n", "leaf", "why"), [
     (4, {"previous": 1}, "record 4 follows record 1, which is of another shipment"),
-    (4, {"previous": 4}, "record 4 rests on record 4, which is not there before it"),
-    (4, {"rests_on": [6]}, "record 4 rests on record 6, which is not there before it"),
+    (4, {"previous": 4}, "record 4 rests on record 4, which is not in the pack before it"),
+    (4, {"rests_on": [6]}, "record 4 rests on record 6, which is not in the pack before it"),
     (9, {"previous": 6}, "record 9 follows record 6, which is of another shipment"),
-    (12, {"previous": 2}, "the last record of the shipment of record 4 does not lead back to that"),
+    (12, {"previous": 2}, "the last record of its shipment does not lead back to record 4"),
     (7, {"shipment_id": "S-4"}, ""),
 ])  # fmt: skip
 def test_a_ledger_whose_records_do_not_follow_each_other_is_invalid(
@@ -271,7 +271,7 @@ def test_a_ledger_whose_records_do_not_follow_each_other_is_invalid(
         assert (status, out) == (1, f"invalid: records.jsonl: {why}\n")
 
 
-NOT_LED = "invalid: records.jsonl: record 8 of shipment 'S-3' is not there or leads back to no request\n"
+NOT_LED = "invalid: records.jsonl: record 8 of shipment 'S-3' is missing or leads back to no request\n"
 
 
 def test_a_tick_rests_on_a_record_of_each_shipment_that_it_decides(
@@ -296,7 +296,7 @@ def test_a_refused_event_before_a_tick_is_one_of_the_shipment(
 def test_an_entry_that_a_leaf_has_twice_is_invalid(tmp_path: Path, said: Callable[..., tuple[int, str]]) -> None:
     log = story()
     log.leaves[1]["entries"] *= 2
-    assert "do not tell each entry" in said(good(log).write(tmp_path))[1]
+    assert "do not report each entry" in said(good(log).write(tmp_path))[1]
 
 
 PART = {"account": LPP, "pending": 0, "posted": 0, "attested": 0, "credits": 0}
@@ -315,7 +315,7 @@ def test_what_each_verb_of_the_journal_changes(parts: dict[str, Any], amount: in
         for size in {amount, -amount, amount + 1}:
             right = size == amount and (other == state or not parts)
             if right or (other, size) not in {("pending", -amount), ("voided", -amount)}:
-                assert verify._tells({"amount": size, "state": other}, PART | parts, False) == (right and other != "x")
+                assert verify._agrees({"amount": size, "state": other}, PART | parts, False) == (right and other != "x")
 
 
 @pytest.mark.parametrize(("parts", "amount", "state"), [
@@ -325,6 +325,6 @@ def test_what_each_verb_of_the_journal_changes(parts: dict[str, Any], amount: in
     ({"attested": 4}, 4, "attested"),
 ])  # fmt: skip
 def test_what_a_merger_changes(parts: dict[str, int], amount: int, state: str) -> None:
-    assert verify._tells({"amount": amount, "state": state}, PART | parts, True)
-    assert not verify._tells({"amount": amount + 1, "state": state}, PART | parts, True)
-    assert not verify._tells({"amount": amount, "state": "x"}, PART | parts, True)
+    assert verify._agrees({"amount": amount, "state": state}, PART | parts, True)
+    assert not verify._agrees({"amount": amount + 1, "state": state}, PART | parts, True)
+    assert not verify._agrees({"amount": amount, "state": "x"}, PART | parts, True)
