@@ -25,8 +25,8 @@ from schemas.plan import Debit, Option, Share, Short
 class Journal:
     """The ledger in one transaction: its registers, and the verbs that change several of them together.
 
-    Amounts are in TPP. `limit` is the limit that was tested, None where none was; `known` the one that the account has
-    from now on, tested or not, None where that stays.
+    Amounts are in TPP. `limit` is the limit that was tested, None if none was; `known` is the account's limit from now
+    on, tested or not, None if it does not change.
     """
 
     def __init__(self, transaction: Transaction) -> None:
@@ -44,24 +44,24 @@ class Journal:
     # --- entries --------------------------------------------------------------------------------------------------
 
     def reserve(self, path: str, amount: int, shipment: str, limit: int | None, known: int | None) -> Entry:
-        """Takes an amount as pending."""
+        """Debits an amount as pending."""
         return self.accounts.append(path, amount, "pending", shipment, limit, known, pending=amount)
 
     def post_directly(self, path: str, amount: int, shipment: str, limit: int | None, known: int | None) -> Entry:
-        """Takes an amount as posted at once, of a shipment that has already left."""
+        """Debits an amount as posted, for a shipment that has already left."""
         return self.accounts.append(path, amount, "posted", shipment, limit, known, posted=amount)
 
     def post(self, path: str, amount: int, shipment: str, of_pending: int | None = None) -> Entry:
-        """Turns a pending amount into a posted one; `of_pending` where less than all of it is still pending."""
+        """Turns a pending amount into a posted one; `of_pending` if less than all of it is still pending."""
         fallen = amount if of_pending is None else of_pending
         return self.accounts.append(path, amount, "posted", shipment, pending=-fallen, posted=amount)
 
     def void(self, path: str, amount: int, shipment: str | None) -> Entry:
-        """Gives a pending amount back."""
+        """Voids a pending amount."""
         return self.accounts.append(path, amount, "voided", shipment, pending=-amount)
 
     def commit(self, path: str, amount: int, known: int | None) -> Entry:
-        """Takes an amount as pending that a fact brings, whatever the limit is."""
+        """Debits an amount as pending on account of a fact, regardless of the limit."""
         return self.accounts.append(path, amount, "pending", None, None, known, pending=amount)
 
     def credit(self, path: str, amount: int, shipment: str | None, known: int | None = None) -> Entry:
@@ -75,7 +75,7 @@ class Journal:
         return self.accounts.append(path, amount, "posted", None, None, known, posted=amount)
 
     def attest(self, path: str, tpp: int, by: str, known: int | None) -> Entry:
-        """Puts an attested amount in the place of the same party's earlier one on the same account."""
+        """Replaces the same party's earlier attestation on the account with an amount."""
         kept = self.accounts.path(path)
         more = tpp - self.attestations.find(kept, by)
         entry = self.accounts.append(path, more, "attested", None, None, known, attested=more)
@@ -85,7 +85,7 @@ class Journal:
     # --- facts that change accounts -------------------------------------------------------------------------------
 
     def set_limit(self, made: AllocationSet) -> Account:
-        """States an account's limit from a day on; the account is opened where it was not."""
+        """States an account's limit from a day on; the account is opened if necessary."""
         self.limits.set(made)
         return self.accounts.set_limit(made.account, made.limit)
 
@@ -107,7 +107,7 @@ class Journal:
     # --- options --------------------------------------------------------------------------------------------------
 
     def short(self, option: Option, day: date) -> list[Short]:
-        """How far each debit of an option is short; empty where all fit."""
+        """The debits of an option that do not fit, with how far each is short; empty if all fit."""
         if option.unlimited and not any(self.limits.of(debit.account) for debit in option.debits):
             return []
         removable = {debit.account: self.accounts.removable(debit.account) for debit in option.debits if debit.floor}
@@ -117,12 +117,12 @@ class Journal:
     def take(
         self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False
     ) -> list[Entry]:
-        """Debits an option that fits, whole; as pending, or as posted where the shipment has already left.
+        """Debits an option that fits, completely: as pending, or as posted if the shipment has already left.
 
-        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt where it does not fit.
+        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit.
         """
         if self.short(option, day):
-            raise LedgerCorrupt(f"the debits of shipment {shipment} were said to fit and do not")
+            raise LedgerCorrupt(f"the debits of shipment {shipment} do not fit, although they were tested")
         tested = self._limits(option.debits, day)
         later = self._balances(option.debits)
         later.update(after(option.debits, later))
@@ -146,7 +146,7 @@ class Journal:
         }
 
     def _balances(self, debits: Sequence[Debit]) -> dict[str, int]:
-        """The balances before the debits, of every debited account and of the wholes of their shares."""
+        """The balances before the debits, of every debited account and of those of which a limit is a share."""
         found = {debit.account: self.accounts.balance(debit.account) for debit in debits}
         for debit in debits:
             if isinstance(debit.limit, Share) and debit.limit.of not in found:
@@ -155,7 +155,7 @@ class Journal:
 
 
 class Ledger:
-    """A store, and what is remembered of it between transactions."""
+    """A store, and a cache of it between transactions."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -164,9 +164,7 @@ class Ledger:
 
     @contextmanager
     def begin(self, recorded: int) -> Iterator[Journal]:
-        """The ledger for one transaction, kept at the end unless it was discarded; `recorded` is the clock in
-        microseconds.
-        """
+        """The ledger in one transaction, committed unless it was discarded; `recorded` is the time in microseconds."""
         with self._lock:
             kept = False
             try:

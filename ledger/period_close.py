@@ -7,9 +7,9 @@ from schemas.periods import Period
 
 
 def close(journal: Journal, chosen: Period) -> Snapshot:
-    """Closes a period that was not: every day up to its last, within the record that is being made.
+    """Closes an open period, with every day up to its last, within the record that is being made.
 
-    Of days that an earlier close has closed it sees what that one saw, so that it says of them the same for ever.
+    Of days that an earlier close has closed, it sees what that one saw, so that their figures never change.
     """
     transaction, connection = journal.transaction, journal.transaction.connection
     before = snapshots(connection)

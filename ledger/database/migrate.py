@@ -12,9 +12,9 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
-    """The revision before and after; a ledger that is not there is made.
+    """The revision before and after; a missing ledger is created.
 
-    Raises LedgerError where the database cannot be reached, or its tables are of a later program.
+    Raises LedgerError if the database cannot be reached, or a later program has upgraded its tables.
     """
     store = Store(url)
     try:
@@ -27,7 +27,7 @@ def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
             command.upgrade(config, revision)
         after = store.version()
     except CommandError as error:
-        raise LedgerError(f"the ledger's tables are of a revision that this program does not know: {error}") from error
+        raise LedgerError(f"the ledger's tables have a revision that this program does not know: {error}") from error
     finally:
         store.close()
     return before, after or ""

@@ -38,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
-"""What a statement raises where the database fails; `told` gives its reason."""
+"""What a statement raises where the database fails; `database_message` gives its reason."""
 
 VERSION = "0002"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
@@ -64,13 +64,13 @@ def ledger_url(text_url: str) -> URL:
     try:
         url = make_url(text_url)
     except Exception as error:
-        raise LedgerError(f"{text_url!r} is no database URL; for a file write sqlite:///path/to/ledger.db") from error
+        raise LedgerError(f"{text_url!r} is not a database URL; for a file use sqlite:///path/to/ledger.db") from error
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"a ledger is kept in SQLite or PostgreSQL, not in {url.get_backend_name()}")
+        raise LedgerError(f"{url.get_backend_name()} is not supported; use SQLite or PostgreSQL")
     if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise LedgerError(f"{url.drivername} is not the driver of a ledger: write {url.get_backend_name()}://")
+        raise LedgerError(f"driver {url.drivername} is not supported; use {url.get_backend_name()}://")
     return url
 
 
@@ -80,7 +80,7 @@ _when_free = Retrying(
     wait=wait_random(0.005, 0.05),
     reraise=True,
 )
-"""SQLite does not wait for its turn where a file is being turned to WAL; this does."""
+"""Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
 def _sqlite(engine: Engine, memory: bool) -> None:
@@ -102,7 +102,7 @@ def _sqlite(engine: Engine, memory: bool) -> None:
 
 
 class Store:
-    """A ledger's database. `begin` is a transaction that writes, `read` one that sees a single moment.
+    """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
     Writers take turns: SQLite by BEGIN IMMEDIATE, PostgreSQL by the lock on the one row of `head`.
     """
@@ -117,18 +117,18 @@ class Store:
             _sqlite(self.engine, self.memory)
 
     def close(self) -> None:
-        """Gives back every connection."""
+        """Closes every connection."""
         self.engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction that writes; it commits at the end, unless it was rolled back or an exception leaves it."""
+        """A transaction that writes; it commits at the end, unless it was rolled back or an exception is raised."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads one moment of the ledger and holds no writer up."""
+        """A transaction that reads one moment of the ledger and blocks no writer."""
         options: dict[str, Any] = {"reading": True}
         if self.postgresql:
             options["isolation_level"] = "REPEATABLE READ"
@@ -137,21 +137,21 @@ class Store:
             transaction.rollback()
 
     def open(self) -> None:
-        """Makes the tables where there are none, safely beside another process.
+        """Creates the tables if there are none; safe if another process does the same.
 
-        Raises LedgerError where the database cannot be reached or its tables are of another version.
+        Raises LedgerError if the database cannot be reached or its tables have another revision.
         """
         try:
             found = self.version() or self._create()
         except OperationalError as error:
-            raise LedgerError(f"the ledger {self.url!r} cannot be opened: {database_message(error)}") from error
+            raise LedgerError(f"cannot open ledger {self.url!r}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
-                f"the ledger's tables are of revision {found}, this program wants {VERSION}: run `tpp migrate`"
+                f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"
             )
 
     def exists(self) -> bool:
-        """Whether the database already holds a ledger; a missing SQLite file is not created by asking."""
+        """Whether the database already holds a ledger; never creates a missing SQLite file."""
         if not self.postgresql:
             from pathlib import Path
 
@@ -160,7 +160,7 @@ class Store:
         return self.version() is not None
 
     def version(self) -> str | None:
-        """The revision of the tables; None where there are none."""
+        """The revision of the tables; None if there are none."""
         with self.read() as connection:
             return _found_version(connection)
 
@@ -174,20 +174,20 @@ class Store:
             return found
 
     def lock_schema(self, connection: Connection) -> None:
-        """Lets one process at a time make or change tables."""
+        """Lets one process at a time create or change tables."""
         self._lock(connection, _SCHEMA_LOCK)
 
     def lock_leaves(self, connection: Connection) -> None:
-        """Lets one process at a time add leaves to the tree, which no writer of records waits for."""
+        """Lets one process at a time add leaves to the tree; writers of records do not wait for it."""
         self._lock(connection, _LEAVES_LOCK)
 
     def _lock(self, connection: Connection, key: int) -> None:
-        """Takes a lock until the end of the transaction; on SQLite it writes alone in any case."""
+        """Takes a lock until the end of the transaction; SQLite has only one writer in any case."""
         if self.postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     def lock_head(self, connection: Connection) -> Row[Any]:
-        """The one row of `head`; from here to the end of the transaction nobody else writes."""
+        """The one row of `head`; nobody else writes until the end of the transaction."""
         query = tables.head.select().with_for_update() if self.postgresql else tables.head.select()
         row = connection.execute(query).one_or_none()
         if row is None:
@@ -195,14 +195,14 @@ class Store:
         return row
 
     def among(self, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-        """The condition that a text column has one of these values, as one parameter however many they are."""
+        """The condition that a text column has one of these values, as one parameter, however many there are."""
         if self.postgresql:
             return column == any_(bindparam(None, list(values), ARRAY(Text)))
         each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(each.c.value))
 
     def _stored(self, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """The rows as the driver takes them: values of the types that are ours as the database keeps them."""
+        """The rows as the driver takes them, with values of our own types converted."""
         for place, column in enumerate(table.columns):
             if isinstance(column.type, TypeDecorator):
                 stored = column.type.process_bind_param
@@ -211,7 +211,7 @@ class Store:
         return rows
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Appends rows, whole and in the order of the table's columns, by the fastest way that the driver has."""
+        """Appends complete rows, in the order of the table's columns, in the driver's fastest way."""
         if not rows:
             return
         rows = self._stored(table, rows)
@@ -226,9 +226,9 @@ class Store:
         connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', list(map(tuple, rows)))
 
     def upsert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Writes rows, whole and in the order of the table's columns, over those with the same primary key.
+        """Inserts complete rows, in the order of the table's columns, or updates those with the same primary key.
 
-        PostgreSQL is given them as one JSON document, which is made four times as fast as arrays of the columns.
+        PostgreSQL takes them as one JSON document, which is built four times as fast as arrays of the columns.
         """
         if not rows:
             return
@@ -258,7 +258,7 @@ def _found_version(connection: Connection) -> str | None:
 
 
 def create_tables(connection: Connection) -> None:
-    """Makes every table, the triggers and the one row of `head`, and notes the revision."""
+    """Creates every table, the triggers and the one row of `head`, and stores the revision."""
     tables.metadata.create_all(connection)
     for statement in tables.triggers(connection.dialect.name):
         connection.exec_driver_sql(statement)
@@ -268,7 +268,7 @@ def create_tables(connection: Connection) -> None:
 
 
 def database_message(error: DBAPIError) -> str:
-    """What a database says of a failure, on one line."""
+    """The database's message of a failure, on one line."""
     return " ".join(str(error.orig).split())
 
 

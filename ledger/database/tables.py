@@ -23,13 +23,13 @@ metadata = MetaData()
 STRICT: dict[str, Any] = {"sqlite_strict": True}
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
-"""64 bits everywhere; SQLite's STRICT tables know the name INTEGER alone."""
+"""64 bits everywhere; SQLite's STRICT tables know only the name INTEGER."""
 
 
 class Lines(TypeDecorator[tuple[str, ...]]):
-    """Texts without line breaks: a tuple in Python, one text of lines in the database.
+    """Texts without line breaks: a tuple in Python, one text with a line for each in the database.
 
-    A value that is no text, which only an insider can have written, is read as it stands.
+    A value that is not text, which only an insider can have written, is read unchanged.
     """
 
     impl = Text
@@ -44,7 +44,7 @@ class Lines(TypeDecorator[tuple[str, ...]]):
         return tuple(value.split("\n")) if isinstance(value, str) else value
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:  # noqa: ARG002
-        """The type of a value in a condition: a text that is searched for is no tuple of lines."""
+        """The type of a value in a condition: a search text is not a tuple of lines."""
         return self if isinstance(value, tuple) else Text()
 
 

@@ -1,1 +1,1 @@
-"""Questions to a ledger that never write."""
+"""Queries of a ledger; they never write."""

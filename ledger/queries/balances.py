@@ -15,9 +15,9 @@ from schemas.wire.read import Event, parse
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is asked for: events that happened until `as_of`, as recorded until `known_at` and record `record`.
+    """Bounds of a query: events that happened up to `as_of`, as recorded up to `known_at` and record `record`.
 
-    Instants in microseconds since 1970 (UTC), both included; None where no bound is set.
+    Instants are in microseconds since 1970 (UTC), inclusive; None sets no bound.
     """
 
     as_of: int | None = None
@@ -32,7 +32,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An account at a moment; amounts in TPP, `limit` None where there is none."""
+    """An account at a moment; amounts in TPP; `limit` is None if there is none."""
 
     account: str
     limit: int | None
@@ -69,7 +69,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class _SetLimit:
-    """A limit that the event of a record has set."""
+    """A limit that an event has set, with the number of its record."""
 
     n: int
     limit: int
@@ -81,7 +81,7 @@ _LAST = 2**63 - 1
 
 
 def balances(connection: Connection, patterns: Sequence[str] = (), moment: Moment = NOW) -> list[Balance]:
-    """The accounts that fit a pattern, sorted by path; all of them without a pattern. Flows only where asked for."""
+    """The accounts that match a pattern, sorted by path; all without a pattern. Flows only if a pattern names them."""
     found = _now(connection) if moment.now else _then(connection, moment)
     if any(map(accounts.names_flows, patterns)):
         found += flows(connection)
@@ -136,7 +136,7 @@ def bounds(moment: Moment) -> list[Any]:
 def _set_limits(connection: Connection, moment: Moment) -> dict[str, _SetLimit]:
     """The limit last set by an event on each account; a licence's TPP is the limit of its account.
 
-    An event that names an account of a party that was absorbed before has set the limit of the survivor's.
+    An event that names an account of an absorbed party sets the limit of the survivor's account.
     """
     f, j = tables.fact, tables.journal
     setting = f.c.kind.in_((FactKind.LIMIT.value, FactKind.LICENSE.value))
@@ -169,7 +169,7 @@ def _set_limits(connection: Connection, moment: Moment) -> dict[str, _SetLimit]:
 
 
 def flows(connection: Connection) -> list[Balance]:
-    """Controlled TPP decided to go, by destination and year of export: a report, no account with entries."""
+    """Controlled TPP approved or dispatched, by destination and year of export: a report, not an account."""
     t = tables.shipment
     year = func.substr(t.c.export_date, 1, 4)
     left = func.sum(case((t.c.state == "dispatched", t.c.tpp), else_=0))

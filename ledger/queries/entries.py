@@ -24,7 +24,7 @@ class Parts(NamedTuple):
 
     @property
     def change(self) -> int:
-        """What they do to a balance."""
+        """The change of the balance."""
         return self.pending + self.posted + self.attested - self.credits
 
 
@@ -32,9 +32,9 @@ NOTHING = Parts()
 
 
 class StatementRow(NamedTuple):
-    """A row of the table `statement`: a tuple of its columns in their order, which the writers of files take as it is.
+    """A row of the table `statement`: a tuple of its columns in their order, which export writers use directly.
 
-    An opening and a closing have no entry, shipment, source and event.
+    An opening and a closing have no entry, shipment, source or event.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class AccountRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Booked days, both included, None where open; of the records that `moment` lets in."""
+    """Booked days, inclusive, None for no bound; only of the records within `moment`."""
 
     first: date | None = None
     last: date | None = None
@@ -86,7 +86,7 @@ class Span:
 
     @property
     def within(self) -> ColumnElement[bool]:
-        """The condition that an entry is not of before the first day."""
+        """The condition that an entry is not booked before the first day."""
         return tables.entry.c.booked >= (self.first.isoformat() if self.first else "")
 
 
@@ -108,7 +108,7 @@ def openings(connection: Connection, span: Span) -> dict[str, Parts]:
 def entries(connection: Connection, span: Span, paths: Sequence[str] | None = None) -> Iterator[StatementRow]:
     """The rows of `statement` between opening and closing, by account, booked day and entry.
 
-    The balance is the running one in this order; `paths`: of these accounts alone.
+    The balance is the running balance in this order; `paths`: only these accounts.
     """
     a, e, j = tables.account, tables.entry, tables.journal
     path = a.c.path.collate("C") if connection.dialect.name == "postgresql" else a.c.path
@@ -143,7 +143,7 @@ def entries(connection: Connection, span: Span, paths: Sequence[str] | None = No
 def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[AccountRow]:
     """The rows of `accounts`, by path: parts at the end of the span, and the number of entries within it.
 
-    `as_of` is the moment for the limits; an account of which only a limit was set has no amounts.
+    `as_of` is the moment for the limits; an account with a limit but without entries has no amounts.
     """
     a, e, j = tables.account, tables.entry, tables.journal
     before = openings(connection, span)

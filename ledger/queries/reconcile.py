@@ -1,6 +1,6 @@
-"""A statement of another system against the ledger's own lines: what matches, what is missing, what differs.
+"""Compares an external statement with the ledger's own lines: what matches, what is missing, what differs.
 
-Here is the ledger, there is the statement; the comparison itself asks no database and no file.
+In names, `here` is the ledger and `there` the statement; the comparison itself reads no database and no file.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _FEW_ACCOUNTS = 500
 
 
 class Line(NamedTuple):
-    """What one shipment counts on one account: its export date as `YYYY-MM-DD`, its amount in TPP."""
+    """The amount of one shipment on one account, in TPP, with its export date as `YYYY-MM-DD`."""
 
     shipment_id: str
     account: str
@@ -27,12 +27,12 @@ class Line(NamedTuple):
 
 
 Statement = Mapping[int, Line]
-"""The lines of a statement by their rows, which count from 1 without the header."""
+"""The lines of a statement by row number, from 1, not counting the header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A line of the statement that the ledger does not have; `duplicate_of` is the first row that says the same."""
+    """A line of the statement that the ledger does not have; `duplicate_of` is the first row with the same content."""
 
     row: int
     line: Line
@@ -45,7 +45,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """A line of the statement, and the unlike one of the ledger that stands for the same."""
+    """A line of the statement, and the different line of the ledger that corresponds to it."""
 
     row: int
     here: Line
@@ -58,7 +58,7 @@ class Different:
 
     @property
     def difference(self) -> int:
-        """How much more the statement says, in TPP."""
+        """The statement's amount minus the ledger's, in TPP."""
         return self.there.amount - self.here.amount
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Different:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Each line of both sides in one place; `here` and `there` sum the amounts of all of them."""
+    """Every line of both sides, once; `here` and `there` are the total amounts of the ledger and the statement."""
 
     matched: int
     missing_here: list[Unknown]
@@ -90,7 +90,7 @@ class Result:
 
     @property
     def difference(self) -> int:
-        """How much more the statement says, in TPP."""
+        """The statement's amount minus the ledger's, in TPP."""
         return self.there - self.here
 
     def to_json(self) -> dict[str, Any]:
@@ -105,9 +105,9 @@ class Result:
 
 
 def shipment_lines(connection: Connection, pattern: str | None = None) -> Iterator[Line]:
-    """What each shipment counts on each account that fits a pattern: pending + posted − credits, where that is not 0.
+    """The amount of each shipment on each account that matches a pattern: pending + posted − credits, if not 0.
 
-    The date is the export date in force. What facts moved, a merger too, has no shipment and is in no line.
+    The date is the export date in force. Entries of facts, such as mergers, have no shipment and appear in no line.
     """
     a, e, s = tables.account, tables.entry, tables.shipment
     found = connection.execute(select(a.c.id, a.c.path))
@@ -128,7 +128,7 @@ def shipment_lines(connection: Connection, pattern: str | None = None) -> Iterat
 
 
 def on_accounts(statement: Statement, pattern: str) -> Statement:
-    """The lines whose account fits a pattern, under the rows that they have."""
+    """The lines whose account matches a pattern, with their row numbers."""
     return {row: line for row, line in statement.items() if accounts.matches(pattern, line.account)}
 
 
@@ -137,8 +137,8 @@ def reconcile(
 ) -> Result:
     """Compares a statement with the ledger's lines, of which each shipment and account has one.
 
-    `first` and `last` are export dates, both included. Lines are paired over all dates, and a pair is told where either
-    of its dates is in the range: a line whose date was moved over the edge differs in its date and is not missing.
+    `first` and `last` are export dates, inclusive. Lines are paired over all dates, and a pair is reported if either of
+    its dates is in the range: a line whose date was moved out of the range is different, not missing.
     """
 
     def wanted(*lines: Line) -> bool:
@@ -168,7 +168,7 @@ def reconcile(
 def _equal(
     there: dict[int, Line], ledger: Iterable[Line], wanted: Callable[[Line], bool]
 ) -> tuple[int, int, dict[int, Line]]:
-    """Takes equal lines out of the statement: how many, their amounts, and the ledger's lines that have no equal."""
+    """Removes equal lines from the statement; returns their number and amount, and the ledger's unmatched lines."""
     waiting: dict[Line, list[int]] = {}
     for row in reversed(there):
         waiting.setdefault(there[row], []).append(row)
@@ -186,12 +186,12 @@ def _equal(
 
 
 def _unequal(there: dict[int, Line], here: dict[int, Line], doubled: set[int]) -> list[Different]:
-    """Pairs what is left and takes it out of both sides: by shipment and account, by shipment, by all the rest.
+    """Pairs remaining lines and removes them from both sides: by shipment and account, by shipment, by the rest.
 
-    A row that repeats an earlier one is paired last, so that it takes no line from one that is but misspelt.
+    A row that repeats an earlier one is paired last, so that it does not take the line of a misspelt one.
     """
 
-    def apart(row: int, place: int) -> tuple[Hashable, ...]:
+    def distance(row: int, place: int) -> tuple[Hashable, ...]:
         theirs, ours = there[row], here[place]
         segments = zip(theirs.account.split("/"), ours.account.split("/"), strict=False)
         same = sum(1 for _ in takewhile(lambda both: both[0] == both[1], segments))
@@ -200,7 +200,7 @@ def _unequal(there: dict[int, Line], here: dict[int, Line], doubled: set[int]) -
         return row in doubled, amount != 0, days != 0, -same, amount, days, row, ours
 
     def nearest(rows: list[int], places: list[int]) -> Iterator[tuple[int, int]]:
-        for row, place in sorted(product(rows, places), key=lambda pair: apart(*pair)):
+        for row, place in sorted(product(rows, places), key=lambda pair: distance(*pair)):
             if row in there and place in here:
                 yield row, place
 
@@ -226,7 +226,7 @@ def _unequal(there: dict[int, Line], here: dict[int, Line], doubled: set[int]) -
 def _groups(
     there: Mapping[int, Line], here: Mapping[int, Line], key: Callable[[Line], Hashable]
 ) -> list[tuple[list[int], list[int]]]:
-    """The rows and the places of lines that have the same key, where both sides have one."""
+    """The rows and places of lines with the same key, if both sides have it."""
     rows: dict[Hashable, list[int]] = {}
     for row, line in there.items():
         rows.setdefault(key(line), []).append(row)
@@ -238,5 +238,5 @@ def _groups(
 
 
 def _spelt(line: Line) -> str:
-    """The shipment's id without what is a matter of spelling: case, blanks, punctuation."""
+    """The shipment's id without case, blanks and punctuation."""
     return "".join(filter(str.isalnum, line.shipment_id.casefold()))

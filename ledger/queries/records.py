@@ -24,7 +24,7 @@ class ShipmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A record to be published: its number, and what was given out for it."""
+    """A record to be published: its number and its answers."""
 
     n: int
     answers: AnswerTexts
@@ -32,7 +32,7 @@ class OutboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class SharedPosition:
-    """A position, as JSON, that several records name, and their numbers."""
+    """A position, as JSON, that several records have, and their numbers."""
 
     position: str
     records: list[int]
@@ -40,14 +40,14 @@ class SharedPosition:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How far the relay has come: the last record that was published whole, and how many events it sent."""
+    """The position of the relay: the last completely published record, and how many events it sent."""
 
     n: int = 0
     sent: int = 0
 
 
 def state(connection: Connection, shipment: str) -> str | None:
-    """The state of a shipment; None where it was never presented."""
+    """The state of a shipment; None if it does not exist."""
     found: str | None = connection.execute(
         select(tables.shipment.c.state).where(tables.shipment.c.id == shipment)
     ).scalar()
@@ -82,7 +82,7 @@ def outbox(connection: Connection, after: int, most: int) -> list[OutboxRecord]:
 
 
 def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, bytes]:
-    """The bytes of those events that the ledger has a record of; `wanted`: ids by source."""
+    """The bytes of the wanted events of which the ledger has a record; `wanted`: ids by source."""
     j = tables.journal
     found: dict[Key, bytes] = {}
     for source, ids in wanted.items():
@@ -92,7 +92,7 @@ def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[
 
 
 def positions_twice(connection: Connection) -> list[SharedPosition]:
-    """The positions that two records or more name; reads the whole journal."""
+    """The positions that two or more records have; reads the whole journal."""
     j = tables.journal
     twice = select(j.c.position).group_by(j.c.position).having(func.count() > 1)
     found: dict[str, SharedPosition] = {}
@@ -102,11 +102,11 @@ def positions_twice(connection: Connection) -> list[SharedPosition]:
 
 
 def published(connection: Connection) -> Published:
-    """How far the relay has come."""
+    """The position of the relay."""
     found = connection.execute(select(tables.relay.c.n, tables.relay.c.sent)).one_or_none()
     return Published(found.n, found.sent) if found else Published()
 
 
 def last_record(connection: Connection) -> int:
-    """The number of the last journal record; 0 where nothing is recorded."""
+    """The number of the last journal record; 0 if nothing is recorded."""
     return int(connection.execute(select(tables.head.c.n)).scalar_one())

@@ -22,7 +22,7 @@ from schemas.periods import Period, period
 DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 _entry_row = attrgetter(*(column.name for column in TABLES["entries"]))
-"""A row of `statement` as one of `entries`: when the ledger learned of an entry is no part of a snapshot."""
+"""A row of `statement` as one of `entries`; the time of recording does not belong to a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class HoldRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of a snapshot, read anew each time: the same rows for ever."""
+    """The tables of a snapshot, read again each time; the rows never change."""
 
     connection: Connection
     period: Period
@@ -94,7 +94,7 @@ class Tables:
     def digest(self, previous: str | None) -> tuple[str, int, int]:
         """The digest, and the numbers of rows of accounts and entries.
 
-        It is the SHA-256 of the period's name, the digest before it and what `sha256sum` prints of the three CSV files.
+        It is the SHA-256 of the period's name, the previous digest and what `sha256sum` prints for the three CSV files.
         """
         accounts, counted = self.accounts(), _Counted(self.entries())
         sums = (
@@ -127,7 +127,7 @@ def snapshots(connection: Connection) -> list[Snapshot]:
 
 
 def find(connection: Connection, name: str) -> Snapshot | None:
-    """The snapshot of this name; None where the period was not closed."""
+    """The snapshot of this name; None if the period was not closed."""
     row = connection.execute(tables.snapshot.select().where(tables.snapshot.c.id == name)).one_or_none()
     return Snapshot(*row) if row else None
 
@@ -141,7 +141,7 @@ def tables_of(connection: Connection, snapshot: Snapshot) -> Tables:
 
 
 def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:
-    """What was held at a moment, as the answers of the records tell it that were known then."""
+    """The holds at a moment, from the answers of the records known then."""
     j, m = tables.journal, tables.mention
     seen = and_(j.c.n <= moment.record, j.c.happened <= moment.as_of)
     ever = select(j.c.shipment_id).where(seen, j.c.shipment_id.is_not(None), j.c.answers.contains(SHIPMENT_HELD))
@@ -161,7 +161,7 @@ def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:
 
 
 def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
-    """Whether an answer that says held refuses an event: then it tells the state, or that there is no shipment."""
+    """Whether a `held` answer refuses an event: then it has the state, or says that the shipment does not exist."""
     return "state" in data or ReasonCode.SHIPMENT_UNKNOWN in codes
 
 
@@ -169,4 +169,4 @@ def _decisions(n: int, answers: Sequence[str]) -> list[Any]:
     try:
         return [orjson.loads(answer)["data"] for answer in answers]
     except (LookupError, TypeError, ValueError) as error:
-        raise LedgerCorrupt(f"the answers of record {n} cannot be read; `tpp audit verify` says more") from error
+        raise LedgerCorrupt(f"cannot read the answers of record {n}; see `tpp audit verify`") from error

@@ -1,4 +1,4 @@
-"""Statements of accounts: each opening, entries and closing (docs/contract/books.md)."""
+"""Statements of accounts: opening, entries and closing of each (docs/contract/books.md)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -13,13 +13,13 @@ from schemas import accounts
 
 
 def matching(connection: Connection, pattern: str) -> list[str]:
-    """The paths of the accounts that fit a pattern, sorted."""
+    """The paths of the accounts that match a pattern, sorted."""
     paths = connection.execute(select(tables.account.c.path)).scalars()
     return sorted(path for path in paths if accounts.matches(pattern, path))
 
 
 def statement(connection: Connection, paths: Sequence[str], span: Span) -> Iterator[StatementRow]:
-    """The rows of `statement` of accounts in the order of their paths: of each opening, entries and closing."""
+    """The rows of `statement` for accounts in the order of their paths: opening, entries and closing of each."""
     before = openings(connection, span)
     rows = entries(connection, span, paths if len(paths) == 1 else None)
     wanted = set(paths)
@@ -38,7 +38,7 @@ def statement(connection: Connection, paths: Sequence[str], span: Span) -> Itera
 
 
 def _edge(kind: str, path: str, day: date | None, parts: Parts, balance: int) -> StatementRow:
-    """An opening or a closing: no entry, and no cause."""
+    """An opening or a closing, which has no entry and no cause."""
     return StatementRow(
         kind=kind, booked=day.isoformat() if day else None, happened=None, recorded=None, record=None, account=path,
         entry=None, shipment_id=None, source=None, event_id=None, **parts._asdict(), change=parts.change,

@@ -41,7 +41,7 @@ def _data(answer: str) -> dict[str, Any]:
 
 
 def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:
-    """Open obligations as JSON objects, the earliest due first; `every`: those met or withdrawn too."""
+    """Open obligations as JSON objects, the earliest due first; `every`: also those met or withdrawn."""
     t = tables.obligation
     query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n).order_by(
         t.c.due, t.c.subject, t.c.kind

@@ -1,4 +1,4 @@
-"""What parties have attested: the latest amount of each party on each account."""
+"""Attestations: the latest amount of each party on each account."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ class Attestations:
         transaction.at_flush(self._write)
 
     def find(self, path: str, by: str) -> int:
-        """What a party has attested on an account, 0 where nothing."""
+        """The amount that a party has attested on an account, 0 if none."""
         by = _key(by)
         if (path, by) in self._changed:
             return self._changed[path, by]
@@ -28,7 +28,7 @@ class Attestations:
         return self._transaction.connection.execute(query).scalar() or 0
 
     def put(self, path: str, by: str, tpp: int) -> None:
-        """Puts an attestation in the place of the same party's earlier one."""
+        """Replaces the same party's earlier attestation."""
         self._changed[path, _key(by)] = tpp
 
     def move(self, path: str, target: str) -> None:
@@ -45,5 +45,5 @@ class Attestations:
 
 
 def _key(by: str) -> str:
-    """Who attests, as a key: a name that is longer than an index takes stands as its SHA-256."""
+    """The attesting party as a key: the SHA-256 of a name that is too long for an index."""
     return by if len(by) <= MOST_NAME else hashlib.sha256(by.encode()).hexdigest()

@@ -55,7 +55,7 @@ class FactBook:
         for row in self._transaction.connection.execute(query):
             event = parse(row.event)
             if not isinstance(event, Event):
-                raise LedgerCorrupt(f"journal record {row.n} does not read as an event")
+                raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
             self._know(row.kind, row.key, Fact(row.n, event.data))
 
     def _know(self, kind: str, key: str, fact: Fact) -> None:
@@ -72,9 +72,9 @@ class FactBook:
         return stated.get(kind, ()) if stated else ()
 
     def used(self, kind: FactKind, key: str, after: int = 0) -> list[Any]:
-        """The data of what was stated of a kind under a key, noted as what the record being made rests on.
+        """The data of what was stated of a kind under a key; the record being made is noted to rest on it.
 
-        `after`: only what later records than this one state.
+        `after`: only what records after this one state.
         """
         facts = [fact for fact in self.of(kind, key) if fact.n > after]
         self._transaction.use(*(fact.n for fact in facts))

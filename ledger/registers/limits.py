@@ -7,7 +7,7 @@ from schemas.plan import Debit, Share, Short
 
 
 def after(debits: Sequence[Debit], balances: Mapping[str, int]) -> dict[str, int]:
-    """The balance of each debited account once every debit of the option is on it."""
+    """The balance of each debited account after every debit of the option."""
     result: dict[str, int] = {}
     for debit in debits:
         result[debit.account] = result.get(debit.account, balances[debit.account]) + debit.amount
@@ -15,7 +15,7 @@ def after(debits: Sequence[Debit], balances: Mapping[str, int]) -> dict[str, int
 
 
 def limit_value(limit: int | Share | None, balances: Mapping[str, int]) -> int | None:
-    """A limit in TPP, a share rounded down. `balances` are those with the debits on them.
+    """A limit in TPP, a share rounded down. `balances` are those after the debits.
 
     >>> limit_value(Share(25, "uveu/H/total"), {"uveu/H/total": 1_001})
     250
@@ -31,11 +31,11 @@ def shortfalls(
     limits: Mapping[str, int | Share | None],
     removable: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Short]:
-    """The debits that would pass their limit or take their account below zero; none where all fit.
+    """The debits that would exceed their limit or take their account below zero; empty if all fit.
 
-    `balances` are those before the option, of every debited account and of the wholes of its shares; `limits` are
-    those in force, by account; `removable` is what has come into a facility and may leave it. A share passes at exactly
-    its percentage (Supplement No. 10 to part 748, paragraph 6).
+    `balances` are those before the option, of every debited account and of the accounts of which its limits are shares;
+    `limits` are those in force, by account; `removable` is what has arrived at a facility and may leave it. A share may
+    reach exactly its percentage (Supplement No. 10 to part 748, paragraph 6).
 
     >>> debit = Debit("lpp/CON-70/2025", 26_914_400, 26_900_000, "15 CFR 740.29(d)")
     >>> [short.short_by for short in shortfalls([debit], {debit.account: 0}, {debit.account: 26_900_000})]

@@ -1,4 +1,4 @@
-"""Who publishes, and how far: one process at a time may hold a right on a ledger, and the relay keeps its place."""
+"""Locks that one process at a time may hold on a ledger, and the position of the relay."""
 
 import sqlite3
 import zlib
@@ -12,14 +12,14 @@ from ledger.database.store import LedgerError, Store
 
 
 class Lost(Exception):
-    """The right was lost, with the connection that held it; someone else may have it by now."""
+    """The lock was lost with its connection; another process may hold it by now."""
 
 
 class Right:
-    """What one process at a time may do with a ledger, such as `relay`; the right ends with the process.
+    """A lock on a ledger that one process at a time holds, such as `relay`; it ends with the process.
 
-    PostgreSQL: an advisory lock of a connection that is kept. SQLite: an exclusive transaction on a file beside the
-    ledger, since one on the ledger itself would hold its writers up.
+    PostgreSQL: an advisory lock of an open connection. SQLite: an exclusive transaction on a file beside the ledger,
+    since one on the ledger itself would block its writers.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -30,7 +30,7 @@ class Right:
         self._file: sqlite3.Connection | None = None
 
     def take(self) -> bool:
-        """Whether this process has the right now; DBAPIError where the database fails."""
+        """Takes the lock if it is free; returns whether this process holds it. Raises DBAPIError."""
         if self._connection is not None or self._file is not None:
             return True
         return self._take_lock() if self._store.postgresql else self._take_file()
@@ -47,7 +47,7 @@ class Right:
 
     def _take_file(self) -> bool:
         if self._store.memory:
-            raise LedgerError(f"a ledger in memory has no {self._name}: name a file or a PostgreSQL database")
+            raise LedgerError(f"a ledger in memory cannot have a {self._name}; use a file or a PostgreSQL database")
         file = sqlite3.connect(
             f"{Path(str(self._store.url.database))}.{self._name}",
             timeout=0,
@@ -60,12 +60,12 @@ class Right:
             file.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 return False
-            raise LedgerError(f"the file that says who is the {self._name} cannot be used: {error}") from error
+            raise LedgerError(f"cannot use the lock file of the {self._name}: {error}") from error
         self._file = file
         return True
 
     def check(self) -> None:
-        """Raises Lost where the connection that holds the right is gone."""
+        """Raises Lost if the connection that holds the lock is gone."""
         if self._connection is None:
             if self._file is None:
                 raise Lost
@@ -77,7 +77,7 @@ class Right:
             raise Lost from error
 
     def give_back(self) -> None:
-        """Lets the next one have the right."""
+        """Releases the lock."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
@@ -88,6 +88,6 @@ class Right:
 
 
 def move(store: Store, n: int, sent: int) -> None:
-    """Notes that the records up to number `n` are published, `sent` events in all."""
+    """Notes that the records up to number `n` are published, `sent` events in total."""
     with store.begin() as connection:
         store.upsert(connection, tables.relay, [(1, n, sent)])

@@ -1,4 +1,4 @@
-"""Parties: which identifiers are one party, and what is known of a shipment's parties as of a day."""
+"""Parties: which identifiers belong to one party, and what is known of a shipment's parties as of a day."""
 
 from collections.abc import Collection, Iterable
 from datetime import date
@@ -15,7 +15,7 @@ from schemas.plan import Facts, License, Veu
 
 
 class Parties:
-    """Parties under mergers. `survivors`: the party that stands for each one that was absorbed."""
+    """Parties and their mergers. `survivors`: the surviving party of each absorbed one."""
 
     def __init__(self, transaction: Transaction, facts: FactBook) -> None:
         self._transaction = transaction
@@ -28,7 +28,7 @@ class Parties:
     # --- mergers --------------------------------------------------------------------------------------------------
 
     def survivor(self, party: str) -> str:
-        """The party that stands for a party now; itself where it was not absorbed."""
+        """The surviving party of a party; the party itself if it was not absorbed."""
         return self.survivors.get(party, party)
 
     def group(self, party: str) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class Parties:
         return (survivor, *self._absorbed.get(survivor, ()))
 
     def path(self, path: str) -> str:
-        """The path under which an account is kept now: that of the surviving party where one was absorbed."""
+        """The path under which an account is kept now: that of the surviving party if its party was absorbed."""
         survivors = self.survivors
         if not survivors:
             return path
@@ -47,12 +47,12 @@ class Parties:
         return accounts.of_party(path, survivors[party]) if party in survivors else path
 
     def use_mergers(self, parties: Collection[str]) -> None:
-        """Notes the mergers that absorbed one of these as what the record being made rests on."""
+        """Notes that the record being made rests on the mergers that absorbed one of these parties."""
         merged = self._facts.of(FactKind.MERGE, ALL)
         self._transaction.use(*(fact.n for fact in merged if fact.data.absorbed in parties))
 
     def absorb(self, absorbed: str, survivor: str, made: PartyMerged) -> None:
-        """States that one party's identifier stands for another's from now on."""
+        """States that one party is absorbed by another from now on."""
         self._facts.add(FactKind.MERGE, ALL, made)
         self._absorb(absorbed, survivor)
 
@@ -96,7 +96,7 @@ class Parties:
         return Facts(registered, tuple(certifications), licenses, self._veus(ids), self.survivors)
 
     def _registered(self, group: Iterable[str], day: date) -> Party | None:
-        """The party as registered last until a day, under any of its identifiers."""
+        """The party's latest registration up to a day, under any of its identifiers."""
         standing: Fact | None = None
         for key in group:
             for fact in self._facts.of(FactKind.PARTY, key):
@@ -109,7 +109,7 @@ class Parties:
         return party
 
     def _licenses(self, exporters: Iterable[str], asked: Requested) -> tuple[License, ...]:
-        """The exporter's licences and the one that is claimed, by number."""
+        """The exporter's licences and the claimed one, by number."""
         facts = self._facts
         numbers = {fact.data.number for key in exporters for fact in facts.of(FactKind.LICENSES, key)}
         if asked.authorization and asked.authorization.reference:
@@ -117,7 +117,7 @@ class Parties:
         return tuple(license for number in sorted(numbers) if (license := facts.license(number)))
 
     def _veus(self, ids: Iterable[str]) -> tuple[Veu, ...]:
-        """The authorizations of validated end-users as they stand."""
+        """The present authorizations of validated end-users."""
         stated: dict[int, Any] = {fact.n: fact.data for key in ids for fact in self._facts.of(FactKind.VEU, key)}
         if not stated:
             return ()

@@ -1,4 +1,4 @@
-"""Records: each event once, with everything that was given out for it, in the order of publication."""
+"""Records: each event once, with all its answers, in the order of publication."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from ledger.database.store import LedgerCorrupt
 from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]
-"""The source and id of an event: what identifies it for ever."""
+"""The source and id of an event, which identify it permanently."""
 
 AnswerTexts = tuple[str, ...]
-"""What was given out for one record: events as JSON texts, the first of them its answer."""
+"""The answers of one record: events as JSON texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Records:
     ) -> None:  # fmt: skip
         """Adds the record that is being made: an event with its answers.
 
-        `happened` is in microseconds, None of what has no time; `position` is JSON.
+        `happened` is in microseconds, None without a time; `position` is JSON.
         """
         transaction, n = self._transaction, self._transaction.n
         self._answered[key] = AnsweredEvent(n, event, answers)
@@ -105,7 +105,7 @@ class Records:
         return bytes(found)
 
     def answers(self, n: int) -> AnswerTexts:
-        """What was given out for a record."""
+        """The answers of a record."""
         if n in self._rows:
             return self._rows[n].answers
         table = tables.journal
@@ -115,7 +115,7 @@ class Records:
         return answers
 
     def forget(self) -> None:
-        """Lets go of the events and answers of the transaction, which are large."""
+        """Releases the events and answers of the transaction, which are large."""
         self._answered.clear()
 
     def _write(self) -> None:

@@ -22,7 +22,7 @@ class SetLimits:
         self.sort()
 
     def sort(self) -> None:
-        """Sorts the limits by account; those of an absorbed party's accounts are the survivor's."""
+        """Groups the limits by account; those of an absorbed party belong to the survivor's accounts."""
         self._by_account = {}
         for fact in self._facts.of(FactKind.LIMIT, ALL):
             path = self._parties.path(fact.data.account)
@@ -33,7 +33,7 @@ class SetLimits:
         return self._by_account.get(self._parties.path(path), ())
 
     def in_force(self, path: str, day: date, of_law: int | Share | None) -> int | Share | None:
-        """The limit in force on a day: the one last set by an event, else the law's."""
+        """The limit in force on a day: the one that an event set last, else the law's."""
         chosen: Fact | None = None
         for fact in self.of(path):
             made: AllocationSet = fact.data
@@ -56,5 +56,5 @@ class SetLimits:
         return {fact.data.account: fact.data.thresholds for fact in stated}
 
     def set_thresholds(self, made: ThresholdSet) -> None:
-        """States where alerts are raised from now on."""
+        """States the thresholds of alerts from now on."""
         self._facts.add(FactKind.THRESHOLD, ALL, made)

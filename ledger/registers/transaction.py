@@ -1,4 +1,4 @@
-"""One transaction that writes to a ledger, and what is remembered of the ledger between transactions."""
+"""One transaction that writes to a ledger, and the cache of the ledger between transactions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from ledger.database.store import Store
 from schemas.periods import Period, booked, period
 
 MOST_CACHED = 10_000
-"""Rows of one kind kept in memory between transactions; more are forgotten and read again."""
+"""The maximum number of rows of one kind kept in memory between transactions; beyond it, they are read again."""
 
 Row = TypeVar("Row")
 
 
 class Cache:
-    """What earlier transactions read, good as long as nobody else has written since record `n`."""
+    """What earlier transactions read, valid as long as nobody else has written since record `n`."""
 
     def __init__(self) -> None:
         self.n = -1
@@ -37,7 +37,7 @@ class Cache:
             rows.clear()
 
     def trim(self) -> None:
-        """Forgets a kind of row of which there are too many, so that memory stays flat."""
+        """Clears kinds of rows that have become too many, so that memory use stays constant."""
         for rows in self._rows.values():
             if len(rows) > MOST_CACHED:
                 rows.clear()
@@ -56,8 +56,8 @@ class Transaction:
 
     `n` is the number of the record that is being made, `start` that of the last one before the transaction, `recorded`
     the clock in microseconds, `booking` the day that the record's entries count for, `ticked` the instant of the latest
-    tick, `closed` the last closed day. Where `keep` is false, all is rolled back at the end. The registers keep their
-    changes in memory until `flush`; whoever reads these attributes changes them by the verbs alone.
+    tick, `closed` the last closed day. If `keep` is false, everything is rolled back at the end. The registers keep
+    their changes in memory until `flush`; only the methods change these attributes.
     """
 
     def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
@@ -84,7 +84,7 @@ class Transaction:
     # --- the record that is being made ----------------------------------------------------------------------------
 
     def open_record(self, day: date | None) -> None:
-        """Begins the next record, of an event that happened on this UTC day; None where it makes no entries."""
+        """Begins the next record, of an event that happened on this UTC day; None if it makes no entries."""
         self.n += 1
         self._used.clear()
         self._previous.clear()
@@ -96,15 +96,15 @@ class Transaction:
         self.booking = Booking(day.isoformat(), late_for)
 
     def abandon_record(self) -> None:
-        """Gives up the record that is being made, of which nothing was written; the next one takes its number."""
+        """Abandons the record that is being made, of which nothing was written; the next one takes its number."""
         self.n -= 1
 
     def use(self, *records: int) -> None:
-        """Notes the records of facts that the record being made rests on."""
+        """Notes that the record being made rests on these records of facts."""
         self._used.update(records)
 
     def follow(self, shipment: str, record: int) -> None:
-        """Notes that the record being made changes a shipment, which another record concerned last."""
+        """Notes that the record being made changes a shipment whose latest record is another one."""
         self._previous[shipment] = record
 
     def rests_on(self, shipment: str | None) -> str:
@@ -115,12 +115,12 @@ class Transaction:
     # --- the numbers of the head ----------------------------------------------------------------------------------
 
     def next_sequence(self, count: int = 1) -> int:
-        """The sequence number of the next event that goes out; of the last where several do."""
+        """The sequence number of the next outgoing event; of the last one if there are several."""
         self._sequence += count
         return self._sequence
 
     def next_account(self) -> int:
-        """The number of the account that is opened next."""
+        """The number of the next account to be opened."""
         self._accounts += 1
         return self._accounts
 
@@ -147,7 +147,7 @@ class Transaction:
         self.keep = False
 
     def at_flush(self, write: Callable[[], None]) -> None:
-        """Lets a register write its changes at every flush, after those that asked before."""
+        """Registers a function that writes changes at every flush, after those registered earlier."""
         self._writes.append(write)
 
     def written(self, n: int) -> None:

@@ -1,4 +1,4 @@
-"""Held shipments, and the accounts on which they found no room."""
+"""Held shipments, and the accounts that had no room for them."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ class Waiting:
         self._rows.extend((path, shipment) for path in dict.fromkeys(paths))
 
     def remove(self, shipment: str) -> None:
-        """Notes that a shipment waits no longer, on any account."""
+        """Notes that a shipment no longer waits for any account."""
         self._gone.add(shipment)
         self._rows = [(path, waiting) for path, waiting in self._rows if waiting != shipment]
 
@@ -34,7 +34,7 @@ class Waiting:
         return int(self._transaction.connection.execute(query).scalar_one())
 
     def move(self, absorbed: str, survivor: str) -> None:
-        """Lets what waits for an absorbed party's accounts wait for the survivor's."""
+        """Makes shipments that wait for an absorbed party's accounts wait for the survivor's."""
         self._transaction.flush()
         table, connection = tables.waiting, self._transaction.connection
         for row in connection.execute(select(table)).all():

@@ -20,14 +20,14 @@ def _fraction(text: str) -> tuple[int, int]:
 
 
 def thresholds(context: DecisionContext, path: str) -> Sequence[str | int]:
-    """Where alerts are raised on an account: as set for it, else for the latest pattern that fits, else by the book."""
+    """The thresholds of an account: those set for it, else for the latest pattern that matches, else the rulebook's."""
     made = context.journal.limits.thresholds()
     if not made:
         return context.book.alert_thresholds(path)
     if path in made:
         return made[path]
-    fitting = [set_to for pattern, set_to in made.items() if "*" in pattern and accounts.matches(pattern, path)]
-    return fitting[-1] if fitting else context.book.alert_thresholds(path)
+    matching = [set_to for pattern, set_to in made.items() if "*" in pattern and accounts.matches(pattern, path)]
+    return matching[-1] if matching else context.book.alert_thresholds(path)
 
 
 def crossed(threshold: str | int, limit: int | None, before: int, balance: int) -> bool:
@@ -45,7 +45,7 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
 
 
 def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[Entry], crossed_by: str) -> None:
-    """Raises what the entries of one decision or record cause, once for each account however many its entries are."""
+    """Raises the alerts that the entries of one decision or record cause, once per account."""
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
     for entry in entries:
@@ -64,7 +64,7 @@ def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[E
 
 
 def exhaust(context: DecisionContext, answers: Answers, shorts: Sequence[Short], crossed_by: str) -> None:
-    """Raises which accounts refused a debit for want of quota, each once until room comes back."""
+    """Raises an alert for each account that refused a debit for lack of quota, once until room comes back."""
     ledger = context.journal.accounts
     for short in shorts:
         account = ledger.open(short.debit.account)
@@ -74,7 +74,7 @@ def exhaust(context: DecisionContext, answers: Answers, shorts: Sequence[Short],
 
 
 def replenish(context: DecisionContext, answers: Answers, path: str, crossed_by: str) -> None:
-    """Raises that room came back to an account that had refused a debit."""
+    """Raises an alert if an account that had refused a debit has room again."""
     account = context.journal.accounts.find(path)
     if account is None or not account.refused or (account.limit is not None and account.balance >= account.limit):
         return

@@ -13,7 +13,7 @@ from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.wire.read import Event, Rejection
 
 ORIGINAL_MOST = 256 * 1024
-"""The most bytes of a message that its rejection contains."""
+"""The maximum number of bytes of a message that its rejection contains."""
 
 _TRACE = ("traceparent", "tracestate")
 

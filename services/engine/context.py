@@ -1,4 +1,4 @@
-"""What an event is decided with: the ledger in its transaction, the book of law, and the program's version."""
+"""The context of a decision: the ledger in its transaction, the rulebook, and the program's version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from services.engine.answers import Answers
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What handlers decide an event with."""
+    """The context in which handlers decide an event."""
 
     journal: Journal
     book: Book
     software: str
 
     def answer(self, event: Event[Any]) -> Answers:
-        """The answers to an event, of which there are none yet."""
+        """The answers to an event, still empty."""
         return Answers(self.journal.transaction, event)
 
     def basis(self, lists: Sequence[str]) -> dict[str, Any]:
-        """What a decision rests on besides the events: the law's values, the lists that were searched, the program."""
+        """What a decision rests on besides the events: the law's values, the searched lists, the program."""
         return {
             "rulebook_digest": self.book.digest,
             "lists": [{"name": name} for name in lists],
@@ -41,7 +41,7 @@ class DecisionContext:
 
 @dataclass(frozen=True, slots=True)
 class HandledEvent:
-    """What a handler has made of an event: its answers, and the shipment that it is about, if any."""
+    """The result of a handler: the answers to an event, and the shipment that it is about, if any."""
 
     answers: Answers
     shipment_id: str | None = None

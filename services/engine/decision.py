@@ -12,7 +12,7 @@ from services.engine.judgement import Judgement
 
 
 def entries_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Entries as answers give them."""
+    """Entries as JSON objects of an answer."""
     return [
         {
             "account": e.account,
@@ -27,7 +27,7 @@ def entries_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def reasons_to_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
-    """Reasons as answers give them."""
+    """Reasons as JSON objects of an answer."""
     return [{"code": r.code, "citation": r.citation, "message": r.message, "facts": r.facts} for r in reasons]
 
 
@@ -110,7 +110,7 @@ def authorization(judgement: Judgement) -> dict[str, str]:
 
 
 def findings(judgement: Judgement) -> list[dict[str, Any]]:
-    """The whole trace: what was tried before the authorizations, then each option's provisions and quotas, in order."""
+    """All findings: those that precede the authorizations, then each option's provisions and quotas, in order."""
     result = [_finding(finding) for finding in judgement.screening.findings]
     for option, shorts in judgement.tried:
         result += [_finding(finding) for finding in option.findings]
@@ -128,10 +128,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _short(short: Short) -> dict[str, Any]:
     debit = short.debit
     detail = (
-        f"{debit.account}: {debit.amount:,} TPP asked, {short.available:,} of {short.limit:,} available, "
+        f"{debit.account}: {debit.amount:,} TPP requested, {short.available:,} of {short.limit:,} available, "
         f"{short.short_by:,} short"
         if not debit.floor
-        else f"{debit.account}: {-debit.amount:,} TPP to leave, {short.available:,} in it"
+        else f"{debit.account}: {-debit.amount:,} TPP requested to leave, {short.available:,} present"
     )
     return {"provision": debit.cites, "result": Result.NOT_MET, "detail": detail, "facts": {}}
 
@@ -142,7 +142,7 @@ def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
 
 
 def obligations_of(judgement: Judgement) -> list[Obligation]:
-    """What the option taken obliges to; one that arises at a balance only where an entry brought it there."""
+    """The obligations of the option taken; one tied to a balance only if an entry reached that balance."""
     if judgement.chosen is None:
         return []
     planned = judgement.chosen.obligations

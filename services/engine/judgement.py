@@ -19,10 +19,10 @@ from services.engine.context import DecisionContext
 
 @dataclass(slots=True)
 class Judgement:
-    """What law and ledger say of a shipment: the option taken with its entries, or the reasons why none was.
+    """The judgement of law and ledger on a shipment: the option taken with its entries, or the reasons against it.
 
-    `tried`: the options in order, each with what was short, until one fitted. `chosen` fits; it was taken only where no
-    reason stands against it.
+    `tried`: the options in order, up to the first that fits, each with its short debits. `chosen` fits; it is taken
+    only if there are no reasons.
     """
 
     case: Case
@@ -39,17 +39,17 @@ class Judgement:
 
     @property
     def shorts(self) -> list[Short]:
-        """Every debit that found no room."""
+        """Every debit that does not fit."""
         return [short for _, shorts in self.tried for short in shorts]
 
 
 def judge(
     context: DecisionContext, asked: Requested, reviewed: Sequence[SetAside] = (), posted: bool = False
 ) -> Judgement:
-    """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
+    """Screens a shipment and debits the first option that fits, as pending or, if it has left, as posted.
 
-    `reviewed`: the reasons that reviewers have set aside. One is disregarded only where it stands now just as the
-    reviewer saw it, or where the book says that it is settled.
+    `reviewed`: the reasons that reviewers have set aside. A reason is disregarded only if it is the same as when the
+    reviewer saw it, or if the rulebook says that it is settled.
     """
     facts = context.journal.parties.about(asked)
     seen = {(one.code, _as_text(one.facts)) for one in reviewed}
@@ -69,13 +69,13 @@ def judge(
 
 
 def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:
-    """The codes of which every reason was seen by a reviewer as it stands."""
+    """The codes for which a reviewer saw every reason as it is now."""
     unseen = {reason.code for reason in reasons if (reason.code, _as_text(reason.facts)) not in seen}
     return frozenset(reason.code for reason in reasons) - unseen
 
 
 def _tried(context: DecisionContext, case: Case) -> Judgement:
-    """Screens a case and finds the first option that fits, or the reasons why none does; nothing is moved."""
+    """Screens a case and finds the first option that fits, or the reasons why none does; changes no balance."""
     screening = context.book.screen(case)
     result = Judgement(case, screening)
     for option in screening.options:
@@ -91,12 +91,12 @@ def _tried(context: DecisionContext, case: Case) -> Judgement:
 
 
 def _as_text(facts: Mapping[str, Any]) -> str:
-    """Facts as a text that is equal where they are."""
+    """Facts as a string; equal facts give equal strings."""
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
-    """Why nothing fits, with the claimed shipment's other authorizations that would."""
+    """Why no option fits; for a claimed authorization, also which others would."""
     day = result.case.asked.export_date
     explanation = context.book.explain(result.screening, _available(context, result))
     reasons = list(explanation.barriers)
@@ -108,7 +108,7 @@ def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
 
 
 def _available(context: DecisionContext, result: Judgement) -> int | None:
-    """TPP left of the account on which the policy of review depends; None where it depends on none."""
+    """TPP left on the account on which the review policy depends; None if it depends on none."""
     if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
         return None
     path, of_law = allocation
@@ -119,7 +119,7 @@ def _available(context: DecisionContext, result: Judgement) -> int | None:
 def _naming(reason: Reason, others: list[str]) -> Reason:
     if not others:
         return reason
-    message = f"{reason.message} {', '.join(others)} would fit."
+    message = f"{reason.message} {', '.join(others)} would fit instead."
     return Reason(reason.code, reason.citation, message, {**reason.facts, "others": others})
 
 
@@ -128,14 +128,14 @@ def _distinct(reasons: Sequence[Reason]) -> list[Reason]:
 
 
 def _shortage(context: DecisionContext, result: Judgement, option: Option, short: Short) -> Reason:
-    """The reason of one account that has no room."""
+    """The reason for one account that has no room."""
     debit = short.debit
     later = _fits_from(context, debit, abs(debit.amount), result.case.asked.export_date)
     return context.book.shortage(result.screening, option, short, context.journal.accounts.path(debit.account), later)
 
 
 def _fits_from(context: DecisionContext, debit: Debit, asked: int, day: date) -> date | None:
-    """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
+    """The first later day on which the whole debit fits, if known: a new year or quarter, or a new limit."""
     if debit.floor or isinstance(debit.limit, Share):
         return None
     ledger, limits = context.journal.accounts, context.journal.limits

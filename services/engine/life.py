@@ -9,7 +9,7 @@ from schemas.codes import State
 
 
 class Step(StrEnum):
-    """What an event asks of a shipment that exists, in the word for what happens to it."""
+    """What an event does to an existing shipment, as a past participle."""
 
     AMEND = "amended"
     DISPATCH = "dispatched"

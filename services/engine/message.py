@@ -1,4 +1,4 @@
-"""A message on its way to an answer: as received, as read, and as one that the program failed on."""
+"""A message before its answer: as received, as read, and as one on which the program failed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from schemas.wire.read import Error, Event, Rejection, parse, rejection_id
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as received: its bytes, and where it came from.
+    """A message as received: its bytes and its position.
 
-    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. `value` is what a rejection contains
-    where `raw` was assembled from headers and a value (binary mode).
+    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. If `raw` was assembled from headers and a
+    value (binary mode), a rejection contains `value`.
     """
 
     raw: bytes
@@ -28,7 +28,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ReadMessage:
-    """A message that was read: an event, or what is wrong with it."""
+    """A message that was read: an event, or a rejection."""
 
     message: Message
     event: Event[Any] | Rejection
@@ -45,7 +45,7 @@ class EventFailed(Exception):
 
 
 class EventRejected(Exception):
-    """An event that can be read and cannot be taken; raised before anything is moved."""
+    """An event that can be read but not accepted; raised before any balance changes."""
 
     def __init__(self, pointer: str, code: RejectionCode, message: str) -> None:
         super().__init__(message)
@@ -53,10 +53,10 @@ class EventRejected(Exception):
 
 
 def read_message(message: Message) -> ReadMessage:
-    """The message as an event, or as a rejection with all that is wrong with it."""
+    """The message as an event, or as a rejection with all its errors."""
     return ReadMessage(message, parse(message.raw), rejection_id(message.position, message.received))
 
 
 def rejected(event: Event[Any], errors: tuple[Error, ...]) -> Rejection:
-    """The rejection of an event that can be read and cannot be taken."""
+    """The rejection of an event that can be read but not accepted."""
     return Rejection(event.raw, errors, event.source, event.id, event.time, event.subject)

@@ -9,7 +9,7 @@ from services.engine.answers import answer_id, event_text, to_text
 
 
 def close_period(ledger: Ledger, chosen: Period, recorded: int) -> Snapshot:
-    """The snapshot of a period, which is closed where it was not; `recorded` dates the record and nothing else."""
+    """The snapshot of a period, which is closed if it was open; `recorded` dates only the record."""
     with ledger.begin(recorded) as journal:
         transaction = journal.transaction
         found = find(transaction.connection, chosen.name)

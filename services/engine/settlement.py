@@ -20,7 +20,7 @@ _PASSED = {Outcome.APPROVED: SHIPMENT_APPROVED, Outcome.RELEASED: SHIPMENT_RELEA
 
 
 def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
-    """What was asked last of a shipment, with a reviewer's authorization in the place of the claim."""
+    """The latest request of a shipment, with a reviewer's authorization in place of the claim."""
     journal = context.journal
     journal.transaction.use(shipment.asked)
     event = parse(journal.records.event(shipment.asked))
@@ -32,7 +32,7 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
 
 
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
-    """Gives back all that a shipment has pending, and withdraws the obligations of its decision."""
+    """Voids everything that a shipment has pending, and withdraws the obligations of its decision."""
     journal = context.journal
     pending = shipment.terms.debits if shipment.pending else ()
     entries = [journal.void(debit.account, debit.amount, shipment.id) for debit in pending]
@@ -42,7 +42,7 @@ def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
 
 
 def terms_of(judgement: Judgement) -> ShipmentTerms:
-    """The terms of a shipment that was judged: its dates and amounts, and what it debited where it passes."""
+    """The terms of a shipment that was judged: its dates and amounts, and what it debited if it passes."""
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
     authorization = chosen.authorization if chosen else None
     quantities = {item.line: item.quantity for item in asked.items}
@@ -65,7 +65,7 @@ def terms_of(judgement: Judgement) -> ShipmentTerms:
 
 
 def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, state: State) -> list[Entry]:
-    """Lets a shipment go as it was judged, and notes its obligations; the entries where it has left under a licence."""
+    """Lets a shipment go as judged, with its obligations; returns the entries of one that left under a licence."""
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
     for one in obligations_of(judgement):
@@ -83,9 +83,9 @@ def settle(
     outcome: Outcome,
     left: bool = False,
 ) -> HandledEvent:
-    """Decides a shipment that was judged: its new standing, the decision, and the alerts.
+    """Decides a shipment that was judged: its new state, the decision, and the alerts.
 
-    `outcome` is what it gets where it passes; `left`: whether the goods have left already.
+    `outcome` is the outcome if it passes; `left`: whether the goods have already left.
     """
     passes = judgement.passes
     if passes:
@@ -117,7 +117,7 @@ def record(context: DecisionContext, answers: Answers, shipment: Shipment, entri
 
 
 def license_terms(context: DecisionContext, shipment: Shipment) -> Terms | None:
-    """The accounts of the licence that a shipment draws on; None where it draws on none."""
+    """The accounts of the licence that a shipment uses; None if it uses none."""
     terms = shipment.terms
     if not context.book.licensed(terms.authorization) or terms.reference is None:
         return None
@@ -128,7 +128,7 @@ def license_terms(context: DecisionContext, shipment: Shipment) -> Terms | None:
 
 
 def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Entry]:
-    """Posts a licensed shipment that has left on its allocation; what a revocation gave back is taken anew."""
+    """Posts a licensed shipment that has left on its allocation; what a revocation gave back is debited again."""
     journal, terms = context.journal, shipment.terms
     accounts = license_terms(context, shipment)
     if accounts is None or accounts.allocation is None or terms.reference is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Tables = Mapping[str, Callable[[], Iterable[Row]]]
-"""For each of `accounts`, `entries` and `holds`, what gives its rows, from the first on at each call."""
+"""For each of `accounts`, `entries` and `holds`, a function that returns its rows from the start."""
 
 SNAPSHOT_TABLES = ("accounts", "entries", "holds")
 FORMS = ("csv", "xlsx", "parquet", "hledger")
@@ -34,9 +34,9 @@ _FIELD_TYPES = {
 
 
 def export(folder: Path, period: Period, form: str, tables: Tables) -> list[Path]:
-    """The files of a snapshot in one of FORMS, written into a folder, which is made where it is missing.
+    """The files of a snapshot in one of FORMS, written into a folder, which is created if it does not exist.
 
-    A file takes its name once all are whole. Raises ExportRefused where the form cannot hold the rows.
+    Files get their names once all are complete. Raises ExportRefused if the format cannot hold the rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
@@ -45,7 +45,7 @@ def export(folder: Path, period: Period, form: str, tables: Tables) -> list[Path
 
 
 def write(table: str, rows: Iterable[Row], form: str, out: IO[bytes]) -> None:
-    """Writes one table in one of FORMS; of hledger, the table `statement` alone. Raises ExportRefused."""
+    """Writes one table in one of FORMS; hledger takes the table `statement` only. Raises ExportRefused."""
     if form == "csv":
         out.writelines(csv_text(table, rows))
     elif form == "parquet":

@@ -1,4 +1,4 @@
-"""The books as a journal for hledger: a transaction for each entry, and assertions of what is there at the close."""
+"""The books as a journal for hledger: a transaction for each entry, and assertions of the closing balances."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ def journal(
 ) -> Iterator[str]:
     """The journal of a period, in pieces, from rows of the tables `accounts` and `entries`; days are `YYYY-MM-DD`.
 
-    `entries` is called twice: the openings are what the entries leave of the closing figures.
+    `entries` is called twice: the openings are the closing figures less the entries.
     """
     closings = {account: parts for account, *parts in map(_taker("accounts", ("account", *_PARTS)), accounts)}
     openings = {account: list(parts) for account, parts in closings.items()}
@@ -57,9 +57,9 @@ def journal(
 
 
 def statement_journal(rows: Iterable[Row]) -> Iterator[str]:
-    """The journal of one account or more, in pieces, from the rows of their statement: of each from opening to closing.
+    """The journal of one or more accounts, in pieces, from the rows of their statement, each from opening to closing.
 
-    These two are dated by their `booked`, else by that of the entry next to them, and left out where no day is known.
+    Opening and closing have the day `booked`, else that of the nearest entry; without any day they are omitted.
     """
     entries = map(_Entry._make, map(_taker("statement", _Entry._fields), rows))
     declared = {_OPENING}
@@ -87,7 +87,7 @@ def _of_account(opening: _Entry, entries: Iterator[_Entry]) -> Iterator[str]:
 
 
 def _taker(table: str, names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
-    """What takes these columns out of a row of a table."""
+    """A function that takes these columns from a row of a table."""
     places = {column.name: place for place, column in enumerate(TABLES[table])}
     return itemgetter(*(places[name] for name in names))
 
@@ -123,7 +123,7 @@ def _accounts(names: Iterable[str]) -> str:
 
 
 def _postings(account: str, parts: Sequence[int], counter: str) -> str:
-    """The parts that changed, credits as negative amounts, and against them what is left."""
+    """The parts that changed, with credits as negative amounts, and the balancing posting."""
     pending, posted, attested, credits_ = parts
     signed = (pending, posted, attested, -credits_)
     name = _name(account)

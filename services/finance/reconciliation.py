@@ -10,13 +10,13 @@ from services.finance.workbook import ExportRefused, Sheet, write_workbook
 
 
 def workbook(result: Result) -> bytes:
-    """The result as a workbook with a sheet for each of its names."""
+    """The result as a workbook with one sheet per member."""
     with tempfile.TemporaryDirectory(prefix="tpp-") as folder:
         path = Path(folder) / "result.xlsx"
         try:
             write_workbook(path, _sheets(result))
         except ExportRefused as error:
-            raise Failure("the result does not fit into the sheets of a workbook: choose json") from error
+            raise Failure("the result does not fit in a workbook; use --format json") from error
         return path.read_bytes()
 
 

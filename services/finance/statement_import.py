@@ -1,4 +1,4 @@
-"""Reads a statement of another system: CSV, XLSX or JSON. What is wrong with it is one sentence."""
+"""Reads an external statement: CSV, XLSX or JSON. A problem in it is reported as one sentence."""
 
 import csv
 import json
@@ -23,31 +23,31 @@ from schemas.times import parse_day
 from services.failure import Failure
 
 FIELDS = ("shipment_id", "account", "date", "amount")
-"""What a statement has to say of each line."""
+"""What a statement must have for each line."""
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _DELIMITERS = ",;\t"
 _AMOUNT = re.compile(r"[+-]?0*[0-9]{1,16}", re.ASCII)
 _ABSENT = object()
 _MOST_SHOWN = 60
-_NO_WORKBOOK = (
+_INVALID_WORKBOOK = (
     zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, EOFError, OSError,
     SyntaxError, RuntimeError,
 )  # fmt: skip
-"""What openpyxl raises where a file is no workbook, or a broken one; a SyntaxError is one of the XML."""
+"""What openpyxl raises for a file that is not a workbook, or is damaged; a SyntaxError comes from the XML."""
 
 _Row = Sequence[Any]
 
 
 def read(name: str, columns: Mapping[str, str]) -> Statement:
-    """The lines of a statement by their rows, which count from 1 without the header and without blank ones.
+    """The lines of a statement by their row numbers, from 1, not counting the header and blank rows.
 
-    `columns`: the names of those columns that are not named like the field. `-` is standard input. Raises Failure.
+    `columns`: the column names by field, where they differ from the field's. `-` is standard input. Raises Failure.
     """
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise Failure(f"{name} cannot be read: {error.strerror}") from error
+        raise Failure(f"cannot read {name}: {error.strerror}") from error
     name = "standard input" if name == "-" else name
     rows = _rows(name, content, columns)
     header = [str(cell).strip() for cell in next(rows)]
@@ -56,16 +56,18 @@ def read(name: str, columns: Mapping[str, str]) -> Statement:
 
 
 def _rows(name: str, content: bytes, columns: Mapping[str, str]) -> Iterator[_Row]:
-    """The header and the rows of a statement, by what its bytes are."""
+    """The header and the rows of a statement, in the format that its bytes show."""
     end = Path(name).suffix.lower()
     if content.startswith(_OLE):
-        raise Failure(f"{name} is encrypted, or of the old XLS format: save it as XLSX without a password")
+        raise Failure(f"{name} is encrypted or in the old XLS format; save it as XLSX without a password")
     if content.startswith(_ZIP) or end in (".xlsx", ".xlsm"):
         return _of_workbook(name, content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Failure(f"{name} is neither XLSX nor text in UTF-8, by its byte {error.start + 1:,}") from error
+        line = content[: error.start].count(b"\n") + 1
+        where = f"byte {error.start + 1:,} (line {line:,})"
+        raise Failure(f"{name} is neither XLSX nor UTF-8 text: invalid {where}") from error
     if not text.strip():
         raise Failure(f"{name} is empty")
     if end == ".json" or text.lstrip()[0] in "[{":
@@ -74,45 +76,45 @@ def _rows(name: str, content: bytes, columns: Mapping[str, str]) -> Iterator[_Ro
 
 
 def _of_csv(name: str, text: str, wanted: Sequence[str]) -> Iterator[_Row]:
-    """The rows of a CSV, parted by the character that finds the most wanted columns, then the most of all."""
+    """The rows of a CSV file, split at the delimiter that finds the most wanted columns, then the most columns."""
 
     def fit(delimiter: str) -> tuple[int, int]:
-        header = [cell.strip().casefold() for cell in next(_parted(name, text, delimiter, strict=False), ())]
+        header = [cell.strip().casefold() for cell in next(_split(name, text, delimiter, strict=False), ())]
         return sum(column.strip().casefold() in header for column in wanted), len(header)
 
-    rows = _parted(name, text, max(_DELIMITERS, key=fit))
+    rows = _split(name, text, max(_DELIMITERS, key=fit))
     header = next(rows, [])
     yield header
     for number, row in enumerate(rows, 1):
         if any(cell.strip() for cell in row[len(header) :]):
-            raise Failure(f"row {number:,} of {name} has {len(row):,} cells, its header {len(header):,}")
+            raise Failure(f"row {number:,} of {name} has {len(row):,} cells, but the header has {len(header):,}")
         yield row
 
 
-def _parted(name: str, text: str, delimiter: str, *, strict: bool = True) -> Iterator[list[str]]:
+def _split(name: str, text: str, delimiter: str, *, strict: bool = True) -> Iterator[list[str]]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=strict)
     try:
         yield from (row for row in reader if any(cell.strip() for cell in row))
     except csv.Error as error:
-        raise Failure(f"{name} is no CSV in its line {reader.line_num:,}: {error}") from error
+        raise Failure(f"{name} is not CSV: line {reader.line_num:,}: {error}") from error
 
 
 def _of_workbook(name: str, content: bytes) -> Iterator[_Row]:
-    """The rows of the first sheet: its values, not its formulas."""
+    """The rows of the first sheet, with values instead of formulas."""
     from openpyxl import load_workbook
 
     try:
         with catch_warnings():
-            simplefilter("ignore")  # what openpyxl does not keep of a workbook's looks
+            simplefilter("ignore")  # openpyxl warns about formatting that it drops
             book = load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
             sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write them wrong, and rows would be cut
+            sheet.reset_dimensions()  # some programs write wrong dimensions, which would cut off rows
             rows = [row for row in sheet.iter_rows(values_only=True) if any(map(_filled, row))]
             book.close()
-    except _NO_WORKBOOK as error:
-        raise Failure(f"{name} is no XLSX workbook, or a damaged one") from error
+    except _INVALID_WORKBOOK as error:
+        raise Failure(f"{name} is not an XLSX workbook, or it is damaged") from error
     if not rows:
-        raise Failure(f"{name} is empty: its first sheet has no header")
+        raise Failure(f"the first sheet of {name} is empty")
     width = max(map(len, rows))
     header = ["" if cell is None else cell for cell in rows[0]]
     return chain([header], (tuple(row) + (None,) * (width - len(row)) for row in rows[1:]))
@@ -123,22 +125,22 @@ def _filled(cell: Any) -> bool:
 
 
 def _of_json(name: str, text: str) -> Iterator[_Row]:
-    """The rows of a list of objects; its header has every member that one of them has."""
+    """The rows of a list of objects; the header is every member that occurs in one of them."""
     try:
         found = _JSON.decode(text)
     except RecursionError as error:
-        raise Failure(f"{name} is no list of objects: it is nested too deep") from error
+        raise Failure(f"{name} is not a list of objects: it is nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise Failure(f"{name} is no JSON in its line {error.lineno:,}: {error.msg}") from error
+        raise Failure(f"{name} is not JSON: line {error.lineno:,}: {error.msg}") from error
     except ValueError as error:
-        raise Failure(f"{name} is no list of objects: {error}") from error
+        raise Failure(f"{name} is not a list of objects: {error}") from error
     except ArithmeticError as error:
-        raise Failure(f"{name} has a number that cannot be read") from error
+        raise Failure(f"{name} contains a number that cannot be read") from error
     if not isinstance(found, list):
-        raise Failure(f"{name} is no list of objects")
+        raise Failure(f"{name} is not a list of objects")
     for number, item in enumerate(found, 1):
         if not isinstance(item, dict):
-            raise Failure(f"row {number:,} of {name} is no object")
+            raise Failure(f"row {number:,} of {name} is not an object")
     names = list(dict.fromkeys(chain.from_iterable(found))) if found else list(FIELDS)
     return chain([names], ([item.get(member, _ABSENT) for member in names] for item in found))
 
@@ -146,7 +148,7 @@ def _of_json(name: str, text: str) -> Iterator[_Row]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member occurs twice in one object")
+        raise ValueError("a member occurs twice in an object")
     return members
 
 
@@ -154,16 +156,16 @@ _JSON = json.JSONDecoder(object_pairs_hook=_object, parse_float=Decimal, parse_i
 
 
 def _place(name: str, header: Sequence[str], field: str, column: str) -> int:
-    """Where a column stands: the one of that name, else the only one of that name in other cases."""
+    """The index of a column: the one with that name, else the only one whose name differs in case alone."""
     column = column.strip()
     for key in (str, str.casefold):
         found = [place for place, title in enumerate(header) if key(title) == key(column)]
         if len(found) > 1:
-            raise Failure(f"{name} has the column {column} {len(found):,} times")
+            raise Failure(f"{name} has {len(found):,} columns named {column}")
         if found:
             return found[0]
-    there = _shown(", ".join(filter(None, header))) or "no other"
-    raise Failure(f"{name} has no column {column}, but {there}: name the right one with --map {field}=COLUMN")
+    others = _shown(", ".join(filter(None, header))) or "no other"
+    raise Failure(f"{name} has no column {column}, but {others}; give the right one with --map {field}=COLUMN")
 
 
 def _line(where: str, row: _Row, places: Iterable[int]) -> Line:
@@ -181,14 +183,14 @@ def _line(where: str, row: _Row, places: Iterable[int]) -> Line:
 
 
 def _text(where: str, field: str, cell: Any) -> str:
-    """A text as it stands, since another spelling is a difference; a whole number as its digits."""
+    """A text unchanged, since another spelling is a difference; a whole number as its digits."""
     if cell is None:
         return ""
     if isinstance(cell, str) and (cell.isascii() or cell == cell.encode(errors="replace").decode()):
         return cell
     if (number := _integer(cell)) is not None:
         return str(number)
-    raise Failure(f"{where}: the {field} {_quoted(cell)} is no text")
+    raise Failure(f"{where}: {field} {_quoted(cell)} is not text")
 
 
 def _day(where: str, cell: Any) -> str:
@@ -201,7 +203,7 @@ def _day(where: str, cell: Any) -> str:
     try:
         return parse_day(cell.strip() if isinstance(cell, str) else cell).isoformat()
     except PydanticCustomError as error:
-        raise Failure(f"{where}: the date {_quoted(cell)} is no day such as 2025-06-30") from error
+        raise Failure(f"{where}: {_quoted(cell)} is not a date such as 2025-06-30") from error
 
 
 def _tpp(where: str, cell: Any) -> int:
@@ -210,19 +212,19 @@ def _tpp(where: str, cell: Any) -> int:
     text = cell.strip() if isinstance(cell, str) else ""
     number = int(text) if _AMOUNT.fullmatch(text) else _integer(cell)
     if number is None or abs(number) > TPP_MAX:
-        raise Failure(f"{where}: the amount {_quoted(cell)} is no integer of at most {TPP_MAX:,}")
+        raise Failure(f"{where}: the amount {_quoted(cell)} is not a whole number up to {TPP_MAX:,}")
     return number
 
 
 def _integer(cell: Any) -> int | None:
-    """The integer that a number is, to 2^53; none where it is something else, or larger."""
+    """The integer that a cell contains, up to 2^53; None if it is something else, or larger."""
     if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal):
         return None
     return int(cell) if -(2**53) <= cell <= 2**53 and cell == int(cell) else None
 
 
 def _quoted(cell: Any) -> str:
-    """A value as a sentence shows it."""
+    """A value as a message quotes it."""
     return _shown(repr(cell) if isinstance(cell, str) else str(cell))
 
 

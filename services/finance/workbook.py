@@ -1,4 +1,4 @@
-"""XLSX workbooks of plain values: text is never a formula, number or link, and the same rows give the same bytes."""
+"""XLSX workbooks of plain values: text never becomes a formula, number or link; the same rows give the same bytes."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,7 @@ _Write = Callable[[int, int, Any], int]
 
 
 class ExportRefused(ValueError):
-    """Rows that the format cannot hold; the message is a sentence."""
+    """The format cannot hold the rows; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Sheet:
 
 
 class _PlainSheet(Worksheet):  # type: ignore[misc]
-    """A worksheet whose every text reads back as itself.
+    """A worksheet in which every text reads back unchanged.
 
-    The library escapes only every other one of adjoining `_xHHHH_`, and takes `<r>…</r>` for markup of its own.
+    The library escapes only every other one of adjacent `_xHHHH_`, and reads `<r>…</r>` as its own markup.
     """
 
     @staticmethod
@@ -60,7 +60,7 @@ def _escaped(found: re.Match[str]) -> str:
 def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
     """Writes a workbook in constant memory, with its scratch files beside it; raises ExportRefused.
 
-    Where it raises, what stands at `path` is of no use.
+    If it raises, the file at `path` is incomplete.
     """
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
     workbook = Workbook(str(path), options)
@@ -84,20 +84,17 @@ def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
 def _write_rows(sheet: Sheet, writers: Sequence[_Write]) -> None:
     for number, row in enumerate(sheet.rows, 1):
         if number > MOST_ROWS:
-            raise ExportRefused(
-                f"the table {sheet.name} has more than the {MOST_ROWS:,} rows that a sheet of a workbook holds: "
-                "choose csv or parquet"
-            )
+            raise ExportRefused(f"table {sheet.name} exceeds the {MOST_ROWS:,} rows of a worksheet; use csv or parquet")
         for place, value in enumerate(row):
             if value is not None and writers[place](number, place, value):
                 raise ExportRefused(
-                    f"{sheet.columns[place].name} in row {number:,} of the table {sheet.name} is longer than the "
-                    "32,767 characters that a cell of a workbook holds: choose csv or parquet"
+                    f"{sheet.columns[place].name} in row {number:,} of table {sheet.name} exceeds the 32,767 "
+                    "characters of a worksheet cell; use csv or parquet"
                 )
 
 
 def _writers(made: Any, columns: Sequence[Column], text: Any, amount: Any) -> list[_Write]:
-    """How the values of each column are written."""
+    """The function that writes a value, for each column."""
     write_string, write_number = made.write_string, made.write_number
 
     def write_text(row: int, place: int, value: str) -> int:

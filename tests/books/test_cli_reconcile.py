@@ -123,7 +123,9 @@ def test_the_table_tells_counts_lines_and_totals(clusters: str, tmp_path: Path) 
     told = call(clusters, str(file))
     text = told.out.decode()
     assert told.code == 1
-    assert text.startswith(f"{expected['matched']:,} matched, 39 missing here, 6 missing there, 24 different\n")
+    assert text.startswith(
+        f"{expected['matched']:,} matched, 39 only in the statement, 6 only in the ledger, 24 different\n"
+    )
     for part in ("(39)", "(6)", "(24)", "… and 19 more", "… and 4 more", "Totals"):
         assert part in text
     assert "\x1b" not in text
@@ -131,7 +133,7 @@ def test_the_table_tells_counts_lines_and_totals(clusters: str, tmp_path: Path) 
     file.write_bytes(as_csv(ledger_lines(clusters)))
     told = call(clusters, str(file))
     assert told.code == 0
-    assert "0 missing here, 0 missing there, 0 different" in told.out.decode()
+    assert "0 only in the statement, 0 only in the ledger, 0 different" in told.out.decode()
 
 
 def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(clusters: str, tmp_path: Path) -> None:
@@ -141,7 +143,9 @@ def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(cluste
     file.write_bytes(as_csv([*statement, *odd]))
     told = call(clusters, str(file), "--format", "xlsx", "--out", str(out))
     assert (told.code, told.out) == (1, b"")
-    assert told.error == f"{expected['matched']:,} matched, 11 missing here, 6 missing there, 24 different\n"
+    assert (
+        told.error == f"{expected['matched']:,} matched, 11 only in the statement, 6 only in the ledger, 24 different\n"
+    )
     found = sheets(out.read_bytes())
     assert list(found) == ["matched", "missing_here", "missing_there", "different", "totals"]
     assert found["matched"] == [("matched",), (expected["matched"],)]
@@ -170,7 +174,7 @@ def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
     os.close(terminal)
     os.close(master)
     assert done.returncode == 2
-    assert done.stderr.decode().strip() == "Error: a workbook is not for a terminal: name a file with --out"
+    assert done.stderr.decode().strip() == "Error: cannot write a workbook to a terminal; give a file with --out"
 
 
 # --- what cannot be done ----------------------------------------------------------------------------------------------
@@ -190,71 +194,71 @@ def archive() -> bytes:
     return stream.getvalue()
 
 
-NO_INTEGER = "is no integer of at most 9,007,199,254,740,991"
-NO_DAY = "is no day such as 2025-06-30"
+NO_INTEGER = "is not a whole number up to 9,007,199,254,740,991"
+NO_DAY = "is not a date such as 2025-06-30"
 ROW = b"S-1,lpp/A/2025,2025-06-01,"
 OBJECT = b'{"shipment_id": "S-1", "account": "a", "date": "2025-06-01", "amount": '
 BAD: dict[str, tuple[str, bytes, str]] = {
     "fraction": ("a.csv", HEADER + ROW + b"5\n\n" + ROW + b"1.5\n", f"row 2 of FILE: the amount '1.5' {NO_INTEGER}"),
     "thousands": ("a.csv", HEADER + ROW + b'"1,500"\n', f"row 1 of FILE: the amount '1,500' {NO_INTEGER}"),
-    "unquoted thousands": ("a.csv", HEADER + ROW + b"1,500\n", "row 1 of FILE has 5 cells, its header 4"),
+    "unquoted thousands": ("a.csv", HEADER + ROW + b"1,500\n", "row 1 of FILE has 5 cells, but the header has 4"),
     "large": ("a.csv", HEADER + ROW + b"9007199254740992\n", f"row 1 of FILE: the amount '9007199254740992' {NO_INTEGER}"),
     "huge": ("a.csv", HEADER + ROW + b"9" * 5_000, f"row 1 of FILE: the amount '{'9' * 59}… {NO_INTEGER}"),
     "digits": ("a.csv", HEADER + ROW + "٣".encode(), f"row 1 of FILE: the amount '٣' {NO_INTEGER}"),
     "no amount": ("a.csv", HEADER + ROW + b" \n", "row 1 of FILE has no amount"),
     "short": ("a.csv", HEADER + b"S-1,lpp/A/2025\n", "row 1 of FILE has no date"),
-    "day": ("a.csv", HEADER + b"S-1,a,2025-02-30,1\n", f"row 1 of FILE: the date '2025-02-30' {NO_DAY}"),
-    "dotted day": ("a.csv", HEADER + b"S-1,a,30.06.2025,1\n", f"row 1 of FILE: the date '30.06.2025' {NO_DAY}"),
+    "day": ("a.csv", HEADER + b"S-1,a,2025-02-30,1\n", f"row 1 of FILE: '2025-02-30' {NO_DAY}"),
+    "dotted day": ("a.csv", HEADER + b"S-1,a,30.06.2025,1\n", f"row 1 of FILE: '30.06.2025' {NO_DAY}"),
     "no day": ("a.csv", HEADER + b"S-1,a,,1\n", "row 1 of FILE has no date"),
     "column": (
         "a.csv",
         b"shipment_id;account;date;TPP\n",
-        "FILE has no column amount, but shipment_id, account, date, TPP: name the right one with --map amount=COLUMN",
+        "FILE has no column amount, but shipment_id, account, date, TPP; give the right one with --map amount=COLUMN",
     ),
-    "column twice": ("a.csv", b"shipment_id,account,date,amount,amount\n", "FILE has the column amount 2 times"),
-    "cases": ("a.csv", b"shipment_id,account,date,Amount,AMOUNT\n", "FILE has the column amount 2 times"),
+    "column twice": ("a.csv", b"shipment_id,account,date,amount,amount\n", "FILE has 2 columns named amount"),
+    "cases": ("a.csv", b"shipment_id,account,date,Amount,AMOUNT\n", "FILE has 2 columns named amount"),
     "empty": ("a.csv", b"", "FILE is empty"),
     "blank": ("a.csv", b"\xef\xbb\xbf\r\n \r\n", "FILE is empty"),
     "separators": (
-        "a.csv", b",,,\n", "FILE has no column shipment_id, but ,,,: name the right one with --map shipment_id=COLUMN"
+        "a.csv", b",,,\n", "FILE has no column shipment_id, but ,,,; give the right one with --map shipment_id=COLUMN"
     ),
-    "quotes": ("a.csv", HEADER + b'"S-1"x,a,2025-06-01,1\n', "FILE is no CSV in its line 2: ',' expected after '\"'"),
-    "open quote": ("a.csv", HEADER + b'"S-1,a,2025-06-01,1\n', "FILE is no CSV in its line 2: unexpected end of data"),
-    "latin": ("a.csv", HEADER + b"\xe4,a,2025-06-01,1\n", "FILE is neither XLSX nor text in UTF-8, by its byte 33"),
-    "garbage": ("a.xlsx", bytes(range(256)), "FILE is no XLSX workbook, or a damaged one"),
-    "zip": ("a.xlsx", archive(), "FILE is no XLSX workbook, or a damaged one"),
-    "cut": ("a.xlsx", as_xlsx([GOOD])[:-40], "FILE is no XLSX workbook, or a damaged one"),
+    "quotes": ("a.csv", HEADER + b'"S-1"x,a,2025-06-01,1\n', "FILE is not CSV: line 2: ',' expected after '\"'"),
+    "open quote": ("a.csv", HEADER + b'"S-1,a,2025-06-01,1\n', "FILE is not CSV: line 2: unexpected end of data"),
+    "latin": ("a.csv", HEADER + b"\xe4,a,2025-06-01,1\n", "FILE is neither XLSX nor UTF-8 text: invalid byte 33 (line 2)"),
+    "garbage": ("a.xlsx", bytes(range(256)), "FILE is not an XLSX workbook, or it is damaged"),
+    "zip": ("a.xlsx", archive(), "FILE is not an XLSX workbook, or it is damaged"),
+    "cut": ("a.xlsx", as_xlsx([GOOD])[:-40], "FILE is not an XLSX workbook, or it is damaged"),
     "encrypted": (
         "a.xlsx",
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
-        "FILE is encrypted, or of the old XLS format: save it as XLSX without a password",
+        "FILE is encrypted or in the old XLS format; save it as XLSX without a password",
     ),
-    "empty book": ("a.xlsx", saved(Workbook()), "FILE is empty: its first sheet has no header"),
+    "empty book": ("a.xlsx", saved(Workbook()), "the first sheet of FILE is empty"),
     "half": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", 1.5)), f"row 1 of FILE: the amount 1.5 {NO_INTEGER}"),
     "float": (
         "a.xlsx", workbook(("S-1", "a", "2025-06-01", 2.0**53)), f"row 1 of FILE: the amount 9007199254740992 {NO_INTEGER}"
     ),
     "truth": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", True)), f"row 1 of FILE: the amount True {NO_INTEGER}"),
     "formula": ("a.xlsx", workbook(("S-1", "a", "2025-06-01", "=1+1")), "row 1 of FILE has no amount"),
-    "number as day": ("a.xlsx", workbook(("S-1", "a", 45_000, 1)), f"row 1 of FILE: the date 45000 {NO_DAY}"),
-    "truth as id": ("a.xlsx", workbook((True, "a", "2025-06-01", 1)), "row 1 of FILE: the shipment_id True is no text"),
-    "json": ("a.json", b'[{"a": 1},\n{"b" 2}]', "FILE is no JSON in its line 2: Expecting ':' delimiter"),
-    "object": ("a.json", b'{"rows": []}', "FILE is no list of objects"),
+    "number as day": ("a.xlsx", workbook(("S-1", "a", 45_000, 1)), f"row 1 of FILE: 45000 {NO_DAY}"),
+    "truth as id": ("a.xlsx", workbook((True, "a", "2025-06-01", 1)), "row 1 of FILE: shipment_id True is not text"),
+    "json": ("a.json", b'[{"a": 1},\n{"b" 2}]', "FILE is not JSON: line 2: Expecting ':' delimiter"),
+    "object": ("a.json", b'{"rows": []}', "FILE is not a list of objects"),
     "no member": (
-        "a.json", b"[{}]", "FILE has no column shipment_id, but no other: name the right one with --map shipment_id=COLUMN"
+        "a.json", b"[{}]", "FILE has no column shipment_id, but no other; give the right one with --map shipment_id=COLUMN"
     ),
-    "item": ("a.json", b"[" + OBJECT + b"1}, 7]", "row 2 of FILE is no object"),
+    "item": ("a.json", b"[" + OBJECT + b"1}, 7]", "row 2 of FILE is not an object"),
     "member": ("a.json", b"[" + OBJECT + b'1}, {"amount": 1}]', "row 2 of FILE has no shipment_id"),
     "json half": ("a.json", b"[" + OBJECT + b"1.5}]", f"row 1 of FILE: the amount 1.5 {NO_INTEGER}"),
     "json nan": ("a.json", b"[" + OBJECT + b"NaN}]", f"row 1 of FILE: the amount nan {NO_INTEGER}"),
     "json list": ("a.json", b"[" + OBJECT + b"[1]}]", f"row 1 of FILE: the amount [Decimal('1')] {NO_INTEGER}"),
-    "json twice": ("a.json", b"[" + OBJECT + b'1, "amount": 2}]', "FILE is no list of objects: a member occurs twice in one object"),
-    "json exponent": ("a.json", b"[" + OBJECT + b"1e9999999999999999999}]", "FILE has a number that cannot be read"),
-    "json deep": ("a.json", b"[" * 100_000, "FILE is no list of objects: it is nested too deep"),
+    "json twice": ("a.json", b"[" + OBJECT + b'1, "amount": 2}]', "FILE is not a list of objects: a member occurs twice in an object"),
+    "json exponent": ("a.json", b"[" + OBJECT + b"1e9999999999999999999}]", "FILE contains a number that cannot be read"),
+    "json deep": ("a.json", b"[" * 100_000, "FILE is not a list of objects: it is nested too deeply"),
     "surrogate": (
         "a.json",
         b'[{"shipment_id": "\\ud800", "account": "a", "date": "2025-06-01", "amount": 1}]',
-        "row 1 of FILE: the shipment_id '\\ud800' is no text",
+        "row 1 of FILE: shipment_id '\\ud800' is not text",
     ),
 }  # fmt: skip
 
@@ -282,12 +286,12 @@ def test_a_damaged_workbook_never_ends_in_a_traceback(quick: str, tmp_path: Path
 
 
 USAGE = {
-    "is no day such as 2025-06-30": ["--from", "june"],
-    "--from is after --to": ["--from", "2025-06-02", "--to", "2025-06-01"],
-    "write FIELD=COLUMN, FIELD one of shipment_id, account, date, amount": ["--map", "tpp=TPP"],
-    "FIELD one of": ["--map", "amount"],
-    "amount is given twice": ["--map", "amount=a", "--map", "amount=b"],
-    "cannot be written": ["--out", "no/such/folder/result.json"],
+    "is not a date such as 2025-06-30": ["--from", "june"],
+    "--from must not be after --to": ["--from", "2025-06-02", "--to", "2025-06-01"],
+    "use FIELD=COLUMN, where FIELD is one of shipment_id, account, date, amount": ["--map", "tpp=TPP"],
+    "FIELD is one of": ["--map", "amount"],
+    "amount is mapped twice": ["--map", "amount=a", "--map", "amount=b"],
+    "cannot write": ["--out", "no/such/folder/result.json"],
 }
 
 
@@ -303,11 +307,11 @@ def test_wrong_options_are_said(sentence: str, quick: str, tmp_path: Path) -> No
 def test_no_file_a_folder_and_no_ledger_are_said(quick: str, tmp_path: Path) -> None:
     file = tmp_path / "statement.csv"
     told = call(quick, str(file))
-    assert (told.code, told.error) == (2, f"Error: {file} cannot be read: No such file or directory\n")
+    assert (told.code, told.error) == (2, f"Error: cannot read {file}: No such file or directory\n")
     told = call(quick, str(tmp_path))
-    assert (told.code, told.error) == (2, f"Error: {tmp_path} cannot be read: Is a directory\n")
+    assert (told.code, told.error) == (2, f"Error: cannot read {tmp_path}: Is a directory\n")
     file.write_bytes(HEADER)
     told = call(f"sqlite:///{tmp_path / 'none.db'}", str(file))
     assert told.code == 2
-    assert "there is no ledger at" in told.error
+    assert "no ledger at" in told.error
     assert not (tmp_path / "none.db").exists()

@@ -217,12 +217,12 @@ def test_what_a_sheet_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest
     folder = tmp_path / "made"
     rows = odd_books()
     monkeypatch.setattr(workbook, "MOST_ROWS", len(rows[1]) - 1)
-    with pytest.raises(ExportRefused, match=r"the table entries has more than the 21 rows"):
+    with pytest.raises(ExportRefused, match=r"table entries exceeds the 21 rows"):
         export(folder, PERIOD, "xlsx", tables(rows))
     assert list(folder.iterdir()) == []
     monkeypatch.setattr(workbook, "MOST_ROWS", 1_048_575)
     out = io.BytesIO()
-    with pytest.raises(ExportRefused, match="codes in row 2 of the table holds is longer than the 32,767 characters"):
+    with pytest.raises(ExportRefused, match="codes in row 2 of table holds exceeds the 32,767 characters"):
         write("holds", [("a", 1, 0, "c", 1), ("b", 1, 0, "c" * 32_768, 1)], "xlsx", out)
     assert out.getvalue() == b""
 

@@ -1,4 +1,4 @@
-"""One function for each type of event that comes in: from its context and the event to what was made of it."""
+"""One function for each type of incoming event: from the context and the event to its result."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Facts that decisions rest on: each is recorded, moves what it must, and is answered by a record."""
+"""Facts that decisions rest on: each is recorded, may change balances, and is answered by a record."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -82,18 +82,18 @@ def license_issued(context: DecisionContext, event: Event[LicenseIssued]) -> Han
 
 
 def license_revoked(context: DecisionContext, event: Event[LicenseRevoked]) -> HandledEvent:
-    """Closes a licence from a day on; what was not shipped goes back to the country's allocation."""
+    """Closes a licence from a day on; the unshipped TPP go back to the country's allocation."""
     data = event.data
     license = context.journal.facts.license(data.number)
     if license is None:
-        raise EventRejected("/data/number", RejectionCode.LICENSE_UNKNOWN, f"no licence {data.number} was issued")
+        raise EventRejected("/data/number", RejectionCode.LICENSE_UNKNOWN, f"licence {data.number} is not known")
     entries = _given_back(context, license)
     context.journal.facts.add(FactKind.REVOKED, data.number, data)
     return _recorded(context, event, entries)
 
 
 def _committed(context: DecisionContext, license: License) -> int:
-    """What a licence still holds of its country's allocation: its TPP less what was dispatched, 0 once revoked."""
+    """What a licence still commits on its country's allocation: its TPP less those dispatched; 0 once revoked."""
     if license.revoked is not None:
         return 0
     account = context.journal.accounts.find(context.book.terms(license.issued, license.issued.country).account)
@@ -122,7 +122,7 @@ def veu_changed(context: DecisionContext, event: Event[VeuAuthorized | VeuRevoke
 
 
 def allocation_set(context: DecisionContext, event: Event[AllocationSet]) -> HandledEvent:
-    """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
+    """An account's limit from a day on; one below the balance blocks new debits, and voids nothing."""
     data, answers = event.data, context.answer(event)
     _check_account(context, data.account, data.valid_from)
     before = context.journal.accounts.find(data.account)
@@ -141,7 +141,7 @@ def threshold_set(context: DecisionContext, event: Event[ThresholdSet]) -> Handl
 
 
 def usage_attested(context: DecisionContext, event: Event[UsageAttested]) -> HandledEvent:
-    """Use that this ledger did not see; takes the place of the same party's earlier attestation on the account."""
+    """Use that this ledger did not see; replaces the same party's earlier attestation on the account."""
     data, journal = event.data, context.journal
     _check_account(context, data.account, data.as_of)
     lower = journal.attestations.find(journal.accounts.path(data.account), data.by) - data.tpp
@@ -169,25 +169,25 @@ def adjustment_made(context: DecisionContext, event: Event[AdjustmentMade]) -> H
 
 
 def _check_fall(context: DecisionContext, path: str, fall: int, pointer: str) -> None:
-    """Rejects a credit, an adjustment or a lower attestation that exceeds what there is: it would make room for debits.
+    """Rejects a credit, an adjustment or a lower attestation that exceeds the balance: it would make room for debits.
 
-    What is pending does not count, since a void may still give it back; on an allocation licences commit it.
+    Pending amounts do not count, since a void may still give them back; on an allocation, licences commit them.
     """
     ledger = context.journal.accounts
     most = ledger.balance(path) if accounts.committed(path) else ledger.removable(path)
     if fall > max(0, most):
-        message = f"{fall:,} TPP would come off {path}, which has {most:,}"
+        message = f"cannot reduce {path} by {fall:,} TPP: at most {max(0, most):,} TPP can be removed"
         raise EventRejected(pointer, RejectionCode.BALANCE_NEGATIVE, message)
 
 
 def _check_account(context: DecisionContext, path: str, day: date) -> None:
-    """Rejects what is stated of an account that the law does not have."""
+    """Rejects an event about an account that the law does not provide for."""
     if barred := context.book.barred_account(path, day):
         raise EventRejected("/data/account", RejectionCode.ACCOUNT_INVALID, barred)
 
 
 def match_cleared(context: DecisionContext, event: Event[MatchCleared]) -> HandledEvent:
-    """This party is not that listed one."""
+    """A party is not the listed one that it resembles."""
     context.journal.facts.add(FactKind.CLEARED, event.data.party, event.data)
     return _recorded(context, event)
 
@@ -197,13 +197,13 @@ def obligation_met(context: DecisionContext, event: Event[ObligationMet]) -> Han
     data = event.data
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
     if not context.journal.obligations.meet(subject, data.kind, data.due):
-        message = f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}"
+        message = f"no obligation {data.kind} due on {data.due} exists for {subject.replace('/', ' ')}"
         raise EventRejected("/data/kind", RejectionCode.OBLIGATION_UNKNOWN, message)
     return _recorded(context, event)
 
 
 def _known(context: DecisionContext, path: str, day: date) -> int | None:
-    """The limit that an account has on a day, whether or not it is tested; a share at the balances of now."""
+    """The limit that an account has on a day, whether or not it is tested; a share at the present balances."""
     journal = context.journal
     limit = journal.limits.in_force(path, day, context.book.limit(journal.accounts.path(path), day))
     if isinstance(limit, Share):

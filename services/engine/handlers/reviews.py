@@ -77,7 +77,7 @@ def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[s
 
 
 def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledEvent:
-    """Records what a first reviewer proposes; nothing moves until a second one decides."""
+    """Records what a first reviewer proposes; nothing changes until a second one decides."""
     data, answers = event.data, context.answer(event)
     shipment = context.journal.shipments.find(data.shipment_id)
     if not allows(shipment, Step.REVIEW):
@@ -95,7 +95,7 @@ def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledE
 
 @dataclass(slots=True)
 class _Rechecked:
-    """What a recheck has made of the holds that it looked at."""
+    """The results of a recheck."""
 
     released: list[tuple[Shipment, Judgement, list[Entry]]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)

@@ -30,7 +30,7 @@ def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent
 
 
 def amended(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
-    """Voids what a shipment has pending and screens it as it is asked now, in one step."""
+    """Voids what a shipment has pending and screens the amended request, in one step."""
     asked, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(asked.shipment_id)
     if not allows(shipment, Step.AMEND):
@@ -60,7 +60,7 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     if not allows(shipment, Step.DISPATCH):
         return refuse(context, answers, data.shipment_id, shipment)
     if data.export_date != shipment.terms.export_date:
-        return _dispatched_anew(context, answers, shipment, data.export_date)
+        return _dispatched_on_another_day(context, answers, shipment, data.export_date)
     ended = _ended(context, shipment)
     if ended is not None:
         return settle(context, answers, shipment, ended, void(context, shipment), Outcome.APPROVED, left=True)
@@ -71,7 +71,9 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     return HandledEvent(answers, shipment.id)
 
 
-def _dispatched_anew(context: DecisionContext, answers: Answers, shipment: Shipment, day: date) -> HandledEvent:
+def _dispatched_on_another_day(
+    context: DecisionContext, answers: Answers, shipment: Shipment, day: date
+) -> HandledEvent:
     entries = void(context, shipment)
     asked = asked_of(context, shipment).model_copy(update={"export_date": day})
     judgement = judge(context, asked, shipment.reviewed, posted=True)
@@ -84,7 +86,7 @@ def _dispatched_anew(context: DecisionContext, answers: Answers, shipment: Shipm
 
 
 def _ended(context: DecisionContext, shipment: Shipment) -> Judgement | None:
-    """Why the authorization of a shipment no longer carries it; None where it does."""
+    """The judgement that the authorization of a shipment has ended; None if it has not."""
     terms = shipment.terms
     if not context.book.may_end(terms.authorization):
         return None
@@ -100,7 +102,7 @@ def _ended(context: DecisionContext, shipment: Shipment) -> Judgement | None:
 
 
 def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
-    """Credits what came back, at most what went out; never where exports made are counted (740.29(d), (h)(2))."""
+    """Credits what came back, up to what went out; never on accounts that count exports made (740.29(d), (h)(2))."""
     data, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.RETURN):
@@ -121,9 +123,10 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
 
 
 def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int) -> list[Entry]:
-    """The credits of what came back: TPP of every .a line, and of those under the authorization taken.
+    """The credits for returned units: the TPP of every .a line, and of the lines under the authorization taken.
 
-    No credit takes an account below zero: what attrition or an onward shipment took off already is not credited again.
+    No credit takes an account below zero: what attrition or an onward shipment has already removed is not credited
+    again.
     """
     journal = context.journal
     debits = [(debit.account, debit.amount) for debit in shipment.terms.debits]
