@@ -1,4 +1,4 @@
-"""How clients reach the Kafka broker: its address, security options, and why it refuses."""
+"""How clients connect to the Kafka broker: address, security options, and why a connection is refused."""
 
 import asyncio
 import socket
@@ -30,13 +30,13 @@ def client_options(settings: "Settings") -> dict[str, Any]:
 
 
 def address(settings: "Settings") -> str:
-    """`host:port[,host:port]` of TPP_BROKER; BrokerError where it is not set or something else."""
+    """`host:port[,host:port]` of TPP_BROKER; raises BrokerError if it is unset or malformed."""
     if not settings.broker:
         raise BrokerError("no broker: set TPP_BROKER to host:port, or start the whole system with `tpp up`")
     for one in settings.broker.split(","):
         host, _, port = one.strip().rpartition(":")
         if not host or not port.isdecimal():
-            raise BrokerError(f"TPP_BROKER: {one.strip()!r} is no host:port")
+            raise BrokerError(f"TPP_BROKER: {one.strip()!r} is not host:port")
     return settings.broker
 
 
@@ -64,16 +64,16 @@ def faust_credentials(settings: "Settings") -> Any:
 
 
 def check_access(address: str, options: Mapping[str, Any]) -> None:
-    """Raises BrokerError where a broker that is there refuses TLS or the password, and says which; else does nothing.
+    """Raises BrokerError if a reachable broker refuses TLS or the password, and says which; otherwise does nothing.
 
-    kafka-python itself tries again and again then, and in the end says only that it took too long. `options` are those
-    of `client_options`.
+    In that case kafka-python itself retries and finally reports only a timeout. `options` are those of
+    `client_options`.
     """
     if not options:
         return
     if None in (options.get("sasl_plain_username", ""), options.get("sasl_plain_password", "")):
         raise BrokerError(
-            f"{options['security_protocol']} needs a user: set TPP_KAFKA_SASL_USERNAME and TPP_KAFKA_SASL_PASSWORD"
+            f"{options['security_protocol']} needs a user; set TPP_KAFKA_SASL_USERNAME and TPP_KAFKA_SASL_PASSWORD"
         )
     for one in address.split(","):
         try:
@@ -88,7 +88,7 @@ def _context(authority: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=authority)
     except OSError as error:
-        raise BrokerError(f"TPP_KAFKA_CA_FILE: {authority} cannot be read as certificates: {error}") from error
+        raise BrokerError(f"TPP_KAFKA_CA_FILE: {authority} does not contain certificates: {error}") from error
 
 
 def _password(settings: "Settings") -> str | None:
@@ -97,7 +97,7 @@ def _password(settings: "Settings") -> str | None:
 
 
 def answers(address: str, options: Mapping[str, Any] | None = None, seconds: float = 5.0) -> bool:
-    """Whether a broker is there and knows its controller; waits for it at most so many seconds."""
+    """Whether a broker answers and knows its controller; waits at most this many seconds."""
     if not any(_listens(one.strip(), seconds) for one in address.split(",")):
         return False
     from kafka import KafkaAdminClient

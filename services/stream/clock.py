@@ -1,4 +1,4 @@
-"""Publishes ticks, one event a minute, whose id and time are the minute's own; and seals new records in between."""
+"""Publishes a tick every minute, whose id and time are the minute's, and hashes new records into the tree."""
 
 import logging
 import time
@@ -26,11 +26,11 @@ SOURCE, SUBJECT = "//tpp-clock", "clock"
 MINUTE = 60
 RETRY_SECONDS = 1.0
 SEAL_SECONDS = 5
-"""How often records that were committed since get their leaves in the journal's tree."""
+"""How often new records are hashed into the journal's tree."""
 
 
 def tick(seconds: float) -> bytes:
-    """The tick of the minute that an instant, in seconds since 1970 (UTC), lies in.
+    """The tick of the minute that contains an instant, in seconds since 1970 (UTC).
 
     >>> tick(1_748_856_612.5).decode()[:94]
     '{"specversion":"1.0","id":"tick-2025-06-02T09:30Z","source":"//tpp-clock","type":"tpp.clock.ti'
@@ -52,10 +52,10 @@ def tick(seconds: float) -> bytes:
 
 
 def run(settings: "Settings", ledger_url: str | None) -> int:
-    """Publishes a tick at once and then at every full minute, and seals, until SIGTERM or SIGINT; returns 0.
+    """Publishes a tick now and at every full minute, and hashes new records, until SIGTERM or SIGINT; returns 0.
 
-    One clock of a ledger ticks, others stand by. A minute in which nothing could be published is left out: the next
-    tick brings all that fell due.
+    One clock of a ledger ticks, others stand by. A minute in which nothing could be published is skipped: the next tick
+    covers everything that fell due.
     """
     address(settings)
     health = Health("clock", stall=3 * MINUTE)
@@ -86,22 +86,22 @@ def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -
                 health.blocked(None)
             health.waits(0)
         except Lost:
-            log.warning("the connection that holds the clock's right is gone: asking for it again")
+            log.warning("lost the clock lock; reacquiring it")
         except DatabaseError as error:
             log.warning("the ledger's database failed: %s; trying again", database_message(error))
             health.blocked(f"the ledger's database failed: {database_message(error)}")
         except LedgerCorrupt as error:
-            log.critical("the records cannot be sealed: %s; see `tpp audit verify`", error)
-            health.blocked(f"the records cannot be sealed: {error}")
+            log.critical("cannot hash new records into the tree: %s; see `tpp audit verify`", error)
+            health.blocked(f"cannot hash new records into the tree: {error}")
         except KafkaError as error:
-            log.warning("the broker does not take a tick: %r; trying again", error)
-            health.blocked(f"the broker does not take a tick: {error!r}")
+            log.warning("the broker did not accept a tick: %r; trying again", error)
+            health.blocked(f"the broker did not accept a tick: {error!r}")
         ended.wait(wait)
     right.give_back()
 
 
 def _publish(settings: "Settings", event: bytes) -> None:
-    """Sends one tick with a producer of its own: an idle connection would not last until the next."""
+    """Sends one tick with a new producer: an idle connection would not last until the next tick."""
     sender = producer(settings, "tpp-clock")
     try:
         sender.send(FACTS, event, SUBJECT.encode(), headers=[STRUCTURED]).get(timeout=20)

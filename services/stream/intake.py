@@ -1,4 +1,4 @@
-"""Whether every message of the input topics has its answer in the ledger: neither none nor two."""
+"""Whether every message of the input topics has exactly one answer in the ledger."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -24,12 +24,12 @@ CHUNK = 500
 
 
 def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] = INPUTS) -> dict[str, Any]:
-    """For each topic how many messages there are and have their answer; then those that have none, or two.
+    """The number of messages and answers of each topic, and the messages that have no answer, or two.
 
-    `topics`: name to `messages`, `answered`, `missing`, `doubled`, and `expired`, how many offsets retention has taken.
-    `missing` and `doubled`: `{position, …}` of each such message; of a missing one `passed` says whether the workers
-    have left it behind or not yet come to it. Messages of aborted or open transactions are not there. Raises
-    BrokerError where the broker does not answer or a topic is not there, Failure where the ledger cannot be read.
+    `topics`: name to `messages`, `answered`, `missing`, `doubled`, and `expired`, the number of offsets that retention
+    has deleted. `missing` and `doubled`: `{position, …}` of each such message; for a missing one, `passed` says whether
+    the workers are past it or have not reached it yet. Messages of aborted or open transactions do not count. Raises
+    BrokerError if the broker does not answer or a topic does not exist, Failure if the ledger cannot be read.
     """
     from kafka.errors import KafkaError
 
@@ -37,7 +37,7 @@ def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] =
         try:
             return _intake(store, offsets, topics)
         except KafkaError as error:
-            raise BrokerError(f"the broker does not say what came in: {error}") from error
+            raise BrokerError(f"cannot read the input topics: {error}") from error
 
 
 def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, Any]:
@@ -71,9 +71,9 @@ def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[li
 
 
 def _unanswered(store: Store, chunk: Sequence[ReadMessage]) -> list[ReadMessage]:
-    """Those messages of which the ledger has neither the event nor a rejection.
+    """The messages of which the ledger has neither the event nor a rejection.
 
-    An event that the ledger took with other content is no answer to this one: that has its own rejection.
+    An event that the ledger received with other content does not answer this message, which has its own rejection.
     """
     wanted: dict[str, set[str]] = {LEDGER_SOURCE: {read.rejection for read in chunk}}
     for read in chunk:

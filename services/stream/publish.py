@@ -1,4 +1,4 @@
-"""Event files to the input topics: each line as it stands, to the topic of its type, counted once the broker has it."""
+"""Publishes event files to the input topics: each line unchanged, to the topic of its type."""
 
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from services.files import batches, check_readable
 from services.kafka.access import address, client_options
 from services.kafka.producer import STRUCTURED
 from services.kafka.topics import MESSAGE_MOST, administration, check_topics
+from services.views.wrapping import counted
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -31,7 +32,7 @@ _ERRORS_SHOWN = 10
 
 
 def destination(line: bytes) -> tuple[str, bytes | None]:
-    """The topic and the key of an event (docs/contract/topics.md); what cannot be read goes to tpp.shipments, unkeyed.
+    """The topic and the key of an event (docs/contract/topics.md); an unreadable line goes to tpp.shipments unkeyed.
 
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')
@@ -45,10 +46,10 @@ def destination(line: bytes) -> tuple[str, bytes | None]:
 
 
 def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False) -> int:
-    """Publishes the lines of the files in order and returns 0 when the broker acknowledged all of them, else 1.
+    """Publishes the lines of the files in order; returns 0 if the broker acknowledged all of them, otherwise 1.
 
-    `facts_first`: the facts of all files go first, and shipments only once the workers have taken them. Raises
-    BrokerError where the broker does not answer or the topics are not there.
+    `facts_first`: sends the facts of all files first, and shipments only after the workers have processed them. Raises
+    BrokerError if the broker does not answer or the topics do not exist.
     """
     check_readable(files)
     with ExitStack() as stack:
@@ -84,11 +85,11 @@ def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Messag
 
 
 class _Stop(Exception):
-    """The broker did not take an event: those behind it must not overtake it."""
+    """The broker did not accept an event: later ones must not overtake it."""
 
 
 class _Sender:
-    """Sends in order and counts what was acknowledged, holding a bounded number of events that were not yet."""
+    """Sends in order and counts acknowledged events; the number of unacknowledged ones is bounded."""
 
     def __init__(self, producer: Any) -> None:
         self._producer = producer
@@ -100,18 +101,18 @@ class _Sender:
 
     @property
     def acknowledged(self) -> int:
-        """How many events the broker has, on every replica in sync."""
+        """How many events the broker has on all in-sync replicas."""
         return sum(self.sent.values())
 
     def send(self, record: Message, topic: str, key: bytes | None) -> None:
-        """Sends one event; waits where too many are on their way."""
+        """Sends one event; waits while too many are unacknowledged."""
         from kafka.errors import KafkaError, MessageSizeTooLargeError
 
         where = position_text(record.position)
         try:
             future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
         except MessageSizeTooLargeError:
-            self._failure(where, f"{len(record.raw):,} bytes are more than a topic takes ({MESSAGE_MOST:,})")
+            self._failure(where, f"{len(record.raw):,} bytes exceed the limit of a topic ({MESSAGE_MOST:,})")
             return
         except KafkaError as error:
             self._failure(where, error)
@@ -122,7 +123,7 @@ class _Sender:
             self._settle()
 
     def flush(self) -> None:
-        """Returns once every event sent was acknowledged."""
+        """Waits until every event is acknowledged."""
         while self._waiting:
             self._settle()
 
@@ -135,16 +136,16 @@ class _Sender:
         future, topic, where, size = self._waiting.popleft()
         self._bytes -= size
         try:
-            told = future.get()
+            stored = future.get()
         except KafkaError as error:
             self._failure(where, error)
             raise _Stop from error
         self.sent[topic] += 1
-        at = (topic, told.partition)
-        self.ends[at] = max(told.offset + 1, self.ends.get(at, 0))
+        at = (topic, stored.partition)
+        self.ends[at] = max(stored.offset + 1, self.ends.get(at, 0))
 
     def give_up(self) -> None:
-        """Counts what is still on its way, once the producer is closed, by what the broker said of it."""
+        """Counts the events that were unacknowledged when the producer was closed, by their result."""
         for future, topic, *_ in self._waiting:
             if future.is_done and future.succeeded():
                 self.sent[topic] += 1
@@ -159,13 +160,13 @@ class _Sender:
 
     def show(self) -> None:
         """Writes the counts to standard error."""
-        total = self.acknowledged
+        total = counted(self.acknowledged, "event")
         into = ", ".join(f"{self.sent[topic]:,} to {topic}" for topic in INPUTS if self.sent[topic])
-        click.echo(f"{total:,} event{'' if total == 1 else 's'} acknowledged{': ' + into if into else ''}", err=True)
+        click.echo(f"{total} acknowledged{': ' + into if into else ''}", err=True)
         if self.failed:
             click.echo(
-                f"not acknowledged: {self.failed:,}, and what follows them was not sent where the broker failed; "
-                "publish the files again: an event that arrives twice counts once",
+                f"{self.failed:,} not acknowledged; if the broker failed, later events were not sent. "
+                "Publish the files again: an event that arrives twice counts once",
                 err=True,
             )
 
@@ -201,7 +202,7 @@ def _sender(settings: "Settings") -> Iterator[_Sender]:
 
 
 def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:
-    """Returns once the group of the workers has committed these places; says so where they do not get on with it."""
+    """Waits until the workers' group has committed these offsets; warns if it makes no progress."""
     from kafka.errors import KafkaError
 
     end, before = time.monotonic() + TAKEN_SECONDS, None
@@ -220,15 +221,15 @@ def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None
                     raise
             time.sleep(0.1)
     click.echo(
-        f"the facts were sent, and no worker of group {settings.group} has taken all of them; "
-        "shipments that follow may be decided without them",
+        f"the facts were sent, but no worker of group {settings.group} has processed all of them; "
+        "later shipments may be decided without them",
         err=True,
     )
 
 
 def _committed(admin: Any, group: str) -> dict[tuple[str, int], int]:
     found = admin.list_group_offsets(group)[group]
-    return {(at.topic, at.partition): told.offset for at, told in found.items()}
+    return {(at.topic, at.partition): committed.offset for at, committed in found.items()}
 
 
 def _members(admin: Any, group: str) -> int:
@@ -237,7 +238,7 @@ def _members(admin: Any, group: str) -> int:
 
 @contextmanager
 def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int], None]]:
-    """A bar over the bytes read, with the count of what was acknowledged, where standard error is a terminal."""
+    """A progress bar over the bytes read, with the number of acknowledged events, if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""Outbox to topics: sends what records gave out, in order, each event at least once and always with the same bytes."""
+"""Publishes the outbox: the answers of records, in order, each at least once and always with the same bytes."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -30,15 +30,15 @@ BATCH = 500
 IDLE_SECONDS = 0.03
 RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 
-_WORKS = "publishes what the ledger gives out"
+_WORKS = "publishes the ledger's answers"
 
 
 def run(settings: "Settings", ledger_url: str | None) -> int:
-    """Publishes what the ledger gives out until SIGTERM or SIGINT; returns 0.
+    """Publishes the ledger's answers until SIGTERM or SIGINT; returns 0.
 
-    One relay of a ledger works, others stand by. Without a broker or without the database it waits and goes on; where
-    the broker refuses a record, such as one that is longer than its topic takes, it waits before that record. Raises
-    BrokerError where the broker refuses TLS or the password.
+    One relay of a ledger is active, others stand by. While the broker or the database is unavailable, it waits; if the
+    broker refuses a record, such as one that exceeds the limit of its topic, it waits and retries that record. Raises
+    BrokerError if the broker refuses TLS or the password.
     """
     check_access(address(settings), client_options(settings))
     health = Health("relay")
@@ -47,32 +47,32 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     return 0
 
 
-class _NotTaken(Exception):
-    """The broker did not take an event; `seconds` is how long to wait before it is tried again."""
+class _NotAccepted(Exception):
+    """The broker did not accept an event; `seconds` is how long to wait before the retry."""
 
     def __init__(self, n: int, line: str, topic: str, error: "KafkaError") -> None:
         from kafka.errors import MessageSizeTooLargeError
 
         event = f"{orjson.loads(line)['id']} of {len(line.encode()):,} bytes"
         too_long = isinstance(error, MessageSizeTooLargeError)
-        why = "it is longer than max.message.bytes of the topic" if too_long else repr(error)
-        super().__init__(f"record {n} is not published, nor what follows: {topic} does not take {event}: {why}")
+        why = "it exceeds the topic's max.message.bytes" if too_long else repr(error)
+        super().__init__(f"record {n} and later records are not published: {topic} does not accept {event}: {why}")
         self.seconds = RETRY_SECONDS if error.retriable else REFUSED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """An event that the producer has: the number of its record, its topic, and what the broker says of it."""
+    """An event that was given to the producer: its record's number, its topic, and the broker's answer."""
 
     n: int
     line: str
     topic: str
     answer: Any
-    """A future, or the error with which the producer refused it."""
+    """A future, or the producer's error."""
 
 
 class Relay:
-    """Sends records in order while it has the right to, until `ended` is set."""
+    """Sends records in order while it has the relay lock, until `ended` is set."""
 
     def __init__(self, store: Store, settings: "Settings", health: Health, ended: Ended) -> None:
         self._store = store
@@ -83,10 +83,10 @@ class Relay:
         self._producer: KafkaProducer | None = None
         self._said = ""
         self._most = BATCH
-        """How many records are sent at once: 1 after a failure, so that what follows is not sent again and again."""
+        """How many records are sent at once: 1 after a failure, so that later ones are not sent repeatedly."""
 
     def run(self) -> None:
-        """Works until `ended` is set; what fails at the broker or the database is tried again."""
+        """Runs until `ended` is set; failures of the broker or the database are retried."""
         from kafka.errors import KafkaError
 
         while not self._ended.is_set():
@@ -97,12 +97,12 @@ class Relay:
                     self._health.blocked(None)
                     self._ended.wait(RETRY_SECONDS)
             except Lost:
-                self._trouble("the connection that holds the relay's right is gone")
+                self._trouble("lost the relay lock")
             except DatabaseError as error:
                 self._pause(f"the ledger's database failed: {database_message(error)}")
             except KafkaError as error:
-                self._pause(f"the broker does not take what is sent: {error!r}")
-            except _NotTaken as error:
+                self._pause(f"the broker did not accept messages: {error!r}")
+            except _NotAccepted as error:
                 self._most = 1
                 self._pause(str(error), error.seconds)
         self._close()
@@ -115,13 +115,13 @@ class Relay:
         self._ended.wait(seconds)
 
     def _trouble(self, why: str) -> None:
-        """Says what is in the way, once; it is tried again until it is not."""
+        """Logs a problem once, however often it recurs."""
         if why != self._said:
             log.warning("%s; trying again", why)
         self._said = why
 
     def _works(self) -> None:
-        """Says, once, that nothing is in the way."""
+        """Logs once that the relay publishes."""
         if self._said is not _WORKS:
             log.info(_WORKS)
         self._said = _WORKS
@@ -158,9 +158,9 @@ class Relay:
             self._works()
 
     def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
-        """Sends records in order; gives the number of each, and how many events it has, once the broker has them.
+        """Sends records in order; yields each one's number, and how many events it has, once the broker has them.
 
-        _NotTaken where the broker has not taken an event.
+        Raises _NotAccepted if the broker does not accept an event.
         """
         from kafka.errors import KafkaError
 
@@ -173,12 +173,12 @@ class Relay:
                         raise sent.answer
                     sent.answer.get(timeout=DELIVERY_SECONDS + 10)
                 except KafkaError as error:
-                    raise _NotTaken(n, sent.line, sent.topic, error) from error
+                    raise _NotAccepted(n, sent.line, sent.topic, error) from error
                 count += 1
             yield n, count
 
     def _give(self, records: Sequence[OutboxRecord]) -> Iterator[_Sent]:
-        """Gives events to the producer; the last is the first one that it refuses."""
+        """Gives events to the producer, up to the first that it refuses."""
         from kafka.errors import KafkaError
 
         if self._producer is None:

@@ -1,4 +1,4 @@
-"""The end of a part: SIGTERM or SIGINT."""
+"""Stops a part on SIGTERM or SIGINT."""
 
 import signal
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from queue import Empty, SimpleQueue
 
 
 class Ended:
-    """Whether the end was asked for. A threading.Event may stand for ever where a signal sets it in its own wait."""
+    """Whether a stop was requested. A threading.Event may deadlock if a signal sets it during its own wait."""
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[None] = SimpleQueue()
         self._is = False
 
     def set(self) -> None:
-        """Asks for the end; a signal handler may do so at any moment."""
+        """Requests the stop; a signal handler may do so at any moment."""
         self._is = True
         self._asked.put(None)
 
     def is_set(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether a stop was requested."""
         return self._is
 
     def wait(self, seconds: float) -> None:
-        """Returns after so many seconds, or once the end was asked for."""
+        """Waits this many seconds, or until a stop is requested."""
         if not self._is:
             with suppress(Empty):
                 self._asked.get(timeout=max(0.0, seconds))
@@ -31,7 +31,7 @@ class Ended:
 
 @contextmanager
 def until_signal() -> Iterator[Ended]:
-    """What SIGTERM or SIGINT sets."""
+    """An Ended that SIGTERM and SIGINT set."""
     ended = Ended()
     handlers = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

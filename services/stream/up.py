@@ -1,4 +1,4 @@
-"""The whole system on one machine: a broker where none is named, and every part as a child process that is kept up."""
+"""The whole system on one machine: a broker, unless one is configured, and every part as a supervised child process."""
 
 import os
 import subprocess
@@ -38,9 +38,9 @@ def run(
     workers: int = 1,
     folder: str = "tpp-data",
 ) -> int:
-    """Runs the system until SIGINT or SIGTERM and returns 0; what was under way goes on at the next start.
+    """Runs the system until SIGINT or SIGTERM and returns 0; unfinished work resumes at the next start.
 
-    Raises BrokerError or Failure where the broker or the ledger cannot be had.
+    Raises BrokerError or Failure if the broker or the ledger is not available.
     """
     url = _checked(url or settings.ledger_url, rulebook)
     with until_signal() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
@@ -48,7 +48,7 @@ def run(
         environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
         environment |= {"TPP_RULEBOOK": rulebook} if rulebook else {}
         parts = list(_parts(workers, environment, settings.metrics))
-        _say(address, local, url, parts)
+        _print_addresses(address, local, url, parts)
         try:
             while not ended.is_set():
                 if local is not None:
@@ -58,18 +58,18 @@ def run(
                 ended.wait(LOOK_SECONDS)
         finally:
             if sys.stderr.isatty():
-                click.echo(err=True)  # behind the ^C that the terminal shows
-            _tell("stopping")
+                click.echo(err=True)  # after the ^C that the terminal shows
+            _log("stopping")
             for part in reversed(parts):
                 part.stop()
-    _tell("stopped; `tpp up` goes on from here")
+    _log("stopped; run `tpp up` to resume")
     return 0
 
 
 class Part:
     """A part of the system as a child process: `python -m services.stream PART`.
 
-    It is started again where it ends, after a wait that doubles while it does not last.
+    It is restarted when it ends, after a wait that doubles while it keeps ending early.
     """
 
     def __init__(self, name: str, part: str, environment: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Part:
         self._wait = FIRST_WAIT
 
     def keep(self) -> None:
-        """Starts the part where it does not run and its wait is over."""
+        """Starts the part if it is not running and its wait is over."""
         now = time.monotonic()
         if self._process is None:
             if now >= self._due:
@@ -99,11 +99,11 @@ class Part:
         self._wait = FIRST_WAIT if now - self._started >= SOUND_SECONDS else self._wait
         self._due = now + self._wait
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        _tell(f"{self.name} {how}; starting it again in {self._wait:.0f} s")
+        _log(f"{self.name} {how}; restarting it in {self._wait:.0f} s")
         self._wait = min(2 * self._wait, LONGEST_WAIT)
 
     def stop(self) -> None:
-        """Ends the part in order; at once where it does not end by itself in time."""
+        """Stops the part in order; kills it if it does not stop in time."""
         process = self._process
         if process is None:
             return
@@ -111,7 +111,7 @@ class Part:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            _tell(f"{self.name} did not end within {STOP_SECONDS:.0f} s and is killed")
+            _log(f"{self.name} did not stop within {STOP_SECONDS:.0f} s; killing it")
             process.kill()
             process.wait()
         self._forget(process)
@@ -136,7 +136,7 @@ class Part:
         self._started = now
         self._reader = threading.Thread(target=_repeat, args=(self.name, process), daemon=True)
         self._reader.start()
-        _tell(f"{self.name} started, process {process.pid}")
+        _log(f"{self.name} started, process {process.pid}")
 
 
 def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) -> Iterator[Part]:
@@ -153,13 +153,13 @@ def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) ->
 
 
 def _checked(url: str, rulebook: str | None) -> str:
-    """The ledger's URL, after the ledger was made where it was not there and the book was loaded."""
+    """The ledger's URL, once the ledger exists and the rulebook is known to load."""
     try:
         found = ledger_url(url)
     except LedgerError as error:
         raise Failure(str(error)) from error
     if found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:"):
-        raise Failure("the parts of the system cannot share a ledger in memory; name a file or a PostgreSQL database")
+        raise Failure("the parts cannot share a ledger in memory; use a file or a PostgreSQL database")
     with engine(url, rulebook):
         return url
 
@@ -170,7 +170,7 @@ def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBrok
         yield settings.broker, None
         return
     local = LocalBroker(folder, prefer=PORT)
-    _tell("starting the broker")
+    _log("starting the broker")
     local.start()
     try:
         yield local.address, local
@@ -181,17 +181,17 @@ def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBrok
 def _keep(local: LocalBroker) -> None:
     if local.process_id is not None:
         return
-    _tell("the broker ended; starting it again")
+    _log("the broker ended; restarting it")
     local.kill()
     try:
         local.start()
     except BrokerError as error:
-        _tell(str(error))
+        _log(str(error))
         time.sleep(FIRST_WAIT)
 
 
-def _say(address: str, local: LocalBroker | None, url: str, parts: Sequence[Part]) -> None:
-    """Says where everything is, on standard output."""
+def _print_addresses(address: str, local: LocalBroker | None, url: str, parts: Sequence[Part]) -> None:
+    """Prints where everything is, on standard output."""
     where = f"data in {local.folder}" if local is not None else "of TPP_BROKER"
     click.echo(f"broker   {address}  ({where})")
     click.echo(f"ledger   {ledger_url(url).render_as_string()}")
@@ -203,12 +203,12 @@ def _say(address: str, local: LocalBroker | None, url: str, parts: Sequence[Part
     sys.stdout.flush()
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     click.echo(f"{click.style('up      ', bold=True)} | {text}", err=True)
 
 
 def _repeat(name: str, process: "subprocess.Popen[bytes]") -> None:
-    """Gives what a part says on standard error, each line behind the part's name."""
+    """Copies a part's output to standard error, each line after the part's name."""
     if process.stdout is None:
         return
     with process.stdout as lines:

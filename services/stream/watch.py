@@ -40,10 +40,10 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to follow and when to end.
+    """What to follow and when to stop.
 
-    `account`: only events about an account that fits this pattern. `group`: where to go on from is kept at the broker
-    under this name. `most`: end after so many events were written. `idle`: end when none came for so many seconds.
+    `account`: only events about accounts that match this pattern. `group`: the broker keeps the position under this
+    name. `most`: stop after this many events. `idle`: stop after this many seconds without an event.
     """
 
     topics: Sequence[str] = DEFAULT_TOPICS
@@ -56,17 +56,15 @@ class Wanted:
 
 
 def run(settings: "Settings", wanted: Wanted) -> int:
-    """Writes what comes out to standard output until Ctrl-C, SIGTERM, `most` or `idle`; returns 0.
+    """Writes events to standard output until Ctrl-C, SIGTERM, `most` or `idle`; returns 0.
 
-    Raises BrokerError where the broker does not answer, a topic is not there or the group is that of the workers.
+    Raises BrokerError if the broker does not answer, a topic does not exist or the group is that of the workers.
     """
     if wanted.group is not None and wanted.group == settings.group:
-        raise BrokerError(
-            f"{wanted.group} is the group of the workers (TPP_GROUP): take a name of its own to resume from"
-        )
+        raise BrokerError(f"{wanted.group} is the group of the workers (TPP_GROUP); use another group name")
     check_topics(settings, wanted.topics)
     with until_signal() as ended, _consumer(settings, wanted) as consumer:
-        click.echo(f"watching {' '.join(wanted.topics)}; Ctrl-C ends", err=True)
+        click.echo(f"watching {' '.join(wanted.topics)}; press Ctrl-C to stop", err=True)
         _follow(consumer, wanted, ended)
     return 0
 
@@ -74,16 +72,16 @@ def run(settings: "Settings", wanted: Wanted) -> int:
 def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
     written = 0
     last = time.monotonic()
-    given = _Given()
+    assigned = _Assigned()
     if wanted.group is not None:
-        consumer.subscribe(topics=list(wanted.topics), listener=given)
+        consumer.subscribe(topics=list(wanted.topics), listener=assigned)
     while not ended.is_set():
         found = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=POLL_MOST)
-        if found or not (wanted.group is None or given.joined):
+        if found or not (wanted.group is None or assigned.joined):
             last = time.monotonic()
         elif wanted.idle is not None and time.monotonic() - last >= wanted.idle:
             return
-        places = given.begins(consumer, found)
+        places = assigned.begins(consumer, found)
         for record in in_order(found.values()):
             text = shown(record.value, wanted)
             if text is not None:
@@ -99,15 +97,15 @@ def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
             return
 
 
-class _Given(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What a watcher of a group is given to follow."""
+class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The partitions that are assigned to a watcher of a group."""
 
     def __init__(self) -> None:
         self.joined = False
         self._new: set[Any] = set()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        """Forgets partitions that go to another watcher."""
+        """Forgets partitions that are assigned to another watcher."""
         self._new.difference_update(revoked)
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
@@ -116,21 +114,21 @@ class _Given(ConsumerRebalanceListener):  # type: ignore[misc]
         self._new.update(assigned)
 
     def begins(self, consumer: "KafkaConsumer", found: Mapping[Any, Any]) -> dict[tuple[str, int], int]:
-        """Where new partitions begin that gave nothing yet and have no place kept at the broker: to be kept there.
+        """The positions of new partitions without an event and without a committed offset: they are to be committed.
 
-        The next watcher of the group would begin at their ends else, and miss what came between.
+        Otherwise the next watcher of the group would start at their ends, and miss what arrived in between.
         """
         new, self._new = self._new - set(found), set()
         return {(at.topic, at.partition): consumer.position(at) for at in new if consumer.committed(at) is None}
 
 
 def in_order(partitions: Any) -> Iterator[Any]:
-    """The records of several partitions by the order of publication, those of one partition as they stand in it."""
+    """The records of several partitions in the order of publication; those of one partition keep their order."""
     return heapq.merge(*partitions, key=lambda record: str(_read(record.value).get("sequence") or ""))
 
 
 def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
-    """What is written of a message; None where it is not about the accounts that are wanted, or has no value."""
+    """The text of a message; None if it is not about the wanted accounts, or has no value."""
     if not value:
         return None
     event = _read(value)
@@ -140,7 +138,7 @@ def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
 
 
 def accounts_of(event: Mapping[str, Any]) -> set[str]:
-    """The paths of the accounts that an event is about: debited, moved, short or alerted."""
+    """The paths of the accounts that an event is about: debited, changed, short or alerted."""
     data = _mapping(event.get("data"))
     found = [data.get("account")]
     for name in ("debits", "entries"):
@@ -150,7 +148,7 @@ def accounts_of(event: Mapping[str, Any]) -> set[str]:
 
 
 def line(event: Mapping[str, Any]) -> str:
-    """One event on one line: when, what came out, the shipment, under what, how many TPP, why.
+    """One event on one line: time, outcome, shipment, authorization, TPP, reasons.
 
     >>> line({"type": "tpp.event.recorded.v1", "time": "2025-06-02T09:30:00Z", "subject": "CON-1", "data": {}})
     '2025-06-02T09:30:00Z  recorded  CON-1'
@@ -180,26 +178,31 @@ def _decision(data: Mapping[str, Any]) -> list[str]:
     under = _mapping(data.get("authorization"))
     kind = " ".join(str(under[name]) for name in ("kind", "reference") if under.get(name))
     tpp = data.get("tpp")
-    why = "; ".join(f"{one.get('code')}: {one.get('message')}" for one in map(_mapping, _list(data.get("reasons"))))
+    reasons = map(_mapping, _list(data.get("reasons")))
+    why = "; ".join(f"{one.get('code')}: {str(one.get('message')).removesuffix('.')}" for one in reasons)
     return [kind, f"{_amount(tpp)} TPP" if tpp is not None else "", why]
 
 
 def _alert(data: Mapping[str, Any]) -> list[str]:
+    balance, room = data.get("balance"), data.get("limit")
+    if data.get("kind") == "exhausted" and isinstance(balance, int) and isinstance(room, int):
+        return [f"debit refused: {max(0, room - balance):,} of {room:,} TPP available"]
     reached = f" {data['threshold']}" if data.get("threshold") is not None else ""
-    limit = f" of {_amount(data['limit'])}" if data.get("limit") is not None else ""
-    more = f"exhausted by {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
-    waiting = f"{data['holds_waiting']} holds wait" if data.get("holds_waiting") else ""
-    return [f"{data.get('kind')}{reached}", f"{_amount(data.get('balance'))}{limit} TPP", more, waiting]
+    limit = f" of {_amount(room)}" if room is not None else ""
+    more = f"projected to be full on {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
+    holds = data.get("holds_waiting")
+    waiting = f"{_amount(holds)} hold{'' if holds == 1 else 's'} waiting" if holds else ""
+    return [f"{data.get('kind')}{reached}", f"{_amount(balance)}{limit} TPP", more, waiting]
 
 
 def _entry(entry: Any) -> str:
-    told = _mapping(entry)
-    return f"{told.get('account')} {told.get('state')} {_amount(told.get('amount'))}"
+    found = _mapping(entry)
+    return f"{found.get('account')} {found.get('state')} {_amount(found.get('amount'))}"
 
 
 def _error(error: Any) -> str:
-    told = _mapping(error)
-    return " ".join(str(told[name]) for name in ("pointer", "code", "message") if told.get(name))
+    found = _mapping(error)
+    return " ".join(str(found[name]) for name in ("pointer", "code", "message") if found.get(name))
 
 
 def _amount(value: Any) -> str:
@@ -207,7 +210,7 @@ def _amount(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text without what could end the line or drive a terminal."""
+    """The text without line ends and terminal control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -227,7 +230,7 @@ def _read(value: bytes | None) -> Mapping[str, Any]:
 
 
 def _keep(consumer: "KafkaConsumer", places: Mapping[tuple[str, int], int]) -> None:
-    """Commits the places; one that moved to another member meanwhile is that member's to commit."""
+    """Commits the offsets, except of partitions that have moved to another member."""
     from kafka.errors import CommitFailedError, RebalanceInProgressError
     from kafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -236,7 +239,7 @@ def _keep(consumer: "KafkaConsumer", places: Mapping[tuple[str, int], int]) -> N
     try:
         consumer.commit({at: place for at, place in offsets.items() if at in mine})
     except (CommitFailedError, RebalanceInProgressError):
-        click.echo("the group was shared out anew: some events will come again", err=True)
+        click.echo("the group was rebalanced; some events will be shown again", err=True)
 
 
 @contextmanager

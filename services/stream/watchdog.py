@@ -1,4 +1,4 @@
-"""Ends a worker that has work and does not get on with it; whoever runs it starts another."""
+"""Ends a worker that has work and makes no progress; its supervisor starts another."""
 
 import faulthandler
 import logging
@@ -23,7 +23,7 @@ EXIT_STUCK = 75
 
 
 class Watchdog(threading.Thread):
-    """Asks the broker every few seconds how far the group is behind, in a thread that no standing event loop stops.
+    """Asks the broker every few seconds for the group's lag, in a thread that a blocked event loop does not stop.
 
     A worker answers for the partitions that it has; without any, for all.
     """
@@ -38,23 +38,23 @@ class Watchdog(threading.Thread):
         self._places = places
         self._ended = ended
         self._empty: dict[Place, int] = {}
-        """Up to where a partition was found to hold nothing more to read, such as markers of transactions."""
+        """The offset up to which a partition has nothing more to read, only markers of transactions."""
         self._at: dict[Place, int] = {}
 
     def run(self) -> None:
-        """Watches until `ended` is set; ends the process where it is stuck."""
+        """Watches until `ended` is set; ends the process if it is stuck."""
         from kafka.errors import KafkaError
 
         while not self._ended.wait(min(EVERY_SECONDS, self._health.stall / 3)):
             try:
                 self._ask()
             except (KafkaError, BrokerError, OSError, ValueError) as error:
-                log.warning("the broker does not say how much there is to do: %s", error)
+                log.warning("cannot read the lag from the broker: %s", error)
                 self._health.blocked("the broker does not answer")
                 self._offsets.close()
                 continue
             if self._health.still_for > self._health.stall:
-                log.critical("%s; ending, so that another starts", self._health.unready())
+                log.critical("%s; ending so that a supervisor can restart the worker", self._health.unready())
                 faulthandler.dump_traceback(sys.stderr)
                 os._exit(EXIT_STUCK)
         self._offsets.close()
@@ -87,7 +87,7 @@ class Watchdog(threading.Thread):
         self._health.waits(lag)
 
     def _is_empty(self, place: Place, first: int, end: int) -> bool:
-        """Whether nothing that must be decided stands from `first` to before `end`."""
+        """Whether there is nothing to decide from offset `first` up to, but not including, `end`."""
         if self._empty.get(place, -1) >= end:
             return True
         if next(self._offsets.messages(place, first, end), None) is not None:

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 REPEAT_SECONDS = 30.0
-"""What a library says again and again, such as that a broker is away, is written once in so long."""
+"""How often a repeated message of a library is logged, such as that a broker is unavailable."""
 
 
 class Quiet(logging.Filter):
-    """Leaves out what libraries repeat, what they say of failures that the worker tells of, and stacks of brokers."""
+    """Drops repeated messages of libraries, failures that the worker reports, and stack traces of broker errors."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be written."""
+        """Whether to log the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, DatabaseError | Hole):
             return False
@@ -51,11 +51,11 @@ class Quiet(logging.Filter):
 
 
 def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> int:
-    """Decides what comes in on the input topics until SIGTERM or SIGINT; the exit code: 0, or 1 after a failure.
+    """Decides the messages of the input topics until SIGTERM or SIGINT; returns 0, or 1 after a failure.
 
-    Where the database fails, a message was passed by, or there is work and no progress, the process ends and another
-    one must be started: what was not committed is delivered to that. Raises BrokerError where there is no broker or a
-    topic is not there.
+    If the database fails, a message was skipped, or there is work without progress, the process ends and a supervisor
+    must start another, which receives everything that was not committed. Raises BrokerError if there is no broker or a
+    topic does not exist.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(Quiet())

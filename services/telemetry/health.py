@@ -1,4 +1,4 @@
-"""What a part says of itself over HTTP where TPP_METRICS is set: /metrics, /health/live and /health/ready."""
+"""A part's health over HTTP, if TPP_METRICS is set: /metrics, /health/live and /health/ready."""
 
 import threading
 import time
@@ -11,58 +11,62 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from services.failure import Failure
 
 STALL_SECONDS = 60.0
-"""A part that has work and does not get on with it for so long is stuck."""
+"""A part that has work and makes no progress for this long is stuck."""
 
 
 class Health:
-    """The figures of one part. It is ready while it gets on with its work, or has none; not by being there."""
+    """The figures of one part. It is ready while it makes progress or has no work; running is not enough."""
 
     def __init__(self, part: str, stall: float = STALL_SECONDS) -> None:
         self.registry = CollectorRegistry()
         self.stall = stall
         self._part = part
         self._moved = time.monotonic()
-        self._obstacle: str | None = "it is starting"
-        self._done = Counter("tpp_records", "Records worked off", ["part", "result"], registry=self.registry)
-        self._waiting = Gauge("tpp_lag_records", "Records that wait for this part", ["part"], registry=self.registry)
+        self._obstacle: str | None = "starting"
+        self._done = Counter("tpp_records", "Records processed", ["part", "result"], registry=self.registry)
+        self._waiting = Gauge("tpp_lag_records", "Records waiting for this part", ["part"], registry=self.registry)
         self._when = Gauge(
-            "tpp_last_progress_timestamp_seconds", "When a record was last worked off", ["part"], registry=self.registry
+            "tpp_last_progress_timestamp_seconds",
+            "Time at which the last record was processed",
+            ["part"],
+            registry=self.registry,
         )
         self.lag = 0
 
     def did(self, result: str, records: int = 1) -> None:
-        """Counts records that were worked off, such as `decided` or `rejected`; this is progress."""
+        """Counts processed records by result, such as `decided` or `rejected`; this is progress."""
         self._done.labels(self._part, result).inc(records)
         self.moved()
 
     def moved(self) -> None:
-        """Notes progress, and that nothing stands in the way."""
+        """Notes progress, and that nothing blocks the part."""
         self._moved = time.monotonic()
         self._obstacle = None
         self._when.labels(self._part).set_to_current_time()
 
     def waits(self, lag: int) -> None:
-        """Notes how many records wait for this part; with none, time that passes is no standstill."""
+        """Notes how many records wait for this part; without any, it cannot stall."""
         self.lag = lag
         self._waiting.labels(self._part).set(lag)
         if lag == 0:
             self._moved = time.monotonic()
 
     def blocked(self, why: str | None) -> None:
-        """Notes what the part waits for, such as the broker; None where nothing."""
+        """Notes what blocks the part, such as the broker; None if nothing does."""
         self._obstacle = why
 
     @property
     def still_for(self) -> float:
-        """For how many seconds there has been work and no progress."""
+        """How many seconds there has been work without progress."""
         return time.monotonic() - self._moved if self.lag else 0.0
 
     def unready(self) -> str | None:
-        """Why the part is not ready, as a sentence; None where it is."""
+        """Why the part is not ready, as a sentence; None if it is ready."""
         if self._obstacle is not None:
             return f"{self._part} is not ready: {self._obstacle}"
         if self.still_for > self.stall:
-            return f"{self._part} has {self.lag} records to do and has done none for {self.still_for:.0f} seconds"
+            waiting = f"{self.lag} record{'' if self.lag == 1 else 's'} waiting"
+            return f"{self._part} has {waiting} and has processed none for {self.still_for:.0f} seconds"
         return None
 
 
@@ -87,16 +91,16 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing of requests."""
+            """Logs no requests."""
 
     return _Handler
 
 
 @contextmanager
 def served(health: Health, address: str | None) -> Iterator[int | None]:
-    """Serves a part's health on `host:port`; gives the port, or None where there is no address.
+    """Serves a part's health on `host:port`; yields the port, or None without an address.
 
-    Raises Failure where the address is none, or taken.
+    Raises Failure if the address is invalid or in use.
     """
     if not address:
         yield None
@@ -105,7 +109,7 @@ def served(health: Health, address: str | None) -> Iterator[int | None]:
     try:
         server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), _handler(health))
     except (ValueError, OverflowError, OSError) as error:
-        raise Failure(f"TPP_METRICS: nothing can be served on {address!r}: {error}") from error
+        raise Failure(f"TPP_METRICS: cannot listen on {address!r}: {error}") from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()

@@ -6,9 +6,9 @@ _LIBRARIES = ("faust", "mode", "aiokafka", "alembic", "services")
 
 
 def log_to_stderr() -> None:
-    """Writes what parts log to standard error, and of the libraries only warnings and errors.
+    """Logs to standard error; of libraries, only warnings and errors.
 
-    kafka-python is silent: what it fails at is raised, and said once by who called it.
+    kafka-python is silent: its failures are raised, and the caller reports them once.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in _LIBRARIES:
@@ -17,5 +17,5 @@ def log_to_stderr() -> None:
 
 
 def silence_kafka_python() -> None:
-    """Keeps kafka-python from logging what it raises too."""
+    """Stops kafka-python from logging what it also raises."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

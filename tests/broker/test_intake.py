@@ -53,7 +53,7 @@ def test_a_message_that_was_passed_by_is_told_apart(streams) -> None:
     stream.wait_decided(worker)
     worker.end()
     empty = f"sqlite:///{stream.folder / 'other.db'}"
-    with pytest.raises(Failure, match="there is no ledger"):
+    with pytest.raises(Failure, match="no ledger at"):
         intake(stream.settings, empty)
     store = Store(empty)
     store.open()

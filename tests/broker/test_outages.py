@@ -23,13 +23,13 @@ LONGEST_WAIT = 30
 SAID = {
     "database": [
         "worker-1 | Error: the ledger's database failed: ",
-        "worker-1 ended with exit code 2; starting it again in ",
+        "worker-1 ended with exit code 2; restarting it in ",
         "relay    | ",
         "WARNING tpp.relay: the ledger's database failed: ",
     ],
     "broker": [
-        "WARNING tpp.relay: the broker does not take what is sent: ",
-        "WARNING tpp.worker: the broker does not say how much there is to do: ",
+        "WARNING tpp.relay: the broker did not accept messages: ",
+        "WARNING tpp.worker: cannot read the lag from the broker: ",
     ],
 }
 LINES_A_START = 12
@@ -86,7 +86,7 @@ def test_an_outage_loses_nothing_and_is_got_over_without_help(broker, postgres, 
         text = "".join([*said, capfd.readouterr().err])
     assert "Traceback" not in text, text
     assert "relay ended" not in text
-    assert max(map(int, re.findall(r"starting it again in (\d+) s", text)), default=0) <= LONGEST_WAIT
+    assert max(map(int, re.findall(r"restarting it in (\d+) s", text)), default=0) <= LONGEST_WAIT
     assert len(text.splitlines()) <= LINES_A_START * text.count("started, process")
     all_hold(stream, load, tmp_path)
 

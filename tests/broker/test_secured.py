@@ -80,11 +80,11 @@ def test_every_part_works_with_tls_and_a_password(secured: SecuredBroker, tmp_pa
     [
         (
             {"TPP_KAFKA_SASL_PASSWORD": "guessed"},
-            "refuses the user 'desk' or the password: see TPP_KAFKA_SASL_USERNAME",
+            "rejects the user 'desk' or the password: see TPP_KAFKA_SASL_USERNAME",
         ),
         (
             {"TPP_KAFKA_CA_FILE": "other.pem"},
-            "is not trusted (unable to get local issuer certificate): TPP_KAFKA_CA_FILE",
+            "is not trusted (unable to get local issuer certificate): set TPP_KAFKA_CA_FILE",
         ),
     ],
 )
@@ -113,13 +113,13 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"TPP_KAFKA_SASL_USERNAME": None}, "SASL_SSL needs a user: set TPP_KAFKA_SASL_USERNAME"),
-        ({"TPP_KAFKA_CA_FILE": "none.pem"}, "TPP_KAFKA_CA_FILE: none.pem cannot be read as certificates"),
+        ({"TPP_KAFKA_SASL_USERNAME": None}, "SASL_SSL needs a user; set TPP_KAFKA_SASL_USERNAME"),
+        ({"TPP_KAFKA_CA_FILE": "none.pem"}, "TPP_KAFKA_CA_FILE: none.pem does not contain certificates"),
         (
             {"TPP_KAFKA_SASL_MECHANISM": "SCRAM-SHA-256"},
-            "takes no passwords by SCRAM-SHA-256: see TPP_KAFKA_SASL_MECHANISM",
+            "does not accept passwords with SCRAM-SHA-256: see TPP_KAFKA_SASL_MECHANISM",
         ),
-        ({"TPP_KAFKA_SASL_PASSWORD": "guessed", "TPP_KAFKA_SASL_MECHANISM": "PLAIN"}, "refuses the user 'desk'"),
+        ({"TPP_KAFKA_SASL_PASSWORD": "guessed", "TPP_KAFKA_SASL_MECHANISM": "PLAIN"}, "rejects the user 'desk'"),
     ],
 )
 def test_other_things_that_are_wrong_are_named_too(

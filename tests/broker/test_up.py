@@ -151,13 +151,13 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         tpp(system.address, "publish", str(files[0]))
         await_answers(system, ids(lines[:20]))
         system.wait(lambda: system.pid("worker") != first)
-        assert re.search(r"worker was killed by signal 9; starting it again in \d+ s", system.log)
+        assert re.search(r"worker was killed by signal 9; restarting it in \d+ s", system.log)
 
         pids = system.pids
         assert (tmp_path / "tpp-data" / "kafka" / "data" / "meta.properties").is_file()
         assert system.stop() == 0, system.log
         assert not any(map(lives, pids)), system.log
-        assert system.said[-1].endswith("stopped; `tpp up` goes on from here\n")
+        assert system.said[-1].endswith("stopped; run `tpp up` to resume\n")
 
     with System(tmp_path) as again:
         assert again.address == system.address
@@ -169,7 +169,7 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         again.wait(lambda: not any(map(lives, pids)))
 
     with System(tmp_path) as last:
-        assert "which a killed process left running" in last.log
+        assert "left running by a killed process" in last.log
         tpp(last.address, "publish", str(files[2]))
         after = await_answers(last, ids(lines[40:60]) | before.keys())
         assert last.stop(signal.SIGINT) == 0, last.log
@@ -187,9 +187,7 @@ def test_a_broker_answers_where_one_of_its_addresses_does(broker: Broker) -> Non
 
 
 @pytest.mark.usefixtures("java_there")
-@pytest.mark.parametrize(
-    ("folder", "said"), [("file/data", "cannot be used: Not a directory"), ("a,b", "has a comma in its name")]
-)
+@pytest.mark.parametrize(("folder", "said"), [("file/data", ": Not a directory"), ("a,b", "has a comma in its name")])
 def test_a_folder_that_cannot_hold_a_broker_is_refused(tmp_path: Path, folder: str, said: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BrokerError, match=said):
@@ -222,8 +220,8 @@ def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pyte
     part.stop()
     said.append(capfd.readouterr().err)
     assert "no part 'nonsense'" in "".join(said)
-    assert "ended with exit code 2; starting it again in 1 s" in "".join(said)
-    assert "ended with exit code 2; starting it again in 2 s" in "".join(said)
+    assert "ended with exit code 2; restarting it in 1 s" in "".join(said)
+    assert "ended with exit code 2; restarting it in 2 s" in "".join(said)
     assert started[1][1] - started[0][0] >= 1
     assert started[2][1] - started[1][0] >= 2
 
@@ -233,7 +231,7 @@ def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pyte
     [
         (["--ledger", ":memory:"], "cannot share a ledger in memory"),
         (["--ledger", "sqlite://"], "cannot share a ledger in memory"),
-        (["--ledger", "nonsense"], "is no database URL"),
+        (["--ledger", "nonsense"], "is not a database URL"),
         (["--rulebook", "none"], "none"),
     ],
 )
