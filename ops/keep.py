@@ -101,8 +101,8 @@ def retention(ledger: str, on: str | None) -> None:
         ends.append(date.max if last is None else _years_after(last))
         writer.writerow((shipment, state, last or "", "" if last is None else ends[-1]))
     end = max(ends, default=date.min)
-    told = "as long as a shipment may still leave" if end == date.max else f"until {end}"
-    click.echo(f"the ledger must be kept {told}" if today <= end else "nothing must be kept any longer", err=True)
+    term = "as long as a shipment may still leave" if end == date.max else f"until {end}"
+    click.echo(f"the ledger must be kept {term}" if today <= end else "nothing must be kept any longer", err=True)
     sys.exit(1 if today <= end else 0)
 
 

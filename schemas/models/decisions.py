@@ -1,4 +1,4 @@
-"""The data of decisions on shipments, and what they are made of.
+"""The data of decisions on shipments, and its parts.
 
 For the published schemas and for tests; the engine writes plain objects. Members beyond these may be added.
 """
@@ -49,7 +49,7 @@ class Taken(Out):
 
     kind: The authorization.
     reference: The licence's number, of `LICENSE`; absent for the others.
-    apply_to: The election of 740.29(a), of `LPP`; absent where none was made.
+    apply_to: The election of 740.29(a), of `LPP`; absent if none was made.
     """
 
     kind: AuthorizationKind
@@ -61,8 +61,8 @@ class LineDecided(Out):
     """One line of a shipment as decided.
 
     line: The line's number.
-    class: The ECCN in force: the declared one, or a higher one where a reviewer set a contradiction aside.
-    authorization: What covers the line; null where nothing does.
+    class: The ECCN in force: the declared one, or a higher one if a reviewer set a contradiction aside.
+    authorization: What covers the line; null if nothing does.
     tpp: Quantity times TPP of an `.a` commodity; 0 of any other line.
     """
 
@@ -76,10 +76,10 @@ class DebitDone(Out):
     """One entry on an account.
 
     account: The path of the account.
-    amount: The size of the movement in TPP; negative where it leaves a facility, or where an attestation falls.
-    state: The part of the balance that the amount went to; `voided` where pending only falls.
+    amount: The size of the movement in TPP; negative if it leaves a facility, or if an attestation decreases.
+    state: The part of the balance that the amount went to; `voided` if pending only falls.
     balance: The balance of the account after the entry, in TPP.
-    limit: The limit that was tested, in TPP; null where none was.
+    limit: The limit that was tested, in TPP; null if none was.
     entry: The number of the entry in its account, counted from 1 without gaps.
     """
 
@@ -110,7 +110,7 @@ class FindingGiven(Out):
     """One provision that was tried.
 
     provision: The citation of the provision.
-    result: What trying it gave.
+    result: The result.
     detail: What was found, with the figures of the case.
     facts: The figures of the detail, by name.
     """
@@ -122,12 +122,12 @@ class FindingGiven(Out):
 
 
 class ObligationOwed(Out):
-    """Something to be sent or kept.
+    """Something that must be filed or kept.
 
     kind: The kind of obligation.
-    due: The last day on which it is in time.
+    due: The last day on which it is on time.
     citation: The provision that asks for it.
-    party: The identifier of the party for which it is owed; absent where it is owed for the shipment.
+    party: The identifier of the party for which it is owed; absent if it is owed for the shipment.
     contents: What to send, to whom, with which subject line; absent in decisions.
     """
 
@@ -143,7 +143,7 @@ class ListUsed(Out):
 
     name: The name of the list.
     version: The version of the list.
-    digest: The SHA-256 digest of the list; absent where it is not known.
+    digest: The SHA-256 digest of the list; absent if it is not known.
     """
 
     name: Text
@@ -155,7 +155,7 @@ class ReviewGiven(Out):
     """Who denied a shipment, and why.
 
     reviewer: Who denied it.
-    second_reviewer: Who confirmed it; absent where nobody did.
+    second_reviewer: Who confirmed it; absent if nobody did.
     reason: Why, as the reviewer wrote it.
     """
 
@@ -168,7 +168,7 @@ class Basis(Out):
     """What a decision rests on, besides the events.
 
     rulebook_digest: The SHA-256 digest of the law's values, switches included.
-    lists: The restricted-party lists that were searched; empty where none is loaded.
+    lists: The restricted-party lists that were searched; empty if none is loaded.
     software: The version of the program.
     """
 
@@ -185,15 +185,15 @@ class Decision(Out):
     causation: The event that was decided, or that had the shipment decided again.
     outcome: What was decided.
     rulebook: The name of the rulebook.
-    law_as_of: The export date, whose law was applied; null where the shipment is not known.
-    authorization: The authorization under which the shipment goes; null where none was taken.
+    law_as_of: The export date, whose law was applied; null if the shipment is not known.
+    authorization: The authorization under which the shipment goes; null if none was taken.
     tpp: The TPP of all `.a` commodity lines together.
-    lines: Each line with its class and what covers it; empty where nothing was screened.
+    lines: Each line with its class and what covers it; empty if nothing was screened.
     debits: The entries that the decision made, in order.
     reasons: Why the shipment is held; empty on an approval.
     findings: Each provision that was tried, in order.
     obligations: What must be sent or kept because the shipment goes.
-    review: Who denied the shipment, and why; absent where it was not denied.
+    review: Who denied the shipment, and why; absent if it was not denied.
     basis: What the decision rests on, besides the events.
     """
 

@@ -134,7 +134,7 @@ class AllocationSet(Model):
 class ThresholdSet(Model):
     """Where alerts are raised: `tpp.threshold.set.v1`.
 
-    account: The path of an account, or a pattern in which `*` stands for any text.
+    account: The path of an account, or a pattern in which `*` matches any text.
     thresholds: The fractions of the limit or the amounts of TPP at which alerts are raised; an empty list raises none.
     """
 
@@ -215,7 +215,7 @@ class MatchCleared(Model):
 
 
 class ObligationMet(Model):
-    """What was owed has been sent: `tpp.obligation.met.v1`; the shipment or the party is named, and not both.
+    """An obligation has been met: `tpp.obligation.met.v1`; the shipment or the party is named, and not both.
 
     kind: The kind of obligation, as the decision and `tpp obligations` name it.
     shipment_id: The shipment for which it was owed.

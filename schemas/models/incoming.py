@@ -1,6 +1,6 @@
 """The data of each event about a shipment, validated once and frozen.
 
-What must hold between members is in `schemas/wire/checks.py`, so that it is found together with what is wrong in one.
+Rules between members are in `schemas/wire/checks.py`, so that their errors are found together with those of members.
 """
 
 from typing import Annotated, Literal
@@ -202,7 +202,7 @@ class RecheckRequested(Model):
     """Has held shipments screened again: `tpp.recheck.requested.v1`; exactly one of the three members is given.
 
     shipment_id: This shipment alone.
-    account: Every shipment that is held for want of room on this account.
+    account: Every shipment that is held for lack of room on this account.
     all: Every held shipment.
     """
 

@@ -1,4 +1,4 @@
-"""The data of what goes out besides decisions: records, refusals, rejections, alerts, obligations and snapshots."""
+"""The data of outgoing events besides decisions: records, refusals, rejections, alerts, obligations and snapshots."""
 
 from typing import Annotated, Any, Literal
 
@@ -25,7 +25,7 @@ class Proposal(Out):
 
     action: What was proposed, or that an earlier proposal is withdrawn.
     reviewer: Who proposed it.
-    authorization: The authorization to try in the place of the claimed one; absent where the claim stands.
+    authorization: The authorization to try in the place of the claimed one; absent if the claim stands.
     reason: Why, as the reviewer wrote it.
     """
 
@@ -39,9 +39,9 @@ class Recorded(Out):
     """The answer to an accepted event that no decision answers: `tpp.event.recorded.v1`.
 
     causation: The event that was recorded.
-    shipment_id: The shipment that the event is about; absent where it is about none.
-    state: The state of that shipment after the event; absent where the event is about none.
-    entries: The entries that the event made, in order; empty where no balance changed.
+    shipment_id: The shipment that the event is about; absent if it is about none.
+    state: The state of that shipment after the event; absent if the event is about none.
+    entries: The entries that the event made, in order; empty if no balance changed.
     proposal: What a first reviewer proposed; of `tpp.review.proposed.v1` only.
     released: The shipments that were released; of a recheck only.
     held: The shipments that are still held; of a recheck only.
@@ -64,7 +64,7 @@ class EventRefused(Out):
     causation: The event that was refused.
     shipment_id: The shipment that the event is about.
     outcome: That the event was refused.
-    state: Where the shipment stands, unchanged; null where there is no such shipment.
+    state: The state of the shipment, unchanged; null if the shipment does not exist.
     reasons: Why the event was refused: one reason, `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
     """
 
@@ -78,7 +78,7 @@ class EventRefused(Out):
 class Fault(Out):
     """One thing that is wrong with a message.
 
-    pointer: Where it is: a JSON pointer (RFC 6901) into the message; empty for the whole message.
+    pointer: The place: a JSON pointer (RFC 6901) into the message; empty for the whole message.
     code: The rejection code.
     message: A sentence that says what is wrong, with the value.
     """
@@ -122,14 +122,14 @@ class InRequest(Out):
 
 
 class Rejected(Out):
-    """A message that could not be read or taken: `tpp.event.rejected.v1`.
+    """A message that could not be read or accepted: `tpp.event.rejected.v1`.
 
     original: The bytes of the message in base64; the first 256 KiB of a longer one.
     size: The length of the whole message in bytes.
     sha256: The SHA-256 digest of the whole message.
-    position: Where the message stood.
+    position: The position of the message.
     errors: Everything that is wrong with it, sorted by pointer.
-    causation: The message's own `source` and `id`; absent where they could not be read.
+    causation: The message's own `source` and `id`; absent if they could not be read.
     """
 
     original: Annotated[str, Field(pattern="^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
@@ -141,15 +141,15 @@ class Rejected(Out):
 
 
 class QuotaAlert(Out):
-    """Something about the room on an account: `tpp.quota.alert.v1`.
+    """A change in the quota of an account: `tpp.quota.alert.v1`.
 
     account: The path of the account.
-    kind: What happened: a threshold was crossed, a debit was refused for want of quota, the balance went over the
+    kind: What happened: a threshold was crossed, a debit was refused for lack of quota, the balance went over the
         limit, room came back, or the limit is expected to be reached.
     threshold: The threshold as it was set, a fraction of the limit or an amount of TPP; of the kind `threshold` only.
     balance: The balance of the account in TPP.
-    limit: The limit of the account in TPP; null where it has none.
-    crossed_by: The id of the decision that caused it, or of the answer where no decision did.
+    limit: The limit of the account in TPP; null if it has none.
+    crossed_by: The id of the decision that caused it, or of the answer if no decision did.
     projected_exhaustion: The day on which the limit is expected to be reached; of the kind `forecast` only.
     holds_waiting: The held shipments that a recheck would try; of the kind `replenished` only.
     """
@@ -169,8 +169,8 @@ class ShipmentAlert(Out):
 
     shipment_id: The shipment that left.
     kind: What happened.
-    state: Where the shipment stands after the event; null where there is no such shipment.
-    export_date: The day on which the shipment left; absent where it is not known.
+    state: The state of the shipment after the event; null if the shipment does not exist.
+    export_date: The day on which the shipment left; absent if it is not known.
     causation: The event that reported the dispatch.
     caused_by: The id of the answer to that event.
     message: A sentence that a compliance officer can act on.
@@ -186,13 +186,13 @@ class ShipmentAlert(Out):
 
 
 class ObligationDue(Out):
-    """Something has to be sent: `tpp.obligation.due.v1`.
+    """An obligation is due or overdue: `tpp.obligation.due.v1`.
 
     kind: The kind of obligation.
-    shipment_id: The shipment for which it is owed; absent where it is owed for a party.
-    party: The identifier of the party for which it is owed; absent where it is owed for a shipment.
-    due: The last day on which it is in time.
-    state: Whether it is still in time or overdue.
+    shipment_id: The shipment for which it is owed; absent if it is owed for a party.
+    party: The identifier of the party for which it is owed; absent if it is owed for a shipment.
+    due: The last day on which it is on time.
+    state: Whether it is due or overdue.
     citation: The provision that asks for it.
     contents: What to send, to whom, with which subject line.
     """

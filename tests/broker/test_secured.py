@@ -84,7 +84,7 @@ def test_every_part_works_with_tls_and_a_password(secured: SecuredBroker, tmp_pa
         ),
         (
             {"TPP_KAFKA_CA_FILE": "other.pem"},
-            "is not trusted (unable to get local issuer certificate): TPP_KAFKA_CA_FILE",
+            "is not trusted (unable to get local issuer certificate): set TPP_KAFKA_CA_FILE",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"TPP_KAFKA_SASL_USERNAME": None}, "SASL_SSL needs a user: set TPP_KAFKA_SASL_USERNAME"),
+        ({"TPP_KAFKA_SASL_USERNAME": None}, "SASL_SSL needs a user; set TPP_KAFKA_SASL_USERNAME"),
         ({"TPP_KAFKA_CA_FILE": "none.pem"}, "TPP_KAFKA_CA_FILE: none.pem does not contain certificates"),
         (
             {"TPP_KAFKA_SASL_MECHANISM": "SCRAM-SHA-256"},

@@ -162,7 +162,7 @@ def test_what_a_publisher_took_back_is_never_decided_and_its_marks_stop_nobody(s
     assert worker.end() == 0
     decided = [one["data"]["causation"]["id"] for one in _answered(stream) if one["type"].startswith("tpp.shipment.")]
     assert decided == [orjson.loads(line)["id"] for line in kept]
-    assert "hold no committed message" in worker.said
+    assert "contain no committed message" in worker.said
     _clean(stream, len(kept))
 
 
@@ -263,7 +263,7 @@ reader.Reader._take = stands
 """
     worker = stream.start("worker", stands)
     assert worker.process.wait(PATIENCE) == 75
-    assert "has 5 records to do and has done none" in worker.said
+    assert "has 5 records waiting and has processed none" in worker.said
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,9 @@ gate.Offsets.beginnings = beginnings
     stream.wait_decided(worker)
     assert worker.end() == 0
     assert "Traceback" not in worker.said
-    assert worker.said.count("does not say what its offsets hold: KafkaTimeoutError: planted; trying again") == 2
+    assert (
+        worker.said.count("cannot read skipped offsets from the broker: KafkaTimeoutError: planted; trying again") == 2
+    )
     _clean(stream, len(lines))
 
 

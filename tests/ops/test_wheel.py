@@ -64,7 +64,7 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
     assert len(tpp("screen", ROOT / "examples/quickstart.jsonl", code=1).splitlines()) > 20
     assert tpp("audit", "verify").startswith("verified: ")
     assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(
-        f"wrote {folder / 'pack'}: 1 shipment,"
+        f"wrote {folder / 'pack'}: 1 shipment, "
     )
     key_line = tpp("audit", "key").strip()
     checked = subprocess.run(
