@@ -161,7 +161,9 @@ def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:
 
 
 def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
-    """Whether a `held` answer refuses an event: then it has the state, or says that the shipment does not exist."""
+    """Whether an answer that says held refuses an event, as in version 0.1.0: it gives the state, or says that there is
+    no such shipment.
+    """
     return "state" in data or ReasonCode.SHIPMENT_UNKNOWN in codes
 
 

@@ -25,7 +25,7 @@ from services.engine.handlers import HANDLERS
 from services.engine.message import EventFailed, EventRejected, Message, ReadMessage, read_message, rejected
 
 LONE_TRIES = 3
-"""How many times an event on which the program fails is tried alone before it is rejected."""
+"""How often an event that the program fails on is tried alone before it is rejected."""
 
 RETRIES = 6
 _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
@@ -36,13 +36,13 @@ IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
 
 T = TypeVar("T")
 Texts = Sequence[str]
-"""The answer to one message and the events that follow from it, each a line of JSON."""
+"""The answers to one message, the first of which is its answer; each a line of JSON."""
 
 
 class Engine:
-    """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
+    """Decides events. `clock` gives the recorded time in microseconds since 1970 (UTC); no decision reads it.
 
-    `software` is the version of the program, which decisions state.
+    `software` is the version of the program, which decisions name.
     """
 
     def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
@@ -56,22 +56,55 @@ class Engine:
     def run(self, messages: Sequence[Message]) -> list[Texts]:
         """For each message, in order, its answer and what follows from it.
 
-        The batch is one transaction; if it raises, nothing is written. An event on which the program itself fails is
-        tried alone, three times, and then rejected with `internal.error`. Raises if the database fails.
+        All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails
+        on is tried alone, three times, and then rejected with `internal.error`. What an event asks for in chunks is
+        finished before the next event. Raises where the database fails.
         """
         return self.decide(self.read(messages))
 
     @staticmethod
     def read(messages: Sequence[Message]) -> list[ReadMessage]:
-        """The messages as events or rejections; pure, so that another thread may call it ahead of time."""
+        """The messages as events or rejections; pure, so that it may be done ahead in another thread."""
         return [read_message(message) for message in messages]
 
     def decide(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        """Like `run`, for messages that are already read."""
-        try:
-            return self._decide(batch)
-        except EventFailed:
-            return [self._alone(one) for one in batch]
+        """As `run`, of messages that were read."""
+        decided: list[Texts] = []
+        while len(decided) < len(batch):
+            some = self._some(batch[len(decided) :], finish=True)
+            decided += some
+            if self.pending:
+                follows = self.finish()
+                if some:
+                    decided[-1] = (*decided[-1], *follows)
+        return decided
+
+    def decide_between(self, batch: Sequence[ReadMessage]) -> list[Texts]:
+        """As `decide`, but what events ask for in chunks is left to `go_on`, between batches."""
+        decided: list[Texts] = []
+        while len(decided) < len(batch):
+            decided += self._some(batch[len(decided) :], finish=False)
+        return decided
+
+    def finish(self) -> Texts:
+        """Does all work that is left; what follows from it."""
+        texts: list[str] = []
+        while (chunk := self.go_on()) is not None:
+            texts += chunk
+        return texts
+
+    def go_on(self) -> Texts | None:
+        """Does the next chunk of work that is left, in a transaction of its own; None where everything is done.
+
+        A chunk that the program itself fails on three times is given up, with a rejection.
+        """
+        for tried in range(1, LONE_TRIES + 1):
+            try:
+                return self._retried(self._do_chunk, None)
+            except EventFailed as failure:
+                if tried == LONE_TRIES:
+                    return self._retried(self._do_chunk, failure)
+        raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
         """What `run` would answer, with nothing written."""
@@ -84,13 +117,14 @@ class Engine:
 
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
-        """The context in which a batch is decided, in its own transaction."""
+        """What a batch is decided with, in a transaction of its own."""
         prefetch(journal, self._book, batch)
         yield DecisionContext(journal, self._book, self._software)
 
     def _some(self, batch: Sequence[ReadMessage], *, finish: bool) -> list[Texts]:
-        """The answers to the first messages of a batch: all, or up to one that leaves work to `finish`; none where work is
-        left from before.
+        """The answers to the first messages of a batch: all, or up to one that leaves work to `finish`.
+
+        There are none if work is left from before.
         """
         try:
             return self._retried(self._transact, batch, finish)
@@ -109,8 +143,8 @@ class Engine:
                     return self._retried(self._transact, [_rejection_of(one, failure)], False)
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
-    def _decide(self, batch: Sequence[ReadMessage], *, keep: bool = True) -> list[Texts]:
-        """Decides a batch; retries if the database requires it, as after a deadlock or a lost connection."""
+    def _retried(self, decide: Callable[..., T], *arguments: Any) -> T:
+        """Decides, and again where the database asks for it: a deadlock, a lost connection."""
         attempts = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
             stop=stop_after_attempt(RETRIES),
@@ -158,7 +192,7 @@ def _chunks_of(context: DecisionContext) -> Iterator[str]:
 
 
 def answer(context: DecisionContext, read: ReadMessage) -> Texts:
-    """The answers to one message, recorded. Raises EventFailed if the program fails on it."""
+    """The answers to one message, recorded. Raises EventFailed where the program fails on it."""
     journal, event = context.journal, read.event
     earlier = journal.records.answered((LEDGER_SOURCE, read.rejection))
     if earlier is not None:
@@ -187,22 +221,22 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
 
 
 def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
-    """The message with its rejection: its amounts exceed the range, or the program fails on it."""
+    """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
     cause, event = failure.__cause__, read.event
     if isinstance(event, Rejection):
         return read
     if isinstance(cause, Overflow):
         error = Error("/data", RejectionCode.AMOUNT_OVERFLOW, str(cause))
     else:
-        message = f"internal error while processing this event: {type(cause).__name__}: {cause}"
+        message = f"the program failed on this event: {type(cause).__name__}: {cause}"
         error = Error("", RejectionCode.INTERNAL_ERROR, message)
     return ReadMessage(read.message, rejected(event, (error,)), read.rejection)
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
     if event.raw == answered.event or same_content(event.raw, answered.event):
-        return answered.answers
-    message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
+        return (*answered.answers, *_chunks_since(journal, event)) if event.type in IN_CHUNKS else answered.answers
+    message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
 
 
@@ -229,7 +263,7 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
 
 
 def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None:
-    """Reads what a batch will need with a few queries: earlier answers, shipments, facts and likely accounts."""
+    """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
     keys = [(LEDGER_SOURCE, one.rejection) for one in batch]
     shipments: set[str | None] = set()
     facts: set[str | None] = set()

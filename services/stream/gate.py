@@ -1,4 +1,4 @@
-"""What all agents of a worker share: the engine, in one thread, and queries for offsets, in another."""
+"""What all agents of a worker share: the engine, in one thread, and what the broker says of offsets, in another."""
 
 import asyncio
 import logging
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 AGAIN_SECONDS = 1.0
-"""How long to wait before a broker that did not answer is asked again."""
+"""Until a broker that did not answer is asked again."""
 
 _REJECTION = f'"type":"{EVENT_REJECTED}"'
 _FAILED = '"code":"internal.error"'
 
 
 class Hole(RuntimeError):
-    """A message was skipped: the worker stops instead of committing past it; the restart delivers it again."""
+    """A message was skipped: stop rather than commit past it; after the restart it is delivered again."""
 
 
 class Gate:
-    """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
+    """What all agents of a worker share: the engine, in one thread of its own, and a look at what offsets hold."""
 
     def __init__(self, engine: "Engine", settings: "Settings", health: Health) -> None:
         self._engine = engine
@@ -63,9 +63,13 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, records: Sequence[Message]) -> None:
-        """Decides messages in one transaction; raises if the database fails."""
-        decided = await asyncio.get_running_loop().run_in_executor(self._deciding, self._engine.run, records)
+    async def decide(self, messages: Sequence[Message]) -> None:
+        """Decides messages in one transaction; raises where the database fails.
+
+        What they ask for in chunks is done after them, between other batches.
+        """
+        loop = asyncio.get_running_loop()
+        decided = await loop.run_in_executor(self._deciding, self._decide, messages)
         rejected = 0
         for one, texts in zip(messages, decided, strict=True):
             if _REJECTION in texts[0]:
@@ -91,14 +95,14 @@ class Gate:
                 self._health.moved()
 
     async def beginning(self, place: Place) -> int:
-        """The lowest offset of a partition; waits while the broker is unavailable."""
+        """The lowest offset that a partition has; waits for a broker that is away."""
         found: dict[Place, int] = await self._asked(self._offsets.beginnings, [place])
         return found[place]
 
     async def look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
-        """Raises Hole if one of the gaps, each from an offset up to another, contains a committed message.
+        """Raises Hole where a committed message stands in one of the gaps, each from an offset to before another.
 
-        Waits while the broker is unavailable.
+        Waits for a broker that is away.
         """
         await self._asked(self._look, place, gaps)
 
@@ -108,28 +112,25 @@ class Gate:
 
     def _failed(self, asked: RetryCallState) -> None:
         error = asked.outcome.exception() if asked.outcome else None
-        log.warning("cannot read skipped offsets from the broker: %s; trying again", error)
+        log.warning("the broker does not say what its offsets hold: %s; trying again", error)
         self._offsets.close()
 
     def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
         name = f"{place[0]}/{place[1]}"
         lowest = self._offsets.beginnings([place])[place]
         if gaps[0][0] < lowest:
-            message = "%s: offsets %d to %d were deleted by retention before they were decided"
-            log.error(message, name, gaps[0][0], lowest - 1)
+            log.error("%s: offsets %d to %d are gone by retention, undecided", name, gaps[0][0], lowest - 1)
         first, end = max(gaps[0][0], lowest), gaps[-1][1]
-        found = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
-        skipped = [offset for offset in found if any(start <= offset < stop for start, stop in gaps)]
-        if skipped:
-            what = "1 message was" if len(skipped) == 1 else f"{len(skipped):,} messages were"
-            message = f"{name}: {what} skipped, from offset {skipped[0]} on"
-            log.critical(message)
-            raise Hole(message)
+        there = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
+        passed = [offset for offset in there if any(start <= offset < stop for start, stop in gaps)]
+        if passed:
+            log.critical("%s: %d messages were skipped, from offset %d", name, len(passed), passed[0])
+            raise Hole(f"{name}: {len(passed)} messages from offset {passed[0]} were skipped")
         count = sum(stop - start for start, stop in gaps)
-        log.info("%s: %d offsets from %d contain no committed message; continuing", name, count, gaps[0][0])
+        log.info("%s: %d offsets from %d hold no committed message; going on", name, count, gaps[0][0])
 
     def close(self) -> None:
-        """Waits for the batch that is being decided, and ends both threads."""
+        """Waits for what is being decided, and ends both threads."""
         self._ended.set()
         self._deciding.shutdown()
         self._looking.shutdown()

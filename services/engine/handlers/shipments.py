@@ -58,7 +58,7 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     if not allows(shipment, Step.DISPATCH):
         return refuse_dispatch(answers, event, shipment)
     if data.export_date != shipment.terms.export_date:
-        return _dispatched_on_another_day(context, answers, shipment, data.export_date)
+        return _dispatched_on_another_day(context, answers, event, shipment)
     ended = _ended(context, shipment)
     if ended is not None:
         return _held_at_dispatch(context, answers, event, shipment, ended, void(context, shipment))
@@ -70,7 +70,7 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
 
 
 def _dispatched_on_another_day(
-    context: DecisionContext, answers: Answers, shipment: Shipment, day: date
+    context: DecisionContext, answers: Answers, event: Event[Dispatched], shipment: Shipment
 ) -> HandledEvent:
     entries = void(context, shipment)
     asked = asked_of(context, shipment).model_copy(update={"export_date": event.data.export_date})
