@@ -86,7 +86,7 @@ class Reader:
             await commit(self._app, offsets)
 
     async def _contiguous(self, messages: Sequence[Any]) -> dict[Any, int]:
-        """The offset after the last message of each partition; Hole where a message before one was passed by."""
+        """The offset after the last message of each partition; Hole where a message before one was skipped."""
         after: dict[Any, int] = {}
         gaps: dict[Any, list[tuple[int, int]]] = {}
         for message in messages:
