@@ -142,6 +142,7 @@ class ReasonCode(StrEnum):
     AUTHORIZATION_NONE = "authorization.none"
     AUTHORIZATION_INELIGIBLE = "authorization.ineligible"
     DESTINATION_DENIED = "destination.denied"
+    TRANSACTION_INCONSISTENT = "transaction.inconsistent"
     CERTIFICATION_MISSING = "certification.missing"
     CERTIFICATION_EXPIRED = "certification.expired"
     LICENSE_UNKNOWN = "license.unknown"

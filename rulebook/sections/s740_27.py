@@ -19,8 +19,6 @@ def _items(shipment: Shipment) -> list[Line]:
 @provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1")
 def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line but weights is an eligible commodity or software."""
-    if not shipment.needing:
-        return not_met("no line needs a licence: NLR")
     lines = _items(shipment)
     others = [
         line
@@ -94,7 +92,8 @@ def _outside(party: Party, inside: frozenset[str], located: bool) -> str | None:
     if party.headquarters not in inside:
         return f"{party.name} is headquartered in {party.headquarters}"
     if party.parent_headquarters not in inside:
-        return f"the ultimate parent of {party.name} is headquartered in {party.parent_headquarters}"
+        parent = party.ultimate_parent.name if party.ultimate_parent else party.name
+        return f"the ultimate parent of {party.name}, {parent}, is headquartered in {party.parent_headquarters}"
     return None
 
 
@@ -104,7 +103,8 @@ def _consignee(shipment: Shipment, law: Law) -> Verdict:
     if outside:
         return not_met(f"{outside}, not in Supplement No. 5(a)")
     return met(
-        f"{consignee.name} is headquartered in {consignee.headquarters}, its parent in {consignee.parent_headquarters}"
+        f"{consignee.name} is headquartered in {consignee.headquarters}, "
+        f"its ultimate parent in {consignee.parent_headquarters}"
     )
 
 
@@ -149,8 +149,38 @@ def _weights(shipment: Shipment) -> bool:
 
 @provision("15 CFR 740.27(a)(3)", row="AIA weights 1")
 def a3_entity(shipment: Shipment, law: Law) -> Verdict | None:
-    """Weights: headquarters and parent both in Supplement No. 5(a) (the text's "or" against 742.6(b)(14): both)."""
-    return _consignee(shipment, law) if _weights(shipment) else None
+    """Weights: consignee, end users and operators have headquarters and ultimate parent in Supplement No. 5(a).
+
+    Both: the preamble and 742.6(b)(14) against the paragraph's "or".
+    """
+    if not _weights(shipment):
+        return None
+    inside = law.members("supp5a")
+    users = dict.fromkeys((shipment.consignee.id, *(user.id for user in (*shipment.end_users, *shipment.operators))))
+    outside = _all_outside((shipment.consignee, *shipment.end_users, *shipment.operators), inside)
+    if outside:
+        return not_met(f"not of Supplement No. 5(a): {'; '.join(outside)}")
+    if len(users) == 1:
+        return _consignee(shipment, law)
+    return met(f"{len(users)} parties obtain the weights, all headquartered and parented in Supplement No. 5(a)")
+
+
+def _all_outside(parties: tuple[Party, ...], inside: frozenset[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found for party in parties if (found := _outside(party, inside, located=False))))
+
+
+@provision("15 CFR 740.27(b)(2)(iv)", row="AIA note")
+def b2_others(shipment: Shipment, law: Law) -> Verdict | None:
+    """A purchaser or intermediate consignee outside Supplement No. 5(a): a finding; it does not obtain the items."""
+    asked, inside = shipment.asked, law.members("supp5a")
+    others = (*(asked.purchaser or ()), *(asked.intermediate_consignees or ()))
+    outside = [found for party in others if (found := _outside(party, inside, located=True))]
+    if not outside:
+        return None
+    return not_applicable(
+        f"{'; '.join(dict.fromkeys(outside))}, outside Supplement No. 5(a): "
+        "the items may not be passed on to it without authorization"
+    )
 
 
 @provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2")
@@ -184,6 +214,7 @@ _AIA = (
     a3_entity,
     a3_location,
     a3_facility,
+    b2_others,
 )
 
 

@@ -8,6 +8,7 @@ from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provi
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_2, s744
 from schemas import accounts
+from schemas.codes import Result
 from schemas.plan import Debit, Line, Obligation, Option
 
 
@@ -27,8 +28,6 @@ def _eligible(line: Line, law: Law) -> bool:
 @provision("15 CFR 740.29(b)", row="LPP 2")
 def b_items(shipment: Shipment, law: Law) -> Verdict:
     """Every line that needs a licence is an eligible commodity; 5A002.z only by the switch lpp_5a002."""
-    if not shipment.needing:
-        return met("no line needs a licence")
     others = [line for line in shipment.needing if not _eligible(line, law)]
     if others:
         doubtful = [line for line in others if law.lists("lpp_5a002", line.eccn)]
@@ -52,6 +51,10 @@ def f_statement(shipment: Shipment, law: Law) -> Verdict:
     """The owner, the ultimate parent of the consignee, stated for this calendar year what it has received."""
     parent = shipment.consignee.ultimate_parent
     name = parent.name if parent else shipment.consignee.name
+    for owner in shipment.owners[1:]:
+        registered = statement(shipment, "lpp_consignee_statement", (owner,), owner, this_year=True)
+        if registered.result is not Result.MET:
+            return registered
     return statement(shipment, "lpp_consignee_statement", (shipment.owner,), name, this_year=True)
 
 
@@ -130,7 +133,19 @@ def lpp(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception LPP: up to a yearly TPP for each ultimate consignee; exports and reexports only."""
     findings = try_all(shipment, law, _LPP)
     yearly: Debit = d_yearly.test(shipment, law)
+    registered = [
+        yearly._replace(account=accounts.lpp(owner, shipment.day.year))
+        for owner in shipment.owners[1:]
+        if not elected(shipment)
+    ]
     apply_to = "operator" if elected(shipment) else None
     return (
-        plan(shipment, "LPP", findings, (yearly,), lambda: _duties(shipment, law, yearly.account), apply_to=apply_to),
+        plan(
+            shipment,
+            "LPP",
+            findings,
+            (yearly, *registered),
+            lambda: _duties(shipment, law, yearly.account),
+            apply_to=apply_to,
+        ),
     )

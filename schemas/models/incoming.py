@@ -27,6 +27,8 @@ from schemas.models.parts import (
     Party,
     ProhibitedUse,
     RedFlag,
+    ReviewedAuthorization,
+    ReviewKind,
     Threshold,
 )
 from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Quantity, Text, Tpp
@@ -37,13 +39,24 @@ __all__ = [
     "ClockTicked", "CreditableAccount", "Dispatched", "Facility", "Item", "LicenseIssued", "LicenseRevoked",
     "ListedFacility", "MatchCleared", "Model", "ObligationMet", "Parent", "Parties", "Party", "PartyMerged",
     "PartyRegistered", "ProhibitedUse", "RecheckRequested", "RedFlag", "Requested", "Returned", "ReturnedItem",
-    "ReviewDecided", "ReviewProposed", "ThresholdSet", "UsageAttested", "VeuAuthorized", "VeuRevoked",
+    "ReviewDecided", "ReviewKind", "ReviewProposed", "ReviewedAuthorization", "ThresholdSet", "UsageAttested",
+    "VeuAuthorized", "VeuRevoked",
 ]  # fmt: skip
 
 _NATIONAL: dict[str, Any] = {
     "if": {"properties": {"program": {"const": "national"}}},
     "then": {"required": ["country"]},
     "else": {"properties": {"country": False}},
+}
+
+_TWO_REVIEWERS: dict[str, Any] = {
+    "if": {
+        "properties": {
+            "authorization": {"properties": {"kind": {"enum": ["SAVING", "NOT_YET_REQUIRED"]}}, "required": ["kind"]}
+        },
+        "required": ["authorization"],
+    },
+    "then": {"required": ["second_reviewer"]},
 }
 
 
@@ -139,15 +152,17 @@ class Returned(Model):
 class ReviewDecided(Model):
     """`tpp.review.decided.v1`: a reviewer ends a hold.
 
-    second_reviewer: Another person than the reviewer.
+    second_reviewer: Another person than the reviewer; required with `SAVING` and `NOT_YET_REQUIRED`.
     authorization: Takes the place of the claim.
     """
+
+    model_config = ConfigDict(json_schema_extra=_TWO_REVIEWERS)
 
     shipment_id: Identifier
     action: Literal["release", "deny"]
     reviewer: Text
     second_reviewer: Text | None = None
-    authorization: Authorization | None = None
+    authorization: ReviewedAuthorization | None = None
     reason: Text
 
 
@@ -157,7 +172,7 @@ class ReviewProposed(Model):
     shipment_id: Identifier
     action: Literal["release", "deny", "withdraw"]
     reviewer: Text
-    authorization: Authorization | None = None
+    authorization: ReviewedAuthorization | None = None
     reason: Text
 
 

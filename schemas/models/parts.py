@@ -28,6 +28,8 @@ from schemas.models.values import (
 )
 
 AuthorizationKind = Literal["NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "LVS", "GBS"]
+ReviewKind = Literal[AuthorizationKind, "SAVING", "NOT_YET_REQUIRED"]
+"""What a review may name: an authorization, or what lets goods go as before the rule (90 FR 4544, DATES)."""
 CertificationKind = Literal[
     "aia_consignee_certification",
     "authorized_ic_designer",
@@ -213,6 +215,19 @@ class Authorization(Model):
     """
 
     kind: AuthorizationKind
+    reference: Text | None = None
+    apply_to: Literal["operator"] | None = None
+
+
+class ReviewedAuthorization(Model):
+    """What a review puts in the place of the claim.
+
+    kind: `SAVING` and `NOT_YET_REQUIRED` let goods go as before the rule (90 FR 4544, DATES) and need two reviewers.
+    reference: A licence's number.
+    apply_to: The election of 740.29(a): count against the operator's ultimate parent.
+    """
+
+    kind: ReviewKind
     reference: Text | None = None
     apply_to: Literal["operator"] | None = None
 

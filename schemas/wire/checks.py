@@ -16,6 +16,7 @@ from schemas.wire.errors import Error, shown
 
 Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
+_BEFORE_THE_RULE = ("SAVING", "NOT_YET_REQUIRED")
 _DAY = re.compile(DAY)
 _IDENTIFIER = re.compile(IDENTIFIER.removesuffix("$") + r"\Z")
 _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
@@ -105,6 +106,18 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
     return []
 
 
+def _reviewed(data: dict[str, Any]) -> list[Error]:
+    """What goes as before the rule is the word of two reviewers."""
+    errors = _two_reviewers(data)
+    authorization = data.get("authorization")
+    kind = authorization.get("kind") if isinstance(authorization, dict) else None
+    if kind in _BEFORE_THE_RULE and "second_reviewer" not in data:
+        errors.append(
+            Error("/data/second_reviewer", "member.missing", f"is required with {kind}: two persons decide it")
+        )
+    return errors
+
+
 def _national(data: dict[str, Any]) -> list[Error]:
     """A national authorization names its country, a universal one none."""
     program, named = data.get("program"), "country" in data
@@ -159,7 +172,7 @@ CHECKS: dict[type[events.Model], Check] = {
     events.Certification: _certified,
     events.Dispatched: _dated,
     events.Returned: _returned,
-    events.ReviewDecided: _two_reviewers,
+    events.ReviewDecided: _reviewed,
     events.AdjustmentMade: _two_reviewers,
     events.RecheckRequested: _one_of("shipment_id", "account", "all"),
     events.ObligationMet: _one_of("shipment_id", "party"),

@@ -94,7 +94,7 @@ def _as_text(facts: Mapping[str, Any]) -> str:
 def _against(turn: Turn, result: Judgement) -> list[Reason]:
     """Why nothing fits, with the claimed shipment's other authorizations that would."""
     day = result.case.asked.export_date
-    explanation = turn.book.explain(result.screening, _available(turn, result))
+    explanation = turn.book.explain(result.screening, *_left(turn, result))
     reasons = list(explanation.barriers)
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
         reasons += [_shortage(turn, result, option, short) for short in shorts] or closed
@@ -103,13 +103,13 @@ def _against(turn: Turn, result: Judgement) -> list[Reason]:
     return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
 
 
-def _available(turn: Turn, result: Judgement) -> int | None:
-    """TPP left of the account on which the policy of review depends; None where it depends on none."""
+def _left(turn: Turn, result: Judgement) -> tuple[int | None, int | None]:
+    """TPP left of the account on which the policy of review depends, and its limit; None where it depends on none."""
     if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
-        return None
+        return None, None
     path, of_law = allocation
     limit = turn.journal.limit(path, result.case.asked.export_date, of_law)
-    return max(0, limit - turn.journal.balance(path)) if isinstance(limit, int) else None
+    return (max(0, limit - turn.journal.balance(path)), limit) if isinstance(limit, int) else (None, None)
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:

@@ -8,7 +8,7 @@ from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment
 from rulebook import Terms
-from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned
+from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned, ReviewedAuthorization
 from schemas.plan import Case, Reason
 from schemas.wire.read import Event, parse
 from services.engine.alerts import exhaust_all, raise_alerts
@@ -160,7 +160,7 @@ def asked_of(turn: Turn, shipment: Shipment) -> Requested:
         raise LedgerCorrupt(f"journal record {shipment.asked} is no request of shipment {shipment.id}")
     if shipment.claim is None:
         return event.data
-    return event.data.model_copy(update={"authorization": Authorization(**shipment.claim)})
+    return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
 def void(turn: Turn, shipment: Shipment) -> list[Entry]:
