@@ -37,18 +37,20 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 3
 
-check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas are up to date
+check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas and the page of coverage are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m rulebook.coverage --check
 
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
+schemas: $(VENV)/dev ## write schemas/json, schemas/asyncapi.yaml and docs/coverage.md
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m rulebook.coverage
 
 bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py

@@ -212,5 +212,5 @@ def test_reason_codes_are_those_of_the_contract() -> None:
     assert len(ReasonCode) == 23
     assert {code.value.split(".")[0] for code in ReasonCode} == {
         "quota", "authorization", "destination", "certification", "license", "veu", "classification", "party", "end_use",
-        "facility", "review", "red_flag", "shipment",
+        "facility", "review", "red_flag", "shipment", "transaction",
     }  # fmt: skip
