@@ -37,10 +37,11 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 3
 
-check: $(VENV)/dev ## ruff, mypy, and whether the generated schemas and the page of coverage are up to date
+check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas and docs are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m rulebook.coverage --check
 
@@ -48,7 +49,7 @@ format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-schemas: $(VENV)/dev ## write schemas/json, schemas/asyncapi.yaml and docs/coverage.md
+schemas: $(VENV)/dev ## write the schemas, the AsyncAPI document, the contract's tables and docs/coverage.md
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m rulebook.coverage
 

@@ -14,8 +14,8 @@ from rulebook.law.values import Values
 PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
 HEAD = """# Coverage
 
-What the rulebook `{name}` does with each paragraph of 90 FR 4544 that is law, in the rule's order. The page is written by
-`python -m rulebook.coverage`; `make check` compares the two.
+What the rulebook `{name}` does with each paragraph of 90 FR 4544 that is law, in the rule's order. The book writes this
+page (`python -m rulebook.coverage`), and `make check` compares the two.
 
 | how | means |
 |---|---|

@@ -23,8 +23,10 @@ with warnings.catch_warnings():
 
 from schemas.event_types import TOPICS
 from services.cli.commands import main
-from services.kafka.access import BrokerError, LocalBroker, answers, create_topics
-from services.kafka.local_broker import KAFKA, free_port, jars, java
+from services.failure import BrokerError
+from services.kafka.access import answers
+from services.kafka.local_broker import KAFKA, LocalBroker, free_port, jars, java
+from services.kafka.topics import create_topics
 
 START_SECONDS = 60
 

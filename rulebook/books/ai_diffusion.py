@@ -28,7 +28,8 @@ from rulebook.sections import (
 from rulebook.sections.nlr import nlr
 from schemas import accounts
 from schemas.codes import Result
-from schemas.models.incoming import LicenseIssued, Requested
+from schemas.models.facts import LicenseIssued
+from schemas.models.incoming import Requested
 from schemas.plan import Debit, Option, Share
 
 _YEARS_AHEAD = 5

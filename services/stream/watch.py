@@ -1,10 +1,9 @@
 """Follows the topics: a readable line for each event, or the events as they were published."""
 
 import heapq
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,12 @@ import orjson
 from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
-from schemas.event_types import ALERTS, DECISIONS
-from services.engine.answers import ALERT, OBLIGATION_DUE, RECORDED, REJECTED
-from services.kafka.access import BrokerError, address, client_options
-from services.kafka.headers import accepted_by_kafka_python
-from services.stream.publish import check_topics
+from schemas.event_types import ALERTS, DECISIONS, EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT
+from services.failure import BrokerError
+from services.kafka.access import address, client_options
+from services.kafka.kafka_python import accept_any_header_name
+from services.kafka.topics import check_topics
+from services.stream.signals import Ended, until_signal
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -65,19 +65,19 @@ def run(settings: "Settings", wanted: Wanted) -> int:
             f"{wanted.group} is the group of the workers (TPP_GROUP): take a name of its own to resume from"
         )
     check_topics(settings, wanted.topics)
-    with _ended() as ended, _consumer(settings, wanted) as consumer:
+    with until_signal() as ended, _consumer(settings, wanted) as consumer:
         click.echo(f"watching {' '.join(wanted.topics)}; Ctrl-C ends", err=True)
         _follow(consumer, wanted, ended)
     return 0
 
 
-def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Callable[[], bool]) -> None:
+def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
     written = 0
     last = time.monotonic()
     given = _Given()
     if wanted.group is not None:
         consumer.subscribe(topics=list(wanted.topics), listener=given)
-    while not ended():
+    while not ended.is_set():
         found = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=POLL_MOST)
         if found or not (wanted.group is None or given.joined):
             last = time.monotonic()
@@ -158,14 +158,14 @@ def line(event: Mapping[str, Any]) -> str:
     kind = str(event.get("type", ""))
     data = _mapping(event.get("data"))
     about = str(data.get("shipment_id") or event.get("subject") or "")
-    if kind == ALERT:
+    if kind == QUOTA_ALERT:
         word, parts = "alert", [str(data.get("account")), *_alert(data)]
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind == REJECTED:
+    elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]
-    elif kind == RECORDED:
+    elif kind == EVENT_RECORDED:
         word, parts = "recorded", [about, str(data.get("state") or ""), *map(_entry, _list(data.get("entries")))]
     elif "outcome" in data:
         word, parts = str(data["outcome"]), [about, *_decision(data)]
@@ -245,7 +245,7 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
     from kafka.errors import KafkaError
     from kafka.structs import TopicPartition
 
-    accepted_by_kafka_python()
+    accept_any_header_name()
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=address(settings).split(","),
@@ -274,17 +274,3 @@ def _consumer(settings: "Settings", wanted: Wanted) -> Iterator["KafkaConsumer"]
         raise BrokerError(f"the broker at {settings.broker} failed: {error}") from error
     finally:
         consumer.close()
-
-
-@contextmanager
-def _ended() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM came: what is being written is written whole."""
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

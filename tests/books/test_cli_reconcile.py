@@ -162,8 +162,8 @@ def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(cluste
 
 def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
     master, terminal = pty.openpty()
-    code = "from services.cli.reconcile import reconcile; reconcile()"
-    words = [sys.executable, "-c", code, "statement.csv", "--format", "xlsx", "--ledger", quick]
+    code = "from services.cli.commands import main; main()"
+    words = [sys.executable, "-c", code, "reconcile", "statement.csv", "--format", "xlsx", "--ledger", quick]
     root = Path(__file__).parent.parent.parent
     done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=60, check=False)
     os.close(terminal)

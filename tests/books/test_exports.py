@@ -26,7 +26,7 @@ from schemas.times import instant_text
 from services.finance import workbook
 from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
 from services.finance.workbook import ExportRefused
-from services.resources import shown
+from services.views.moments import shown
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 FEWER = settings(FEW, max_examples=4, phases=[Phase.generate])

@@ -17,15 +17,10 @@ from brokers import Broker, messages, tpp
 from pydantic import SecretStr
 
 from schemas.event_types import ALERTS, DECISIONS, FACTS, REJECTED, SHIPMENTS, TOPICS
-from services.kafka.access import (
-    BrokerError,
-    LocalBroker,
-    client_options,
-    create_topics,
-    faust_broker,
-    faust_credentials,
-)
-from services.kafka.local_broker import jars, java
+from services.failure import BrokerError
+from services.kafka.access import client_options, faust_broker, faust_credentials
+from services.kafka.local_broker import LocalBroker, jars, java
+from services.kafka.topics import create_topics
 from services.settings import Settings
 from services.stream.publish import destination
 
@@ -77,7 +72,7 @@ def test_another_client_reads_the_same_bytes(broker: Broker) -> None:
 
 def test_standard_input_is_published(broker: Broker) -> None:
     address = broker.fresh()
-    command = [sys.executable, "-c", "from services.cli.stream import stream; stream()", "publish", "-"]
+    command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "-"]
     given = b'{"type":"tpp.clock.ticked.v1","subject":"clock"}\n'
     done = subprocess.run(
         command, input=given, capture_output=True, cwd=ROOT, env={"TPP_BROKER": address}, timeout=60, check=False
@@ -110,7 +105,7 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
     while not worker.assignment():
         worker.poll(timeout_ms=100)
     worker.commit({facts: OffsetAndMetadata(1, "", -1)})
-    command = [sys.executable, "-c", "from services.cli.stream import stream; stream()", "publish", "--facts-first"]
+    command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "--facts-first"]
     sending = subprocess.Popen(
         [*command, str(file)], cwd=ROOT, env={"TPP_BROKER": address, "TPP_GROUP": "facts-first"}, stderr=subprocess.PIPE
     )
@@ -142,7 +137,7 @@ def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(broker: Broke
 
 def test_an_interrupted_publish_says_what_was_acknowledged(broker: Broker) -> None:
     address = broker.fresh(partitions=1)
-    command = [sys.executable, "-c", "from services.cli.stream import stream; stream()", "publish", "-"]
+    command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "-"]
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     sending = subprocess.Popen(command, cwd=ROOT, env={"TPP_BROKER": address}, **pipes)
     sending.stdin.write(b'{"n":1}\n{"n":2}\n')
@@ -361,7 +356,7 @@ def test_watch_reads_what_others_sent_too(broker: Broker) -> None:
 def test_watch_shows_only_what_comes_from_now_on_and_ends_cleanly(broker: Broker, how: signal.Signals) -> None:
     address = broker.fresh()
     put(address, DECISIONS, answered(1, "lpp/CON-1/2025"))
-    command = [sys.executable, "-u", "-c", "from services.cli.stream import stream; stream()", "watch"]
+    command = [sys.executable, "-u", "-c", "from services.cli.commands import main; main()", "watch"]
     watching = subprocess.Popen(
         command, cwd=ROOT, env={"TPP_BROKER": address}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -14,7 +14,7 @@ from databases import Databases
 from secured_run import PASSWORD, USER, SecuredBroker, authority
 from stream_run import ROOT, Stream, example
 
-from services.kafka.access import BrokerError
+from services.failure import BrokerError
 from services.kafka.local_broker import jars, java
 
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"

@@ -16,15 +16,15 @@ import pytest
 from brokers import Broker, messages, tpp
 from click.testing import CliRunner
 
-from services.cli.stream import stream
-from services.kafka.access import BrokerError
+from services.cli.commands import main
+from services.failure import BrokerError
 from services.kafka.local_broker import LocalBroker, jars, java
 from services.stream.up import Part
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 CLUSTERS = ROOT / "examples" / "gpu-clusters.jsonl.gz"
-COMMAND = [sys.executable, "-u", "-c", "from services.cli.stream import stream; stream()", "up"]
+COMMAND = [sys.executable, "-u", "-c", "from services.cli.commands import main; main()", "up"]
 START_SECONDS, ANSWER_SECONDS, END_SECONDS = 60, 60, 45
 
 
@@ -181,7 +181,7 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
 
 def test_a_broker_answers_where_one_of_its_addresses_does(broker: Broker) -> None:
     asked = f"answers('127.0.0.1:1, {broker.address}'), answers('127.0.0.1:1,[::1]:1')"
-    code = f"from services.kafka.local_broker import answers; print({asked})"
+    code = f"from services.kafka.access import answers; print({asked})"
     told = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert told.stdout == b"True False\n", (
         "the client leaves sockets open where an address is dead: not in this process"
@@ -208,7 +208,7 @@ def test_up_takes_the_broker_that_is_named_and_several_workers(broker: Broker, t
 
 
 def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pytest.CaptureFixture[str]) -> None:
-    part = Part("worker", ["nonsense"], {})
+    part = Part("worker", "nonsense", {})
     started: list[float] = []
     said = ""
     end = time.monotonic() + START_SECONDS
@@ -220,7 +220,7 @@ def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pyte
         started += [time.monotonic()] * new.count("worker started, process")
         time.sleep(0.05)
     part.stop()
-    assert "No such command 'nonsense'" in said
+    assert "no part 'nonsense'" in said
     assert "ended with exit code 2; starting it again in 1 s" in said
     assert "ended with exit code 2; starting it again in 2 s" in said
     assert started[1] - started[0] >= 1
@@ -238,5 +238,5 @@ def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pyte
 )
 def test_up_says_in_one_sentence_what_it_cannot_do(arguments: list[str], said: str, tmp_path: Path) -> None:
     given = arguments if "--ledger" in arguments else [*arguments, "--ledger", f"sqlite:///{tmp_path}/l.db"]
-    done = CliRunner().invoke(stream, ["up", "--folder", str(tmp_path / "data"), *given], env={"TPP_BROKER": None})
+    done = CliRunner().invoke(main, ["up", "--folder", str(tmp_path / "data"), *given], env={"TPP_BROKER": None})
     assert (done.exit_code, said in done.stderr) == (2, True), done.output
