@@ -241,8 +241,8 @@ class Authorization(Model):
 class ReviewedAuthorization(Model):
     """The authorization that a review puts in the place of the claim.
 
-    kind: The authorization; `SAVING` and `NOT_YET_REQUIRED` let goods go as before the rule (90 FR 4544, DATES) and need
-        two reviewers.
+    kind: The authorization; `SAVING` and `NOT_YET_REQUIRED` let goods go as before the rule (90 FR 4544, DATES), on the
+        word of two reviewers.
     reference: The licence's number, of `LICENSE`; if omitted, any licence that fits is tried.
     apply_to: The election of 740.29(a), of `LPP`: count against the ultimate parent of the operator; if omitted, the
         shipment counts against the ultimate parent of the ultimate consignee.
