@@ -16,7 +16,7 @@ def first_day(shipment: Shipment, law: Law) -> Verdict:
     if shipment.day < first:
         facts = {"export_date": shipment.day.isoformat()}
         return not_met(f"{shipment.day} is before {first}, the first day of this rulebook: other law applies", facts)
-    return met(f"{shipment.day} is not before {first}")
+    return met(f"{shipment.day} is on or after {first}, the first day of the rule")
 
 
 @provision("90 FR 4544, compliance date", row="dates compliance", kind="gate")
@@ -26,7 +26,7 @@ def compliance(shipment: Shipment, law: Law) -> Verdict | None:
     if shipment.day >= day:
         return None
     return not_applicable(
-        f"compliance was not yet required on {shipment.day} but from {day} on; the rule is applied in full"
+        f"compliance is required from {day} on, not yet on {shipment.day}; the rule is applied in full"
     )
 
 
@@ -37,7 +37,7 @@ def saving(shipment: Shipment, law: Law) -> Verdict | None:
     if not start <= shipment.day <= end:
         return None
     return not_applicable(
-        f"goods on board on {start} and delivered by {end} may go as before the rule; no automatic pass"
+        f"goods on board on {start} and delivered by {end} may go as before the rule, if two reviewers say so"
     )
 
 

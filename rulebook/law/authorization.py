@@ -120,7 +120,7 @@ def statement(
     newest = max(old_enough, key=lambda one: one.date)
     if newest.valid_until is not None and newest.valid_until < day:
         return not_met(f"{start} was valid until {newest.valid_until}, not on {day}", facts, _EXPIRED)
-    detail = f"{start} is dated {newest.date} and speaks of {newest.date.year}, not of {day.year}"
+    detail = f"{start} is dated {newest.date} and counts for {newest.date.year}, not for {day.year}"
     return not_met(detail, facts, _EXPIRED)
 
 

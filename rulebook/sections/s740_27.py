@@ -1,5 +1,6 @@
 """15 CFR 740.27: License Exception AIA (Artificial Intelligence Authorization)."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from rulebook.law.authorization import duty, named, plan, record_retention, statement
@@ -26,26 +27,26 @@ def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
         if not law.lists("aia_commodities", line.eccn) and not law.lists("aia_software", line.eccn)
     ]
     if others:
-        return not_met(f"{named(others)}: not an item of AIA")
-    return met(f"{named(lines)}: items of AIA") if lines else None
+        return not_met(f"not eligible for AIA: {named(others)}")
+    return met(f"eligible for AIA: {named(lines)}") if lines else None
 
 
 def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
     """Whether each line in need of one has an approved or authorized designer (90 FR 5298)."""
     lines = [line for line in lines if law.lists("designer_condition", line.eccn)]
     if not lines:
-        return not_applicable("no line needs an approved designer")
+        return not_applicable("no line needs an approved or authorized designer")
     unnamed = [line for line in lines if line.designer is None]
     if unnamed:
         return unknown(
-            f"{named(unnamed)}: no designer is given and the catalogue knows none",
+            f"{named(unnamed)}: no designer is given, and the catalogue knows none",
             f"items line {unnamed[0].line}: designer",
         )
     names = sorted({line.designer for line in lines if line.designer is not None})
     others = [name for name in names if not _approved(name, law) and not _authorized(name, shipment)]
     if others:
-        return not_met(f"{', '.join(others)}: neither an approved designer nor authorized on {shipment.day}")
-    return met(f"{', '.join(names)}: approved or authorized")
+        return not_met(f"neither approved nor authorized as a designer on {shipment.day}: {', '.join(others)}")
+    return met(f"approved or authorized as a designer: {', '.join(names)}")
 
 
 def _approved(name: str, law: Law) -> bool:
@@ -82,8 +83,12 @@ def a_location(shipment: Shipment, law: Law) -> Verdict | None:
         return None
     outside = [place for place in shipment.destinations if place not in law.members("supp5a")]
     if outside:
-        return not_met(f"{' and '.join(outside)} is not in Supplement No. 5(a)")
-    return met(f"{' and '.join(shipment.destinations)} is in Supplement No. 5(a)")
+        return not_met(f"{' and '.join(outside)} {_are(outside)} not in Supplement No. 5(a)")
+    return met(f"{' and '.join(shipment.destinations)} {_are(shipment.destinations)} in Supplement No. 5(a)")
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _outside(party: Party, inside: frozenset[str], located: bool) -> str | None:
@@ -128,7 +133,7 @@ def a_users(shipment: Shipment, law: Law) -> Verdict | None:
     return (
         not_met(f"not in Supplement No. 5(a): {'; '.join(outside)}")
         if outside
-        else met(f"{len(users)} users, all of Supplement No. 5(a)")
+        else met("each operator and end user that is named is of Supplement No. 5(a)")
     )
 
 

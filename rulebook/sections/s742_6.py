@@ -4,7 +4,7 @@ from datetime import date
 
 from rulebook.law.authorization import named
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, in_words, met, not_applicable, not_met, provision
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.plan import Line
@@ -39,7 +39,7 @@ def a6_worldwide(shipment: Shipment, law: Law) -> Verdict:
         return not_applicable("nothing is exported")
     lines = _of(shipment, "a", "weights")
     if lines:
-        return not_met(f"{named(lines)}: a licence is needed to every destination")
+        return not_met(f"a licence is needed to every destination for {named(lines)}")
     return met("no line needs a licence to every destination")
 
 
@@ -51,7 +51,7 @@ def a6_b_items(shipment: Shipment, law: Law) -> Verdict:
     lines = _of(shipment, "b")
     places = " and ".join(shipment.destinations)
     if lines and _in_b_area(shipment, law):
-        return not_met(f"{named(lines)}: a .b item needs a licence to {places}")
+        return not_met(f"a licence is needed to {places} for {named(lines)}, a .b item")
     return met(f"no .b line needs a licence to {places}")
 
 
@@ -188,8 +188,3 @@ def allocation(shipment: Shipment, law: Law) -> tuple[str, int] | None:
     if limit is None or not shipment.tpp or country not in law.members("allocation_area"):
         return None
     return accounts.country(country), limit
-
-
-def left(available: int, limit: int) -> str:
-    """How much of an allocation is left, in words."""
-    return f"{in_words(available)} of {limit:,} are left of the country's allocation"
