@@ -10,6 +10,7 @@ from rulebook.law.shipment import Shipment
 from schemas.plan import Debit, Finding, Line, Obligation, Option
 
 _SHOWN = 5
+_UNDECIDED = frozenset({"technology", "undecided"})
 _GRANTS = frozenset({"ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "SAVING", "NOT_YET_REQUIRED"})
 _MISSING = "certification.missing"
 _EXPIRED = "certification.expired"
@@ -20,6 +21,9 @@ def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | 
     """An authorization is claimed only where a line needs a licence; a licence that nobody needs is no fault."""
     if shipment.needing or kind not in _GRANTS:
         return None
+    if any(line.level in _UNDECIDED for line in shipment.lines):
+        said = "whether a line needs a licence is not decided"
+        return not_applicable(said) if kind == "LICENSE" else not_met(said)
     if kind == "LICENSE":
         return not_applicable("the licence is not needed: no line needs a licence")
     return not_met("no line needs a licence")

@@ -66,7 +66,7 @@ class Explanation:
 class Book:
     """One rulebook with its switches; pure, so that one book serves any number of threads.
 
-    `switches`: each reading that can be chosen, and whether it is in force. `status`: whether the rule is codified,
+    `switches`: the readings in force that differ from the default, each true. `status`: whether the rule is codified,
     and the day from which it is not enforced, as text.
     """
 
@@ -76,7 +76,7 @@ class Book:
         self._values = Values(contents.values, switches)
         self.name = self._values.name
         self.digest = self._values.digest
-        self.switches: Mapping[str, bool] = self._values.switches
+        self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
         self.status: Mapping[str, Any] = self._values.status
 
     def law(self, day: date) -> Law:

@@ -40,7 +40,7 @@ def a6_worldwide(shipment: Shipment, law: Law) -> Verdict:
     lines = _of(shipment, "a", "weights")
     if lines:
         return not_met(f"a licence is needed to every destination for {named(lines)}")
-    return met("no line needs a licence to every destination")
+    return met("there is no .a item and no controlled model weights")
 
 
 @provision("15 CFR 742.6(a)(6)(iii)(B)", row="NLR 2")

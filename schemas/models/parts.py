@@ -159,8 +159,8 @@ class Party(Model):
     address: The party's postal address; unknown if omitted.
     lei: The party's Legal Entity Identifier (ISO 17442); unknown if omitted.
     private_sector: Whether the party, its parents, subsidiaries and sisters are neither owned nor controlled by a
-        government other than that of the United States (740.28(d)); if omitted, what the register says, and ACM is closed
-        where that says nothing.
+        government other than that of the United States (740.28(d)); if omitted, the word of
+        the register counts.
     ultimate_parent: The company at the top of the party's group; if omitted, the party is its own parent.
     """
 
