@@ -45,7 +45,8 @@ def plan(
     """
     lines = shipment.covered_by(kind)
     if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
-        findings = (*findings, needed.finding(said))
+        found = needed.finding(said)
+        findings = (*findings, found) if found.open else (found,)
     if not all_open(findings):
         return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
     debits = tuple([debit for debit in own if debit.amount])
