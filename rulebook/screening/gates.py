@@ -40,12 +40,16 @@ def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[C
     else:
         trace.findings.extend(law.of_the_day)
     _classified(contents, shipment, classes, trace)
+    if trace.stopped:
+        return trace
     for gate, one in _in_force(contents.gates, law):
-        if trace.stopped:
-            break
         tried = one.test(shipment, law)
-        if tried is not None:
+        if type(tried) is Verdict and not (finding := one.finding(tried)).code:
+            trace.findings.append(finding)
+        elif tried is not None:
             _pass(contents, gate, one, tried, shipment, law, trace)
+            if trace.stopped:
+                break
     return trace
 
 

@@ -49,7 +49,7 @@ def transaction(shipment: Shipment, law: Law) -> Verdict | None:
         return not_met(f"an {kind} leaves the country, but {places}{one}".replace("an reexport", "a reexport"), facts)
     if kind == "reexport" and start in law.members("united_states"):
         return not_met(f"a reexport begins outside the United States, but {places}: this is an export", facts)
-    return met(f"a transfer within {end}" if kind == "transfer" else f"from {start} to {end}")
+    return met("the transaction agrees with ship_from and ship_to")
 
 
 @provision("15 CFR 734.13; 734.14", row="place of export", kind="gate")

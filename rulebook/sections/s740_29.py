@@ -137,18 +137,17 @@ def lpp(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception LPP: up to a yearly TPP for each ultimate consignee; exports and reexports only."""
     findings = try_all(shipment, law, _LPP)
     yearly: Debit = d_yearly.test(shipment, law)
-    registered = [
-        yearly._replace(account=accounts.lpp(owner, shipment.day.year))
-        for owner in shipment.owners[1:]
-        if not elected(shipment)
-    ]
+    own: tuple[Debit, ...] = (yearly,)
+    if len(shipment.owners) > 1 and not elected(shipment):
+        year = shipment.day.year
+        own = tuple(yearly._replace(account=accounts.lpp(owner, year)) for owner in shipment.owners)
     apply_to = "operator" if elected(shipment) else None
     return (
         plan(
             shipment,
             "LPP",
             findings,
-            (yearly, *registered),
+            own,
             lambda: _duties(shipment, law, yearly.account),
             apply_to=apply_to,
         ),
