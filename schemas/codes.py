@@ -42,6 +42,11 @@ class ReasonCode(Code):
         "A destination or a receiving party is in Country Group D:5 or Macau.",
         "Do not ship without a licence; an issued licence, and NAC where it fits, stay open.",
     )
+    TRANSACTION_INCONSISTENT = (
+        "transaction.inconsistent",
+        "The transaction does not agree with `ship_from` and `ship_to`.",
+        "Amend the shipment; no reviewer may set this aside.",
+    )
     CERTIFICATION_MISSING = (
         "certification.missing",
         "A statement, certification or notification that the authorization requires is not on file, or is too recent.",

@@ -1,6 +1,7 @@
 """Any event of the contract, for every test: what a test does not say takes a plain value.
 
-The plain shipment is eight H100 SXM from the US to CON-1 in Poland on 2025-06-05, for a data centre, with no claim.
+The plain shipment is eight H100 SXM from the US to CON-1 in Poland on 2025-06-05, for a data centre, with no claim. A
+reexport begins in Taiwan and a transfer stays in the country of destination.
 """
 
 from collections.abc import Mapping, Sequence
@@ -193,12 +194,13 @@ def shipment(words: Mapping[str, Any], **members: Any) -> dict[str, Any]:
     if unknown:
         raise KeyError(f"no word of a shipment: {sorted(unknown)}")
     to = words.get("to", "PL")
+    start = {"transfer": to, "reexport": "TW"}.get(words.get("transaction", "export"), "US")
     usual = {word: value for word, value in words.items() if word in ITEM_WORDS}
     data: dict[str, Any] = {
         "shipment_id": "SHP-1",
         "transaction": "export",
         "export_date": "2025-06-05",
-        "ship_from": "US",
+        "ship_from": start,
         "ship_to": to,
         "exporter": party("EXP-1"),
         "ultimate_consignee": party("CON-1", to),

@@ -10,7 +10,9 @@ from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
 from rulebook.sections import (
+    fr90_4544,
     s732_supp3,
+    s734_13,
     s740_2,
     s740_3,
     s740_8,
@@ -19,14 +21,16 @@ from rulebook.sections import (
     s740_29,
     s742_6,
     s744,
+    s746,
     s748_15,
     s750_7,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
+from schemas.codes import Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
-from schemas.plan import Debit, Share
+from schemas.plan import Debit, Option, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
@@ -34,6 +38,12 @@ _SHARE = "veu.share_exceeded"
 
 def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
     return (*s748_15.base_of(shipment, law), *s740_28.leaving(shipment))
+
+
+def _license(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """A licence for a use of part 744 or a country of part 746 is to cover every line, whatever the goods."""
+    whole = bool(shipment.asked.part_744_uses) or s746.concerned(shipment)
+    return s750_7.license_(shipment.only(shipment.lines) if whole else shipment, law)
 
 
 def _unallotted(shipment: Shipment, law: Law) -> str:
@@ -52,6 +62,8 @@ def _limit(law: Law, path: str) -> int | Share | None:
     account = accounts.read(path)
     if account is None:
         return None
+    if account.country:
+        account = account._replace(country=law.place(account.country))
     if account.family == "lpp":
         return law.printed("lpp_annual_tpp")
     if account.family == "country":
@@ -90,9 +102,15 @@ def _likely(asked: Requested) -> tuple[str, ...]:
 
 
 def _barred(values: Values, path: str, day: date) -> str:
-    """A country outside the allocation area, in Supplement No. 5(a), D:5 or Macau, has no allocation to speak of."""
+    """A territory has the accounts of its country; one of Supplement No. 5(a), D:5 or Macau has no allocation."""
     account = accounts.read(path)
-    if account is None or account.family != "country":
+    if account is None:
+        return ""
+    code = account.country or account.part
+    country = values.law(day).place(code)
+    if country != code:
+        return f"{code} counts as {country}, which has the account"
+    if account.family != "country":
         return ""
     within = min(day, date(int(accounts.ALLOCATION_PERIOD[-4:]), 12, 31))
     if _limit(values.law(within), path) is not None:
@@ -113,7 +131,7 @@ def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
 
 
 def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
-    allocation = accounts.country(to)
+    allocation = accounts.country(law.place(to))
     return Terms(accounts.license(issued.number), allocation if _limit(law, allocation) is not None else None)
 
 
@@ -122,17 +140,40 @@ def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
     return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
 
 
+_NEAR = {
+    (s740_27.a_users.citation, Result.NOT_MET): " but for an operator or end user",
+    (s740_27.a1_designer.citation, Result.UNKNOWN): ", if the designer is said",
+    (s740_27.a1_designer.citation, Result.NOT_MET): " but for the designer",
+    (s740_28.b_designer.citation, Result.UNKNOWN): ", if the designer is said",
+    (s740_28.b_designer.citation, Result.NOT_MET): " but for the designer",
+    (s740_28.d_private_sector.citation, Result.UNKNOWN): ", if it is said to be a private sector end user",
+    (s740_28.e_facility.citation, Result.UNKNOWN): ", if a facility is named",
+    (s748_15.a_operator.citation, Result.NOT_MET): " but for the operator",
+    (s748_15.a_facility.citation, Result.UNKNOWN): ", if a listed facility is named",
+}
+"""What an authorization is called that one party or one statement keeps closed."""
+
 CONTENTS = Contents(
     values="ai_diffusion",
-    before=(Gate(house.first_day, "stop"), Gate(house.compliance, "note"), Gate(house.saving, "note")),
+    before=(
+        Gate(house.first_day, "stop"),
+        Gate(house.compliance, "note"),
+        Gate(house.saving, "note"),
+        Gate(house.coverage, "note"),
+    ),
     gates=(
         Gate(house.register, "stop"),
         Gate(s744.listed, "hold"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
         Gate(house.technology, "hold"),
+        Gate(s734_13.transaction, "hold"),
+        Gate(s734_13.parts, "note"),
+        Gate(s734_13.nothing_exported, "note"),
+        Gate(s734_13.begins_elsewhere, "note"),
         Gate(house.two_places, "note"),
         Gate(s744.end_use, "close", s744.leaves),
+        Gate(s746.no_embargo, "close", s746.leaves),
         Gate(s740_2.d5_or_macau, "close", s740_2.leaves),
     ),
     authorizations={
@@ -143,15 +184,19 @@ CONTENTS = Contents(
         "VEU": s748_15.veu,
         "LPP": s740_29.lpp,
         "NAC": s740_8.nac,
-        "LICENSE": s750_7.license_,
+        "LICENSE": _license,
         "LVS": s740_3.lvs,
         "GBS": s740_3.gbs,
+        "SAVING": fr90_4544.saving,
+        "NOT_YET_REQUIRED": fr90_4544.not_yet_required,
     },
     order=("NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE"),
     needing=s742_6.needing,
     base=_base,
     split=("ACA", s740_8.covers),
     policies=s742_6.POLICIES,
+    stricter=s744.stricter,
+    near=_NEAR,
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,

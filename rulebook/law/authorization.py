@@ -5,13 +5,28 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, all_open, met, not_met
+from rulebook.law.provisions import Verdict, all_open, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.plan import Debit, Finding, Line, Obligation, Option
 
 _SHOWN = 5
+_UNDECIDED = frozenset({"technology", "undecided"})
+_GRANTS = frozenset({"ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "SAVING", "NOT_YET_REQUIRED"})
 _MISSING = "certification.missing"
 _EXPIRED = "certification.expired"
+
+
+@provision("15 CFR 758.1(g)", row="5 needed")
+def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | None:
+    """An authorization is claimed only where a line needs a licence; a licence that nobody needs is no fault."""
+    if shipment.needing or kind not in _GRANTS:
+        return None
+    if any(line.level in _UNDECIDED for line in shipment.lines):
+        said = "whether a line needs a licence is not decided"
+        return not_applicable(said) if kind == "LICENSE" else not_met(said)
+    if kind == "LICENSE":
+        return not_applicable("the licence is not needed: no line needs a licence")
+    return not_met("no line needs a licence")
 
 
 def plan(
@@ -29,6 +44,9 @@ def plan(
     `duties` is not called.
     """
     lines = shipment.covered_by(kind)
+    if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
+        found = needed.finding(said)
+        findings = (*findings, found) if found.open else (found,)
     if not all_open(findings):
         return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
     debits = tuple([debit for debit in own if debit.amount])
@@ -107,7 +125,7 @@ def statement(
     newest = max(old_enough, key=lambda one: one.date)
     if newest.valid_until is not None and newest.valid_until < day:
         return not_met(f"{start} was valid until {newest.valid_until}, not on {day}", facts, _EXPIRED)
-    detail = f"{start} is dated {newest.date} and speaks of {newest.date.year}, not of {day.year}"
+    detail = f"{start} is dated {newest.date} and counts for {newest.date.year}, not for {day.year}"
     return not_met(detail, facts, _EXPIRED)
 
 

@@ -9,6 +9,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
+from schemas.codes import Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.plan import Debit, Line, Option, Share
@@ -66,7 +67,9 @@ class Contents:
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
-    authorizations that may end before a shipment leaves, and the codes that say that they have.
+    authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
+    review, or another that is stricter, then with its citation. `near`: a provision's citation and its result to words
+    that name an authorization which this provision alone keeps closed.
     """
 
     values: str
@@ -78,6 +81,8 @@ class Contents:
     base: Callable[[Shipment, Law], tuple[Debit, ...]]
     split: tuple[str, Callable[[Line, Law], bool]] | None
     policies: tuple[Provision, ...]
+    stricter: Callable[[Shipment, Law, str], tuple[str, str]]
+    near: Mapping[tuple[str, Result], str]
     rationed: frozenset[str]
     allocation: Callable[[Shipment, Law], tuple[str, int] | None]
     unallotted: Callable[[Shipment, Law], str]

@@ -45,9 +45,8 @@ class Screening:
     @property
     def allocation(self) -> tuple[str, int] | None:
         """The account and the law's limit on which the policy of review depends; None where it depends on none."""
-        row, _ = refusals.review_policy(self.contents, self.shipment, self.law, 0)
-        rationed = row.row in self.contents.rationed
-        return self.contents.allocation(self.shipment, self.law) if rationed else None
+        policy = refusals.review_policy(self.contents, self.shipment, self.law, 0)
+        return self.contents.allocation(self.shipment, self.law) if policy.rationed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,11 @@ class Explanation:
 
 
 class Book:
-    """One rulebook with its switches; pure, so that one book serves any number of threads."""
+    """One rulebook with its switches; pure, so that one book serves any number of threads.
+
+    `switches`: the readings in force that differ from the default, each true. `status`: whether the rule is codified,
+    and the day from which it is not enforced, as text.
+    """
 
     def __init__(self, contents: Contents, switches: Mapping[str, bool]) -> None:
         self._contents = contents
@@ -73,7 +76,8 @@ class Book:
         self._values = Values(contents.values, switches)
         self.name = self._values.name
         self.digest = self._values.digest
-        self.switches: Mapping[str, bool] = self._values.switches
+        self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
+        self.status: Mapping[str, Any] = self._values.status
 
     def law(self, day: date) -> Law:
         """The values in force on a day; those of the first day where it is earlier."""
@@ -101,25 +105,29 @@ class Book:
             contents=self._contents,
         )
 
-    def explain(self, screening: Screening, available: int | None) -> Explanation:
+    def explain(self, screening: Screening, available: int | None, limit: int | None = None) -> Explanation:
         """Why nothing fits a case that was screened; asked only where nothing does.
 
-        `available`: TPP left of the account that the screening names as its `allocation`, None where it names none.
+        `available`: TPP left of the account that the screening names as its `allocation`, None where it names none;
+        `limit`: what that account may hold on the day, where it is another than the law's.
         """
         contents, shipment, law = self._contents, screening.shipment, screening.law
+        policy = refusals.review_policy(contents, shipment, law, available).name
+        barriers = refusals.of_policy(screening.closed, policy)
         if shipment.asked.authorization is not None:
             return Explanation(
-                barriers=() if screening.options else screening.closed,
+                barriers=() if screening.options else barriers,
                 closed=tuple(refusals.closed(option) for option in screening.options),
                 refusal=(),
                 alternatives=alternatives(contents, shipment, law, screening.allowed),
             )
-        refusal = refusals.refusal(contents, shipment, law, screening.closed, available)
+        refusal = refusals.refusal(contents, shipment, law, barriers, screening.options, available, limit)
         undecided = refusals.undecided(contents, shipment, law, screening.options)
+        said = {reason.code for reason in refusal}
         return Explanation(
-            barriers=tuple(reason for reason in screening.closed if reason.code != refusal.code),
+            barriers=tuple(reason for reason in barriers if reason.code not in said),
             closed=tuple(refusals.lacking(option) for option in screening.options),
-            refusal=(undecided, refusal) if undecided is not None else (refusal,),
+            refusal=(undecided, *refusal) if undecided is not None else refusal,
             alternatives=(),
         )
 

@@ -1,5 +1,6 @@
 """The gates before any authorization: what stops a shipment, holds it, or closes most authorizations to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rulebook.law.contents import Contents, Gate
@@ -30,17 +31,25 @@ def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[C
     trace = Trace()
     if law.of_the_day is None:
         for gate, one in _in_force(contents.before, law):
-            _pass(contents, gate, one, shipment, law, trace)
+            tried = one.test(shipment, law)
+            if tried is not None:
+                _pass(contents, gate, one, tried, shipment, law, trace)
         if trace.stopped:
             return trace
         law.of_the_day = tuple(trace.findings)
     else:
         trace.findings.extend(law.of_the_day)
     _classified(contents, shipment, classes, trace)
+    if trace.stopped:
+        return trace
     for gate, one in _in_force(contents.gates, law):
-        if trace.stopped:
-            break
-        _pass(contents, gate, one, shipment, law, trace)
+        tried = one.test(shipment, law)
+        if type(tried) is Verdict and not (finding := one.finding(tried)).code:
+            trace.findings.append(finding)
+        elif tried is not None:
+            _pass(contents, gate, one, tried, shipment, law, trace)
+            if trace.stopped:
+                break
     return trace
 
 
@@ -71,11 +80,16 @@ def _classified(contents: Contents, shipment: Shipment, classes: list[Classified
                 trace.stopped = trace.stopped or finding in one.failed
 
 
-def _pass(contents: Contents, gate: Gate, one: Provision, shipment: Shipment, law: Law, trace: Trace) -> None:
-    """Tries a gate and adds what it finds, and what follows where it fails."""
-    tried = one.test(shipment, law)
-    if tried is None:
-        return
+def _pass(
+    contents: Contents,
+    gate: Gate,
+    one: Provision,
+    tried: Verdict | Sequence[Verdict],
+    shipment: Shipment,
+    law: Law,
+    trace: Trace,
+) -> None:
+    """Adds what a gate found, and what follows where it failed."""
     findings = trace.findings
     verdicts = (tried,) if isinstance(tried, Verdict) else tried
     failed = False

@@ -14,14 +14,14 @@ _USES = ("development", "production", "storage")
 
 
 @provision("15 CFR 740.28(b)", row="ACM 1")
-def b_items(shipment: Shipment, law: Law) -> Verdict:
+def b_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible item."""
     if not shipment.needing:
-        return not_met("no line needs a licence: NLR")
+        return None
     others = [line for line in shipment.needing if not law.lists("acm_items", line.eccn)]
-    return (
-        not_met(f"{named(others)}: not an item of ACM") if others else met(f"{named(shipment.needing)}: items of ACM")
-    )
+    if others:
+        return not_met(f"not eligible for ACM: {named(others)}")
+    return met(f"eligible for ACM: {named(shipment.needing)}")
 
 
 @provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16))
@@ -46,7 +46,8 @@ def d_private_sector(shipment: Shipment, law: Law) -> Verdict:
     consignee = shipment.consignee
     if consignee.private_sector is None:
         return unknown(
-            f"whether {consignee.name} is a private sector end user is not said", "ultimate_consignee: private_sector"
+            f"it is not said whether {consignee.name} is a private sector end user",
+            "ultimate_consignee: private_sector",
         )
     if consignee.private_sector:
         return met(f"{consignee.name} is a private sector end user")
@@ -88,9 +89,9 @@ def a_customers(shipment: Shipment, law: Law) -> Verdict:
         if not barred.isdisjoint((user.country, user.headquarters, user.parent_headquarters))
     ]
     return (
-        not_met(f"of D:5 or Macau: {', '.join(inside)}")
+        not_met(f"an end user of D:5 or Macau: {', '.join(inside)}")
         if inside
-        else met(f"{len(users)} end users outside D:5 and Macau")
+        else met("no end user that is named is of D:5 or Macau")
     )
 
 

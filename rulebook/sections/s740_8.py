@@ -6,7 +6,7 @@ from rulebook.law.authorization import duty, named, plan, statement
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
-from rulebook.sections import s746
+from rulebook.sections import s744
 from schemas.plan import Line, Obligation, Option
 
 
@@ -27,8 +27,6 @@ def a_items(shipment: Shipment, law: Law) -> Verdict:
     ]
     if others:
         return not_met(f"{named(others)}: not an item of ACA or NAC")
-    if not shipment.needing:
-        return met("no line needs a licence")
     only_here = [line for line in shipment.needing if line.level == "a" and law.lists("named_only_for_b", line.eccn)]
     if only_here:
         return met(f"{named(only_here)} by 740.8(a), though the ECCN page names only the .b lines")
@@ -80,8 +78,8 @@ def c_notification(shipment: Shipment, law: Law) -> Verdict:
     )
 
 
-_ACA = (a_items, a_not_for_data_centres, a_destination, s746.no_restriction)
-_NAC = (a_items, a_not_for_data_centres, a_nac_destination, c_notification, s746.no_restriction)
+_ACA = (a_items, a_not_for_data_centres, a_destination, s744.aca_end_use)
+_NAC = (a_items, a_not_for_data_centres, a_nac_destination, c_notification, s744.aca_end_use)
 
 
 def aca(shipment: Shipment, law: Law) -> tuple[Option, ...]:

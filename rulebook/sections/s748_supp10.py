@@ -37,8 +37,9 @@ def p6_outside_us(shipment: Shipment, law: Law, holder: str, tested: bool) -> De
     home = law.members("united_states")
     if shipment.asked.ship_to in home:
         return None
-    consignee = shipment.consignee
-    american = not home.isdisjoint((consignee.headquarters, consignee.parent_headquarters))
+    american = any(
+        not home.isdisjoint((said.headquarters, said.parent_headquarters)) for said in shipment.said_of_consignee
+    )
     limited = tested and american and _CODE not in shipment.set_aside
     limit = Share(law.amount("uveu_outside_us_percent"), accounts.uveu(holder, "total")) if limited else None
     return Debit(accounts.uveu(holder, "outside-us"), shipment.tpp, limit, _CITES, _CODE, whole=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.codes import Outcome, ReasonCode, Result, State
-from schemas.models.parts import AuthorizationKind
+from schemas.models.parts import ReviewKind
 from schemas.models.values import TPP_MAX, Day, Identifier, Text, Tpp
 
 Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
@@ -52,7 +52,7 @@ class Taken(Out):
     apply_to: The election of 740.29(a), of `LPP`; absent if none was made.
     """
 
-    kind: AuthorizationKind
+    kind: ReviewKind
     reference: str | None = None
     apply_to: str | None = None
 
@@ -68,7 +68,7 @@ class LineDecided(Out):
 
     line: Counter
     class_: Annotated[str, Field(alias="class")]
-    authorization: AuthorizationKind | None = None
+    authorization: ReviewKind | None = None
     tpp: Tpp
 
 

@@ -28,6 +28,8 @@ from schemas.models.values import (
 )
 
 AuthorizationKind = Literal["NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "LVS", "GBS"]
+ReviewKind = Literal[AuthorizationKind, "SAVING", "NOT_YET_REQUIRED"]
+"""What a review may name: an authorization, or what lets goods go as before the rule (90 FR 4544, DATES)."""
 CertificationKind = Literal[
     "aia_consignee_certification",
     "authorized_ic_designer",
@@ -157,7 +159,8 @@ class Party(Model):
     address: The party's postal address; unknown if omitted.
     lei: The party's Legal Entity Identifier (ISO 17442); unknown if omitted.
     private_sector: Whether the party, its parents, subsidiaries and sisters are neither owned nor controlled by a
-        government other than that of the United States (740.28(d)); unknown if omitted, which closes ACM.
+        government other than that of the United States (740.28(d)); if omitted, the word of
+        the register counts.
     ultimate_parent: The company at the top of the party's group; if omitted, the party is its own parent.
     """
 
@@ -232,6 +235,21 @@ class Authorization(Model):
     """
 
     kind: AuthorizationKind
+    reference: Text | None = None
+    apply_to: Literal["operator"] | None = None
+
+
+class ReviewedAuthorization(Model):
+    """The authorization that a review puts in the place of the claim.
+
+    kind: The authorization; `SAVING` and `NOT_YET_REQUIRED` let goods go as before the rule (90 FR 4544, DATES), on the
+        word of two reviewers.
+    reference: The licence's number, of `LICENSE`; if omitted, any licence that fits is tried.
+    apply_to: The election of 740.29(a), of `LPP`: count against the ultimate parent of the operator; if omitted, the
+        shipment counts against the ultimate parent of the ultimate consignee.
+    """
+
+    kind: ReviewKind
     reference: Text | None = None
     apply_to: Literal["operator"] | None = None
 

@@ -17,6 +17,7 @@ from schemas.wire.errors import Error, shown
 
 Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
+_BEFORE_THE_RULE = ("SAVING", "NOT_YET_REQUIRED")
 _DAY = re.compile(DAY)
 _IDENTIFIER = re.compile(IDENTIFIER.removesuffix("$") + r"\Z")
 _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
@@ -104,6 +105,18 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
     return []
 
 
+def _reviewed(data: dict[str, Any]) -> list[Error]:
+    """What goes as before the rule is the word of two reviewers."""
+    errors = _two_reviewers(data)
+    authorization = data.get("authorization")
+    kind = authorization.get("kind") if isinstance(authorization, dict) else None
+    if kind in _BEFORE_THE_RULE and "second_reviewer" not in data:
+        errors.append(
+            Error("/data/second_reviewer", "member.missing", f"is required with {kind}: two persons decide it")
+        )
+    return errors
+
+
 def _national(data: dict[str, Any]) -> list[Error]:
     """A national authorization names its country; a universal one names none."""
     program, named = data.get("program"), "country" in data
@@ -158,7 +171,7 @@ CHECKS: dict[type[Model], Check] = {
     Certification: _certified,
     incoming.Dispatched: _dated,
     incoming.Returned: _returned,
-    incoming.ReviewDecided: _two_reviewers,
+    incoming.ReviewDecided: _reviewed,
     facts.AdjustmentMade: _two_reviewers,
     incoming.RecheckRequested: _one_of("shipment_id", "account", "all"),
     facts.ObligationMet: _one_of("shipment_id", "party"),

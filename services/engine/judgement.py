@@ -98,7 +98,7 @@ def _as_text(facts: Mapping[str, Any]) -> str:
 def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
     """Why no option fits; for a claimed authorization, also which others would."""
     day = result.case.asked.export_date
-    explanation = context.book.explain(result.screening, _available(context, result))
+    explanation = context.book.explain(result.screening, *_left(context, result))
     reasons = list(explanation.barriers)
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
         reasons += [_shortage(context, result, option, short) for short in shorts] or closed
@@ -107,13 +107,13 @@ def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
     return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
 
 
-def _available(context: DecisionContext, result: Judgement) -> int | None:
-    """TPP left on the account on which the review policy depends; None if it depends on none."""
+def _left(context: DecisionContext, result: Judgement) -> tuple[int | None, int | None]:
+    """TPP left of the account on which the policy of review depends, and its limit; None where it depends on none."""
     if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
-        return None
+        return None, None
     path, of_law = allocation
     limit = context.journal.limits.in_force(path, result.case.asked.export_date, of_law)
-    return max(0, limit - context.journal.accounts.balance(path)) if isinstance(limit, int) else None
+    return (max(0, limit - context.journal.accounts.balance(path)), limit) if isinstance(limit, int) else (None, None)
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:

@@ -8,7 +8,7 @@ from ledger.registers.shipments import Shipment, ShipmentDebit, ShipmentLine, Sh
 from rulebook import Terms
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
-from schemas.models.incoming import Authorization, Requested
+from schemas.models.incoming import Requested, ReviewedAuthorization
 from schemas.wire.read import Event, parse
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
@@ -28,7 +28,7 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
         raise LedgerCorrupt(f"journal record {shipment.asked} is not a request of shipment {shipment.id}")
     if shipment.claim is None:
         return event.data
-    return event.data.model_copy(update={"authorization": Authorization(**shipment.claim)})
+    return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:

@@ -9,7 +9,7 @@ import events
 from events import ITEM_WORDS, facility
 
 from schemas.models.facts import LicenseIssued, VeuAuthorized
-from schemas.models.incoming import Certification, Party, Requested
+from schemas.models.incoming import Certification, Party, Requested, ReviewedAuthorization
 from schemas.plan import Case, Facts, Hit, License, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}
@@ -19,9 +19,21 @@ LICENSE = {
 }  # fmt: skip
 ROLES = {"exporter": "EXP", "operator": "OPR", "end_user": "USR", "purchaser": "BUY", "through": "MID"}
 """The identifier of the party of each role; a case says where it is, or more of it in a table."""
-CONSIGNEE_WORDS = {"country", "hq", "parent", "private"}
+CONSIGNEE_WORDS = {"country", "hq", "parent", "parent_id", "private"}
 AS_THEY_ARE = {"transaction", "from", "use", "uses", "flags", "facility", "facility_in", "from_facility", "apply_to"}
-SHIP_WORDS = {*AS_THEY_ARE, *ROLES, *CONSIGNEE_WORDS, *ITEM_WORDS, "to", "date", "claim", "reference", "certs", "lines"}
+SHIP_WORDS = {
+    *AS_THEY_ARE,
+    *ROLES,
+    *CONSIGNEE_WORDS,
+    *ITEM_WORDS,
+    "to",
+    "date",
+    "claim",
+    "reference",
+    "review",
+    "certs",
+    "lines",
+}
 
 
 def party(identifier: str, says: Any) -> dict[str, Any]:
@@ -41,7 +53,10 @@ def certification(text: str) -> dict[str, Any]:
 
 
 def requested(ship: Mapping[str, Any]) -> Requested:
-    """The request of a case: by default eight of ITEM to CON in India on 2025-06-20."""
+    """The request of a case: by default eight of ITEM to CON in India on 2025-06-20.
+
+    `review`: the authorization that a review puts in the place of the claim.
+    """
     unknown = ship.keys() - SHIP_WORDS
     assert not unknown, unknown
     to = ship.get("to", "IN")
@@ -62,7 +77,10 @@ def requested(ship: Mapping[str, Any]) -> Requested:
         words["lines"] = [{**ITEM, **{word: ship[word] for word in ITEM_WORDS & ship.keys()}}]
     if "claim" in ship:
         words["claim"] = " ".join(ship[word] for word in ("claim", "reference") if word in ship)
-    return Requested.model_validate(events.shipment(words))
+    asked = Requested.model_validate(events.shipment(words))
+    if "review" in ship:
+        return asked.model_copy(update={"authorization": ReviewedAuthorization(kind=ship["review"])})
+    return asked
 
 
 def facts(says: Mapping[str, Any]) -> Facts:
