@@ -110,6 +110,11 @@ class RejectionCode(StrEnum):
     SHA256_INVALID = "sha256.invalid", "not a SHA-256 digest", "write its 64 hexadecimal digits in lower case"
     SOURCE_INVALID = "source.invalid", "not a URI-reference of RFC 3986", "write one, such as `//wms.example`"
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`", "write a CloudEvents 1.0 event"
+    TECHNOLOGY_FOR_REFUSED = (
+        "technology_for.refused",
+        "`technology_for` of an item that is no software or technology",
+        "leave it out, or correct the ECCN",
+    )
     TEXT_CONTROL = "text.control", "a control character in an attribute", "leave it out"
     TEXT_EMPTY = "text.empty", "an empty text", "fill it in, or leave an optional member out"
     TEXT_INVALID = (

@@ -40,7 +40,7 @@ def _unallotted(shipment: Shipment, law: Law) -> str:
     place = shipment.asked.ship_to
     if (
         law.printed("country_allocation_tpp") is not None
-        or not shipment.tpp
+        or all(line.level != "a" for line in shipment.lines)
         or place not in law.members("allocation_area")
     ):
         return ""
@@ -123,13 +123,18 @@ def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
 
 CONTENTS = Contents(
     values="ai_diffusion",
-    before=(Gate(house.first_day, "stop"), Gate(house.compliance, "note"), Gate(house.saving, "note")),
+    before=(
+        Gate(house.first_day, "stop"),
+        Gate(house.compliance, "note"),
+        Gate(house.saving, "note"),
+        Gate(house.designers_checked, "note"),
+        Gate(house.catalogue_checked, "note"),
+    ),
     gates=(
         Gate(house.register, "stop"),
         Gate(s744.listed, "hold"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
-        Gate(house.technology, "hold"),
         Gate(house.two_places, "note"),
         Gate(s744.end_use, "close", s744.leaves),
         Gate(s740_2.d5_or_macau, "close", s740_2.leaves),

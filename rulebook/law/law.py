@@ -11,7 +11,10 @@ from schemas.plan import Finding
 
 @dataclass(eq=False, slots=True)
 class Period:
-    """The values that hold from `first` on until the next change, and what was worked out from them."""
+    """The values that hold from `first` on until the next change, and what was worked out from them.
+
+    `checked`: the last day for which the catalogue of chips and the list of designers were checked.
+    """
 
     first: date
     amounts: Mapping[str, int | None]
@@ -25,6 +28,7 @@ class Period:
     switches: Mapping[str, bool]
     chips: Sequence[Mapping[str, Any]]
     designers: tuple[str, ...]
+    checked: Mapping[str, date]
     worked_out: dict[Any, Any] = field(default_factory=dict)
 
 

@@ -60,8 +60,10 @@ class Values:
         self.switches = {name: bool(switches.get(name, entry["default"])) for name, entry in known.items()}
         for kind in ("chips", "designers"):
             texts.append(_text("data", f"{self.tables[kind]}.toml"))
-        self.chips: list[dict[str, Any]] = tomllib.loads(texts[-2].decode())["chips"]
-        self.designers: tuple[str, ...] = tuple(tomllib.loads(texts[-1].decode())["names"])
+        chips, designers = (tomllib.loads(text.decode()) for text in texts[-2:])
+        self.chips: list[dict[str, Any]] = chips["chips"]
+        self.designers: tuple[str, ...] = tuple(designers["names"])
+        self.checked: dict[str, date] = {"chips": chips["checked_until"], "designers": designers["checked_until"]}
         self.digest = _digest(texts, self.switches)
         self.dates = {name: entry["day"] for name, entry in self.tables["dates"].items()}
         self._cuts = sorted(_cut_days(self.tables))
@@ -104,6 +106,7 @@ class Values:
             switches=self.switches,
             chips=self.chips,
             designers=self.designers,
+            checked=self.checked,
         )
 
 

@@ -20,7 +20,7 @@ def d5_or_macau(shipment: Shipment, law: Law) -> Verdict:
         )
     lines = [line for line in shipment.lines if line.level in _CONCERNED]
     if not lines:
-        return not_applicable(f"no advanced computing item among {len(shipment.lines):,} lines")
+        return not_applicable("no line is decided to be an advanced computing item")
     detail = f"{named(lines)} for Country Group D:5 or Macau: {'; '.join(shipment.barred)}"
     return not_met(detail, {"tests": _tests(shipment, law), "review_policy": _policy(shipment, law)})
 

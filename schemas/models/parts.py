@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from schemas import accounts
 from schemas.models.values import (
     IDENTIFIER,
+    TECHNOLOGY,
     TPP_MAX,
     Country,
     Day,
@@ -261,7 +262,13 @@ class Item(Model):
     training_operations: Operations used in training the model (4E091).
     published: Whether the model's weights are published.
     subject_basis: Why the item is subject to the EAR (734.3, 734.9).
+    technology_for: What software or technology of the headings 3D001, 3E001, 4D001, 4D090, 4E001, 5E002 and 5E992 is for
+    in the end: the ECCN of a commodity, or of software of 5D002.z or 5D992.z; rejected with any other ECCN.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentSchemas": {"technology_for": {"properties": {"eccn": {"pattern": TECHNOLOGY}}}}}
+    )
 
     line: LineNumber
     part_number: Text
@@ -277,3 +284,4 @@ class Item(Model):
     training_operations: NumberOrText | None = None
     published: bool | None = None
     subject_basis: Literal["us_origin", "us_content", "foreign_direct_product", "not_subject"] = "us_origin"
+    technology_for: Eccn | None = None

@@ -42,17 +42,20 @@ class Judgement:
         return [short for _, shorts in self.tried for short in shorts]
 
 
-def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
+def judge(
+    turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False, named: bool = False
+) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
     `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
-    where it stands now just as the reviewer saw it, or where the book says that it is settled.
+    where it stands now just as the reviewer saw it, or where the book says that it is settled. `named`: whether the
+    authorization that is asked is a reviewer's.
     """
     facts = turn.journal.facts.about(asked)
     seen = {(code, _as_text(facts)) for code, facts in reviewed}
     aside = turn.book.settled(code for code, _ in reviewed)
     while True:
-        result = _tried(turn, Case(asked, facts, aside))
+        result = _tried(turn, Case(asked, facts, aside, named))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
         if not more:
             break

@@ -35,7 +35,13 @@ def test_the_digest_tells_switches_apart() -> None:
     assert len(BOOK.digest) == 71
     assert other.digest != BOOK.digest
     assert load("ai-diffusion", {"lpp_5a002": False}).digest == BOOK.digest
-    assert other.switches == {"lpp_in_d1_d4": False, "lpp_5a002": True, "aia_file_always": False}
+    assert other.switches == {
+        "lpp_in_d1_d4": False,
+        "lpp_5a002": True,
+        "aia_file_always": False,
+        "aca_by_740_8a": False,
+        "aia_3e001": False,
+    }
 
 
 def test_laws_of_days_share_their_values() -> None:

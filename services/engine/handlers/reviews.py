@@ -34,7 +34,7 @@ def decided(turn: Turn, event: Event, out: Out) -> str:
         shipment.claim = data.authorization.model_dump(exclude_none=True)
     shipment.reviewed = [*shipment.reviewed, *_releasable(turn, shipment)]
     asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
-    judgement = judge(turn, asked, shipment.reviewed, posted=left)
+    judgement = judge(turn, asked, shipment.reviewed, posted=left, named=shipment.claim is not None)
     settle(turn, out, shipment, judgement, judgement.entries, RELEASED, posted=left)
     return shipment.id
 
@@ -109,7 +109,7 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
             skipped.append(identifier)
             continue
         asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
-        judgement = judge(turn, asked, shipment.reviewed, posted=left)
+        judgement = judge(turn, asked, shipment.reviewed, posted=left, named=shipment.claim is not None)
         if not judgement.passes:
             held.append(identifier)
             shorts += judgement.shorts

@@ -84,7 +84,7 @@ def dispatched(turn: Turn, event: Event, out: Out) -> str:
 def _dispatched_anew(turn: Turn, out: Out, shipment: Shipment, day: date) -> str:
     entries = void(turn, shipment)
     asked = asked_of(turn, shipment).model_copy(update={"export_date": day})
-    judgement = judge(turn, asked, shipment.reviewed, posted=True)
+    judgement = judge(turn, asked, shipment.reviewed, posted=True, named=shipment.claim is not None)
     entries += judgement.entries
     if not judgement.passes:
         settle(turn, out, shipment, judgement, entries, APPROVED, posted=True)
@@ -103,7 +103,8 @@ def _withdrawn(turn: Turn, shipment: Shipment) -> Judgement | None:
         return None
     claim = Authorization.model_validate({"kind": shipment.authorization, "reference": shipment.reference})
     asked = asked_of(turn, shipment).model_copy(update={"authorization": claim})
-    case = Case(asked, turn.journal.facts.about(asked), frozenset(code for code, _ in shipment.reviewed))
+    aside = frozenset(code for code, _ in shipment.reviewed)
+    case = Case(asked, turn.journal.facts.about(asked), aside, named=shipment.claim is not None)
     screening = turn.book.screen(case)
     reasons = list(turn.book.ended(screening))
     if not reasons:
