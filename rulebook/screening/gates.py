@@ -72,7 +72,7 @@ def _classified(contents: Contents, shipment: Shipment, classes: list[Classified
 
 
 def _waits(shipment: Shipment, line: Line | None, finding: Finding, aside: bool, trace: Trace) -> None:
-    """Adds what a reviewer is needed for; of a `line` that is given only a release that names its authorization ends it."""
+    """Adds what a reviewer is needed for; that of a `line` ends only with a release that names its authorization."""
     under = shipment.case.released_under
     if line is None:
         _found(finding, aside, False, trace)

@@ -6,7 +6,6 @@ from rulebook.sections.s774_catalogue import RANK, chip_of, settles
 from rulebook.sections.s774_supp1 import INCONSISTENT, Tested, declared
 from schemas.models.incoming import Item
 
-
 _NAMES = {"a": "class .a", "b": "class .b", "none": "a class below .b"}
 
 
@@ -55,7 +54,9 @@ def note_1(tested: Tested, law: Law) -> Verdict:
             "(designed or marketed for data centres)"
         )
     if tested.at_least(below):
-        return not_applicable(f"{tested.says}: the exemption for consumer parts does not apply (not below {below:,} TPP)")
+        return not_applicable(
+            f"{tested.says}: the exemption for consumer parts does not apply (not below {below:,} TPP)"
+        )
     return met(f"{tested.says} is below {below:,} and not for data centres: not controlled")
 
 
@@ -106,7 +107,7 @@ def below(tested: Tested, law: Law) -> Verdict:
 
 
 def strictest(tested: Tested, law: Law) -> str:
-    """The strictest level that the figures leave open where they do not tell; without `circuits` one may have it all."""
+    """The strictest level that the figures leave open; without `circuits` one circuit may have it all."""
     exempt = tested.item.datacenter is False and not tested.at_least(law.amount("not_controlled_tpp"))
     if exempt or not tested.at_least(law.amount("b_dense_tpp")):
         return "none"

@@ -74,7 +74,7 @@ def _band(density: Decimal, law: Law) -> int:
 
 @provision(_CITES, row="class catalogue", code=INCONSISTENT, kind="class")
 def catalogue(tested: Tested, law: Law) -> Verdict:
-    """The declared class is not below the catalogue's, and not above it with figures that the catalogue does not have."""
+    """The declared class is not below the catalogue's, nor above it with figures that the catalogue does not have."""
     item, chip = tested.item, tested.chip
     part = f"line {item.line}: part {item.part_number}"
     if chip is None:
@@ -115,7 +115,8 @@ def catalogue_tpp(tested: Tested, law: Law) -> Verdict | None:
     chip, item = verified(tested), tested.item
     if chip is None:
         return None
-    least, own, most = (figure(tested, chip, one) for one in (chip["tpp_accept"][0], chip["tpp"], chip["tpp_accept"][1]))
+    least, most = (figure(tested, chip, one) for one in chip["tpp_accept"])
+    own = figure(tested, chip, chip["tpp"])
     if tested.tpp < least:
         return not_met(
             f"{tested.says} were declared, but the catalogue has {in_words(own)} for {chip['name']} and accepts "

@@ -98,8 +98,8 @@ def _declared(eccn: str, law: Law) -> Declared:
         if law.lists(name, eccn):
             return Declared(eccn, level, software, "", family)
     if family:
-        heading = any(one.startswith(f"{eccn}.") for one in printed(family, law))
-        return Declared(eccn, "none", strictest(family, law)[1], "heading" if heading else "unprinted", family)
+        above = any(one.startswith(f"{eccn}.") for one in printed(family, law))
+        return Declared(eccn, "none", strictest(family, law)[1], "heading" if above else "unprinted", family)
     return Declared(eccn, "none" if law.lists("at_only", eccn) else "undecided", False, "", "")
 
 
@@ -116,7 +116,7 @@ def strictest(family: str, law: Law) -> tuple[str, bool]:
 
 
 def waits(shipment: Shipment, line: Line) -> bool:
-    """Whether a line that this book does not decide is to be covered by what is claimed or by a licence that names it."""
+    """Whether a line that this book does not decide is to be covered: by what is claimed, or by a licence for it."""
     under = shipment.case.released_under
     if under is not None:
         return under != "NLR"
@@ -134,7 +134,10 @@ def listed(law: Law, name: str, line: Line) -> bool:
 
 
 @provision(
-    "15 CFR part 774, Supplement No. 1, list of items controlled", row="class paragraph", code=INCONSISTENT, kind="class"
+    "15 CFR part 774, Supplement No. 1, list of items controlled",
+    row="class paragraph",
+    code=INCONSISTENT,
+    kind="class",
 )
 def paragraph(tested: Tested, law: Law) -> Verdict | None:
     """The paragraph that is named exists, and is no heading of several."""
@@ -166,15 +169,14 @@ def technology_level(item: Item, known: Declared, law: Law) -> tuple[str, str]:
     for level, entries in (("a", "technology_a"), ("b", "technology_b"), ("none", "technology_free")):
         if law.lists(entries, name):
             return ("less" if level != "a" and law.lists("a_software", known.eccn) else level), name
-    elsewhere = any(
-        entry.endswith(f" for {what.eccn}") for entries in ("technology_a", "technology_b") for entry in law.eccns(entries)
-    )
+    every = (*law.eccns("technology_a"), *law.eccns("technology_b"))
+    elsewhere = any(entry.endswith(f" for {what.eccn}") for entry in every)
     return ("other" if elsewhere else "undecided"), name
 
 
 @provision("15 CFR 742.6(a)(6)(iii)", row="class technology", code="review.needed", kind="class")
 def technology(tested: Tested, law: Law) -> Verdict | None:
-    """Software and technology need what the item that they are for needs; where that is not known, a reviewer decides."""
+    """Software and technology need what the item that they are for needs; where that is unknown, a reviewer decides."""
     item = tested.item
     if tested.level != "technology":
         return None
@@ -200,7 +202,7 @@ def technology(tested: Tested, law: Law) -> Verdict | None:
 
 @provision("15 CFR 738.4", row="class undecided", code="review.needed", kind="class")
 def undecided(tested: Tested, law: Law) -> Verdict | None:
-    """Whether an ECCN that this book does not decide needs a licence is for a reviewer, or for a licence that names it."""
+    """What an ECCN needs that this book does not decide is for a reviewer, or for a licence that names it."""
     if tested.level != "undecided":
         return None
     item = tested.item

@@ -262,8 +262,7 @@ class Item(Model):
     training_operations: Operations used in training the model (4E091).
     published: Whether the model's weights are published.
     subject_basis: Why the item is subject to the EAR (734.3, 734.9).
-    technology_for: What software or technology of the headings 3D001, 3E001, 4D001, 4D090, 4E001, 5E002 and 5E992 is for
-    in the end: the ECCN of a commodity, or of software of 5D002.z or 5D992.z; rejected with any other ECCN.
+    technology_for: The ECCN of what software or technology is for in the end: a commodity, or software of a .z.
     """
 
     model_config = ConfigDict(
