@@ -41,8 +41,6 @@ def weights(tested: Tested, law: Law) -> Verdict:
 def note_1(tested: Tested, law: Law) -> Verdict:
     """Not designed or marketed for data centres and below 4,800 TPP: neither .a nor .b."""
     below = law.amount("not_controlled_tpp")
-    if tested.whole:
-        return not_applicable(f"{tested.says} is the sum of an assembly whose circuits are not counted")
     if tested.item.datacenter is None:
         return unknown(
             f"line {tested.item.line}: datacenter is not given, so the note is not applied",
@@ -53,6 +51,8 @@ def note_1(tested: Tested, law: Law) -> Verdict:
             f"line {tested.item.line}: the exemption for consumer parts does not apply "
             "(designed or marketed for data centres)"
         )
+    if tested.whole and tested.at_least(below):
+        return not_applicable(f"{tested.says} is the sum of an assembly whose circuits are not counted")
     if tested.at_least(below):
         return not_applicable(
             f"{tested.says}: the exemption for consumer parts does not apply (not below {below:,} TPP)"
@@ -108,8 +108,7 @@ def below(tested: Tested, law: Law) -> Verdict:
 
 def strictest(tested: Tested, law: Law) -> str:
     """The strictest level that the figures leave open; without `circuits` one circuit may have it all."""
-    exempt = tested.item.datacenter is False and not tested.at_least(law.amount("not_controlled_tpp"))
-    if exempt or not tested.at_least(law.amount("b_dense_tpp")):
+    if not tested.at_least(law.amount("b_dense_tpp")):
         return "none"
     if tested.density is None or tested.at_least(law.amount("a_tpp")):
         return "a"
