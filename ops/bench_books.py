@@ -30,6 +30,7 @@ from ledger.database import tables  # noqa: E402
 from ledger.database.store import Store  # noqa: E402
 from ledger.proof.leaves import seal  # noqa: E402
 from services.proof.verification import verify  # noqa: E402
+from services.resources import software  # noqa: E402
 
 ACCOUNTS, DAY = 1_000, 86_400_000_000
 START = 1_735_689_600_000_000
@@ -49,15 +50,15 @@ def proof(folder: Path, events: int) -> dict[str, object]:
     records = seal(store)
     sealing = time.perf_counter() - start
     start = time.perf_counter()
-    found = verify(store, rulebook.load("ai-diffusion", {}), lambda known: known, ())
+    found = verify(store, rulebook.load("ai-diffusion", {}), software(), lambda known: known, ())
     verifying = time.perf_counter() - start
-    if not found.told()["ok"]:
+    if found.bad:
         raise SystemExit(f"the ledger is bad: {found.bad[:3]}")
     start, size = time.perf_counter(), 0
     with store.read() as connection:
         j = tables.journal
         for event, answers in connection.execute(select(j.c.event, j.c.answers)):
-            for line in (event, *answers.encode().split(b"\n")):
+            for line in (event, *map(str.encode, answers)):
                 hashlib.sha256(line).digest()
                 size += len(line)
     hashing = time.perf_counter() - start

@@ -28,8 +28,9 @@ from sqlalchemy import func, select  # noqa: E402
 
 from ledger.database.store import Store  # noqa: E402
 from ledger.database.tables import head, journal  # noqa: E402
-from services.kafka.access import STRUCTURED, create_topics  # noqa: E402
 from services.kafka.local_broker import LocalBroker  # noqa: E402
+from services.kafka.producer import STRUCTURED  # noqa: E402
+from services.kafka.topics import create_topics  # noqa: E402
 from services.stream.publish import destination  # noqa: E402
 
 TPP = Path(sys.executable).with_name("tpp")

@@ -27,7 +27,11 @@ from ledger.database.store import LedgerError, Store, ledger_url
 from schemas.models.incoming import Returned
 from schemas.times import day_of
 from schemas.wire.read import Event, parse
-from services.resources import Failure, day, standing
+from services.cli.commands import main
+from services.cli.options import Commands
+from services.failure import Failure
+from services.resources import standing
+from services.views.moments import day
 
 YEARS = 5
 """15 CFR 762.6(a): five years from the latest of the export, any known reexport or other termination."""
@@ -35,7 +39,7 @@ YEARS = 5
 LEFT, ENDED = ("dispatched", "held_at_dispatch"), ("cancelled", "denied", "expired")
 
 
-@click.group(help=__doc__)
+@click.group(cls=Commands, help=__doc__)
 def keep() -> None:
     """Keeps a ledger."""
 
@@ -76,20 +80,7 @@ def restore(file: Path, ledger: str, given: tuple[str, ...]) -> None:
             source.backup(target)
     store.close()
     checks = [word for name in given for word in ("--checkpoint", name)]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from services.cli.commands import main; main()",
-            "audit",
-            "verify",
-            "--ledger",
-            ledger,
-            *checks,
-        ],
-        check=False,
-    )
-    sys.exit(done.returncode)
+    main(["audit", "verify", "--ledger", ledger, *checks], prog_name="tpp")
 
 
 @keep.command()

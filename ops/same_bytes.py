@@ -24,6 +24,7 @@ Exit 0: all is the same; 1: something differs; 2: the comparison could not be ma
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
-from same_bytes_compare import But, Group, compare  # noqa: E402  (the path is set above)
+from same_bytes_compare import But, Group, compare, counted  # noqa: E402  (the path is set above)
 from same_bytes_run import Plan  # noqa: E402
 
 SIDES = ("old", "new")
@@ -99,11 +100,12 @@ def postgresql() -> Iterator[str]:
             call("pg_ctl", "stop", "-m", "immediate")
 
 
-def environment(*paths: Path) -> dict[str, str]:
+def environment(tree: Path) -> dict[str, str]:
     """The environment of a process: the caller's without settings of ours, and everything that output may depend on."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("TPP_", "PYTHON"))}
-    fixed = {"COLUMNS": "200", "LINES": "50", "TZ": "UTC", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "TERM": "dumb"}
-    return plain | fixed | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONWARNINGS": "ignore"}
+    fixed = {"COLUMNS": "200", "LINES": "50", "TERM": "dumb", "NO_COLOR": "1", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+    fixed |= {"PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+    return plain | fixed | {"PYTHONPATH": str(tree)}
 
 
 def together(*calls: tuple[Sequence[object], Path, Path]) -> None:
@@ -115,6 +117,7 @@ def together(*calls: tuple[Sequence[object], Path, Path]) -> None:
             log = ended.enter_context(tempfile.TemporaryFile())
             command = [sys.executable, "-P", *map(str, words)]
             process = subprocess.Popen(command, cwd=folder, env=environment(tree), stdout=log, stderr=log)
+            ended.enter_context(process)
             ended.callback(process.kill)
             running.append((words, process, log))
         for words, process, log in running:
@@ -197,15 +200,13 @@ def verification(folder: Path, own: Path, but: But) -> Group:
     group = Group(f"OLD's ledgers verified by NEW, {folder.name}")
     for name in sorted(path.name for path in folder.iterdir()):
         text = (folder / name / "verify.json").read_text("utf-8")
-        found = json.loads(text) if text.startswith("{") else {}
+        found = json.loads(text) if text.startswith("{") else {"bad": [text], "not_records": []}
         expected = text if but.some else (own / name / "verify.json").read_text("utf-8")
-        if not found.get("ok"):
-            expected = '{\n  "ok": true,\n' + text.partition("\n")[2].partition("\n")[2]
         group.add(name, "verify.json", expected.split("\n"), text.split("\n"))
-        group.notes |= {
-            f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
-            for one in found.get("not_records", [])
-        }
+        group.add(name, "bad", [], [json.dumps(one) for one in found["bad"]])
+        for one in found["not_records"]:
+            column = f"{one['table']}.{one['column']}" if one["column"] else str(one["table"])
+            group.uncovered.setdefault(re.sub(r"\d+", "N", one["why"]), set()).add(column)
     return group
 
 
@@ -239,6 +240,10 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return about.parse_args(words)
 
 
+def _uncovered(group: Group) -> Iterator[tuple[str, str]]:
+    return ((why, ", ".join(sorted(columns))) for why, columns in group.uncovered.items())
+
+
 def listed(text: str) -> tuple[str, ...]:
     """The parts of an option's value."""
     return tuple(filter(None, (part.strip() for part in text.split(","))))
@@ -264,9 +269,12 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"same_bytes.py: {error}", file=sys.stderr)
         return 2
     for group in groups:
-        print(group.text(options.differences))
+        if group.inputs:
+            print(group.text(options.differences))
+    for why, columns in sorted({pair for group in groups for pair in _uncovered(group)}):
+        print(f"not covered by the verification of OLD's ledgers: {columns}: {why}")
     differ = [group.name for group in groups if group.differences]
-    counts = f"{len(comparison.inputs):,} inputs, {sum(group.lines for group in groups):,} lines"
+    counts = f"{counted(len(comparison.inputs), 'input')}, {sum(group.lines for group in groups):,} lines"
     result = f"DIFFERENT: {'; '.join(differ)}" if differ else "the same"
     print(f"{options.old} and {options.new}: {counts}, {time.monotonic() - started:.0f} s: {result}")
     return 1 if differ else 0

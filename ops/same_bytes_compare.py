@@ -13,6 +13,9 @@ SHOWN = 400
 BEFORE = 120
 """How many of them may stand before the first that differs."""
 
+MISSING = "(no such file)"
+LEFT_OUT = object()
+
 _DIGESTS = frozenset({"checkpoint", "hash", "leaf", "note", "proof", "root"})
 """Members and columns that hash or sign answers, so that they differ where an answer does."""
 
@@ -48,38 +51,46 @@ class But:
         if file.suffix in _BINARY:
             return [file.read_bytes().hex()]
         text = file.read_bytes().decode(errors="surrogateescape")
+        whole = text.split("\n")
+        if not whole[-1]:
+            whole.pop()
+        else:
+            whole[-1] += " (no end of line)"
         if not self.some:
-            return text.split("\n")
+            return whole
         if file.suffix == ".end":
-            return text.split("\n")[:1]
-        if file.suffix == ".json":
-            reduced = [] if not text else [self.reduced(json.loads(text), ids)]
-            return json.dumps(reduced, ensure_ascii=False, indent=1).split("\n")
-        if file.suffix == ".jsonl":
-            found = (self.reduced(json.loads(line), ids) for line in text.splitlines())
-            return [json.dumps(one, ensure_ascii=False) for one in found if one is not None]
-        return text.split("\n")
+            return whole[:1]
+        try:
+            if file.suffix == ".json" and text:
+                return json.dumps(self.reduced(_read(text), ids), ensure_ascii=False, indent=1).split("\n")
+            if file.suffix == ".jsonl":
+                found = (self.reduced(_read(line), ids) for line in whole)
+                return [json.dumps(one, ensure_ascii=False) for one in found if one is not LEFT_OUT]
+        except ValueError:
+            return whole
+        return whole
 
     def reduced(self, value: Any, ids: Collection[str]) -> Any:
-        """A JSON value without what may differ, also in JSON that stands in its texts; None for an event left out."""
+        """A JSON value without what may differ, also in JSON within its texts; LEFT_OUT for an event of `ids`."""
         if isinstance(value, dict):
             if "specversion" in value and value.get("id") in ids:
-                return None
-            left = {name: inner for name, inner in value.items() if name not in self.members and name not in _DIGESTS}
-            return {name: self.reduced(inner, ids) for name, inner in left.items()}
+                return LEFT_OUT
+            kept = {name: inner for name, inner in value.items() if name not in self.members and name not in _DIGESTS}
+            return {name: self.reduced(inner, ids) for name, inner in kept.items()}
         if isinstance(value, list):
-            return [one for one in (self.reduced(inner, ids) for inner in value) if one is not None]
+            return [one for one in (self.reduced(inner, ids) for inner in value) if one is not LEFT_OUT]
         if not isinstance(value, str):
             return value
         try:
-            if value.startswith("eyJ"):  # the beginning of {" in base64
-                value = base64.b64decode(value).decode()
-            documents = [json.loads(line) for line in value.split("\n")] if value.startswith("{") else None
+            text = base64.b64decode(value).decode() if value.startswith("eyJ") else value  # {" in base64
+            return self.reduced([_read(line) for line in text.split("\n")], ids) if text.startswith("{") else value
         except ValueError:
             return value
-        if documents is None:
-            return value
-        return [one for one in (self.reduced(document, ids) for document in documents) if one is not None]
+
+
+def _read(text: str) -> Any:
+    """A JSON document, its decimals as they are written."""
+    return json.loads(text, parse_float=lambda written: {"decimal": written})
 
 
 @dataclass(frozen=True)
@@ -110,13 +121,16 @@ class Difference:
 
 @dataclass
 class Group:
-    """The comparison of one kind of output on one kind of database."""
+    """The comparison of one kind of output on one kind of database.
+
+    `uncovered`: of a verification, the tables and columns that it does not cover, by the reason.
+    """
 
     name: str
     inputs: set[str] = field(default_factory=set)
     lines: int = 0
     differences: list[Difference] = field(default_factory=list)
-    notes: set[str] = field(default_factory=set)
+    uncovered: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, given: str, file: str, old: list[str], new: list[str]) -> None:
         """Compares the lines of a file of an input."""
@@ -127,18 +141,25 @@ class Group:
             return
         full = [[*lines, *[None] * (length - len(lines))] for lines in (old, new)]
         found = [n for n, (a, b) in enumerate(zip(*full, strict=True)) if a != b]
-        name = f"{given}/{file}" if file else given
-        self.differences.append(Difference(name, found[0] + 1, len(found), full[0][found[0]], full[1][found[0]]))
+        self.differences.append(
+            Difference(f"{given}/{file}", found[0] + 1, len(found), full[0][found[0]], full[1][found[0]])
+        )
 
     def text(self, shown: int) -> str:
-        """One line, and so many differences below it."""
+        """One line, and below it the first differences, `shown` of them."""
         found = len(self.differences)
-        result = f"{found:,} file{'s' * (found != 1)} DIFFER{'S' * (found == 1)}" if found else "the same"
-        inputs = f"{len(self.inputs):,} input{'s' * (len(self.inputs) != 1)}"
-        first = f"{self.name}: {inputs}, {self.lines:,} lines: {result}"
-        return "\n".join(
-            [first, *(one.text() for one in self.differences[:shown]), *(f"  {one}" for one in sorted(self.notes))]
-        )
+        result = f"{counted(found, 'file')} DIFFER{'S' * (found == 1)}" if found else "the same"
+        first = f"{self.name}: {counted(len(self.inputs), 'input')}, {self.lines:,} lines: {result}"
+        return "\n".join([first, *(one.text() for one in self.differences[:shown])])
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "input"), counted(2_000, "input")
+    ('1 input', '2,000 inputs')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def compare(old: Path, new: Path, but: But) -> list[Group]:
@@ -158,7 +179,7 @@ def _fill(group: Group, folder: Path, sides: tuple[Path, Path], but: But) -> Non
             continue
         given = name.parts[2]
         ids = {one for side in sides for one in _ids(side, folder.name, given, but.types)}
-        old, new = (but.lines(side / name, ids) if (side / name).exists() else [] for side in sides)
+        old, new = (but.lines(side / name, ids) if (side / name).exists() else [MISSING] for side in sides)
         group.add(given, "/".join(name.parts[3:]), old, new)
 
 
@@ -172,7 +193,7 @@ def _ids(side: Path, database: str, given: str, types: Collection[str]) -> Itera
         return
     for kind in ("answers", "rejections"):
         for file in (side / kind / database / given).glob("*.jsonl"):
-            for line in file.read_text("utf-8").splitlines():
-                event = json.loads(line)
-                if event["type"] in types:
+            for line in file.read_text("utf-8").split("\n"):
+                event = json.loads(line or "{}")
+                if event.get("type") in types:
                     yield event["id"]

@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import Self
 
 
-class RejectionCode(StrEnum):
-    """What is wrong with a message, with its meaning and how to correct it."""
+class Code(StrEnum):
+    """A code with its meaning, and what somebody does about it; both are sentences for people."""
 
     meaning: str
     remedy: str
@@ -18,153 +18,297 @@ class RejectionCode(StrEnum):
         member.remedy = remedy
         return member
 
+
+class ReasonCode(Code):
+    """Why a shipment is held, or an event refused."""
+
+    QUOTA_EXHAUSTED = (
+        "quota.exhausted",
+        "A debit would pass the limit of an account.",
+        "Ship at most what fits, ship on the first day on which all of it fits, or wait for room and recheck.",
+    )
+    AUTHORIZATION_NONE = (
+        "authorization.none",
+        "Nothing was claimed and no authorization fits: a licence is needed.",
+        "Apply for a licence; `review_policy` says how the application would be reviewed.",
+    )
+    AUTHORIZATION_INELIGIBLE = (
+        "authorization.ineligible",
+        "The claimed authorization does not fit the items, the parties or the transaction.",
+        "Amend the shipment, or claim one of the authorizations that the message names.",
+    )
+    DESTINATION_DENIED = (
+        "destination.denied",
+        "A destination or a receiving party is of Country Group D:5 or Macau.",
+        "Do not ship without a licence; an issued licence, and NAC where it fits, stay open.",
+    )
+    CERTIFICATION_MISSING = (
+        "certification.missing",
+        "A statement, certification or notification that the authorization asks for is not on file, or is too recent.",
+        "Obtain it and send `tpp.certification.received.v1`, or ship on the day that the message names; then recheck.",
+    )
+    CERTIFICATION_EXPIRED = (
+        "certification.expired",
+        "A statement or certification no longer counts on the export date.",
+        "Obtain a new one and send `tpp.certification.received.v1`; then recheck.",
+    )
+    LICENSE_UNKNOWN = (
+        "license.unknown",
+        "No licence was issued that fits, or not the one that is claimed.",
+        "Send `tpp.license.issued.v1`, or correct the claim; then recheck.",
+    )
+    LICENSE_EXPIRED = (
+        "license.expired",
+        "The licence does not count on the export date, or was revoked.",
+        "Use another licence, or have it renewed and send `tpp.license.issued.v1`.",
+    )
+    LICENSE_MISMATCH = (
+        "license.mismatch",
+        "The licence names another exporter, ultimate consignee or country.",
+        "Amend the shipment, or claim the licence that names them.",
+    )
+    VEU_NOT_LISTED = (
+        "veu.not_listed",
+        "The ultimate consignee or an operator holds no validated end-user authorization for the destination.",
+        "Send `tpp.veu.authorized.v1` where it does hold one, or use another authorization.",
+    )
+    VEU_FACILITY_NOT_LISTED = (
+        "veu.facility_not_listed",
+        "The facility is not listed for the validated end-user on the export date.",
+        "Name a listed facility, or send its listing with `tpp.veu.authorized.v1`; then recheck.",
+    )
+    VEU_SHARE_EXCEEDED = (
+        "veu.share_exceeded",
+        "Too much of a universal VEU's base would be in one country, or outside Supplement No. 5(a) or the US.",
+        "Ship less, or elsewhere first; a reviewer may set aside only the 50 % share outside the United States.",
+    )
+    CLASSIFICATION_INCONSISTENT = (
+        "classification.inconsistent",
+        "The declared ECCN contradicts the declared figures, or both contradict the chip catalogue.",
+        "Amend the ECCN or the figures; or have a reviewer release the hold, and the higher class counts.",
+    )
+    PARTY_CONFLICT = (
+        "party.conflict",
+        "A party differs from its registration in country, headquarters or ultimate parent.",
+        "Amend the shipment, or register what is right (`tpp.party.registered.v1`); a reviewer may release the hold.",
+    )
+    PARTY_SCREENING_HIT = (
+        "party.screening_hit",
+        "A party resembles an entry of a restricted-party list.",
+        "Compare the two, and send `tpp.match.cleared.v1` where they differ; a reviewer may release the hold.",
+    )
+    END_USE_PROHIBITED = (
+        "end_use.prohibited",
+        "A prohibited end use or end user of part 744 is declared.",
+        "Do not ship without a licence; only LICENSE stays open.",
+    )
+    FACILITY_SHORT = (
+        "facility.short",
+        "More would leave a facility under ACM than came in.",
+        "Correct the quantity, or record first what came in; then recheck.",
+    )
+    REVIEW_NEEDED = (
+        "review.needed",
+        "The rulebook cannot decide the case, and says why.",
+        "Have a reviewer decide it with `tpp.review.decided.v1`.",
+    )
+    RED_FLAG = (
+        "red_flag",
+        "A red flag was reported, or an `.a` or `.b` item is said not to be subject to the EAR.",
+        "Resolve the flag, and have a reviewer release the hold.",
+    )
+    SHIPMENT_UNKNOWN = (
+        "shipment.unknown",
+        "The event is about a shipment that was never requested.",
+        "Send `tpp.shipment.requested.v1` first, or correct the identifier.",
+    )
+    SHIPMENT_DUPLICATE = (
+        "shipment.duplicate",
+        "A shipment of this identifier was requested before.",
+        "Give a new shipment an identifier of its own; change the old one with `tpp.shipment.amended.v1`.",
+    )
+    SHIPMENT_STATE = (
+        "shipment.state",
+        "The state of the shipment does not allow the event.",
+        "Send an event that its state allows; the table of states lists them.",
+    )
+
+
+class RejectionCode(Code):
+    """What is wrong with a message."""
+
     ACCOUNT_INVALID = (
         "account.invalid",
-        "not the path of an account that holds entries",
-        "write it as in the chart of accounts",
+        "The text is not the path of an account that holds entries, or the country has no allocation.",
+        "Write the path as in the chart of accounts.",
     )
     ACCOUNT_NOT_CREDITABLE = (
         "account.not_creditable",
-        "attrition is credited on country, nveu and uveu accounts only",
-        "name such an account",
+        "Attrition was reported for an account of another family than `country`, `nveu` or `uveu`.",
+        "Name an account of one of these families.",
     )
     AMOUNT_OVERFLOW = (
         "amount.overflow",
-        "an integer, a product or a sum is beyond 2^53−1",
-        "correct the figure or split the shipment",
+        "A number, a product or a sum is beyond 2^53−1.",
+        "Correct the figure, or split the shipment.",
     )
     BALANCE_NEGATIVE = (
         "balance.negative",
-        "a credit larger than the account's balance",
-        "correct the figure, or attest the base first",
+        "More would be credited than there is on the account.",
+        "Correct the figure, or attest the base first.",
     )
-    COUNTRY_MISSING = "country.missing", "a national authorization without a country", "add `country`"
-    COUNTRY_REFUSED = "country.refused", "a universal authorization with a country", "leave `country` out"
-    COUNTRY_UNKNOWN = "country.unknown", "not an assigned ISO 3166-1 alpha-2 code", "use the code, such as `IN`"
-    DATA_BASE64 = "data.base64", "the event carries `data_base64`", "send `data` as a JSON object"
+    COUNTRY_MISSING = "country.missing", "A national authorization has no `country`.", "Add `country`."
+    COUNTRY_REFUSED = "country.refused", "A universal authorization has a `country`.", "Leave `country` out."
+    COUNTRY_UNKNOWN = (
+        "country.unknown",
+        "The text is not an assigned ISO 3166-1 alpha-2 code.",
+        "Use the assigned code, such as `IN`.",
+    )
+    DATA_BASE64 = "data.base64", "The event carries `data_base64`.", "Send `data` as a JSON object."
     DATACONTENTTYPE_UNSUPPORTED = (
         "datacontenttype.unsupported",
-        "`datacontenttype` is not `application/json`",
-        "write that, or leave it out",
+        "`datacontenttype` is not `application/json`.",
+        "Write `application/json`, or leave the attribute out.",
     )
-    DATASCHEMA_INVALID = "dataschema.invalid", "`dataschema` is not an absolute URI", "correct it or leave it out"
-    DATE_INVALID = "date.invalid", "not a day of the calendar", "write `YYYY-MM-DD`"
-    DATE_ORDER = "date.order", "an end before its start", "correct one of the two days"
-    ECCN_INVALID = "eccn.invalid", "not an ECCN", "write it with its sub-paragraph, such as `3A090.a`, or `EAR99`"
-    ENCODING_BOM = "encoding.bom", "the message starts with a byte order mark", "leave the mark out"
-    ENCODING_INVALID = "encoding.invalid", "the bytes are not UTF-8", "encode the message as UTF-8"
+    DATASCHEMA_INVALID = "dataschema.invalid", "`dataschema` is not an absolute URI.", "Correct it, or leave it out."
+    DATE_INVALID = (
+        "date.invalid",
+        "The text is not a day of the calendar, or the day is too late.",
+        "Write an existing day as `YYYY-MM-DD`.",
+    )
+    DATE_ORDER = "date.order", "A period ends before it begins.", "Correct one of the two days."
+    ECCN_INVALID = (
+        "eccn.invalid",
+        "The text is not an ECCN.",
+        "Write it with its sub-paragraph, such as `3A090.a`, or `EAR99`.",
+    )
+    ENCODING_BOM = "encoding.bom", "The message begins with a byte order mark.", "Leave the mark out."
+    ENCODING_INVALID = "encoding.invalid", "The bytes are not UTF-8.", "Encode the message as UTF-8."
     ERRORS_MORE = (
         "errors.more",
-        "there are more errors than a rejection can list",
-        "mend those that are listed and send it again",
+        "There are more errors than a rejection can list.",
+        "Correct those that are listed, and send the event again.",
     )
     EVENT_CONFLICT = (
         "event.conflict",
-        "`source` and `id` were used before with other content",
-        "give the event an id of its own",
+        "`source` and `id` were used before, with other content.",
+        "Give the event an id of its own.",
     )
     EXTENSION_NAME = (
         "extension.name",
-        "an attribute's name is not of lower-case letters and digits",
-        "rename the attribute",
+        "The name of an attribute has other characters than lower-case letters and digits.",
+        "Rename the attribute.",
     )
     EXTENSION_VALUE = (
         "extension.value",
-        "an extension attribute is no text, 32-bit integer or boolean",
-        "send it as a text",
+        "An extension attribute is not a string, a 32-bit integer or a boolean.",
+        "Send it as a string.",
     )
     IDENTIFIER_INVALID = (
         "identifier.invalid",
-        "not an identifier",
-        "use 1 to 128 of `A-Za-z0-9._:-`, the first a letter or digit",
+        "The text is not an identifier.",
+        "Use 1 to 128 of `A-Za-z0-9._:-`, the first a letter or a digit.",
     )
     INTERNAL_ERROR = (
         "internal.error",
-        "the program itself failed on this event, three times",
-        "report it, with the event",
+        "The program itself failed on this event, three times.",
+        "Report it, together with the event.",
     )
-    JSON_INVALID = "json.invalid", "the text is not JSON", "correct it at the place that the message names"
-    LEI_INVALID = "lei.invalid", "not a Legal Entity Identifier", "write its 20 characters, or leave it out"
-    LICENSE_UNKNOWN = "license.unknown", "no such licence was issued", "send the licence first"
-    LINE_DUPLICATE = "line.duplicate", "a line number twice in one message", "number the lines apart, or add them up"
-    LINE_UNKNOWN = "line.unknown", "the shipment has no such line", "correct the line number"
-    LIST_EMPTY = "list.empty", "a list that needs an entry is empty", "add an entry, or leave an optional list out"
-    LIST_TOO_LONG = "list.too_long", "a list of more than 20,000 entries", "split it"
-    MEMBER_DUPLICATE = "member.duplicate", "a member name twice in one object", "keep one of the two"
-    MEMBER_MISSING = "member.missing", "a required attribute or member is not there", "add it"
-    MEMBER_UNKNOWN = "member.unknown", "a member that the contract does not name", "correct its name or leave it out"
-    MESSAGE_EMPTY = "message.empty", "the message has no bytes", "send an event"
-    MESSAGE_TOO_LARGE = "message.too_large", "the message is longer than 1 MiB (1,048,576 bytes)", "split the shipment"
-    NESTING_TOO_DEEP = "nesting.too_deep", "objects and lists nested deeper than 32", "send the shape of the contract"
-    NUMBER_INVALID = "number.invalid", "not a decimal number of 0 or more, below 1e400", "correct the figure"
-    NUMBER_NOT_FINITE = "number.not_finite", "NaN or Infinity", "leave the member out or give its figure"
-    NUMBER_TOO_LONG = "number.too_long", "a number with too many digits or too large an exponent", "correct the figure"
+    JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the sentence names."
+    LEI_INVALID = (
+        "lei.invalid",
+        "The text is not a Legal Entity Identifier.",
+        "Write its 20 characters, or leave it out.",
+    )
+    LICENSE_UNKNOWN = "license.unknown", "No licence of this number was issued.", "Send `tpp.license.issued.v1` first."
+    LINE_DUPLICATE = (
+        "line.duplicate",
+        "A line number occurs twice in one message.",
+        "Give each line a number of its own, or add the lines up.",
+    )
+    LINE_UNKNOWN = "line.unknown", "The shipment has no line of this number.", "Correct the number."
+    LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or leave an optional list out."
+    LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
+    MEMBER_DUPLICATE = "member.duplicate", "A member name occurs twice in one object.", "Keep one of the two."
+    MEMBER_MISSING = "member.missing", "A required attribute or member is missing.", "Add it."
+    MEMBER_UNKNOWN = "member.unknown", "The contract does not know the member.", "Correct its name, or leave it out."
+    MESSAGE_EMPTY = "message.empty", "The message has no content.", "Send an event."
+    MESSAGE_TOO_LARGE = (
+        "message.too_large",
+        "The message is longer than 1 MiB (1,048,576 bytes).",
+        "Split the shipment.",
+    )
+    NESTING_TOO_DEEP = (
+        "nesting.too_deep",
+        "Objects and lists are nested deeper than 32.",
+        "Send the members that the contract describes.",
+    )
+    NUMBER_INVALID = (
+        "number.invalid",
+        "The value is not a decimal number of 0 or more, below 1e400.",
+        "Correct the figure.",
+    )
+    NUMBER_NOT_FINITE = (
+        "number.not_finite",
+        "The value is NaN or Infinity.",
+        "Leave the member out, or give its figure.",
+    )
+    NUMBER_TOO_LONG = (
+        "number.too_long",
+        "The number has too many digits, or too large an exponent.",
+        "Correct the figure.",
+    )
     OBLIGATION_UNKNOWN = (
         "obligation.unknown",
-        "nothing of this kind and day is owed",
-        "name it as `tpp obligations` does",
+        "Nothing of this kind is owed on this day.",
+        "Name kind and day as `tpp obligations` prints them.",
     )
-    ONE_OF = "one_of", "none or several of members of which exactly one is given", "give one"
-    PARTY_SAME = "party.same", "a party merged with itself", "name two parties"
-    REVIEWER_SAME = "reviewer.same", "the second reviewer is the first one", "have another person review it"
-    SHA256_INVALID = "sha256.invalid", "not a SHA-256 digest", "write its 64 hexadecimal digits in lower case"
-    SOURCE_INVALID = "source.invalid", "not a URI-reference of RFC 3986", "write one, such as `//wms.example`"
-    SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`", "write a CloudEvents 1.0 event"
+    ONE_OF = "one_of", "None or several are given of members of which exactly one is needed.", "Give exactly one."
+    PARTY_SAME = "party.same", "A party is merged with itself.", "Name two parties."
+    REVIEWER_SAME = "reviewer.same", "The second reviewer is the first one.", "Have another person review it."
+    SHA256_INVALID = (
+        "sha256.invalid",
+        "The text is not a SHA-256 digest.",
+        "Write its 64 hexadecimal digits in lower case.",
+    )
+    SOURCE_INVALID = (
+        "source.invalid",
+        "`source` is not a URI-reference of RFC 3986.",
+        "Write one, such as `//wms.example`.",
+    )
+    SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
     TECHNOLOGY_FOR_REFUSED = (
         "technology_for.refused",
-        "`technology_for` of an item that is no software or technology",
-        "leave it out, or correct the ECCN",
+        "`technology_for` is given of an item that is no software or technology of such a heading.",
+        "Leave it out, or correct the ECCN.",
     )
-    TEXT_CONTROL = "text.control", "a control character in an attribute", "leave it out"
-    TEXT_EMPTY = "text.empty", "an empty text", "fill it in, or leave an optional member out"
-    TEXT_INVALID = (
-        "text.invalid",
-        "a text with half of a surrogate pair, or with the character NUL",
-        "encode the text anew",
-    )
-    TEXT_TOO_LONG = "text.too_long", "a text longer than is allowed", "shorten it"
+    TEXT_CONTROL = "text.control", "An attribute has a control character.", "Leave the character out."
+    TEXT_EMPTY = "text.empty", "A required text is empty.", "Fill it in, or leave an optional member out."
+    TEXT_INVALID = "text.invalid", "A text has half of a surrogate pair, or the character NUL.", "Encode the text anew."
+    TEXT_TOO_LONG = "text.too_long", "A text is longer than is allowed.", "Shorten it."
     THRESHOLD_INVALID = (
         "threshold.invalid",
-        "not a threshold",
-        'give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP',
+        "The value is not a threshold.",
+        'Give a fraction such as `"0.9"`, over 0 and up to 1, or whole TPP.',
     )
-    TIME_INVALID = "time.invalid", "not an RFC 3339 time with an offset", "write it as `2025-06-02T09:30:00Z`"
-    TYPE_UNKNOWN = "type.unknown", "not a type of event that the contract names", "correct the type"
+    TIME_INVALID = (
+        "time.invalid",
+        "The text is not an RFC 3339 time with an offset.",
+        "Write it as `2025-06-02T09:30:00Z`.",
+    )
+    TYPE_UNKNOWN = "type.unknown", "The contract does not know the type of event.", "Correct the type."
     TYPE_WRONG = (
         "type.wrong",
-        "a value of another JSON type, or null",
-        "send the contract's type; leave out what is not known",
+        "A value is of another JSON type, or null.",
+        "Send the type that the contract asks for; leave out what is not known.",
     )
-    VALUE_TOO_SMALL = "value.too_small", "a number below the least that is allowed", "correct the figure"
-    VALUE_UNKNOWN = "value.unknown", "not one of the words that the contract lists", "use one of them"
-    VEU_UNKNOWN = "veu.unknown", "the holder has no such authorization", "send the authorization first"
-
-
-class ReasonCode(StrEnum):
-    """Why a shipment is held."""
-
-    QUOTA_EXHAUSTED = "quota.exhausted"
-    AUTHORIZATION_NONE = "authorization.none"
-    AUTHORIZATION_INELIGIBLE = "authorization.ineligible"
-    DESTINATION_DENIED = "destination.denied"
-    CERTIFICATION_MISSING = "certification.missing"
-    CERTIFICATION_EXPIRED = "certification.expired"
-    LICENSE_UNKNOWN = "license.unknown"
-    LICENSE_EXPIRED = "license.expired"
-    LICENSE_MISMATCH = "license.mismatch"
-    VEU_NOT_LISTED = "veu.not_listed"
-    VEU_FACILITY_NOT_LISTED = "veu.facility_not_listed"
-    VEU_SHARE_EXCEEDED = "veu.share_exceeded"
-    CLASSIFICATION_INCONSISTENT = "classification.inconsistent"
-    PARTY_CONFLICT = "party.conflict"
-    PARTY_SCREENING_HIT = "party.screening_hit"
-    END_USE_PROHIBITED = "end_use.prohibited"
-    FACILITY_SHORT = "facility.short"
-    REVIEW_NEEDED = "review.needed"
-    RED_FLAG = "red_flag"
-    SHIPMENT_UNKNOWN = "shipment.unknown"
-    SHIPMENT_DUPLICATE = "shipment.duplicate"
-    SHIPMENT_STATE = "shipment.state"
+    VALUE_TOO_SMALL = "value.too_small", "A number is below the least that is allowed.", "Correct the figure."
+    VALUE_UNKNOWN = "value.unknown", "The value is not one of those that the contract lists.", "Use one of them."
+    VEU_UNKNOWN = (
+        "veu.unknown",
+        "The holder has no such authorization to revoke.",
+        "Send `tpp.veu.authorized.v1` first, or correct holder, program or country.",
+    )
 
 
 class State(StrEnum):

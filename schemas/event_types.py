@@ -7,7 +7,7 @@ from typing import Any, Generic
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from schemas.models import incoming, outgoing
+from schemas.models import decisions, facts, incoming, outgoing
 from schemas.models.parts import Certification, Model
 
 LEDGER_SOURCE = "//tpp-ledger"
@@ -84,30 +84,30 @@ INCOMING: Mapping[str, EventType[Model]] = _by_name(
         EventType(REVIEW_DECIDED, incoming.ReviewDecided, SHIPMENTS, "shipment_id"),
         EventType(REVIEW_PROPOSED, incoming.ReviewProposed, SHIPMENTS, "shipment_id"),
         EventType(RECHECK_REQUESTED, incoming.RecheckRequested, SHIPMENTS, "shipment_id"),
-        EventType(PARTY_REGISTERED, incoming.PartyRegistered, FACTS),
-        EventType(PARTY_MERGED, incoming.PartyMerged, FACTS),
+        EventType(PARTY_REGISTERED, facts.PartyRegistered, FACTS),
+        EventType(PARTY_MERGED, facts.PartyMerged, FACTS),
         EventType(CERTIFICATION_RECEIVED, Certification, FACTS),
-        EventType(LICENSE_ISSUED, incoming.LicenseIssued, FACTS),
-        EventType(LICENSE_REVOKED, incoming.LicenseRevoked, FACTS),
-        EventType(VEU_AUTHORIZED, incoming.VeuAuthorized, FACTS),
-        EventType(VEU_REVOKED, incoming.VeuRevoked, FACTS),
-        EventType(ALLOCATION_SET, incoming.AllocationSet, FACTS),
-        EventType(THRESHOLD_SET, incoming.ThresholdSet, FACTS),
-        EventType(USAGE_ATTESTED, incoming.UsageAttested, FACTS),
-        EventType(ATTRITION_REPORTED, incoming.AttritionReported, FACTS),
-        EventType(ADJUSTMENT_MADE, incoming.AdjustmentMade, FACTS),
-        EventType(MATCH_CLEARED, incoming.MatchCleared, FACTS),
-        EventType(OBLIGATION_MET, incoming.ObligationMet, FACTS),
-        EventType(CLOCK_TICKED, incoming.ClockTicked, FACTS),
+        EventType(LICENSE_ISSUED, facts.LicenseIssued, FACTS),
+        EventType(LICENSE_REVOKED, facts.LicenseRevoked, FACTS),
+        EventType(VEU_AUTHORIZED, facts.VeuAuthorized, FACTS),
+        EventType(VEU_REVOKED, facts.VeuRevoked, FACTS),
+        EventType(ALLOCATION_SET, facts.AllocationSet, FACTS),
+        EventType(THRESHOLD_SET, facts.ThresholdSet, FACTS),
+        EventType(USAGE_ATTESTED, facts.UsageAttested, FACTS),
+        EventType(ATTRITION_REPORTED, facts.AttritionReported, FACTS),
+        EventType(ADJUSTMENT_MADE, facts.AdjustmentMade, FACTS),
+        EventType(MATCH_CLEARED, facts.MatchCleared, FACTS),
+        EventType(OBLIGATION_MET, facts.ObligationMet, FACTS),
+        EventType(CLOCK_TICKED, facts.ClockTicked, FACTS),
     )
 )
-OUTGOING: Mapping[str, EventType[outgoing.Out]] = _by_name(
+OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
     (
-        EventType(SHIPMENT_APPROVED, outgoing.Approved, DECISIONS, "shipment_id"),
-        EventType(SHIPMENT_HELD, outgoing.Held, DECISIONS, "shipment_id"),
-        EventType(SHIPMENT_RELEASED, outgoing.Released, DECISIONS, "shipment_id"),
-        EventType(SHIPMENT_DENIED, outgoing.Denied, DECISIONS, "shipment_id"),
-        EventType(SHIPMENT_EXPIRED, outgoing.Expired, DECISIONS, "shipment_id"),
+        EventType(SHIPMENT_APPROVED, decisions.Approved, DECISIONS, "shipment_id"),
+        EventType(SHIPMENT_HELD, decisions.Held, DECISIONS, "shipment_id"),
+        EventType(SHIPMENT_RELEASED, decisions.Released, DECISIONS, "shipment_id"),
+        EventType(SHIPMENT_DENIED, decisions.Denied, DECISIONS, "shipment_id"),
+        EventType(SHIPMENT_EXPIRED, decisions.Expired, DECISIONS, "shipment_id"),
         EventType(EVENT_RECORDED, outgoing.Recorded, DECISIONS, "shipment_id"),
         EventType(EVENT_REFUSED, outgoing.EventRefused, DECISIONS, "shipment_id"),
         EventType(EVENT_REJECTED, outgoing.Rejected, REJECTED),

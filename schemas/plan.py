@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.codes import Result
-from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+from schemas.models.facts import LicenseIssued, VeuAuthorized
+from schemas.models.incoming import Certification, Party, Requested
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""
@@ -45,7 +46,8 @@ class Debit(NamedTuple):
 
     `limit` is a number, a share of another account of the same option, or None where none is tested.
     `floor` says that the balance must not fall below zero. `code` is the reason where it does not fit. `whole` says
-    that it counts every `.a` line of the shipment, and not only those that the authorization covers.
+    that it counts every `.a` line of the shipment, and not only those that the authorization covers. `free` marks what
+    the law leaves without a limit and on which one that an event sets is tested all the same.
     """
 
     account: str
@@ -55,6 +57,12 @@ class Debit(NamedTuple):
     code: str = "quota.exhausted"
     floor: bool = False
     whole: bool = False
+    free: bool = False
+
+    @property
+    def tested(self) -> bool:
+        """Whether a limit is tested, the law's or one that an event has set."""
+        return self.limit is not None or self.free
 
     @property
     def quota(self) -> bool:

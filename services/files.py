@@ -2,35 +2,26 @@
 
 import gzip
 import os
-import re
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
-import click
-
-from services.engine.engine import Record
-from services.resources import Failure
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID
+from services.engine.message import Message
+from services.failure import Failure
 
 BATCH = 2048
 _T = TypeVar("_T")
-_TYPE = '"type":"'
-_REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 
 
-def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Record]]:
+def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Message]]:
     """The lines of the files in order, in batches, without the empty ones; `read` is told how many bytes were read."""
     for name in files:
         lines = _standard_input() if name == "-" else _file(name, read)
-        batch: list[Record] = []
+        batch: list[Message] = []
         number = 0
         for line in lines:
             if line is None:
@@ -41,7 +32,7 @@ def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[
             number += 1
             text = line.removesuffix(b"\n").removesuffix(b"\r")
             if text:
-                batch.append(Record(text, {"file": name, "line": number}))
+                batch.append(Message(text, {"file": name, "line": number}))
             if len(batch) == BATCH:
                 yield batch
                 batch = []
@@ -107,66 +98,10 @@ def check_readable(files: Sequence[str]) -> None:
 def output(name: str | None) -> Iterator[IO[bytes]]:
     """Where answers go: a file, written from its first line on, or standard output."""
     if name is None or name == "-":
-        yield click.get_binary_stream("stdout")
+        yield sys.stdout.buffer
         return
     try:
         with Path(name).open("wb") as file:
             yield file
     except OSError as error:
         raise Failure(f"{name} cannot be written: {error}") from error
-
-
-class Summary:
-    """How many answers of each kind were given, and why shipments were held."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        self.others: Counter[str] = Counter()
-        self.held: Counter[str] = Counter()
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Counts what was given out for one event."""
-        for index, text in enumerate(texts):
-            start = text.index(_TYPE) + len(_TYPE)
-            kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
-            (self.others if index else self.answers)[kind.removeprefix("shipment.").removeprefix("event.")] += 1
-            if kind == "shipment.held":
-                self.held.update(set(_REASON(text)))
-
-    @property
-    def rejected(self) -> int:
-        """How many lines could not be taken."""
-        return self.answers["rejected"]
-
-    def show(self) -> None:
-        """Writes the summary to standard error."""
-        total = sum(self.answers.values())
-        kinds = ("approved", "released", "denied", "held", "recorded", "rejected")
-        counts = ", ".join(
-            f"{self.answers[kind]:,} {kind}"
-            for kind in kinds
-            if self.answers[kind] or kind in ("approved", "held", "rejected")
-        )
-        click.echo(f"{total:,} event{'' if total == 1 else 's'}: {counts or 'nothing to do'}", err=True)
-        for code, count in self.held.most_common():
-            click.echo(f"  held with {code}: {count:,}", err=True)
-        if self.others:
-            follow = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.others.items()))
-            click.echo(f"  and followed by: {follow}", err=True)
-
-
-@contextmanager
-def progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
-    """A progress bar over the files' bytes where standard error is a terminal; a function to be told of bytes read."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
-    columns = (TextColumn("screening"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    bar: Progress
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task: TaskID = bar.add_task("screening", total=total)
-        yield lambda read: bar.advance(task, read)

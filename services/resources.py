@@ -1,65 +1,35 @@
-"""Opens what a command works on: a ledger by URL, a book by name; failures are one sentence."""
+"""Opens what a command works on: a ledger by URL, a book by name, an engine; failures are one sentence.
 
-from collections.abc import Callable, Iterator
+The clock and the version of the program are made here and handed down. What opens them is imported when it is needed,
+so that help is quick.
+"""
+
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import click
+from services.failure import Failure
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from ledger.database.store import Store
-    from ledger.queries.balances import Moment
+    from ledger.database.store import Connection, Store
     from rulebook import Book
     from services.engine.engine import Engine
     from services.settings import Settings
 
 
-MOST_DIGITS = 18
-"""Of the number of a record that is asked for; no ledger has one that is longer."""
+def wall_clock() -> int:
+    """The time now, in microseconds since 1970 (UTC); it dates records and is read by no decision."""
+    from schemas.times import microseconds
+
+    return microseconds(datetime.now(UTC))
 
 
-class Failure(click.ClickException):
-    """A command that could not be done: one sentence on standard error, exit 2."""
+def software() -> str:
+    """The version of the program, which decisions name."""
+    from importlib.metadata import version
 
-    exit_code = 2
-
-
-@contextmanager
-def failures() -> Iterator[None]:
-    """What the broker refuses becomes one sentence on standard error, exit 2; the client's own log keeps quiet."""
-    import logging
-
-    from services.kafka.access import BrokerError
-
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    try:
-        yield
-    except BrokerError as error:
-        raise Failure(str(error)) from error
-
-
-def ledger_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option `--ledger` of a command."""
-    text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
-    return click.option("--ledger", metavar="URL", help=text)(command)
-
-
-def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options `--as-of` and `--known-at` of a command."""
-    happened = "Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day."
-    learned = "Only what the ledger had recorded by then; also record:N, and snapshot:ID for what a snapshot saw."
-    as_of = click.option("--as-of", metavar="TIME", help=happened)
-    return as_of(click.option("--known-at", metavar="TIME", help=learned)(command))
-
-
-def rulebook_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option `--rulebook` of a command."""
-    return click.option(
-        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
-    )(command)
+    return version("tpp-quota-ledger")
 
 
 def settings() -> "Settings":
@@ -93,9 +63,7 @@ def _store(url: str | None) -> Iterator["Store"]:
 
     What the ledger or its database refuses becomes one sentence on standard error, exit 2.
     """
-    from sqlalchemy.exc import DBAPIError
-
-    from ledger.database.store import LedgerCorrupt, LedgerError, Store, told
+    from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
     try:
         store = Store(url or settings().ledger_url)
@@ -105,8 +73,8 @@ def _store(url: str | None) -> Iterator["Store"]:
             store.close()
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+    except DatabaseError as error:
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
 
 
 @contextmanager
@@ -135,7 +103,7 @@ def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> 
         if existing and not store.exists():
             store = opened.enter_context(_store(":memory:"))
         store.open()
-        yield Engine(Ledger(store), law)
+        yield Engine(Ledger(store), law, wall_clock, software())
         if not (existing or store.memory):
             seal(store)
 
@@ -171,77 +139,17 @@ def reading(url: str | None) -> Iterator["Connection"]:
         yield connection
 
 
-def moment(connection: "Connection", as_of: str | None, known_at: str | None) -> "Moment":
-    """The moment that `--as-of` and `--known-at` name: RFC 3339 times, or dates, which count that whole UTC day.
-
-    `--known-at` also takes `record:N` and `snapshot:ID`: what a snapshot saw.
-    """
-    from ledger.queries.balances import Moment
-    from ledger.queries.snapshots import find
-
-    what, _, name = (known_at or "").partition(":")
-    if what == "record":
-        if not name.isascii() or not name.isdigit():
-            raise Failure(f"{known_at!r} does not name a record: write record:17")
-        return Moment(instant(as_of), None, int(name) if len(name) <= MOST_DIGITS else 10**MOST_DIGITS)
-    if what == "snapshot":
-        found = find(connection, name)
-        if found is None:
-            raise Failure(f"there is no snapshot {name!r}; `tpp snapshot list` names those that are there")
-        return Moment(instant(as_of), None, found.record)
-    return Moment(instant(as_of), instant(known_at))
-
-
-def day(option: str, text: str | None) -> date | None:
-    """The day that an option names."""
-    from pydantic_core import PydanticCustomError
-
-    from schemas.times import parse_day
-
-    try:
-        return None if text is None else parse_day(text)
-    except PydanticCustomError as error:
-        raise Failure(f"{option}: {text!r} is no day such as 2025-06-30") from error
-
-
-def instant(text: str | None) -> int | None:
-    """The instant of an RFC 3339 time, or the last of a UTC day, in microseconds since 1970."""
-    from pydantic_core import PydanticCustomError
-
-    from schemas.times import end_of_day, microseconds, parse_day, parse_instant
-
-    if text is None:
-        return None
-    try:
-        return microseconds(parse_instant(text))
-    except PydanticCustomError:
-        pass
-    try:
-        return end_of_day(parse_day(text))
-    except PydanticCustomError as error:
-        raise Failure(f"{text!r} is neither a date nor an RFC 3339 time such as 2025-06-30T12:00:00Z") from error
-
-
-def shown(microseconds: int | None) -> str:
-    """An instant for people, as RFC 3339 in UTC; `unknown` where there is none."""
-    from schemas.times import instant_text
-
-    return "unknown" if microseconds is None else instant_text(microseconds)
-
-
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version and says what was done."""
-    from sqlalchemy.exc import DBAPIError
-
     from ledger.database.migrate import upgrade
-    from ledger.database.store import LedgerError, told
+    from ledger.database.store import DatabaseError, LedgerError, database_message
 
     try:
         before, after = upgrade(url or settings().ledger_url)
     except LedgerError as error:
         raise Failure(str(error)) from error
-    except DBAPIError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+    except DatabaseError as error:
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
     if before is None:
         return f"made a new ledger, revision {after}"
     return (

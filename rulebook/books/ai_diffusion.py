@@ -24,7 +24,8 @@ from rulebook.sections import (
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
-from schemas.models.incoming import LicenseIssued, Requested
+from schemas.models.facts import LicenseIssued
+from schemas.models.incoming import Requested
 from schemas.plan import Debit, Share
 
 _YEARS_AHEAD = 5

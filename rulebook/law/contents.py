@@ -9,7 +9,8 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
-from schemas.models.incoming import LicenseIssued, Requested
+from schemas.models.facts import LicenseIssued
+from schemas.models.incoming import Requested
 from schemas.plan import Debit, Line, Option, Share
 
 Builder = Callable[[Shipment, Law], tuple[Option, ...]]

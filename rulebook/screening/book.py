@@ -17,7 +17,8 @@ from rulebook.screening import classification, refusals
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
 from schemas import accounts
-from schemas.models.incoming import LicenseIssued, Requested
+from schemas.models.facts import LicenseIssued
+from schemas.models.incoming import Requested
 from schemas.plan import Case, Finding, Line, Option, Reason, Share, Short
 
 

@@ -1,12 +1,11 @@
-"""The data of each event that comes in (contract, section 2), validated once and frozen.
+"""The data of each event about a shipment, validated once and frozen.
 
-What one model cannot say of its members together is in `checks.py`, so that it is found together with what it can.
+What must hold between members is in `schemas/wire/checks.py`, so that it is found together with what is wrong in one.
 """
 
-from datetime import UTC, date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from schemas.models.parts import (
     AccountPath,
@@ -15,7 +14,6 @@ from schemas.models.parts import (
     AuthorizationKind,
     Certification,
     CertificationKind,
-    CreditableAccount,
     Facility,
     Item,
     JustTrue,
@@ -27,45 +25,61 @@ from schemas.models.parts import (
     Party,
     ProhibitedUse,
     RedFlag,
-    Threshold,
+    one_of,
 )
-from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Quantity, Text, Tpp
+from schemas.models.values import Country, Day, Identifier, Quantity, Text
 
 __all__ = [
-    "AccountPath", "AdjustmentMade", "AllocationSet",
-    "AttritionReported", "Authorization", "AuthorizationKind", "Cancelled", "Certification", "CertificationKind",
-    "ClockTicked", "CreditableAccount", "Dispatched", "Facility", "Item", "LicenseIssued", "LicenseRevoked",
-    "ListedFacility", "MatchCleared", "Model", "ObligationMet", "Parent", "Parties", "Party", "PartyMerged",
-    "PartyRegistered", "ProhibitedUse", "RecheckRequested", "RedFlag", "Requested", "Returned", "ReturnedItem",
-    "ReviewDecided", "ReviewProposed", "ThresholdSet", "UsageAttested", "VeuAuthorized", "VeuRevoked",
-]  # fmt: skip
-
-_NATIONAL: dict[str, Any] = {
-    "if": {"properties": {"program": {"const": "national"}}},
-    "then": {"required": ["country"]},
-    "else": {"properties": {"country": False}},
-}
-
-
-def _one_of(*names: str) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
+    "AccountPath",
+    "Authorization",
+    "AuthorizationKind",
+    "Cancelled",
+    "Certification",
+    "CertificationKind",
+    "Dispatched",
+    "Facility",
+    "Item",
+    "ListedFacility",
+    "Model",
+    "Parent",
+    "Parties",
+    "Party",
+    "RecheckRequested",
+    "RedFlag",
+    "Requested",
+    "Returned",
+    "ReturnedItem",
+    "ReviewDecided",
+    "ReviewProposed",
+]
 
 
 class Requested(Model):
-    """`tpp.shipment.requested.v1` and `tpp.shipment.amended.v1`: may this shipment go?
+    """Asks whether a shipment may go: `tpp.shipment.requested.v1` and `tpp.shipment.amended.v1`.
 
-    shipment_id: One life of a shipment; unique for ever.
-    transaction: A transfer is in-country.
-    export_date: The day on which it is to leave, as the exporter writes it; selects the law, the year and the quarter.
-    end_user: Default: the ultimate consignee.
-    operator: Default: the ultimate consignee.
-    from_facility: Where the goods leave from; under ACM they are debited out of it.
-    part_744_uses: What the publisher knows of a prohibited end use or user (part 744).
-    red_flags: Red flags of Supplement No. 3 to part 732 that the publisher saw.
-    facility: Where it will be installed or stored; needed for VEU and ACM.
-    authorization: What the publisher claims; absent: the first that fits.
-    certifications: Statements that travel with the shipment.
-    expires: A pending debit lapses on this day if the shipment has not left.
+    shipment_id: The identifier of one life of a shipment; it is never used for another.
+    transaction: What kind of movement it is; a transfer is in-country.
+    export_date: The day on which the shipment is to leave, as the exporter writes it, without a time zone; it selects
+        the law, the quota year and the quarter.
+    ship_from: The country that the goods leave.
+    ship_to: The country of destination; Macau is `MO`, Hong Kong `HK`, Taiwan `TW`.
+    exporter: The party that exports, reexports or transfers the goods.
+    ultimate_consignee: The party that the goods are for.
+    intermediate_consignees: The parties that receive the goods on the way; none if omitted.
+    end_user: The parties that use the goods; if omitted, the ultimate consignee.
+    purchaser: The parties that buy the goods; none if omitted.
+    operator: The parties that operate the goods; if omitted, the ultimate consignee.
+    end_use: What the goods are for.
+    from_facility: The facility that the goods leave, whose account they are debited out of; none if omitted.
+    part_744_uses: What the publisher knows of a prohibited end use or end user; any entry closes every authorization
+        but `LICENSE`; none if omitted.
+    red_flags: The red flags of Supplement No. 3 to part 732 that the publisher saw; any entry holds the shipment;
+        none if omitted.
+    facility: Where the goods will be installed or stored; `VEU` and `ACM` do not fit if it is omitted.
+    items: The lines of the shipment.
+    authorization: The authorization that the publisher claims; if omitted, the first one that fits is taken.
+    certifications: The statements that travel with this shipment, besides those on file; none if omitted.
+    expires: The day on which the pending debits lapse if the shipment has not left; if omitted, they do not lapse.
     """
 
     shipment_id: Identifier
@@ -102,9 +116,11 @@ class Requested(Model):
 
 
 class Dispatched(Model):
-    """`tpp.shipment.dispatched.v1`: it has left on this day.
+    """A shipment has left: `tpp.shipment.dispatched.v1`.
 
-    export_date: The day on which it left.
+    shipment_id: The shipment that has left.
+    export_date: The day on which it left, as the exporter writes it; if it is not the planned one, the shipment is
+        screened again under the law of that day.
     """
 
     shipment_id: Identifier
@@ -112,23 +128,33 @@ class Dispatched(Model):
 
 
 class Cancelled(Model):
-    """`tpp.shipment.cancelled.v1`: it will not leave."""
+    """A shipment will not leave: `tpp.shipment.cancelled.v1`.
+
+    shipment_id: The shipment that will not leave.
+    reason: Why it will not leave, for the record.
+    """
 
     shipment_id: Identifier
     reason: Text
 
 
 class ReturnedItem(Model):
-    """How many units of a line came back."""
+    """The units of a line that came back.
+
+    line: The line's number in the shipment.
+    quantity: The number of units that came back; what exceeds the units that went out is ignored.
+    """
 
     line: LineNumber
     quantity: Quantity
 
 
 class Returned(Model):
-    """`tpp.shipment.returned.v1`: units came back.
+    """Units of a shipment came back: `tpp.shipment.returned.v1`.
 
-    date: The day on which they came back.
+    shipment_id: The shipment of which units came back.
+    items: What came back, line by line.
+    date: The day on which they came back, for the record.
     """
 
     shipment_id: Identifier
@@ -137,10 +163,14 @@ class Returned(Model):
 
 
 class ReviewDecided(Model):
-    """`tpp.review.decided.v1`: a reviewer ends a hold.
+    """A reviewer ends a hold: `tpp.review.decided.v1`.
 
-    second_reviewer: Another person than the reviewer.
-    authorization: Takes the place of the claim.
+    shipment_id: The held shipment.
+    action: Whether the shipment is screened again without the reasons that a reviewer may set aside, or will not go.
+    reviewer: Who decides.
+    second_reviewer: Who confirms it, another person than the reviewer; none if omitted.
+    authorization: The authorization to try in the place of the claimed one; if omitted, the claim stands.
+    reason: Why the reviewer decides so, for the record.
     """
 
     shipment_id: Identifier
@@ -152,7 +182,14 @@ class ReviewDecided(Model):
 
 
 class ReviewProposed(Model):
-    """`tpp.review.proposed.v1`: what a first reviewer proposes; moves nothing."""
+    """A first reviewer proposes what a second one decides: `tpp.review.proposed.v1`; no balance changes.
+
+    shipment_id: The held shipment.
+    action: What the reviewer proposes, or that an earlier proposal is withdrawn.
+    reviewer: Who proposes it.
+    authorization: The authorization to try in the place of the claimed one; if omitted, the claim stands.
+    reason: Why the reviewer proposes it, for the record.
+    """
 
     shipment_id: Identifier
     action: Literal["release", "deny", "withdraw"]
@@ -162,203 +199,15 @@ class ReviewProposed(Model):
 
 
 class RecheckRequested(Model):
-    """`tpp.recheck.requested.v1`: screen held shipments again; one of the three members is given.
+    """Has held shipments screened again: `tpp.recheck.requested.v1`; exactly one of the three members is given.
 
-    account: All shipments held for this account.
+    shipment_id: This shipment alone.
+    account: Every shipment that is held for want of room on this account.
     all: Every held shipment.
     """
 
-    model_config = _one_of("shipment_id", "account", "all")
+    model_config = one_of("shipment_id", "account", "all")
 
     shipment_id: Identifier | None = None
     account: AccountPath | None = None
     all: JustTrue | None = None
-
-
-class PartyRegistered(Party):
-    """`tpp.party.registered.v1`: a party's standing facts from a day on.
-
-    valid_from: The day from which these facts stand.
-    """
-
-    valid_from: Day
-
-
-class PartyMerged(Model):
-    """`tpp.party.merged.v1`: two identifiers of one party.
-
-    survivor: The identifier that goes on.
-    absorbed: The identifier whose accounts move to the survivor's.
-    """
-
-    survivor: Identifier
-    absorbed: Identifier
-    valid_from: Day
-    reason: Text
-
-
-class LicenseIssued(Model):
-    """`tpp.license.issued.v1`: a licence, or its amendment under the same number; `valid_until` is inclusive.
-
-    exporter: A party's identifier.
-    consignee: A party's identifier.
-    tpp: Of `.a` items.
-    valid_until: The last day on which it counts.
-    """
-
-    number: Identifier
-    exporter: Identifier
-    consignee: Identifier
-    country: Country
-    tpp: Tpp
-    valid_from: Day
-    valid_until: Day
-
-
-class LicenseRevoked(Model):
-    """`tpp.license.revoked.v1`: nothing ships under it from `date` on."""
-
-    number: Identifier
-    date: Day
-
-
-class VeuAuthorized(Model):
-    """`tpp.veu.authorized.v1`: a validated end-user and its facilities.
-
-    holder: A party's identifier.
-    country: Of a national authorization.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_NATIONAL)
-
-    holder: Identifier
-    program: Literal["universal", "national"]
-    country: Country | None = None
-    facilities: Annotated[tuple[ListedFacility, ...], AListOf]
-    valid_from: Day
-
-
-class VeuRevoked(Model):
-    """`tpp.veu.revoked.v1`: the authorization ends on `date`.
-
-    holder: A party's identifier.
-    country: Of a national authorization.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_NATIONAL)
-
-    holder: Identifier
-    program: Literal["universal", "national"]
-    country: Country | None = None
-    date: Day
-
-
-class AllocationSet(Model):
-    """`tpp.allocation.set.v1`: an account's limit from a day on.
-
-    limit: In TPP.
-    citation: Where the limit is set down.
-    """
-
-    account: AccountPath
-    limit: Tpp
-    valid_from: Day
-    citation: Text
-
-
-class ThresholdSet(Model):
-    """`tpp.threshold.set.v1`: where alerts are raised, as fractions of the limit or amounts of TPP.
-
-    account: An account path, or a pattern in which `*` stands for any text.
-    thresholds: Fractions of the limit such as "0.9", or TPP.
-    """
-
-    account: Text
-    thresholds: Annotated[tuple[Threshold, ...], AListOf]
-
-
-class UsageAttested(Model):
-    """`tpp.usage.attested.v1`: use that this ledger did not see, as one party attests it.
-
-    tpp: The use that this ledger did not see.
-    by: Who attests it; takes the place of the same party's earlier attestation.
-    """
-
-    account: AccountPath
-    tpp: Tpp
-    as_of: Day
-    by: Text
-    reference: Text
-
-
-class AttritionReported(Model):
-    """`tpp.attrition.reported.v1`: items that no longer count (748.15(a)(2)(iii)(B))."""
-
-    account: CreditableAccount
-    tpp: Tpp
-    date: Day
-    cause: Literal["loss", "damage", "failure", "relocation", "resale"]
-    reference: Text
-
-
-class AdjustmentMade(Model):
-    """`tpp.adjustment.made.v1`: a correction by hand, by two reviewers.
-
-    amount: In TPP; a positive one is posted, a negative one credited.
-    second_reviewer: Another person than the reviewer.
-    """
-
-    account: AccountPath
-    amount: Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
-    reason: Text
-    reviewer: Text
-    second_reviewer: Text
-    reference: Text
-
-
-class MatchCleared(Model):
-    """`tpp.match.cleared.v1`: this party is not that listed one.
-
-    list: The list's name.
-    entry: The entry's identifier in the list.
-    until: The last day on which this holds.
-    """
-
-    party: Identifier
-    list: Text
-    entry: Text
-    until: Day | None = None
-    reviewer: Text
-    reason: Text
-
-
-class ObligationMet(Model):
-    """`tpp.obligation.met.v1`: what was owed has been sent; of a shipment or of a party.
-
-    due: The day on which it was due.
-    date: The day on which it was sent.
-    """
-
-    model_config = _one_of("shipment_id", "party")
-
-    kind: Text
-    shipment_id: Identifier | None = None
-    party: Identifier | None = None
-    due: Day
-    date: Day
-    by: Text
-    reference: Text
-
-
-class ClockTicked(Model):
-    """`tpp.clock.ticked.v1`: time has passed; nothing else reads a clock.
-
-    now: RFC 3339 with an offset.
-    """
-
-    now: Instant
-
-    @property
-    def day(self) -> date:
-        """The UTC day of the tick."""
-        return self.now.astimezone(UTC).date()

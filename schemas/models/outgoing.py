@@ -1,228 +1,71 @@
-"""The data of each event that goes out (contract, sections 1 and 3).
-
-For the published schemas and for tests; the engine writes plain objects. Members beyond these may be added.
-"""
+"""The data of what goes out besides decisions: records, refusals, rejections, alerts, obligations and snapshots."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from schemas.codes import Outcome, ReasonCode, Result, State
-from schemas.models.parts import AuthorizationKind
-from schemas.models.values import TPP_MAX, Day, Identifier, Instant, Sha256, Text, Tpp
-
-Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
-Counter = Annotated[int, Field(ge=1)]
-StateGiven = Literal[
-    State.APPROVED,
-    State.HELD,
-    State.RELEASED,
-    State.DISPATCHED,
-    State.CANCELLED,
-    State.DENIED,
-    State.EXPIRED,
-]
-"""A state as answers give it."""
-Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+from schemas.codes import Outcome, RejectionCode
+from schemas.models.decisions import (
+    Causation,
+    Counter,
+    DebitDone,
+    Digest,
+    Out,
+    ReasonGiven,
+    Signed,
+    StateGiven,
+    Taken,
+)
+from schemas.models.values import Day, Identifier, Instant, Sha256, Text, Tpp
+from schemas.periods import PERIOD
 
 
-class Out(BaseModel):
-    """An object that goes out; members may be added to it."""
+class Proposal(Out):
+    """What a first reviewer proposed.
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
-
-
-class Causation(Out):
-    """The event that caused this one."""
-
-    source: Text
-    id: Text
-
-
-class Taken(Out):
-    """The authorization under which a shipment goes.
-
-    reference: A licence's number.
-    apply_to: The election of 740.29(a).
+    action: What was proposed, or that an earlier proposal is withdrawn.
+    reviewer: Who proposed it.
+    authorization: The authorization to try in the place of the claimed one; absent where the claim stands.
+    reason: Why, as the reviewer wrote it.
     """
 
-    kind: AuthorizationKind
-    reference: str | None = None
-    apply_to: str | None = None
-
-
-class LineDecided(Out):
-    """One line of a shipment as decided.
-
-    class: The ECCN in force.
-    authorization: What covers the line; null where nothing does.
-    tpp: Quantity times TPP of an `.a` commodity, else 0.
-    """
-
-    line: Counter
-    class_: Annotated[str, Field(alias="class")]
-    authorization: AuthorizationKind | None = None
-    tpp: Tpp
-
-
-class DebitDone(Out):
-    """One movement on an account.
-
-    amount: The size of the movement, in TPP.
-    state: The part of the balance that it went to; voided where pending only falls.
-    balance: After the movement.
-    limit: Null where none was tested.
-    entry: The number of the entry in its account, without gaps.
-    """
-
-    account: Text
-    amount: Signed
-    state: Literal["pending", "posted", "voided", "attested", "credits"]
-    balance: Signed
-    limit: Tpp | None
-    entry: Counter
-
-
-class ReasonGiven(Out):
-    """Why a shipment is held.
-
-    citation: The provision.
-    message: A sentence that a compliance officer can act on, with the figures.
-    facts: The figures, by name.
-    """
-
-    code: Annotated[ReasonCode, Field(strict=False)]
-    citation: str
-    message: Text
-    facts: dict[str, Any]
-
-
-class FindingGiven(Out):
-    """One provision that was tried."""
-
-    provision: Text
-    result: Annotated[Result, Field(strict=False)]
-    detail: str
-    facts: dict[str, Any]
-
-
-class ObligationOwed(Out):
-    """Something to be sent or kept.
-
-    due: The last day on which it is in time.
-    contents: What to send, to whom, with which subject line.
-    """
-
-    kind: Text
-    due: Day
-    citation: Text
-    party: Identifier | None = None
-    contents: dict[str, Any] | None = None
-
-
-class ListUsed(Out):
-    """A restricted-party list that was searched."""
-
-    name: Text
-    version: Text
-    digest: Digest | None = None
-
-
-class Basis(Out):
-    """What a decision rests on.
-
-    software: The version of the program.
-    """
-
-    rulebook_digest: Digest
-    lists: list[ListUsed]
-    software: Text
-
-
-class Decision(Out):
-    """A decision on a shipment: `tpp.shipment.approved.v1`, `.held.v1`, `.released.v1`, `.denied.v1`, `.expired.v1`.
-
-    law_as_of: The export date: the day whose law was applied; null where the shipment is not known.
-    authorization: Null or absent where none was taken.
-    tpp: The controlled TPP of the shipment.
-    state: The unchanged state, where the shipment's state did not allow the event.
-    reasons: Empty on an approval; one or more on a hold.
-    findings: Each provision that was tried, in order.
-    """
-
-    decision_id: Text
-    shipment_id: Identifier
-    causation: Causation
-    outcome: Literal[Outcome.APPROVED, Outcome.HELD, Outcome.RELEASED, Outcome.DENIED, Outcome.EXPIRED]
-    rulebook: Text
-    law_as_of: Day | None
+    action: Literal["release", "deny", "withdraw"]
+    reviewer: Text
     authorization: Taken | None = None
-    tpp: Tpp
-    lines: list[LineDecided]
-    debits: list[DebitDone]
-    reasons: list[ReasonGiven]
-    findings: list[FindingGiven]
-    obligations: list[ObligationOwed]
-    basis: Basis
-    state: StateGiven | None = None
-
-
-class Approved(Decision):
-    """`tpp.shipment.approved.v1`: the shipment may go."""
-
-    outcome: Literal[Outcome.APPROVED]
-    reasons: Annotated[list[ReasonGiven], Field(max_length=0)]
-
-
-class Held(Decision):
-    """`tpp.shipment.held.v1`: the shipment may not go, and why."""
-
-    outcome: Literal[Outcome.HELD]
-    reasons: Annotated[list[ReasonGiven], Field(min_length=1)]
-
-
-class Released(Decision):
-    """`tpp.shipment.released.v1`: a held shipment may go."""
-
-    outcome: Literal[Outcome.RELEASED]
-
-
-class Denied(Decision):
-    """`tpp.shipment.denied.v1`: a reviewer ended the hold, and the shipment will not go."""
-
-    outcome: Literal[Outcome.DENIED]
-
-
-class Expired(Decision):
-    """`tpp.shipment.expired.v1`: the shipment had not left by its day, and its pending debits lapsed."""
-
-    outcome: Literal[Outcome.EXPIRED]
+    reason: Text
 
 
 class Recorded(Out):
-    """`tpp.event.recorded.v1`: the answer to an accepted event that is not answered by a decision.
+    """The answer to an accepted event that no decision answers: `tpp.event.recorded.v1`.
 
-    state: Of the shipment, after the event.
-    entries: What moved.
-    released: Shipments that a recheck released.
-    held: Shipments that a recheck left held.
-    skipped: Shipments that a recheck passed over because their export date is past.
+    causation: The event that was recorded.
+    shipment_id: The shipment that the event is about; absent where it is about none.
+    state: The state of that shipment after the event; absent where the event is about none.
+    entries: The entries that the event made, in order; empty where no balance changed.
+    proposal: What a first reviewer proposed; of `tpp.review.proposed.v1` only.
+    released: The shipments that were released; of a recheck only.
+    held: The shipments that are still held; of a recheck only.
+    skipped: The shipments that were not screened because their export date is past; of a recheck only.
     """
 
     causation: Causation
     shipment_id: Identifier | None = None
     state: StateGiven | None = None
     entries: list[DebitDone]
+    proposal: Proposal | None = None
     released: list[Identifier] | None = None
     held: list[Identifier] | None = None
     skipped: list[Identifier] | None = None
 
 
 class EventRefused(Out):
-    """`tpp.event.refused.v1`: the answer to an event that the state of its shipment does not allow; nothing moves.
+    """The answer to an event that the state of its shipment does not allow: `tpp.event.refused.v1`; no balance changes.
 
+    causation: The event that was refused.
+    shipment_id: The shipment that the event is about.
+    outcome: That the event was refused.
     state: Where the shipment stands, unchanged; null where there is no such shipment.
-    reasons: One, with the code `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
+    reasons: Why the event was refused: one reason, `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
     """
 
     causation: Causation
@@ -235,23 +78,34 @@ class EventRefused(Out):
 class Fault(Out):
     """One thing that is wrong with a message.
 
-    pointer: RFC 6901, into the message.
+    pointer: Where it is: a JSON pointer (RFC 6901) into the message; empty for the whole message.
+    code: The rejection code.
+    message: A sentence that says what is wrong, with the value.
     """
 
     pointer: Annotated[str, Field(pattern="^(/[^/]*)*$")]
-    code: Text
+    code: Annotated[RejectionCode, Field(strict=False)]
     message: Text
 
 
 class InFile(Out):
-    """A line of a file."""
+    """The position of a message in a file.
+
+    file: The name of the file, as the command was given it; `-` for standard input.
+    line: The number of the line, counted from 1.
+    """
 
     file: str
     line: Counter
 
 
 class InTopic(Out):
-    """A message of a topic."""
+    """The position of a message in a topic.
+
+    topic: The name of the topic.
+    partition: The number of the partition, counted from 0.
+    offset: The offset in the partition, counted from 0.
+    """
 
     topic: Text
     partition: Annotated[int, Field(ge=0)]
@@ -259,19 +113,23 @@ class InTopic(Out):
 
 
 class InRequest(Out):
-    """A request over HTTP."""
+    """The position of a message that a command made itself.
+
+    request: The command, and the number of the message in it.
+    """
 
     request: str
 
 
 class Rejected(Out):
-    """`tpp.event.rejected.v1`: a message that cannot be read.
+    """A message that could not be read or taken: `tpp.event.rejected.v1`.
 
-    original: The bytes in base64; the first 256 KiB of a longer one.
-    size: Of the whole message, in bytes.
-    sha256: Of the whole message.
-    errors: All of them, sorted by pointer.
-    causation: Where `source` and `id` could be read.
+    original: The bytes of the message in base64; the first 256 KiB of a longer one.
+    size: The length of the whole message in bytes.
+    sha256: The SHA-256 digest of the whole message.
+    position: Where the message stood.
+    errors: Everything that is wrong with it, sorted by pointer.
+    causation: The message's own `source` and `id`; absent where they could not be read.
     """
 
     original: Annotated[str, Field(pattern="^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
@@ -283,12 +141,17 @@ class Rejected(Out):
 
 
 class QuotaAlert(Out):
-    """`tpp.quota.alert.v1`: an account reached a threshold or its limit, went over it, has room again, or will run out.
+    """Something about the room on an account: `tpp.quota.alert.v1`.
 
-    threshold: As configured: a fraction of the limit, or TPP.
-    crossed_by: The decision's id, or the answer's where no decision caused it.
-    projected_exhaustion: The day or time at which the limit would be reached.
-    holds_waiting: Shipments that a recheck would try.
+    account: The path of the account.
+    kind: What happened: a threshold was crossed, a debit was refused for want of quota, the balance went over the
+        limit, room came back, or the limit is expected to be reached.
+    threshold: The threshold as it was set, a fraction of the limit or an amount of TPP; of the kind `threshold` only.
+    balance: The balance of the account in TPP.
+    limit: The limit of the account in TPP; null where it has none.
+    crossed_by: The id of the decision that caused it, or of the answer where no decision did.
+    projected_exhaustion: The day on which the limit is expected to be reached; of the kind `forecast` only.
+    holds_waiting: The held shipments that a recheck would try; of the kind `replenished` only.
     """
 
     account: Text
@@ -302,10 +165,12 @@ class QuotaAlert(Out):
 
 
 class ShipmentAlert(Out):
-    """`tpp.shipment.alert.v1`: a shipment left although it was not allowed to.
+    """A shipment left although it was not allowed to: `tpp.shipment.alert.v1`.
 
+    shipment_id: The shipment that left.
+    kind: What happened.
     state: Where the shipment stands after the event; null where there is no such shipment.
-    export_date: The day on which it left.
+    export_date: The day on which the shipment left; absent where it is not known.
     causation: The event that reported the dispatch.
     caused_by: The id of the answer to that event.
     message: A sentence that a compliance officer can act on.
@@ -321,8 +186,14 @@ class ShipmentAlert(Out):
 
 
 class ObligationDue(Out):
-    """`tpp.obligation.due.v1`: something has to be sent.
+    """Something has to be sent: `tpp.obligation.due.v1`.
 
+    kind: The kind of obligation.
+    shipment_id: The shipment for which it is owed; absent where it is owed for a party.
+    party: The identifier of the party for which it is owed; absent where it is owed for a shipment.
+    due: The last day on which it is in time.
+    state: Whether it is still in time or overdue.
+    citation: The provision that asks for it.
     contents: What to send, to whom, with which subject line.
     """
 
@@ -336,18 +207,20 @@ class ObligationDue(Out):
 
 
 class SnapshotClosed(Out):
-    """`tpp.snapshot.closed.v1`: a period that never changes again.
+    """A period was closed and never changes again: `tpp.snapshot.closed.v1`.
 
-    snapshot_id: The period's name.
-    as_of: The period's last day.
-    accounts: Rows.
-    entries: Rows.
-    digest: Of the exported tables.
-    previous_digest: Of the snapshot closed before it.
+    snapshot_id: The name of the snapshot, which is that of its period.
+    period: The period: a year, a quarter or a month.
+    as_of: The last day of the period.
+    record: The number of the last journal record that the snapshot saw.
+    accounts: The number of rows of the table of accounts.
+    entries: The number of rows of the table of entries.
+    digest: The SHA-256 digest of the snapshot's tables.
+    previous_digest: The digest of the snapshot that was closed before this one; null for the first.
     """
 
     snapshot_id: Text
-    period: Annotated[str, Field(pattern="^[0-9]{4}(?:-Q[1-4]|-(?:0[1-9]|1[0-2]))?$")]
+    period: Annotated[str, Field(pattern=PERIOD)]
     as_of: Day
     record: Annotated[int, Field(ge=0)] | None = None
     accounts: Annotated[int, Field(ge=0)]

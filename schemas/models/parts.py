@@ -1,4 +1,4 @@
-"""What the data of incoming events are made of: parties, facilities, items, certifications (contract, section 2).
+"""What incoming events are made of: parties, facilities, items, certifications (docs/contract/events-in.md).
 
 A line `member: …` of a docstring is the member's description in the published schema.
 """
@@ -128,11 +128,18 @@ def _true(value: Any) -> Any:
 JustTrue = Annotated[Literal[True], BeforeValidator(_true)]
 
 
+def one_of(*names: str) -> ConfigDict:
+    """The configuration of a model of which exactly one of these members is given."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
+
+
 class Parent(Model):
     """The ultimate parent of a party.
 
-    headquarters: Country of the headquarters.
-    lei: Legal Entity Identifier (ISO 17442).
+    id: The parent's identifier, the same in every event.
+    name: The parent's name.
+    headquarters: The country of the parent's headquarters.
+    lei: The parent's Legal Entity Identifier (ISO 17442); unknown if omitted.
     """
 
     id: Identifier
@@ -142,13 +149,17 @@ class Parent(Model):
 
 
 class Party(Model):
-    """A party to a shipment; without `ultimate_parent` it is its own parent.
+    """A party to a shipment.
 
     id: The party's identifier, the same in every event.
-    country: Where the party is.
-    headquarters: Country of the headquarters.
-    lei: Legal Entity Identifier (ISO 17442).
-    private_sector: Whether the party is of the private sector.
+    name: The party's name.
+    country: The country in which the party is located.
+    headquarters: The country of the party's headquarters.
+    address: The party's postal address; unknown if omitted.
+    lei: The party's Legal Entity Identifier (ISO 17442); unknown if omitted.
+    private_sector: Whether the party, its parents, subsidiaries and sisters are neither owned nor controlled by a
+        government other than that of the United States (740.28(d)); unknown if omitted, which closes ACM.
+    ultimate_parent: The company at the top of the party's group; if omitted, the party is its own parent.
     """
 
     id: Identifier
@@ -180,7 +191,12 @@ Parties = Annotated[
 
 
 class Facility(Model):
-    """Where items will be installed or stored."""
+    """A place where items are installed or stored.
+
+    id: The facility's identifier, which is part of its account's path.
+    address: The facility's postal address.
+    country: The country in which the facility is.
+    """
 
     id: Identifier
     address: str
@@ -190,7 +206,7 @@ class Facility(Model):
 class ListedFacility(Facility):
     """A facility of a validated end-user.
 
-    valid_from: The first day on which it may receive.
+    valid_from: The first export date on which the facility may receive.
     """
 
     valid_from: Day
@@ -199,7 +215,8 @@ class ListedFacility(Facility):
 class RedFlag(Model):
     """A red flag that the publisher saw.
 
-    number: Its number in Supplement No. 3 to part 732.
+    number: The flag's number in Supplement No. 3 to part 732.
+    note: What the publisher saw; it is repeated in the hold.
     """
 
     number: LineNumber
@@ -207,10 +224,12 @@ class RedFlag(Model):
 
 
 class Authorization(Model):
-    """What the publisher claims.
+    """The authorization under which a shipment is claimed to go.
 
-    reference: A licence's number.
-    apply_to: The election of 740.29(a): count against the operator's ultimate parent.
+    kind: The authorization; `LVS` and `GBS` are closed to these items and always hold.
+    reference: The licence's number, of `LICENSE`; if omitted, any licence that fits is tried.
+    apply_to: The election of 740.29(a), of `LPP`: count against the ultimate parent of the operator; if omitted, the
+        shipment counts against the ultimate parent of the ultimate consignee.
     """
 
     kind: AuthorizationKind
@@ -219,11 +238,14 @@ class Authorization(Model):
 
 
 class Certification(Model):
-    """A statement, certification or notification; also `tpp.certification.received.v1`.
+    """A statement, certification or notification on file.
 
+    kind: What was certified, stated or notified.
     party: The identifier of the party that gave it; of `authorized_ic_designer` the name of the designer.
-    valid_until: The last day on which it counts.
-    sha256: Digest of the evidence file, in hexadecimal.
+    date: The day on which it was given.
+    valid_until: The last day on which it counts; if omitted, it does not expire.
+    reference: The number or name under which it is on file.
+    sha256: The SHA-256 digest of the evidence file; if omitted, no file is recorded.
     """
 
     model_config = ConfigDict(
@@ -249,20 +271,27 @@ class Certification(Model):
 class Item(Model):
     """One line of a shipment.
 
-    line: The line's number, once in the shipment.
-    eccn: ECCN with its sub-paragraph.
-    quantity: Units.
-    tpp: Total processing performance of one unit; of an assembly the sum over its controlled circuits.
-    performance_density: Of one circuit.
-    circuits: How many controlled circuits one unit has.
-    datacenter: Whether it is designed or marketed for data centres.
-    designer: Designer of the circuit; else the catalogue's.
-    memory_bandwidth_gbps: Memory bandwidth in GB/s.
-    value_usd: Value in US dollars.
-    training_operations: Operations used in training the model (4E091).
-    published: Whether the model's weights are published.
-    subject_basis: Why the item is subject to the EAR (734.3, 734.9).
-    technology_for: The ECCN of what software or technology is for in the end: a commodity, or software of a .z.
+    line: The line's number, which occurs once in the shipment.
+    part_number: The maker's part number, or the name under which the chip catalogue lists it.
+    eccn: The declared ECCN, with its sub-paragraph.
+    quantity: The number of units.
+    tpp: The Total Processing Performance of one unit; of an assembly, the sum over its controlled circuits.
+    performance_density: The performance density of one circuit (TPP for each square millimetre of applicable die area);
+        unknown if omitted.
+    circuits: The number of controlled circuits in one unit; if omitted, 1, and of an assembly unknown.
+    datacenter: Whether the item is designed or marketed for data centres; unknown if omitted, which ACA and NAC read as
+        true.
+    designer: The designer of the circuit; if omitted, the one that the chip catalogue names.
+    memory_bandwidth_gbps: The memory bandwidth of one unit in GB/s, on which the review policy for China and Macau
+        depends (742.6(b)(10)); unknown if omitted.
+    value_usd: The value of the line in US dollars, for the record; unknown if omitted.
+    training_operations: The number of operations used to train the model, of 4E091; if omitted, a reviewer decides.
+    published: Whether the weights of the model are published, of 4E091; if omitted, they are not.
+    subject_basis: Why the item is subject to the EAR (734.3, 734.9), by default its US origin; an `.a` or `.b` item
+        that is said not to be subject is held.
+    technology_for: The ECCN of what the item is for in the end, a commodity or software of 5D002.z or 5D992.z; only of
+        software or technology of the headings 3D001, 3E001, 4D001, 4D090, 4E001, 5E002 and 5E992, of which a reviewer
+        decides if it is omitted.
     """
 
     model_config = ConfigDict(

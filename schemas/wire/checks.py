@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas import accounts
-from schemas.models import incoming as events
+from schemas.models import facts, incoming
+from schemas.models.parts import Certification, Model
 from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TPP_MAX
 from schemas.times import DAY
 from schemas.wire.errors import Error, shown
@@ -165,19 +166,19 @@ def _one_of(*names: str) -> Check:
     return check
 
 
-CHECKS: dict[type[events.Model], Check] = {
-    events.Requested: _shipment,
-    events.Certification: _certified,
-    events.Dispatched: _dated,
-    events.Returned: _returned,
-    events.ReviewDecided: _two_reviewers,
-    events.AdjustmentMade: _two_reviewers,
-    events.RecheckRequested: _one_of("shipment_id", "account", "all"),
-    events.ObligationMet: _one_of("shipment_id", "party"),
-    events.VeuAuthorized: _national,
-    events.VeuRevoked: _national,
-    events.LicenseIssued: _license,
-    events.PartyMerged: _merged,
-    events.ThresholdSet: _thresholds,
+CHECKS: dict[type[Model], Check] = {
+    incoming.Requested: _shipment,
+    Certification: _certified,
+    incoming.Dispatched: _dated,
+    incoming.Returned: _returned,
+    incoming.ReviewDecided: _two_reviewers,
+    facts.AdjustmentMade: _two_reviewers,
+    incoming.RecheckRequested: _one_of("shipment_id", "account", "all"),
+    facts.ObligationMet: _one_of("shipment_id", "party"),
+    facts.VeuAuthorized: _national,
+    facts.VeuRevoked: _national,
+    facts.LicenseIssued: _license,
+    facts.PartyMerged: _merged,
+    facts.ThresholdSet: _thresholds,
 }
 """The check that goes with a model, where there is one."""

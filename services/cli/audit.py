@@ -1,18 +1,15 @@
 """The commands of proof: what the ledger's records say can be checked without trusting us."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from services.resources import Failure, failures, ledger_option, rulebook_option, settings, standing, there
+from services.cli.options import format_option, ledger_option, rulebook_option
+from services.failure import Failure
+from services.resources import book, settings, software, standing, there
 
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
+_format = format_option("text", "json")
 
 
 @click.group()
@@ -24,19 +21,6 @@ def audit() -> None:
       tpp audit verify
       tpp audit export SHP-0001 --out pack
     """
-
-
-@contextmanager
-def _notes() -> Iterator[None]:
-    """What is wrong with a key, a note or a file becomes one sentence on standard error, exit 2."""
-    from ledger.proof.notes import NoteError
-
-    try:
-        yield
-    except NoteError as error:
-        raise Failure(str(error)) from error
-    except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from error
 
 
 @audit.command()
@@ -52,11 +36,11 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
       tpp audit intake --ledger postgresql://tpp@db/tpp
     """
     from schemas.event_types import INPUTS
+    from services.cli.tables import print_json
     from services.stream.intake import intake as compare
 
-    with failures():
-        found = compare(settings(), ledger, topics or INPUTS)
-    _json(found)
+    found = compare(settings(), ledger, topics or INPUTS)
+    print_json(found)
     sys.exit(1 if found["missing"] or found["doubled"] else 0)
 
 
@@ -72,12 +56,12 @@ def key(ledger: str | None) -> None:
       tpp audit key > tpp-ledger.pub
     """
     from ledger.proof.checkpoints import keys
-    from services.proof.keys import signer
+    from services.proof.keys import note_failures, signer
 
     has_ledger = there(ledger)
     found = [signer(settings()).public]
     if has_ledger:
-        with _notes(), standing(ledger) as store, store.read() as connection:
+        with note_failures(), standing(ledger) as store, store.read() as connection:
             found += keys(connection)
     for one in dict.fromkeys(found):
         click.echo(one)
@@ -122,20 +106,21 @@ def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: s
     Example:
       tpp audit verify --checkpoint 2025-03-31.checkpoint --key tpp-ledger.pub
     """
-    from services.cli.tables import verification
-    from services.proof.keys import public_keys, read_note
+    from services.cli.tables import print_json
+    from services.proof.keys import note_failures, public_keys, read_note
     from services.proof.verification import verify as check
-    from services.resources import book
+    from services.views.proofs import verification
 
     law = book(rulebook)
     older = [(name, read_note(name)) for name in given]
-    with _notes(), standing(ledger) as store:
-        found = check(store, law, lambda recorded: public_keys(keys, settings(), recorded), older).told()
+    with note_failures(), standing(ledger) as store:
+        report = check(store, law, software(), lambda recorded: public_keys(keys, settings(), recorded), older)
+    found = report.to_json()
     if form == "json":
-        _json(found)
+        print_json(found)
     else:
         click.echo(verification(found))
-    sys.exit(0 if found["ok"] else 1)
+    sys.exit(1 if report.bad else 0)
 
 
 @audit.command()
@@ -149,26 +134,18 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp audit prove SHP-0001 --format json
     """
-    from ledger.proof.checkpoints import cover, of_shipment, proven, tree
-    from ledger.proof.notes import open_checkpoint
+    from services.cli.tables import print_json
     from services.proof.keys import signer
+    from services.proof.proofs import prove as proof_of
+    from services.views.proofs import proofs
 
-    own = signer(settings())
+    key = signer(settings())
     with standing(ledger) as store:
-        note = cover(store, own)
-        size = open_checkpoint(note, [own.public]).size
-        with store.read() as connection:
-            records = of_shipment(connection, shipment, size)
-            if not records:
-                raise Failure(f"no shipment {shipment} was ever presented to this ledger")
-            found = list(proven(connection, store, records, tree(connection, size), size))
-    told = {"shipment_id": shipment, "checkpoint": note.decode(), "records": found}
+        found = proof_of(store, key, shipment).to_json()
     if form == "json":
-        _json(told)
+        print_json(found)
     else:
-        from services.views.memo import proofs
-
-        click.echo(proofs(told))
+        click.echo(proofs(found))
 
 
 @audit.command()
@@ -186,25 +163,19 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
     Example:
       tpp audit consistency 2025-03-31.checkpoint
     """
-    from ledger.proof.checkpoints import consistency as compare
-    from ledger.proof.checkpoints import cover, tree
-    from ledger.proof.checkpoints import keys as recorded
-    from ledger.proof.leaves import sealed
-    from ledger.proof.notes import open_checkpoint
-    from services.proof.keys import public_keys, read_note, signer
+    from ledger.proof.checkpoints import cover
+    from services.cli.tables import print_json
+    from services.proof.keys import note_failures, public_keys, read_note, signer
+    from services.proof.proofs import consistency as compare
 
     first = read_note(old)
-    with _notes(), standing(ledger) as store:
+    with note_failures(), standing(ledger) as store:
         second = read_note(new) if new is not None else cover(store, signer(settings()))
-        with store.read() as connection:
-            known = public_keys(keys, settings(), recorded(connection))
-            earlier, later = open_checkpoint(first, known), open_checkpoint(second, known)
-            within = earlier.size <= later.size <= sealed(connection)
-            proof = compare(tree(connection, later.size), earlier, later) if within else None
-    if proof is None:
+        found = compare(store, first, second, lambda recorded: public_keys(keys, settings(), recorded))
+    if found is None:
         click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
         sys.exit(1)
-    _json({"old": first.decode(), "new": second.decode(), "proof": proof})
+    print_json(found.to_json())
 
 
 @audit.command()
@@ -223,44 +194,24 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
       tpp audit export SHP-0001 SHP-0002 --out pack
       tpp audit export --period 2025-Q2 --since 2025-03-31.checkpoint --out pack
     """
-    from ledger.proof.checkpoints import booked_in, cover, keys, tree
-    from ledger.proof.checkpoints import consistency as compare
-    from ledger.proof.notes import open_checkpoint
     from schemas import periods
-    from services.proof.keys import public_keys, read_note, signer
+    from services.proof.keys import note_failures, public_keys, signer
+    from services.proof.pack import NotTheBeginning
     from services.proof.pack import export as pack
 
     if bool(shipments) == (period is not None):
         raise click.UsageError("Name shipments, or a --period.")
     try:
-        chosen = periods.period(period) if period is not None else None
+        chosen = shipments if period is None else periods.period(period)
     except ValueError as error:
         raise Failure(str(error)) from error
-    own = signer(settings())
-    with _notes(), standing(ledger) as store:
-        note = cover(store, own)
-        head = open_checkpoint(note, [own.public])
-        with store.read() as connection:
-            read = tree(connection, head.size)
-            older = None
-            if since is not None:
-                raw = read_note(since)
-                proof = compare(read, open_checkpoint(raw, public_keys((), settings(), keys(connection))), head)
-                if proof is None:
-                    click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
-                    sys.exit(1)
-                older = (raw.decode(), proof)
-            ids = shipments
-            if chosen is not None:
-                first, last = chosen.first.isoformat(), chosen.last.isoformat()
-                ids = tuple(booked_in(connection, first, last, head.size))
-            count, records = pack(
-                connection, store, own, note, head, read, dict.fromkeys(ids), period, older, Path(out)
-            )
-    click.echo(f"{out}: {count:,} shipments, {records:,} records; check it with `python3 -I verify.py KEY`")
-
-
-def _json(found: Any) -> None:
-    import orjson
-
-    click.get_binary_stream("stdout").write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    key = signer(settings())
+    try:
+        with note_failures(), standing(ledger) as store:
+            made = pack(store, key, chosen, since, lambda recorded: public_keys((), settings(), recorded), Path(out))
+    except NotTheBeginning:
+        click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
+        sys.exit(1)
+    click.echo(
+        f"{out}: {made.shipments:,} shipments, {made.records:,} records; check it with `python3 -I verify.py KEY`"
+    )

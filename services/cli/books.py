@@ -4,20 +4,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from services.resources import Failure, day, ledger_option, moment, moment_options, reading, settings, standing
+from services.cli.options import format_option, ledger_option, moment_options
+from services.failure import Failure
+from services.resources import reading, settings, standing, wall_clock
 
 if TYPE_CHECKING:
     from schemas.periods import Period
 
 STATEMENT_FORMATS = ("table", "json", "csv", "xlsx", "parquet", "hledger")
 _FILES = ("xlsx", "parquet")
-_format = click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
-)
+_format = format_option("table", "json")
 
 
 @click.command()
@@ -25,14 +25,7 @@ _format = click.option(
 @click.option("--from", "first", metavar="DATE", help="The first booked day. [default: the first of all]")
 @click.option("--to", "last", metavar="DATE", help="The last booked day. [default: the last of all]")
 @moment_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(STATEMENT_FORMATS),
-    default="table",
-    show_default=True,
-    help="How to print, or which file.",
-)
+@format_option(*STATEMENT_FORMATS, text="How to print, or which file.")
 @click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
 @ledger_option
 def statement(
@@ -54,11 +47,13 @@ def statement(
       tpp statement lpp/CON-70/2025 --from 2025-04-01 --to 2025-06-30
       tpp statement 'country/*' --known-at snapshot:2025-Q2 --format xlsx --out countries.xlsx
     """
-    from ledger.queries.entries import Span, matching
-    from ledger.queries.entries import statement as rows_of
+    from ledger.queries.entries import Span
+    from ledger.queries.statements import matching
+    from ledger.queries.statements import statement as rows_of
     from services.cli.tables import write_statement
     from services.files import output
     from services.finance.exports import write
+    from services.views.moments import day, moment
 
     since, until = day("--from", first), day("--to", last)
     if since and until and since > until:
@@ -131,7 +126,7 @@ def close(name: str, form: str, ledger: str | None) -> None:
     """
     from ledger.journal import Ledger
     from ledger.proof.checkpoints import cover
-    from services.engine.engine import wall_clock
+    from services.cli import tables
     from services.engine.period_close import close_period
     from services.proof.keys import signer
 
@@ -141,9 +136,9 @@ def close(name: str, form: str, ledger: str | None) -> None:
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
     if form == "json":
-        _json(made.told())
+        tables.print_json(made.to_json())
     else:
-        _table([made.told()])
+        tables.write([made.to_json()], tables.SNAPSHOTS, form)
 
 
 @snapshot.command("list")
@@ -157,13 +152,11 @@ def list_(form: str, ledger: str | None) -> None:
       tpp snapshot list
     """
     from ledger.queries.snapshots import snapshots
+    from services.cli import tables
 
     with reading(ledger) as connection:
-        found = [one.told() for one in snapshots(connection)]
-    if form == "json":
-        _json(found)
-    else:
-        _table(found)
+        found = [one.to_json() for one in snapshots(connection)]
+    tables.write(found, tables.SNAPSHOTS, form)
 
 
 @snapshot.command()
@@ -196,15 +189,3 @@ def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
         readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
         for path in write(Path(out or name), tables.period, form, readers):
             click.echo(path)
-
-
-def _json(found: Any) -> None:
-    import orjson
-
-    click.get_binary_stream("stdout").write(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _table(found: list[dict[str, Any]]) -> None:
-    from services.cli import tables as report
-
-    report.write(found, report.SNAPSHOTS, "table")

@@ -1,28 +1,26 @@
 """The `tpp` command. What a command needs is imported when it runs, so that help is quick."""
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
+from services.cli.options import Commands, format_option, ledger_option, moment_options, rulebook_option
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
-from services.resources import Failure, engine, ledger_option, moment, moment_options, reading, rulebook_option, shown
+from services.failure import Failure
+from services.resources import book, engine, reading, wall_clock
 
-_Command = Callable[..., Any]
-FORMATS = click.Choice(["table", "json", "csv"])
+if TYPE_CHECKING:
+    from services.views.summary import Summary
 
-
-def _format(command: _Command) -> _Command:
-    return click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="How to print.")(
-        command
-    )
+_format = format_option("table", "json", "csv")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="tpp-quota-ledger")
 def main() -> None:
     """Screens shipments of advanced chips against 90 FR 4544 and keeps the quota ledgers, to the unit.
@@ -54,18 +52,17 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
     Example:
       tpp screen monday.jsonl tuesday.jsonl.gz --ledger sqlite:///ledger.db --out answers.jsonl
     """
-    from services.files import Summary, ahead, batches, check_readable, output, progress
+    from services.cli.progress import progress
+    from services.files import ahead, batches, check_readable, output
+    from services.views.summary import Summary
 
     check_readable(files)
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(out) as stream, progress(files) as read:
         for batch in ahead(map(runs.read, batches(files, read))):
-            for texts in runs.decide(batch):
-                summary.add(texts)
-                stream.write("".join(f"{text}\n" for text in texts).encode())
+            _write(runs.decide(batch), stream, summary)
             stream.flush()
-    summary.show()
-    sys.exit(1 if summary.rejected else 0)
+    _end(summary)
 
 
 @main.command()
@@ -81,16 +78,28 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
     Example:
       tpp check planned.jsonl
     """
-    from services.files import Summary, batches, check_readable, output
+    from services.files import batches, check_readable, output
+    from services.views.summary import Summary
 
     check_readable(files)
     summary = Summary()
     with engine(ledger, rulebook, existing=True) as runs, output(None) as stream:
         records = [record for batch in batches(files, lambda _: None) for record in batch]
-        for texts in runs.check(records):
-            summary.add(texts)
-            stream.write("".join(f"{text}\n" for text in texts).encode())
-    summary.show()
+        _write(runs.check(records), stream, summary)
+    _end(summary)
+
+
+def _write(answers: Iterable[Sequence[str]], stream: IO[bytes], summary: "Summary") -> None:
+    """Writes what was given out for each event, and counts it."""
+    for texts in answers:
+        summary.add(texts)
+        stream.write("".join(f"{text}\n" for text in texts).encode())
+
+
+def _end(summary: "Summary") -> NoReturn:
+    """Writes the summary to standard error and ends the command: exit 1 where lines were rejected."""
+    for line in summary.lines():
+        click.echo(line, err=True)
     sys.exit(1 if summary.rejected else 0)
 
 
@@ -110,18 +119,17 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
       tpp balance --as-of 2025-06-30 --format json
     """
     from ledger.queries.balances import balances
-    from services.cli import tables as report
+    from services.cli import tables
+    from services.views.moments import moment
 
     with reading(ledger) as connection:
-        found = [one.told() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
-    report.write(found, report.BALANCE, form)
+        found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
+    tables.write(found, tables.BALANCE, form)
 
 
 @main.command()
 @click.argument("shipment")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
+@format_option("text", "json")
 @ledger_option
 def explain(shipment: str, form: str, ledger: str | None) -> None:
     """Print every decision on a shipment: what was asked, tried and decided, and what must be filed by when.
@@ -130,8 +138,9 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp explain SHP-0001
     """
-    from ledger.queries.balances import records, state
-    from services.views.memo import memo
+    from ledger.queries.records import records, state
+    from services.cli.tables import print_json
+    from services.views.memo import memo, to_json
 
     with reading(ledger) as connection:
         standing = state(connection, shipment)
@@ -139,10 +148,7 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
     if not found:
         raise Failure(f"no shipment {shipment} was ever presented to this ledger")
     if form == "json":
-        import orjson
-
-        told = [{"record": one.n, "event": orjson.loads(one.event), "answers": list(one.answers)} for one in found]
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        print_json(to_json(found))
     else:
         click.echo(memo(shipment, standing, found))
 
@@ -157,21 +163,12 @@ def holds(form: str, ledger: str | None) -> None:
     Example:
       tpp holds --format json
     """
-    from ledger.queries.balances import holds as held
-    from services.cli import tables as report
+    from services.cli import tables
+    from services.views.work_list import in_cells, work_list
 
     with reading(ledger) as connection:
-        found = [{**hold, "happened": shown(hold["happened"])} for hold in held(connection)]
-    if form != "json":
-        found = [
-            {
-                **hold,
-                "codes": " ".join(hold["codes"]),
-                "reasons": " ".join(reason["message"] for reason in hold["reasons"]),
-            }
-            for hold in found
-        ]
-    report.write(found, report.HOLDS, form)
+        found = work_list(connection)
+    tables.write(found if form == "json" else list(map(in_cells, found)), tables.HOLDS, form)
 
 
 @main.command()
@@ -189,22 +186,19 @@ def recheck(
     Example:
       tpp recheck --account lpp/CON-70/2025
     """
-    from services.engine.engine import Record
-    from services.files import Summary, output
+    from services.engine.message import Message
+    from services.files import output
     from services.views.requests import recheck_events
+    from services.views.summary import Summary
 
     if bool(shipments) + (account is not None) + everything != 1:
         raise click.UsageError("Name shipments, or an --account, or --all.")
-    events = recheck_events(shipments, account, everything)
+    events = recheck_events(shipments, account, everything, wall_clock())
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
-        for texts in runs.run(
-            [Record(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
-        ):
-            summary.add(texts)
-            stream.write("".join(f"{text}\n" for text in texts).encode())
-    summary.show()
-    sys.exit(1 if summary.rejected else 0)
+        records = [Message(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
+        _write(runs.run(records), stream, summary)
+    _end(summary)
 
 
 @main.command()
@@ -219,12 +213,19 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
     Example:
       tpp obligations --due-by 2025-07-31
     """
-    from services.cli import tables as report
-    from services.views.obligations import duties
+    from pydantic_core import PydanticCustomError
+
+    from schemas.times import parse_day
+    from services.cli import tables
+    from services.views.obligations import obligation_list
 
     with reading(ledger) as connection:
-        found = duties(connection, due_by, every)
-    report.write(found, report.OBLIGATIONS, form)
+        try:
+            until = None if due_by is None else parse_day(due_by)
+        except PydanticCustomError as error:
+            raise click.BadParameter(f"{due_by!r} is not a day such as 2025-07-31") from error
+        found = obligation_list(connection, book(None), until, every)
+    tables.write(found, tables.OBLIGATIONS, form)
 
 
 @main.command()

@@ -1,13 +1,11 @@
 """The commands of the stream: the parts that run, the topics, what goes in and what comes out."""
 
-import os
-import signal
 import sys
-import threading
 
 import click
 
-from services.resources import failures, ledger_option, rulebook_option, settings
+from services.cli.options import ledger_option, rulebook_option
+from services.resources import settings
 
 
 @click.command()
@@ -38,8 +36,7 @@ def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, 
     """
     from services.stream.up import run
 
-    with failures():
-        sys.exit(run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder))
+    sys.exit(run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder))
 
 
 @click.command()
@@ -56,11 +53,10 @@ def worker(rulebook: str | None, ledger: str | None) -> None:
       TPP_BROKER=kafka:9092 tpp worker --ledger postgresql://tpp@db/tpp
     """
     from services.stream.worker import run
-    from services.telemetry.health import said
+    from services.telemetry.logs import log_to_stderr
 
-    said()
-    with failures():
-        sys.exit(run(settings(), ledger, rulebook))
+    log_to_stderr()
+    sys.exit(run(settings(), ledger, rulebook))
 
 
 @click.command()
@@ -75,11 +71,10 @@ def relay(ledger: str | None) -> None:
       TPP_BROKER=kafka:9092 tpp relay --ledger postgresql://tpp@db/tpp
     """
     from services.stream.relay import run
-    from services.telemetry.health import said
+    from services.telemetry.logs import log_to_stderr
 
-    said()
-    with failures():
-        sys.exit(run(settings(), ledger))
+    log_to_stderr()
+    sys.exit(run(settings(), ledger))
 
 
 @click.command()
@@ -95,11 +90,10 @@ def clock(ledger: str | None) -> None:
       TPP_BROKER=kafka:9092 tpp clock --ledger postgresql://tpp@db/tpp
     """
     from services.stream.clock import run
-    from services.telemetry.health import said
+    from services.telemetry.logs import log_to_stderr
 
-    said()
-    with failures():
-        sys.exit(run(settings(), ledger))
+    log_to_stderr()
+    sys.exit(run(settings(), ledger))
 
 
 @click.group()
@@ -123,13 +117,13 @@ def create(partitions: int, replication: int | None) -> None:
       TPP_BROKER=kafka:9092 tpp topics create --partitions 12 --replication 3
     """
     from schemas.event_types import TOPICS
-    from services.kafka.access import BROKERS_OWN, address, client_options, create_topics
+    from services.kafka.access import address, client_options
+    from services.kafka.topics import BROKERS_OWN, create_topics
 
     chosen = settings()
-    with failures():
-        made = create_topics(
-            address(chosen), partitions, BROKERS_OWN if replication is None else replication, client_options(chosen)
-        )
+    made = create_topics(
+        address(chosen), partitions, BROKERS_OWN if replication is None else replication, client_options(chosen)
+    )
     for name in TOPICS:
         click.echo(f"{name}: {'made' if name in made else 'was there'}")
 
@@ -155,8 +149,7 @@ def publish(files: tuple[str, ...], facts_first: bool) -> None:
     """
     from services.stream.publish import run
 
-    with failures():
-        sys.exit(run(settings(), files, facts_first=facts_first))
+    sys.exit(run(settings(), files, facts_first=facts_first))
 
 
 @click.command()
@@ -195,25 +188,7 @@ def watch(
     from services.stream.watch import DEFAULT_TOPICS, Wanted, run
 
     wanted = Wanted(topics or DEFAULT_TOPICS, account, from_start, form, group, most, idle)
-    with failures():
-        sys.exit(run(settings(), wanted))
+    sys.exit(run(settings(), wanted))
 
 
 COMMANDS: tuple[click.Command, ...] = (up, worker, relay, clock, topics, publish, watch)
-
-
-@click.group(commands=COMMANDS)
-def stream() -> None:
-    """The commands of the stream alone: what `tpp up` starts its parts with."""
-
-
-def part() -> None:
-    """Runs a command as a child of `tpp up`: it ends when standard input does, so that no part outlives its parent."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    stream(prog_name="tpp")
-
-
-def _end_with_parent() -> None:
-    while os.read(sys.__stdin__.fileno() if sys.__stdin__ else 0, 1 << 10):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -71,46 +71,39 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes])
     """Writes rows of `statement` as a table for people or as JSON, with instants as RFC 3339."""
     names = [column.name for column in TABLES["statement"]]
     instants = [column.name for column in TABLES["statement"] if column.kind is Kind.INSTANT]
-    told = [dict(zip(names, row, strict=True)) for row in rows]
-    for row in told:
-        row.update({name: instant_text(row[name]) for name in instants if row[name] is not None})
+    entries = [dict(zip(names, row, strict=True)) for row in rows]
+    for entry in entries:
+        entry.update({name: instant_text(entry[name]) for name in instants if entry[name] is not None})
     if form == "json":
-        stream.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+        stream.write(_json(entries))
         return
-    one = len({row["account"] for row in told}) == 1
-    late = any(row["late_for"] for row in told)
+    one = len({entry["account"] for entry in entries}) == 1
+    late = any(entry["late_for"] for entry in entries)
     shown = {k: v for k, v in STATEMENT.items() if not (k == "account" and one) and not (k == "late_for" and not late)}
     text = StringIO()
-    _table(told, shown, text)
+    _table(entries, shown, text)
     stream.write(text.getvalue().encode())
-
-
-def verification(found: Mapping[str, Any]) -> str:
-    """What `tpp audit verify` found, as lines for people."""
-    counts = ", ".join(
-        f"{found[name]:,} {name}" for name in ("records", "entries", "accounts", "snapshots", "checkpoints")
-    )
-    lines = [f"{'verified' if found['ok'] else 'BAD'}: {counts}", f"root of the tree: {found['root']}"]
-    for bad in found["bad"]:
-        where = f"record {bad['record']}, " if bad["record"] is not None else ""
-        lines.append(f"bad: {where}{bad['table']} {'' if bad['key'] is None else bad['key']}: {bad['why']}")
-    lines += [
-        f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
-        for one in found["not_records"]
-    ]
-    return "\n".join(lines)
 
 
 def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str) -> None:
     """Prints rows on standard output in one of the forms table, json and csv."""
     if form == "json":
-        click.get_binary_stream("stdout").write(orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
+        print_json(rows)
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([row.get(name) for name in columns] for row in rows)
     else:
         _table(rows, columns)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as JSON, indented by two."""
+    click.echo(_json(value), nl=False)
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | None = None) -> None:

@@ -66,13 +66,15 @@ def write(table: str, rows: Iterable[Row], form: str, out: IO[bytes]) -> None:
 
 def totals(accounts: Iterable[Row]) -> list[tuple[str | int, ...]]:
     """Rows of the table `totals`: the sums of the accounts of each family, sorted by family."""
-    places = [[column.name for column in TABLES["accounts"]].index(column.name) for column in TABLES["totals"][1:]]
-    sums: dict[str, list[int]] = {}
+    names = [column.name for column in TABLES["accounts"]]
+    summed = [column.name for column in TABLES["totals"] if column.name != "family"]
+    sums: dict[str, dict[str, int]] = {}
     for row in accounts:
-        family = sums.setdefault(row[0].partition("/")[0], [0] * len(places))
-        for number, place in enumerate(places):
-            family[number] += row[place]
-    return [(family, *sums[family]) for family in sorted(sums)]
+        account = dict(zip(names, row, strict=True))
+        family = sums.setdefault(account["account"].partition("/")[0], dict.fromkeys(summed, 0))
+        for name in summed:
+            family[name] += account[name]
+    return [(family, *sums[family].values()) for family in sorted(sums)]
 
 
 def _csv(folder: Path, period: Period, tables: Tables) -> list[str]:

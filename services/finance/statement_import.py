@@ -20,9 +20,9 @@ from pydantic_core import PydanticCustomError
 from ledger.queries.reconcile import Line, Statement
 from schemas.models.values import TPP_MAX
 from schemas.times import parse_day
-from services.resources import Failure
+from services.failure import Failure
 
-FIELDS = Line._fields
+FIELDS = ("shipment_id", "account", "date", "amount")
 """What a statement has to say of each line."""
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -107,7 +107,7 @@ def _of_workbook(name: str, content: bytes) -> Iterator[_Row]:
             book = load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # some programs write them wrong, and rows would be cut
-            rows = [row for row in sheet.iter_rows(values_only=True) if any(map(_said, row))]
+            rows = [row for row in sheet.iter_rows(values_only=True) if any(map(_filled, row))]
             book.close()
     except _NO_WORKBOOK as error:
         raise Failure(f"{name} is no XLSX workbook, or a damaged one") from error
@@ -118,7 +118,7 @@ def _of_workbook(name: str, content: bytes) -> Iterator[_Row]:
     return chain([header], (tuple(row) + (None,) * (width - len(row)) for row in rows[1:]))
 
 
-def _said(cell: Any) -> bool:
+def _filled(cell: Any) -> bool:
     return cell is not None and not (isinstance(cell, str) and not cell.strip())
 
 
@@ -173,7 +173,10 @@ def _line(where: str, row: _Row, places: Iterable[int]) -> Line:
             raise Failure(f"{where} has no {field}")
     shipment, account, day, amount = cells
     return Line(
-        _text(where, "shipment_id", shipment), _text(where, "account", account), _day(where, day), _tpp(where, amount)
+        shipment_id=_text(where, "shipment_id", shipment),
+        account=_text(where, "account", account),
+        date=_day(where, day),
+        amount=_tpp(where, amount),
     )
 
 
@@ -185,7 +188,7 @@ def _text(where: str, field: str, cell: Any) -> str:
         return cell
     if (number := _integer(cell)) is not None:
         return str(number)
-    raise Failure(f"{where}: the {field} {_told(cell)} is no text")
+    raise Failure(f"{where}: the {field} {_quoted(cell)} is no text")
 
 
 def _day(where: str, cell: Any) -> str:
@@ -193,21 +196,21 @@ def _day(where: str, cell: Any) -> str:
         return cell.date().isoformat()
     if isinstance(cell, date):
         return cell.isoformat()
-    if not _said(cell):
+    if not _filled(cell):
         raise Failure(f"{where} has no date")
     try:
         return parse_day(cell.strip() if isinstance(cell, str) else cell).isoformat()
     except PydanticCustomError as error:
-        raise Failure(f"{where}: the date {_told(cell)} is no day such as 2025-06-30") from error
+        raise Failure(f"{where}: the date {_quoted(cell)} is no day such as 2025-06-30") from error
 
 
 def _tpp(where: str, cell: Any) -> int:
-    if not _said(cell):
+    if not _filled(cell):
         raise Failure(f"{where} has no amount")
     text = cell.strip() if isinstance(cell, str) else ""
     number = int(text) if _AMOUNT.fullmatch(text) else _integer(cell)
     if number is None or abs(number) > TPP_MAX:
-        raise Failure(f"{where}: the amount {_told(cell)} is no integer of at most {TPP_MAX:,}")
+        raise Failure(f"{where}: the amount {_quoted(cell)} is no integer of at most {TPP_MAX:,}")
     return number
 
 
@@ -218,7 +221,7 @@ def _integer(cell: Any) -> int | None:
     return int(cell) if -(2**53) <= cell <= 2**53 and cell == int(cell) else None
 
 
-def _told(cell: Any) -> str:
+def _quoted(cell: Any) -> str:
     """A value as a sentence shows it."""
     return _shown(repr(cell) if isinstance(cell, str) else str(cell))
 

@@ -1,25 +1,16 @@
-"""The Kafka broker: how clients reach it, and its topics; `LocalBroker` is one of this machine's own."""
+"""How clients reach the Kafka broker: its address, security options, and why it refuses."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from schemas.event_types import TOPICS
-from services.kafka.local_broker import BrokerError, LocalBroker, answers
+from services.failure import BrokerError
+from services.kafka.aiokafka_client import knock
 
 if TYPE_CHECKING:
     from services.settings import Settings
-
-__all__ = ["BrokerError", "LocalBroker", "answers"]
-
-MESSAGE_MOST = (
-    8 << 20
-)  # bytes; an input over 1 MiB must arrive to be rejected, and an answer may be longer than its event
-PARTITIONS = 4
-KNOCK_SECONDS, CLOSE_SECONDS = 10.0, 2.0
-BROKERS_OWN = -1  # replication that the broker chooses
-STRUCTURED = ("content-type", b"application/cloudevents+json")
 
 
 def client_options(settings: "Settings") -> dict[str, Any]:
@@ -86,48 +77,11 @@ def check_access(address: str, options: Mapping[str, Any]) -> None:
         )
     for one in address.split(","):
         try:
-            asyncio.run(_knock(one.strip(), options))
+            context = _context(options.get("ssl_cafile")) if options["security_protocol"].endswith("SSL") else None
+            asyncio.run(knock(one.strip(), options, context))
         except (OSError, ValueError):
             continue
         return
-
-
-async def _knock(where: str, options: Mapping[str, Any]) -> None:
-    """Connects as a client would, and no more; OSError where nobody answers."""
-    from aiokafka import errors
-    from aiokafka.conn import create_conn
-
-    told = {name: value for name, value in options.items() if name != "ssl_cafile"}
-    host, _, port = where.rpartition(":")
-    try:
-        context = _context(options.get("ssl_cafile")) if options["security_protocol"].endswith("SSL") else None
-        connection = await asyncio.wait_for(
-            create_conn(host.strip("[]"), int(port), ssl_context=context, **told), KNOCK_SECONDS
-        )
-    except ssl.SSLCertVerificationError as error:
-        raise BrokerError(
-            f"the certificate of the broker at {where} is not trusted ({error.verify_message}): "
-            "TPP_KAFKA_CA_FILE must name the authority that signed it"
-        ) from error
-    except ssl.SSLError as error:
-        raise BrokerError(
-            f"the broker at {where} does not answer in TLS ({error.reason}): see TPP_KAFKA_SECURITY_PROTOCOL"
-        ) from error
-    except (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError) as error:
-        raise BrokerError(
-            f"the broker at {where} takes no passwords by {told['sasl_mechanism']}: see TPP_KAFKA_SASL_MECHANISM"
-        ) from error
-    except (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError) as error:
-        raise BrokerError(
-            f"the broker at {where} refuses the user {told['sasl_plain_username']!r} or the password: "
-            "see TPP_KAFKA_SASL_USERNAME and TPP_KAFKA_SASL_PASSWORD"
-        ) from error
-    except errors.KafkaError as error:
-        raise ConnectionError(str(error)) from error
-    else:
-        await asyncio.wait({connection.close()}, timeout=CLOSE_SECONDS)
-    finally:
-        await asyncio.sleep(0.05)  # what was refused closes behind the scenes
 
 
 def _context(authority: str | None) -> ssl.SSLContext:
@@ -142,38 +96,31 @@ def _password(settings: "Settings") -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def create_topics(
-    address: str, partitions: int = PARTITIONS, replication: int = 1, options: Mapping[str, Any] | None = None
-) -> tuple[str, ...]:
-    """Makes the topics of the contract's section 5 that are not there, and returns their names.
-
-    Those that are there are left as they are. `options` are those of `client_options`. BrokerError where the broker
-    does not answer or refuses.
-    """
-    check_access(address, options or {})
+def answers(address: str, options: Mapping[str, Any] | None = None, seconds: float = 5.0) -> bool:
+    """Whether a broker is there and knows its controller; waits for it at most so many seconds."""
+    if not any(_listens(one.strip(), seconds) for one in address.split(",")):
+        return False
     from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError, TopicAlreadyExistsError
+    from kafka.errors import KafkaError
 
-    how = {
-        "num_partitions": partitions,
-        "replication_factor": replication,
-        "configs": {"max.message.bytes": str(MESSAGE_MOST)},
-    }
-    made = []
     try:
-        admin = KafkaAdminClient(bootstrap_servers=address.split(","), client_id="tpp-topics", **(options or {}))
-        try:
-            there = set(admin.list_topics())
-            for name in TOPICS:
-                if name in there:
-                    continue
-                try:
-                    admin.create_topics({name: how}, wait_for_metadata=True)
-                except TopicAlreadyExistsError:
-                    continue
-                made.append(name)
-        finally:
-            admin.close()
-    except KafkaError as error:
-        raise BrokerError(f"the topics could not be made on {address}: {error}") from error
-    return tuple(made)
+        admin = KafkaAdminClient(
+            bootstrap_servers=address.split(","), bootstrap_timeout_ms=int(seconds * 1000), **(options or {})
+        )
+    except (KafkaError, OSError):
+        return False
+    try:
+        return bool(admin.describe_cluster().get("brokers"))
+    except (KafkaError, OSError):
+        return False
+    finally:
+        admin.close()
+
+
+def _listens(where: str, seconds: float) -> bool:
+    host, _, port = where.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,17 +1,22 @@
-"""Faust as the worker wants it: raw messages, committed ones only, in fetches that the broker gathered."""
+"""The Faust application: raw messages, committed ones only, in fetches that the broker gathers.
+
+What is not public of Faust is used here only; `tests/broker/test_clients.py` says what a new version breaks.
+"""
 
 import asyncio
+import io
 import logging
 import sys
 import tempfile
 import types
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.kafka.access import faust_broker, faust_credentials
-from services.kafka.headers import accepted_by_aiokafka
+from services.kafka.aiokafka_client import accept_any_header_name, fetch_committed
 from services.kafka.offsets import Place
 
 if TYPE_CHECKING:
@@ -21,9 +26,6 @@ log = logging.getLogger("tpp.worker")
 
 SESSION_SECONDS = 6.0
 """A member that was killed holds its partitions for so long; the broker takes no less."""
-
-GATHER_MS, GATHER_BYTES = 40, 1 << 20
-"""How long the broker gathers messages before it answers a fetch, unless there are so many bytes."""
 
 
 def _assignor(places: Sequence[Place]) -> type:
@@ -109,8 +111,7 @@ def _thread(driver: Any) -> type:
     class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         def _create_worker_consumer(self, transport: Any) -> Any:
             consumer = super()._create_worker_consumer(transport)
-            consumer._isolation_level = "read_committed"  # noqa: SLF001
-            consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = GATHER_MS, GATHER_BYTES  # noqa: SLF001
+            fetch_committed(consumer)
             return consumer
 
         async def on_thread_stop(self) -> None:
@@ -138,7 +139,7 @@ def _transport(app: Any) -> Any:
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
 
-    accepted_by_aiokafka()
+    accept_any_header_name()
     thread = _thread(driver)
 
     class _Consumer(driver.Consumer):
@@ -164,3 +165,47 @@ def _transport(app: Any) -> Any:
 
     _Transport.Consumer = _Consumer
     return _Transport(app.conf.broker_consumer, app)
+
+
+def add_agent(app: Any, topic: str, read: Callable[[Any], Awaitable[None]]) -> None:
+    """Has `read` consume a topic's stream of raw messages; where it raises, the application ends."""
+    from mode.supervisors import CrashingSupervisor
+
+    raw = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False)
+
+    async def _agent(stream: Any) -> None:
+        await read(stream)
+
+    app.agent(raw, name=topic, supervisor_strategy=CrashingSupervisor)(_agent)
+
+
+def run_until_signal(app: Any) -> int:
+    """Runs an application until SIGTERM or SIGINT; the exit code: 0, or 1 after a failure."""
+    import faust
+
+    worker = faust.Worker(app, override_logging=False, quiet=True, redirect_stdouts=False, stdout=io.StringIO())
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def assigned_to(app: Any) -> AbstractSet[Any]:
+    """The topic partitions that an application has now; none before it has started."""
+    from faust.exceptions import ConsumerNotStarted
+
+    try:
+        return frozenset(app.consumer.assignment())
+    except ConsumerNotStarted:
+        return frozenset()
+
+
+async def commit(app: Any, offsets: Mapping[Any, int]) -> None:
+    """Commits, for topic partitions, the offsets at which to go on."""
+    await app.consumer._commit(offsets)  # noqa: SLF001
+
+
+def committed_offset(app: Any, partition: Any) -> int | None:
+    """The offset at which the group goes on in a topic partition; None where it has never committed one."""
+    found: int | None = app.consumer._committed_offset.get(partition)  # noqa: SLF001
+    return found

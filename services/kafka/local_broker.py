@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
+
+from services.failure import BrokerError
+from services.kafka.access import answers
 
 KAFKA = "4.4.0"
 OLDEST_JAVA = 17
@@ -60,10 +62,6 @@ log.segment.bytes=67108864
 log.cleaner.dedupe.buffer.size=2097152
 """
 log = logging.getLogger(__name__)
-
-
-class BrokerError(RuntimeError):
-    """A broker that cannot be had, reached or used: one sentence that says what to do."""
 
 
 class LocalBroker:
@@ -207,36 +205,6 @@ class LocalBroker:
         if lock is not None:
             self._pid_file.unlink(missing_ok=True)
             lock.close()
-
-
-def answers(address: str, options: Mapping[str, Any] | None = None, seconds: float = 5.0) -> bool:
-    """Whether a broker is there and knows its controller; waits for it at most so many seconds."""
-    if not any(_listens(one.strip(), seconds) for one in address.split(",")):
-        return False
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=address.split(","), bootstrap_timeout_ms=int(seconds * 1000), **(options or {})
-        )
-    except (KafkaError, OSError):
-        return False
-    try:
-        return bool(admin.describe_cluster().get("brokers"))
-    except (KafkaError, OSError):
-        return False
-    finally:
-        admin.close()
-
-
-def _listens(where: str, seconds: float) -> bool:
-    host, _, port = where.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds):
-            return True
-    except (OSError, ValueError):
-        return False
 
 
 def java() -> list[str]:

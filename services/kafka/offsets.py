@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from services.kafka.access import BrokerError, address, check_access, client_options
-from services.kafka.headers import accepted_by_kafka_python
+from services.failure import BrokerError
+from services.kafka.access import address, check_access, client_options
+from services.kafka.kafka_python import accept_any_header_name
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -37,7 +38,7 @@ class Offsets:
         if self._opened is None:
             from kafka import KafkaConsumer
 
-            accepted_by_kafka_python()
+            accept_any_header_name()
             check_access(address(self._settings), client_options(self._settings))
             self._opened = KafkaConsumer(
                 bootstrap_servers=address(self._settings).split(","),

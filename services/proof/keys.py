@@ -1,11 +1,12 @@
 """The key of checkpoints and packs, and the keys that check them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.proof.notes import NoteError, PublicKey, SigningKey, key_file
-from services.resources import Failure
+from services.failure import Failure
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -49,3 +50,14 @@ def read_note(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise Failure(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def note_failures() -> Iterator[None]:
+    """Raises Failure for what is wrong with a key, a signed note or a file."""
+    try:
+        yield
+    except NoteError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from error

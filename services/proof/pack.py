@@ -1,8 +1,10 @@
-"""The pack for an examiner: records with proofs, and a verifier that needs nothing of ours (contract, section 9)."""
+"""The pack for an examiner: records with proofs, and a verifier that needs nothing of ours (docs/contract/books.md)."""
 
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import orjson
 from sqlalchemy import Connection
 
 from ledger.database.store import Store
-from ledger.proof.checkpoints import closure, of_shipment, proven
+from ledger.proof.checkpoints import booked_in, closure, consistency, cover, of_shipment, proven, tree
+from ledger.proof.checkpoints import keys as known
 from ledger.proof.merkle import Read
-from ledger.proof.notes import Checkpoint, SigningKey, sign
+from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
 from schemas.models.incoming import Certification, Requested
+from schemas.periods import Period
 from schemas.wire.read import Event, parse
-from services.resources import Failure
+from services.failure import Failure
+from services.proof.keys import read_note
+from services.proof.proofs import ConsistencyProof, Keys
 
 FORMAT = "tpp-pack/1"
 VERIFIER = Path(__file__).with_name("verifier.py")
@@ -41,38 +47,82 @@ Processing Performance, 15 CFR part 774, Supplement No. 1, 3A090), times in UTC.
 """
 
 
-def export(
-    connection: Connection, store: Store, key: SigningKey, note: bytes, checkpoint: Checkpoint, read: Read,
-    shipments: Iterable[str], period: str | None, since: tuple[str, Sequence[str]] | None, folder: Path,
-) -> tuple[int, int]:  # fmt: skip
-    """Writes the pack of shipments into an empty folder; the numbers of shipments and records.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """How many shipments and records a pack has."""
 
-    `since`: an older checkpoint's note, and the proof that it is a prefix. Failure where a shipment has no record.
+    shipments: int
+    records: int
+
+
+class NotTheBeginning(Exception):
+    """An older checkpoint is not the beginning of the newest one."""
+
+
+def export(
+    store: Store, key: SigningKey, chosen: Sequence[str] | Period, since: str | None, keys: Keys, folder: Path
+) -> Packed:
+    """Writes the pack of shipments, or of those with an entry booked in a period, into an empty folder.
+
+    `since`: the file of an older checkpoint, signed by one of `keys`; the pack proves that it is the beginning of its
+    own. Raises NotTheBeginning where it is not, Failure where a shipment has no record or a file is of no use, and
+    NoteError where a note is signed by none of the keys.
     """
-    last: dict[str, int] = {}
-    wanted: set[int] = set()
-    for shipment in shipments:
-        records = of_shipment(connection, shipment, checkpoint.size)
-        if not records:
-            raise Failure(f"no shipment {shipment} was ever presented to this ledger")
-        last[shipment] = records[-1]
-        wanted.update(records)
-    records = closure(connection, store, wanted)
-    _empty(folder)
-    evidence: list[dict[str, Any]] = []
-    with (folder / "records.jsonl").open("wb") as file:
-        for record in proven(connection, store, records, read, checkpoint.size):
-            evidence += _evidence(record["leaf"]["n"], base64.b64decode(record["event"]))
-            file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    note = cover(store, key)
+    head = open_checkpoint(note, [key.public])
+    with store.read() as connection:
+        nodes = tree(connection, head.size)
+        older = None if since is None else _older(since, note, head, nodes, keys(known(connection)))
+        period = chosen if isinstance(chosen, Period) else None
+        picked = _chosen_records(connection, chosen, head.size)
+        records = closure(connection, store, picked.records)
+        _empty(folder)
+        evidence: list[dict[str, Any]] = []
+        with (folder / "records.jsonl").open("wb") as file:
+            for record in proven(connection, store, records, nodes, head.size):
+                evidence += _evidence(record["leaf"]["n"], base64.b64decode(record["event"]))
+                file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
     _write(folder, "checkpoint", note)
     _write(folder, "evidence.json", _json(evidence))
     _write(folder, "README.txt", _README.encode())
     _write(folder, "verify.py", VERIFIER.read_bytes())
-    if since is not None:
-        told = {"old": since[0], "new": note.decode(), "proof": list(since[1])}
-        _write(folder, "consistency.json", _json(told))
-    _sign(folder, key, period, last)
-    return len(last), len(records)
+    if older is not None:
+        _write(folder, "consistency.json", _json(older.to_json()))
+    _sign(folder, key, period.name if period else None, picked.by_shipment)
+    return Packed(len(picked.by_shipment), len(records))
+
+
+def _older(since: str, note: bytes, head: Checkpoint, nodes: Read, keys: Sequence[PublicKey]) -> ConsistencyProof:
+    raw = read_note(since)
+    proof = consistency(nodes, open_checkpoint(raw, keys), head)
+    if proof is None:
+        raise NotTheBeginning(since)
+    return ConsistencyProof(raw, note, proof)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    by_shipment: Mapping[str, int]
+    """The last record of each shipment."""
+    records: AbstractSet[int]
+    """All of their records."""
+
+
+def _chosen_records(connection: Connection, chosen: Sequence[str] | Period, size: int) -> _Chosen:
+    """The records of the chosen shipments, among the first `size`."""
+    if isinstance(chosen, Period):
+        shipments: Iterable[str] = booked_in(connection, chosen.first.isoformat(), chosen.last.isoformat(), size)
+    else:
+        shipments = dict.fromkeys(chosen)
+    last: dict[str, int] = {}
+    wanted: set[int] = set()
+    for shipment in shipments:
+        records = of_shipment(connection, shipment, size)
+        if not records:
+            raise Failure(f"no shipment {shipment} was ever presented to this ledger")
+        last[shipment] = records[-1]
+        wanted.update(records)
+    return _Chosen(last, wanted)
 
 
 def _sign(folder: Path, key: SigningKey, period: str | None, shipments: Mapping[str, int]) -> None:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy.exc import DBAPIError
 
-from ledger.database.store import LedgerCorrupt, Store, told
+from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message
 from ledger.proof.leaves import seal
 from ledger.registers.outbox import Lost, Right
 from schemas.event_types import FACTS
-from services.kafka.access import STRUCTURED, address
+from services.kafka.access import address
+from services.kafka.producer import STRUCTURED, producer
 from services.resources import opened
-from services.stream.relay import RETRY_SECONDS, Ended, producer, until_signal
+from services.stream.signals import Ended, until_signal
 from services.telemetry.health import Health, served
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ log = logging.getLogger("tpp.clock")
 
 SOURCE, SUBJECT = "//tpp-clock", "clock"
 MINUTE = 60
+RETRY_SECONDS = 1.0
 SEAL_SECONDS = 5
 """How often records that were committed since get their leaves in the journal's tree."""
 
@@ -86,9 +87,9 @@ def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -
             health.waits(0)
         except Lost:
             log.warning("the connection that holds the clock's right is gone: asking for it again")
-        except DBAPIError as error:
-            log.warning("the ledger's database failed: %s; trying again", told(error))
-            health.blocked(f"the ledger's database failed: {told(error)}")
+        except DatabaseError as error:
+            log.warning("the ledger's database failed: %s; trying again", database_message(error))
+            health.blocked(f"the ledger's database failed: {database_message(error)}")
         except LedgerCorrupt as error:
             log.critical("the records cannot be sealed: %s; see `tpp audit verify`", error)
             health.blocked(f"the records cannot be sealed: {error}")

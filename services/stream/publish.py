@@ -13,14 +13,15 @@ import click
 import orjson
 
 from schemas.event_types import FACTS, INPUTS, SHIPMENTS, incoming_destination
-from services.engine.answers import place
-from services.engine.engine import Record
+from services.engine.answers import position_text
+from services.engine.message import Message
+from services.failure import BrokerError
 from services.files import batches, check_readable
-from services.kafka.access import MESSAGE_MOST, STRUCTURED, BrokerError, address, check_access, client_options
+from services.kafka.access import address, client_options
+from services.kafka.producer import STRUCTURED
+from services.kafka.topics import MESSAGE_MOST, administration, check_topics
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
-
     from services.settings import Settings
 
 WAITING_MOST, WAITING_BYTES = 5_000, 32 << 20
@@ -30,7 +31,7 @@ _ERRORS_SHOWN = 10
 
 
 def destination(line: bytes) -> tuple[str, bytes | None]:
-    """The topic and the key of an event (contract, section 5); what cannot be read goes to tpp.shipments, unkeyed.
+    """The topic and the key of an event (docs/contract/topics.md); what cannot be read goes to tpp.shipments, unkeyed.
 
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')
@@ -62,13 +63,13 @@ def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False
     return 1 if sender.failed else 0
 
 
-def _publish(sender: "_Sender", lines: Iterable[Record]) -> None:
+def _publish(sender: "_Sender", lines: Iterable[Message]) -> None:
     for record in lines:
         sender.send(record, *destination(record.raw))
     sender.flush()
 
 
-def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Record]) -> None:
+def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Message]) -> None:
     with tempfile.TemporaryFile() as later:
         for record in lines:
             topic, key = destination(record.raw)
@@ -79,7 +80,7 @@ def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Record
         sender.flush()
         _await_taken(settings, sender.ends)
         later.seek(0)
-        _publish(sender, (Record(later.readline()[:-1], orjson.loads(position)) for position in later))
+        _publish(sender, (Message(later.readline()[:-1], orjson.loads(position)) for position in later))
 
 
 class _Stop(Exception):
@@ -102,11 +103,11 @@ class _Sender:
         """How many events the broker has, on every replica in sync."""
         return sum(self.sent.values())
 
-    def send(self, record: Record, topic: str, key: bytes | None) -> None:
+    def send(self, record: Message, topic: str, key: bytes | None) -> None:
         """Sends one event; waits where too many are on their way."""
         from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-        where = place(record.position)
+        where = position_text(record.position)
         try:
             future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
         except MessageSizeTooLargeError:
@@ -134,13 +135,13 @@ class _Sender:
         future, topic, where, size = self._waiting.popleft()
         self._bytes -= size
         try:
-            told = future.get()
+            taken = future.get()
         except KafkaError as error:
             self._failure(where, error)
             raise _Stop from error
         self.sent[topic] += 1
-        at = (topic, told.partition)
-        self.ends[at] = max(told.offset + 1, self.ends.get(at, 0))
+        at = (topic, taken.partition)
+        self.ends[at] = max(taken.offset + 1, self.ends.get(at, 0))
 
     def give_up(self) -> None:
         """Counts what is still on its way, once the producer is closed, by what the broker said of it."""
@@ -199,36 +200,6 @@ def _sender(settings: "Settings") -> Iterator[_Sender]:
         sender.show()
 
 
-@contextmanager
-def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
-    """An administration client of the broker; a BrokerError where it does not answer."""
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    where = address(settings)
-    check_access(where, client_options(settings))
-    try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=where.split(","), bootstrap_timeout_ms=10_000, **client_options(settings)
-        )
-    except (KafkaError, OSError) as error:
-        raise BrokerError(f"the broker at {where} does not answer: {error}") from error
-    try:
-        yield admin
-    except KafkaError as error:
-        raise BrokerError(f"the broker at {where} refused: {error}") from error
-    finally:
-        admin.close()
-
-
-def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
-    """Raises a BrokerError that names the topics which are not there."""
-    with administration(settings) as admin:
-        missing = sorted(set(topics) - set(admin.list_topics()))
-    if missing:
-        raise BrokerError(f"no topic {', '.join(missing)} on {settings.broker}: make it with `tpp topics create`")
-
-
 def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:
     """Returns once the group of the workers has committed these places; says so where they do not get on with it."""
     from kafka.errors import KafkaError
@@ -257,7 +228,7 @@ def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None
 
 def _committed(admin: Any, group: str) -> dict[tuple[str, int], int]:
     found = admin.list_group_offsets(group)[group]
-    return {(at.topic, at.partition): told.offset for at, told in found.items()}
+    return {(at.topic, at.partition): place.offset for at, place in found.items()}
 
 
 def _members(admin: Any, group: str) -> int:

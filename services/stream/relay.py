@@ -1,23 +1,21 @@
 """Outbox to topics: sends what records gave out, in order, each event at least once and always with the same bytes."""
 
 import logging
-import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy.exc import DBAPIError
 
-from ledger.database.store import Store, told
-from ledger.queries import balances as read
+from ledger.database.store import DatabaseError, Store, database_message
+from ledger.queries.records import OutboxRecord, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
-from services.kafka.access import STRUCTURED, address, check_access, client_options
+from services.kafka.access import address, check_access, client_options
+from services.kafka.producer import DELIVERY_SECONDS, STRUCTURED, producer
 from services.resources import opened
+from services.stream.signals import Ended, until_signal
 from services.telemetry.health import Health, served
 
 if TYPE_CHECKING:
@@ -31,71 +29,8 @@ log = logging.getLogger("tpp.relay")
 BATCH = 500
 IDLE_SECONDS = 0.03
 RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
-DELIVERY_SECONDS = 30
-LARGEST = 64 << 20
-"""The most bytes of a message before it is compressed; the broker's own limit counts it compressed."""
 
 _WORKS = "publishes what the ledger gives out"
-
-
-def producer(settings: "Settings", client: str) -> "KafkaProducer":
-    """An idempotent producer of structured events that waits for every replica in sync.
-
-    Raises KafkaError where no broker answers, BrokerError where it refuses TLS or the password.
-    """
-    from kafka import KafkaProducer
-
-    check_access(address(settings), client_options(settings))
-    return KafkaProducer(
-        bootstrap_servers=address(settings).split(","),
-        client_id=client,
-        enable_idempotence=True,
-        acks="all",
-        linger_ms=1,
-        compression_type="gzip",
-        max_request_size=LARGEST,
-        delivery_timeout_ms=DELIVERY_SECONDS * 1000,
-        request_timeout_ms=10_000,
-        max_block_ms=10_000,
-        bootstrap_timeout_ms=5_000,
-        reconnect_backoff_max_ms=1_000,
-        **client_options(settings),
-    )
-
-
-class Ended:
-    """Whether the end was asked for. A threading.Event may stand for ever where a signal sets it in its own wait."""
-
-    def __init__(self) -> None:
-        self._asked: SimpleQueue[None] = SimpleQueue()
-        self._is = False
-
-    def set(self) -> None:
-        """Asks for the end; a signal handler may do so at any moment."""
-        self._is = True
-        self._asked.put(None)
-
-    def is_set(self) -> bool:
-        """Whether the end was asked for."""
-        return self._is
-
-    def wait(self, seconds: float) -> None:
-        """Returns after so many seconds, or once the end was asked for."""
-        if not self._is:
-            with suppress(Empty):
-                self._asked.get(timeout=max(0.0, seconds))
-
-
-@contextmanager
-def until_signal() -> Iterator[Ended]:
-    """What SIGTERM or SIGINT ends."""
-    ended = Ended()
-    handlers = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield ended
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def run(settings: "Settings", ledger_url: str | None) -> int:
@@ -125,6 +60,17 @@ class _NotTaken(Exception):
         self.seconds = RETRY_SECONDS if error.retriable else REFUSED_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An event that the producer has: the number of its record, its topic, and what the broker says of it."""
+
+    n: int
+    line: str
+    topic: str
+    answer: Any
+    """A future, or the error with which the producer refused it."""
+
+
 class Relay:
     """Sends records in order while it has the right to, until `ended` is set."""
 
@@ -152,8 +98,8 @@ class Relay:
                     self._ended.wait(RETRY_SECONDS)
             except Lost:
                 self._trouble("the connection that holds the relay's right is gone")
-            except DBAPIError as error:
-                self._pause(f"the ledger's database failed: {told(error)}")
+            except DatabaseError as error:
+                self._pause(f"the ledger's database failed: {database_message(error)}")
             except KafkaError as error:
                 self._pause(f"the broker does not take what is sent: {error!r}")
             except _NotTaken as error:
@@ -187,11 +133,12 @@ class Relay:
 
     def _send_all(self) -> None:
         with self._store.read() as connection:
-            n, sent = read.published(connection)
+            so_far = published(connection)
+        n, sent = so_far.n, so_far.sent
         while not self._ended.is_set():
             with self._store.read() as connection:
-                records = read.outbox(connection, n, self._most)
-                last = read.last_record(connection)
+                records = outbox(connection, n, self._most)
+                last = last_record(connection)
             self._health.waits(last - n)
             self._right.check()
             if not records:
@@ -210,7 +157,7 @@ class Relay:
             self._most = BATCH
             self._works()
 
-    def _send(self, records: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+    def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
         """Sends records in order; gives the number of each, and how many events it has, once the broker has them.
 
         _NotTaken where the broker has not taken an event.
@@ -218,30 +165,30 @@ class Relay:
         from kafka.errors import KafkaError
 
         given = self._give(records)
-        for n, events in groupby(given if self._most == 1 else list(given), itemgetter(0)):
+        for n, events in groupby(given if self._most == 1 else list(given), key=lambda sent: sent.n):
             count = 0
-            for _, line, topic, answer in events:
+            for sent in events:
                 try:
-                    if isinstance(answer, KafkaError):
-                        raise answer
-                    answer.get(timeout=DELIVERY_SECONDS + 10)
+                    if isinstance(sent.answer, KafkaError):
+                        raise sent.answer
+                    sent.answer.get(timeout=DELIVERY_SECONDS + 10)
                 except KafkaError as error:
-                    raise _NotTaken(n, line, topic, error) from error
+                    raise _NotTaken(n, sent.line, sent.topic, error) from error
                 count += 1
             yield n, count
 
-    def _give(self, records: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, str, Any]]:
-        """Gives events to the producer: each with its record's number, its topic and its future, or the first error."""
+    def _give(self, records: Sequence[OutboxRecord]) -> Iterator[_Sent]:
+        """Gives events to the producer; the last is the first one that it refuses."""
         from kafka.errors import KafkaError
 
         if self._producer is None:
             self._producer = producer(self._settings, "tpp-relay")
-        for n, answers in records:
-            for line in answers.split("\n"):
+        for record in records:
+            for line in record.answers:
                 topic, key = outgoing_destination(orjson.loads(line))
                 try:
-                    told = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
+                    future = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
                 except KafkaError as error:
-                    yield n, line, topic, error
+                    yield _Sent(record.n, line, topic, error)
                     return
-                yield n, line, topic, told
+                yield _Sent(record.n, line, topic, future)

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.database.store import LedgerError, ledger_url
-from services.kafka.access import BROKERS_OWN, BrokerError, LocalBroker, client_options, create_topics
-from services.resources import Failure, engine
-from services.stream.relay import until_signal
+from services.failure import BrokerError, Failure
+from services.kafka.access import client_options
+from services.kafka.local_broker import LocalBroker
+from services.kafka.topics import BROKERS_OWN, create_topics
+from services.resources import engine
+from services.stream.signals import until_signal
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -24,7 +27,6 @@ PORT = 9092
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 20.0
 FIRST_WAIT, LONGEST_WAIT, SOUND_SECONDS = 1.0, 30.0, 60.0
-_CHILD = "from services.cli.stream import part; part()"
 
 
 def run(
@@ -65,12 +67,15 @@ def run(
 
 
 class Part:
-    """A part of the system as a child process, started again after a wait that doubles while it does not last."""
+    """A part of the system as a child process: `python -m services.stream PART`.
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    It is started again where it ends, after a wait that doubles while it does not last.
+    """
+
+    def __init__(self, name: str, part: str, environment: Mapping[str, str]) -> None:
         self.name = name
+        self._part = part
         self.metrics = environment.get("TPP_METRICS")
-        self._arguments = arguments
         self._environment = {**os.environ, **environment}
         if self.metrics is None:
             self._environment.pop("TPP_METRICS", None)
@@ -120,7 +125,7 @@ class Part:
 
     def _start(self, now: float) -> None:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-u", "-c", _CHILD, *self._arguments],
+            [sys.executable, "-P", "-u", "-m", "services.stream", self._part],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,7 +149,7 @@ def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) ->
             if not port.isdecimal():
                 raise Failure(f"TPP_METRICS: {metrics!r} is not host:port")
             own = {"TPP_METRICS": f"{host}:{int(port) + number}"}
-        yield Part(name, [name.partition("-")[0]], {**environment, **own})
+        yield Part(name, name.partition("-")[0], {**environment, **own})
 
 
 def _checked(url: str, rulebook: str | None) -> str:

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from services.kafka.access import BrokerError
+from services.failure import BrokerError
+from services.kafka.faust_app import assigned_to
 from services.kafka.offsets import Offsets, Place
 from services.telemetry.health import Health
 
@@ -60,13 +61,8 @@ class Watchdog(threading.Thread):
 
     def _mine(self) -> list[Place]:
         """The partitions that this worker has now."""
-        from faust.exceptions import ConsumerNotStarted
-
-        try:
-            assigned = self._app.consumer.assignment()
-        except ConsumerNotStarted:
-            return []
-        return [(tp.topic, tp.partition) for tp in assigned if (tp.topic, tp.partition) in self._places]
+        assigned = [(tp.topic, tp.partition) for tp in assigned_to(self._app)]
+        return [place for place in assigned if place in self._places]
 
     def _ask(self) -> None:
         places = self._mine() or list(self._places)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 
-from services.resources import Failure
+from services.failure import Failure
 
 STALL_SECONDS = 60.0
 """A part that has work and does not get on with it for so long is stuck."""
@@ -115,12 +115,3 @@ def served(health: Health, address: str | None) -> Iterator[int | None]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def said() -> None:
-    """Has what parts log written to standard error; of the libraries only what is out of order."""
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for library in ("faust", "mode", "aiokafka", "kafka", "alembic", "services"):
-        logging.getLogger(library).setLevel(logging.WARNING)

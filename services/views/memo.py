@@ -1,22 +1,29 @@
 """A shipment's records as a memo: what was asked, tried with citations, decided, and what must be filed."""
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ledger.queries.balances import Told
+import orjson
+
+from ledger.queries.records import ShipmentRecord
+from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
 from schemas.models.incoming import Party, Requested
 from schemas.wire.read import Event, parse
-from services.resources import shown
+from services.views.moments import shown
+from services.views.wrapping import wrapped
 
-WIDTH = 100
 _MARKS = {"met": "met", "not_met": "NOT MET", "not_applicable": "n/a", "unknown": "UNKNOWN"}
 
 
-def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
+def to_json(records: Sequence[ShipmentRecord]) -> list[dict[str, Any]]:
+    """The records of a shipment: each with its number, its event and the answers that are about the shipment."""
+    return [{"record": one.n, "event": orjson.loads(one.event), "answers": list(one.answers)} for one in records]
+
+
+def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) -> str:
     """The whole life of a shipment so far, readable from top to bottom."""
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
-    lines += _wrapped(
+    lines += wrapped(
         f"State now: {(state or 'never presented').replace('_', ' ')}. Law: 90 FR 4544, codified, not enforced."
     )
     for number, record in enumerate(records, 1):
@@ -24,7 +31,7 @@ def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
     return "\n".join(lines)
 
 
-def _record(number: int, record: Told) -> Iterator[str]:
+def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
     event = parse(record.event)
     if not isinstance(event, Event):
         return
@@ -32,7 +39,7 @@ def _record(number: int, record: Told) -> Iterator[str]:
     heading = f"{number}. {kind[0].upper()}{kind[1:]} on {shown(record.happened)}"
     yield heading
     yield "-" * len(heading)
-    yield from _wrapped(f"Event {event.id} of {event.source}, journal record {record.n}.")
+    yield from wrapped(f"Event {event.id} of {event.source}, journal record {record.n}.")
     yield from _asked(event)
     for answer in record.answers:
         yield from _answer(answer)
@@ -41,26 +48,26 @@ def _record(number: int, record: Told) -> Iterator[str]:
 def _asked(event: Event) -> Iterator[str]:
     data: Any = event.data
     if isinstance(data, Requested):
-        yield from _wrapped(
+        yield from wrapped(
             f"Asked: {data.transaction} from {data.ship_from} to {data.ship_to} on {data.export_date}, "
             f"for {data.end_use.replace('_', ' ')}. "
             f"Exporter {_party(data.exporter)}; ultimate consignee {_party(data.ultimate_consignee)}."
         )
         for item in data.items:
-            yield from _wrapped(
+            yield from wrapped(
                 f"Line {item.line}: {item.quantity:,} × {item.part_number}, {item.eccn}, {item.tpp:,} TPP each, "
                 f"{item.quantity * item.tpp:,} TPP.", "  "
             )  # fmt: skip
         claim = data.authorization
-        yield from _wrapped(
+        yield from wrapped(
             f"Claimed: {claim.kind}{' ' + claim.reference if claim.reference else ''}."
             if claim
             else "Claimed: nothing."
         )
         return
-    told = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})
-    if told:
-        yield from _wrapped("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in told.items()) + ".")
+    members = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})
+    if members:
+        yield from wrapped("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in members.items()) + ".")
 
 
 def _party(party: Party) -> str:
@@ -71,16 +78,23 @@ def _party(party: Party) -> str:
 
 def _answer(answer: dict[str, Any]) -> Iterator[str]:
     data = answer["data"]
+    if answer["type"] == EVENT_REFUSED:
+        for reason in data["reasons"]:
+            yield from wrapped(f"{reason['message']} ({reason['citation']})", "  Refused: ", "    ")
+        return
+    if answer["type"] == SHIPMENT_ALERT:
+        yield from wrapped(f"Alert: {data['message']}")
+        return
     if "outcome" not in data:
         if "entries" in data:
-            yield from _wrapped(f"Recorded: {str(data.get('state', 'taken')).replace('_', ' ')}.")
+            yield from wrapped(f"Recorded: {str(data.get('state', 'taken')).replace('_', ' ')}.")
             yield from _moved(data["entries"])
         return
     if data["findings"]:
         yield ""
         yield "  What was tried:"
         for finding in data["findings"]:
-            yield from _wrapped(
+            yield from wrapped(
                 finding["detail"], f"    {_MARKS[finding['result']]:8} {finding['provision']}: ", " " * 13
             )
         yield ""
@@ -88,50 +102,30 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
     under = f" under {authorization['kind']} {authorization.get('reference', '')}".rstrip() if authorization else ""
     tpp = f", {data['tpp']:,} TPP" if data["tpp"] else ""
     law = f", as of the law of {data['law_as_of']}" if data["law_as_of"] else ""
-    yield from _wrapped(f"Decided: {data['outcome']}{under}{tpp}{law}.")
+    yield from wrapped(f"Decided: {data['outcome']}{under}{tpp}{law}.")
     for reason in data["reasons"]:
-        yield from _wrapped(f"{reason['message']} ({reason['citation']})", f"    {reason['code']}: ", "      ")
+        yield from wrapped(f"{reason['message']} ({reason['citation']})", f"    {reason['code']}: ", "      ")
         policy = reason["facts"].get("review_policy")
         if policy:
-            yield from _wrapped(
+            yield from wrapped(
                 f"An application for a licence would be reviewed under: {policy.replace('_', ' ')}.", "      "
             )
     yield from _moved(data["debits"])
     if data["obligations"]:
         yield "  To be filed or kept:"
-        for duty in data["obligations"]:
-            yield from _wrapped(
-                f"{duty['due']}  {duty['kind'].replace('_', ' ')} ({duty['citation']})", "    ", " " * 16
+        for obligation in data["obligations"]:
+            yield from wrapped(
+                f"{obligation['due']}  {obligation['kind'].replace('_', ' ')} ({obligation['citation']})",
+                "    ",
+                " " * 16,
             )
 
 
 def _moved(entries: Sequence[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         of = f" of {entry['limit']:,}" if entry["limit"] is not None else ""
-        yield from _wrapped(
+        yield from wrapped(
             f"{entry['account']}: {entry['amount']:,} {entry['state']}, "
             f"balance {entry['balance']:,}{of} (entry {entry['entry']}).",
             "    ",
         )
-
-
-def _wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False
-    )
-
-
-def proofs(told: Mapping[str, Any]) -> str:
-    """What `tpp audit prove` shows of a shipment: where each record stands, and the checkpoint that covers it."""
-    origin, size, root = told["checkpoint"].split("\n")[:3]
-    lines = [f"Shipment {told['shipment_id']}, in the journal of {origin}: {size} records, root {root}"]
-    for record in told["records"]:
-        leaf = record["leaf"]
-        rests = f"; rests on {', '.join(map(str, leaf['rests_on']))}" if leaf["rests_on"] else ""
-        lines += ["", f"Record {leaf['n']}, {leaf['kind']}, recorded {leaf['recorded']}"]
-        lines += _wrapped(f"Event {leaf['id']} of {leaf['source']}, SHA-256 {leaf['event']}{rests}.", "  ")
-        lines += [
-            f"  {entry['account']} entry {entry['entry']}: balance {entry['balance']:,}" for entry in leaf["entries"]
-        ]
-        lines += [f"  {len(record['proof'])} hashes lead from its leaf to the root"]
-    return "\n".join(lines)

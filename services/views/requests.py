@@ -1,33 +1,37 @@
-"""Events that a command itself sends."""
+"""Events that a door itself sends."""
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from schemas.times import instant_text
+
 SOURCE = "//tpp-cli"
 
 
-def recheck_events(shipments: Sequence[str], account: str | None, everything: bool) -> list[bytes]:
-    """The events that ask for a recheck: one for each shipment, or one for an account or for all."""
+def recheck_events(shipments: Sequence[str], account: str | None, everything: bool, now: int) -> list[bytes]:
+    """The events that ask for a recheck: one for each shipment, or one for an account or for all.
+
+    `now` is their time, in microseconds since 1970 (UTC).
+    """
     if everything:
-        return [_event("tpp.recheck.requested.v1", "holds", {"all": True})]
+        return [_recheck("holds", {"all": True}, now)]
     if account is not None:
-        return [_event("tpp.recheck.requested.v1", account, {"account": account})]
-    return [_event("tpp.recheck.requested.v1", shipment, {"shipment_id": shipment}) for shipment in shipments]
+        return [_recheck(account, {"account": account}, now)]
+    return [_recheck(shipment, {"shipment_id": shipment}, now) for shipment in shipments]
 
 
-def _event(kind: str, subject: str, data: dict[str, Any]) -> bytes:
+def _recheck(subject: str, data: dict[str, Any], now: int) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",
             "id": str(uuid.uuid4()),
             "source": SOURCE,
-            "type": kind,
+            "type": "tpp.recheck.requested.v1",
             "subject": subject,
-            "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "time": instant_text(now),
             "datacontenttype": "application/json",
             "data": data,
         }

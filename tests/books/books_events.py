@@ -15,13 +15,15 @@ from sqlalchemy import text
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from ledger.queries.balances import Moment, balances
-from ledger.queries.entries import Span, matching, statement
+from ledger.queries.entries import Span
 from ledger.queries.snapshots import Snapshot, find, snapshots, tables_of
+from ledger.queries.statements import matching, statement
 from rulebook import load
 from schemas.periods import period
 from schemas.times import microseconds
 from services.engine.engine import Engine
 from services.engine.period_close import close_period
+from services.resources import software
 
 ENTRIES = text(
     "SELECT a.path, e.entry, e.n, e.shipment_id, e.pending, e.posted, e.attested, e.credits, e.booked, e.late_for "
@@ -139,7 +141,7 @@ class Desk:
     def __init__(self, store: Store, clock: int = CLOCK) -> None:
         self.store, self.clock = store, clock
         self.ledger = Ledger(store)
-        self.runs = Engine(self.ledger, load("ai-diffusion"), lambda: self.clock)
+        self.runs = Engine(self.ledger, load("ai-diffusion"), lambda: self.clock, software())
         self.model = Model()
         self.kept: dict[str, tuple[Snapshot, list[Any], list[Any], list[Any]]] = {}
         self._taken = 0

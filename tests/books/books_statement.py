@@ -15,11 +15,12 @@ from openpyxl import Workbook, load_workbook
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.queries.balances import shipment_lines
-from ledger.queries.reconcile import Line
+from ledger.queries.reconcile import Line, shipment_lines
 from rulebook import load
-from services.cli.reconcile import reconcile
-from services.engine.engine import Engine, Record
+from services.cli.commands import main
+from services.engine.engine import Engine
+from services.engine.message import Message
+from services.resources import software
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 NAMES = dict(zip(Line._fields, Line._fields, strict=True))
@@ -41,7 +42,7 @@ class Told(NamedTuple):
 
 def call(url: str, *words: str, stdin: bytes = b"") -> Told:
     """Runs `reconcile` on a ledger; anything but a plain end is an error."""
-    done = CliRunner().invoke(reconcile, [*words, "--ledger", url], input=stdin)
+    done = CliRunner().invoke(main, ["reconcile", *words, "--ledger", url], input=stdin)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Told(done.exit_code, done.stdout_bytes, done.stderr)
@@ -62,8 +63,8 @@ def screen(url: str, example: str = "gpu-clusters.jsonl.gz") -> None:
     lines = (gzip.decompress(raw) if example.endswith(".gz") else raw).splitlines()
     store = Store(url)
     store.open()
-    engine = Engine(Ledger(store), load("ai-diffusion"), clock=lambda: 1_751_328_000_000_000)
-    engine.run([Record(line, {"file": example, "line": number}) for number, line in enumerate(lines, 1)])
+    engine = Engine(Ledger(store), load("ai-diffusion"), lambda: 1_751_328_000_000_000, software())
+    engine.run([Message(line, {"file": example, "line": number}) for number, line in enumerate(lines, 1)])
     store.close()
 
 

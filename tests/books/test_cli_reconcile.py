@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from books_statement import as_csv, as_json, as_xlsx, call, compared, ledger_lines, plant, saved, screen, sheets
 from openpyxl import Workbook
+from waiting import PATIENCE
 
 from ledger.queries.reconcile import Line
 
@@ -162,10 +163,10 @@ def test_a_workbook_has_a_sheet_for_each_name_and_text_is_never_a_formula(cluste
 
 def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
     master, terminal = pty.openpty()
-    code = "from services.cli.reconcile import reconcile; reconcile()"
-    words = [sys.executable, "-c", code, "statement.csv", "--format", "xlsx", "--ledger", quick]
+    code = "from services.cli.commands import main; main()"
+    words = [sys.executable, "-c", code, "reconcile", "statement.csv", "--format", "xlsx", "--ledger", quick]
     root = Path(__file__).parent.parent.parent
-    done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=60, check=False)
+    done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=PATIENCE, check=False)
     os.close(terminal)
     os.close(master)
     assert done.returncode == 2

@@ -8,22 +8,25 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
+from waiting import PATIENCE
 
 from ledger.database.store import Store
-from ledger.queries import balances as read
+from ledger.queries import balances, records
 from schemas.event_types import INPUTS, TOPICS
-from services.engine.engine import Engine, Record
-from services.kafka.access import STRUCTURED
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.kafka.offsets import Offsets
+from services.kafka.producer import STRUCTURED
+from services.resources import software, wall_clock
 from services.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUTS = [topic for topic in TOPICS if topic not in INPUTS]
-PATIENCE = 90.0
 
 CODE = {
     "worker": "from services.stream.worker import run; sys.exit(run(Settings(), url, None))",
@@ -33,7 +36,7 @@ CODE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Sending:
     """What is published: a value with its headers, to a partition or by key."""
 
     value: bytes | None
@@ -49,7 +52,7 @@ class Part:
     def __init__(self, name: str, stream: "Stream", before: str = "", **environment: str) -> None:
         self.name = name
         self.log = stream.folder / f"{name}-{time.monotonic_ns()}.log"
-        code = f"import sys\nfrom services.settings import Settings\nfrom services.telemetry.health import said\nsaid()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
+        code = f"import sys\nfrom services.settings import Settings\nfrom services.telemetry.logs import log_to_stderr\nlog_to_stderr()\n{before}\nurl = {stream.url!r}; {CODE[name]}"
         told = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -70,7 +73,7 @@ class Part:
         self.process.kill()
         self.process.wait()
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """Asks the process to end and returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -134,7 +137,7 @@ class Stream:
         for part in self.parts:
             part.kill()
 
-    def publish(self, messages: Iterable[Message], codec: str | None = None) -> None:
+    def publish(self, messages: Iterable[Sending], codec: str | None = None) -> None:
         """Sends messages and waits until the broker has them."""
         from kafka import KafkaProducer
 
@@ -153,7 +156,7 @@ class Stream:
         ]
         producer.flush()
         for one in sent:
-            one.get(timeout=1)
+            one.get(timeout=PATIENCE)
         producer.close()
 
     def members(self) -> int:
@@ -183,7 +186,7 @@ class Stream:
 
     def wait_published(self, *watched: "Part | Kept") -> None:
         """Waits until the relay has published every record."""
-        self.wait(lambda: self.ask(lambda one: read.published(one)[0] == read.last_record(one)), watched)
+        self.wait(lambda: self.ask(lambda one: records.published(one).n == records.last_record(one)), watched)
 
     def wait(self, true: Callable[[], bool], watched: "Sequence[Part | Kept]" = ()) -> None:
         """Waits until it is true, as long as the parts that are watched run, or are kept up."""
@@ -209,12 +212,12 @@ class Stream:
 
     def answers(self) -> list[str]:
         """Everything that the ledger gave out, in order."""
-        rows = self.ask(lambda one: read.outbox(one, 0, 1_000_000))
-        return [line for _, answers in rows for line in answers.split("\n")]
+        rows = self.ask(lambda one: records.outbox(one, 0, 1_000_000))
+        return [line for row in rows for line in row.answers]
 
     def balances(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
-        return [one.told() for one in self.ask(read.balances)]
+        return [one.to_json() for one in self.ask(balances.balances)]
 
     def out(self) -> dict[str, list[Any]]:
         """Every message of the output topics."""
@@ -235,24 +238,31 @@ def example(name: str) -> list[bytes]:
 
 def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> tuple[list[str], list[dict[str, Any]]]:
     """What `tpp screen` gives out for these lines and the balances after it, as if they stood in one partition."""
+    texts = decided(url, [Message(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)])
+    store = Store(url)
+    with store.read() as connection:
+        found = [one.to_json() for one in balances.balances(connection)]
+    store.close()
+    return texts, found
+
+
+def decided(url: str, records: Sequence[Message]) -> list[str]:
+    """What an engine in this process gives out for records."""
     import rulebook
     from ledger.journal import Ledger
 
     store = Store(url)
     store.open()
-    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}))
-    records = [Record(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
+    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
     texts = [text for texts in engine.run(records) for text in texts]
-    with store.read() as connection:
-        balances = [one.told() for one in read.balances(connection)]
     store.close()
-    return texts, balances
+    return texts
 
 
-def shipments(count: int, owners: int = 40) -> Iterator[bytes]:
-    """Requests of shipments that mostly fit, over several owners."""
+def shipments(many: int | None, owners: int = 40) -> Iterator[bytes]:
+    """Requests of shipments that mostly fit, over several owners; of ever more where it is not said of how many."""
     base = orjson.loads((ROOT / "examples/events/tpp.shipment.requested.v1.json").read_bytes())
-    for n in range(count):
+    for n in count() if many is None else range(many):
         event = orjson.loads(orjson.dumps(base))
         name = f"LOAD-{n:05d}"
         event |= {"id": f"load-{n}", "subject": name}

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from cli_events import answers, dispatch, event, kinds, lines
 from cli_run import TPP, Tpp
+from waiting import PATIENCE
 
 KEYS = ["account", "limit", "pending", "posted", "attested", "credits", "balance", "available", "entries"]
 
@@ -128,7 +129,7 @@ def test_holds_and_recheck(filled: Tpp) -> None:
     assert kinds(released.stdout)[:2] == ["recorded", "released"]
     assert asked(filled, "holds") == []
     again = filled("recheck", "SHP-3")
-    assert kinds(again.stdout) == ["held"]
+    assert kinds(again.stdout) == ["refused"]
     assert answers(again.stdout)[0]["data"]["reasons"][0]["code"] == "shipment.state"
 
 
@@ -187,7 +188,7 @@ def test_help_is_quick_since_it_imports_no_database_and_no_models(tmp_path: Path
         [sys.executable, "-X", "importtime", str(TPP), "--help"],
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     imported = {line.rsplit(b"|", 1)[-1].strip().split(b".")[0] for line in done.stderr.splitlines()}

@@ -8,7 +8,8 @@ from typing import Any
 import events
 from events import ITEM_WORDS, facility
 
-from schemas.models.incoming import Certification, LicenseIssued, Party, Requested, VeuAuthorized
+from schemas.models.facts import LicenseIssued, VeuAuthorized
+from schemas.models.incoming import Certification, Party, Requested
 from schemas.plan import Case, Facts, Hit, License, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}

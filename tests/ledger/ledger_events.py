@@ -10,7 +10,9 @@ from events import certification, party
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import load
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
+from services.resources import software, wall_clock
 
 DAY = "2025-06-16"
 PARTIES = {
@@ -70,15 +72,15 @@ def licence(number: str, tpp: int, country: str = "SA", consignee: str = "CON-40
     return {"number": number, "tpp": tpp, "country": country, "consignee": consignee, **plain, **more}
 
 
-def records(raws: Sequence[bytes], start: int = 1, file: str = "in.jsonl") -> list[Record]:
+def records(raws: Sequence[bytes], start: int = 1, file: str = "in.jsonl") -> list[Message]:
     """Events as records that came from the lines of a file."""
-    return [Record(raw, {"file": file, "line": start + index}) for index, raw in enumerate(raws)]
+    return [Message(raw, {"file": file, "line": start + index}) for index, raw in enumerate(raws)]
 
 
 def engine(store: Store, clock: Callable[[], int] | None = None) -> Engine:
     """An engine on a store, as a process that has just begun."""
     ledger = Ledger(store)
-    return Engine(ledger, load("ai-diffusion"), clock) if clock else Engine(ledger, load("ai-diffusion"))
+    return Engine(ledger, load("ai-diffusion"), clock or wall_clock, software())
 
 
 def answers(told: Sequence[Sequence[str]]) -> list[dict[str, Any]]:

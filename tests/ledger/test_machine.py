@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
+import pytest
 from databases import Databases
 from events import facility, party
 from hypothesis import HealthCheck, Phase, settings
@@ -15,11 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from ledger_checks import check_debits, check_ledger, check_moments, now, opened
 from ledger_events import PARTIES, Line, engine, licence, request
 from ledger_model import HELD, PENDING, POSTED, Asked, Model, told
+from soak import much
 from sqlalchemy import text
 
 from ledger.queries.balances import Moment
 from schemas.times import microseconds
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 
 PARTIES |= {"CON-31": party("CON-31", "JP"), "CON-51": party("CON-51", "AE", private_sector=True)}
 DAYS = [date(2025, 6, 16), date(2025, 7, 1), date(2025, 12, 30), date(2026, 1, 5)]
@@ -94,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.line = Line()
         self.clock = microseconds(datetime(2025, 6, 2, tzinfo=UTC))
-        self.waiting: list[tuple[Record, Callable[[list[dict[str, Any]]], None]]] = []
+        self.waiting: list[tuple[Message, Callable[[list[dict[str, Any]]], None]]] = []
         self.given: dict[bytes, list[str]] = {}
         self.raws: list[bytes] = []
         self.lines = self.expected_n = 0
@@ -110,7 +113,7 @@ class Machine(RuleBasedStateMachine):
     def put(self, raw: bytes, check: Callable[[list[dict[str, Any]]], None]) -> None:
         """Lets an event wait for its batch."""
         self.lines += 1
-        self.waiting.append((Record(raw, {"file": "in.jsonl", "line": self.lines}), check))
+        self.waiting.append((Message(raw, {"file": "in.jsonl", "line": self.lines}), check))
 
     def send(self, kind: str, data: dict[str, Any], outcome: str) -> None:
         """An event whose answer is of a kind: `recorded`, `approved`, `held`…"""
@@ -350,9 +353,10 @@ class Machine(RuleBasedStateMachine):
         self.send("party.merged", {"survivor": survivor, "absorbed": absorbed}, self.model.merge(survivor, absorbed))
 
 
+@pytest.mark.soak
 def test_any_events_in_any_order(databases: Databases) -> None:
     machine = type("MachineOnADatabase", (Machine,), {"databases": databases})
-    examples = 25 if databases.kind == "sqlite" else 15
+    examples = much(25, soak=1_000) if databases.kind == "sqlite" else much(15, soak=500)
     bounded = settings(
         max_examples=examples, stateful_step_count=50, phases=PHASES, suppress_health_check=list(HealthCheck)
     )

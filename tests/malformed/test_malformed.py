@@ -165,7 +165,8 @@ def test_messages_say_the_figures() -> None:
 
 
 def test_every_rejection_fits_the_published_schema_of_errors() -> None:
-    fault = Draft202012Validator(Rejected.model_json_schema()["$defs"]["Fault"])
+    schema = Rejected.model_json_schema()
+    fault = Draft202012Validator({"$defs": schema["$defs"], "$ref": "#/$defs/Fault"})
     for case in CASES:
         outcome = parse(_bytes(case))
         assert isinstance(outcome, Rejection)

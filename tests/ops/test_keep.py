@@ -14,7 +14,9 @@ from databases import Databases
 import rulebook
 from ledger.database.store import Store
 from ledger.journal import Ledger
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
+from services.resources import software, wall_clock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICKSTART = (ROOT / "examples/quickstart.jsonl").read_bytes().splitlines()
@@ -31,11 +33,11 @@ def keep(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
 def screen(url: str, lines: list[bytes], ended: threading.Event | None = None) -> None:
     store = Store(url)
     store.open()
-    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}))
+    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
     for n, line in enumerate(lines):
         if ended is not None and ended.is_set():
             break
-        engine.run([Record(line, {"file": "f", "line": n})])
+        engine.run([Message(line, {"file": "f", "line": n})])
     store.close()
 
 

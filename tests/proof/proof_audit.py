@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from ledger.database.store import Store
 from services.proof import verification as audit
-from services.proof.findings import Found
+from services.proof.report import VerificationReport
+from services.resources import software
 
 NOT_COVERED = {("checkpoint", None), ("alembic_version", None), ("relay", None), ("journal", "position")}
 MEMBERS = ["ok", "records", "entries", "accounts", "snapshots", "checkpoints", "root", "bad", "not_records"]
@@ -43,9 +44,9 @@ class Copies:
             source.backup(target)
         return self._file
 
-    def verified(self) -> Found:
+    def verified(self) -> VerificationReport:
         """What is found in it."""
-        return audit.verify(self._store, BOOK, lambda recorded: [KEY.public, *recorded], [])
+        return audit.verify(self._store, BOOK, software(), lambda recorded: [KEY.public, *recorded], [])
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -57,9 +58,9 @@ def counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def fine(found: Found, url: str, uncovered: set[tuple[str, str | None]] = NOT_COVERED) -> None:
+def fine(found: VerificationReport, url: str, uncovered: set[tuple[str, str | None]] = NOT_COVERED) -> None:
     """All is well, the counts are those of the tables, and no more is left out than is argued."""
-    told = found.told()
+    told = found.to_json()
     assert told["bad"] == []
     assert list(told) == MEMBERS
     assert told["ok"] is True

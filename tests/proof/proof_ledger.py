@@ -20,10 +20,12 @@ from ledger.proof.notes import SigningKey
 from rulebook import load
 from schemas.periods import period
 from schemas.wire.binary import structured
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.engine.period_close import close_period
 from services.proof import verification as audit
-from services.proof.findings import Found
+from services.proof.report import VerificationReport
+from services.resources import software, wall_clock
 
 FLOWS = Path(__file__).resolve().parents[1] / "flow"
 ORIGIN = "tpp-ledger"
@@ -174,16 +176,16 @@ STORY: list[Step] = [
 ]  # fmt: skip
 
 
-def message(number: int, step: Mapping[str, Any]) -> Record:
+def message(number: int, step: Mapping[str, Any]) -> Message:
     """The message of a step."""
     if "message" in step:
-        return Record(step["message"], {"topic": "tpp.shipments", "partition": 0, "offset": number}, step["value"])
+        return Message(step["message"], {"topic": "tpp.shipments", "partition": 0, "offset": number}, step["value"])
     made = of_step(number, step, {}, {})
     if "sha" in step:
         event = orjson.loads(made)
         event["data"]["certifications"][0]["sha256"] = SHA[step["sha"]]
         made = orjson.dumps(event)
-    return Record(made, {"file": "in.jsonl", "line": number})
+    return Message(made, {"file": "in.jsonl", "line": number})
 
 
 def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, sealed: Iterable[int] = ()) -> None:
@@ -191,8 +193,8 @@ def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, 
     store = Store(url)
     store.open()
     ledger, ticks, seals = Ledger(store), count(), set(sealed)
-    engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks))
-    waiting: list[Record] = []
+    engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks), software())
+    waiting: list[Message] = []
     for number, step in enumerate(steps, 1):
         if "close" in step:
             engine.run(waiting)
@@ -226,10 +228,10 @@ def opened(url: str) -> Any:
 
 def verified(
     url: str, given: Sequence[tuple[str, bytes]] = (), keys: Sequence[Any] | None = None, book: Any = BOOK
-) -> Found:
+) -> VerificationReport:
     """What `audit verify` finds, within this process; the keys are KEY and those that the ledger names, if none."""
     with opened(url) as store:
-        return audit.verify(store, book, lambda recorded: keys or [KEY.public, *recorded], given)
+        return audit.verify(store, book, software(), lambda recorded: keys or [KEY.public, *recorded], given)
 
 
 def untie(url: str) -> None:
@@ -248,7 +250,9 @@ def decided(url: str, flow: Mapping[str, Any]) -> Any:
     raws = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
     with opened(url) as store:
         store.open()
-        Engine(Ledger(store), book).run([Record(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)])
+        Engine(Ledger(store), book, wall_clock, software()).run(
+            [Message(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)]
+        )
         seal(store)
     return book
 

@@ -26,6 +26,7 @@ from ledger.database import tables
 from ledger.database.migrate import upgrade
 from rulebook import load
 from services.proof import verification as audit
+from services.resources import software
 
 
 def test_the_story_has_all_that_a_ledger_may_have(whole_ledger: Path) -> None:
@@ -42,7 +43,7 @@ def test_the_story_has_all_that_a_ledger_may_have(whole_ledger: Path) -> None:
         late = set(connection.execute(text("SELECT late_for FROM entry")).scalars())
     data = [one["data"] for one in given]
     outcomes = {one["outcome"] for one in data if "outcome" in one}
-    assert outcomes == {"approved", "held", "released", "denied", "expired"}
+    assert outcomes == {"approved", "held", "released", "denied", "expired", "refused"}
     kinds = {one["kind"] for one in data if "crossed_by" in one}
     assert kinds == {"threshold", "exhausted", "replenished", "forecast", "over_limit"}
     codes = {reason["code"] for one in data for reason in one.get("reasons", ())}
@@ -70,7 +71,7 @@ def test_flows_are_verified(tmp_path: Path) -> None:
     for number, path in enumerate(sorted(FLOWS.glob("*/*.toml"))[::4]):
         url = url_of(tmp_path / f"{number}.db")
         book = decided(url, tomllib.loads(path.read_text("utf-8")))
-        assert verified(url, book=book).told()["bad"] == [], path.name
+        assert verified(url, book=book).to_json()["bad"] == [], path.name
 
 
 def test_what_was_recorded_before_rests_on_was_noted_is_not_bad(databases: Databases) -> None:
@@ -111,7 +112,7 @@ def test_what_was_recorded_before_rests_on_was_noted_is_not_bad(databases: Datab
     build(url, opening + STORY[-5:])
     found = verified(url)
     fine(found, url, silent | {("leaf", None)})
-    whys = [one["why"] for one in found.told()["not_records"] if one["column"] == "rests_on"]
+    whys = [one["why"] for one in found.to_json()["not_records"] if one["column"] == "rests_on"]
     with opened(url) as store, store.read() as connection:
         first = connection.execute(text("SELECT min(n) FROM journal WHERE rests_on <> ''")).scalar_one()
         assert first > old_records
@@ -121,7 +122,7 @@ def test_what_was_recorded_before_rests_on_was_noted_is_not_bad(databases: Datab
     untie(url)
     with opened(url) as store, store.begin() as connection:
         connection.execute(text("UPDATE journal SET rests_on = '' WHERE n = :n"), {"n": first})
-    told = verified(url).told()
+    told = verified(url).to_json()
     assert told["bad"][0]["record"] == first, "of a record of this version it is no excuse"
     databases.drop(url)
     databases.drop(source)
@@ -131,7 +132,7 @@ def test_records_of_another_book_are_told_as_not_decided_anew(tmp_path: Path) ->
     url = url_of(tmp_path / "a.db")
     build(url)
     sign_all(url)
-    told = verified(url, book=load("ai-diffusion", {"lpp_5a002": True})).told()
+    told = verified(url, book=load("ai-diffusion", {"lpp_5a002": True})).to_json()
     assert told["ok"]
     left = {(one["table"], one["column"]) for one in told["not_records"]} - NOT_COVERED
     assert {("shipment", None), ("obligation", None), ("account", "forecast"), ("head", "ticked")} <= left
@@ -152,7 +153,7 @@ def test_a_writer_at_work_is_no_finding(tmp_path: Path) -> None:
                 done.append(statement)
                 build(url, STORY[:40], sealed=[40])
 
-        found = audit.verify(store, BOOK, lambda recorded: [KEY.public, *recorded], [])
+        found = audit.verify(store, BOOK, software(), lambda recorded: [KEY.public, *recorded], [])
     assert done
-    assert found.told()["bad"] == []
+    assert found.to_json()["bad"] == []
     assert found.records == 30

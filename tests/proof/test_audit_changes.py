@@ -27,7 +27,8 @@ from ledger.database import tables
 from ledger.database.store import Store
 from services.proof import derived as replay
 from services.proof import verification as audit
-from services.proof.findings import Found
+from services.proof.report import VerificationReport
+from services.resources import software
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +39,12 @@ def once() -> Iterator[Callable[..., Any]]:
         anew = replay.replayed
 
         @contextmanager
-        def replayed(connection: Connection, book: Any) -> Iterator[Connection]:
+        def replayed(connection: Connection, book: Any, software: str) -> Iterator[Connection]:
             digest = sha256(
                 str(connection.execute(tables.journal.select().order_by(tables.journal.c.n)).all()).encode()
             )
             if digest.digest() not in kept:
-                kept[digest.digest()] = stack.enter_context(anew(connection, book))
+                kept[digest.digest()] = stack.enter_context(anew(connection, book, software))
             yield kept[digest.digest()]
 
         yield replayed
@@ -54,7 +55,7 @@ def quick(once: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "replayed", once)
 
 
-def names(found: Found, cell: mutants.Cell, now: Any) -> bool:
+def names(found: VerificationReport, cell: mutants.Cell, now: Any) -> bool:
     """Whether the table is named, or a record that the row is or was of, or that has entries on the account."""
     records = {cell.record} - {None}
     if cell.column in ("n", "last"):
@@ -76,7 +77,7 @@ def test_every_changed_value_of_every_column_is_named(whole_ledger: Path, ledger
             file = ledger()
             now = mutants.change(file, cell, null=null)
             found = ledger.verified()
-            if found.told()["ok"] or not names(found, cell, now):
+            if found.to_json()["ok"] or not names(found, cell, now):
                 silent.append((cell, now, found.bad[:3]))
     assert silent == []
     every = {(table.name, column.name) for table in tables.metadata.sorted_tables for column in table.columns}
@@ -96,7 +97,7 @@ def test_where_a_message_stood_is_covered_of_rejections(whole_ledger: Path, ledg
         mutants.change(file, mutants.Cell("journal", "position", n, n, position))
         with closing(mutants.connect(file)) as connection:
             connection.execute("UPDATE journal SET position = ? WHERE n = ?", (now, n))
-        assert ledger.verified().told()["bad"][0]["record"] == n
+        assert ledger.verified().to_json()["bad"][0]["record"] == n
 
 
 REMOVED_UNSEEN = {"alembic_version", "relay", "checkpoint"}
@@ -111,7 +112,7 @@ def test_every_removed_swapped_and_added_row_is_named(whole_ledger: Path, ledger
 
     def look(table: str, what: str) -> None:
         found = ledger.verified()
-        if found.told()["ok"] or not any(one.table in (table, "journal") for one in found.bad):
+        if found.to_json()["ok"] or not any(one.table in (table, "journal") for one in found.bad):
             silent.append((table, what, found.bad[:3]))
 
     for table, rows in there.items():
@@ -148,7 +149,7 @@ def test_a_table_that_cannot_be_read_is_named(ledger: Copies, how: str) -> None:
                 connection.execute(f'UPDATE "{table.name}" SET "{texts[-1]}" = CAST(x\'41ff\' AS TEXT) WHERE {one}')
         if (how in ("DECODE", "EMPTY") and table.name in ("relay", "checkpoint")) or (how == "DECODE" and not texts):
             continue
-        told = ledger.verified().told()
+        told = ledger.verified().to_json()
         assert not told["ok"]
         named = {one["table"] for one in told["bad"]}
         assert table.name in named or (how == "EMPTY" and "journal" in named), (how, table.name, named)
@@ -166,7 +167,7 @@ def test_numbers_that_lead_far_away_are_soon_said_to_be_bad(ledger: Copies) -> N
         file = ledger()
         with closing(mutants.connect(file)) as connection:
             connection.execute(statement.replace("UPDATE checkpoint", "UPDATE OR REPLACE checkpoint"))
-        told = ledger.verified().told()
+        told = ledger.verified().to_json()
         assert 0 < len(told["bad"]) < 100, statement
 
 
@@ -187,7 +188,7 @@ def test_values_of_another_kind_are_bad_and_no_traceback(ledger: Copies) -> None
             connection.execute("DROP TABLE journal")
             connection.execute("ALTER TABLE loose RENAME TO journal")
             connection.execute(statement)
-        bad = ledger.verified().told()["bad"]
+        bad = ledger.verified().to_json()["bad"]
         assert bad[0]["record"] == 20, (statement, bad[:2])
         assert bad[0]["table"] == "journal"
 
@@ -201,7 +202,7 @@ def test_the_first_bad_record_comes_first(ledger: Copies) -> None:
         connection.execute("UPDATE journal SET answers = replace(answers, '\"tpp\":', '\"tpp\":1') WHERE n IN (92, 33)")
         connection.execute("INSERT INTO journal SELECT 200, source, id || 'x', type, shipment_id, happened, recorded, "
                            "position, event, answers, rests_on FROM journal WHERE n = 3")  # fmt: skip
-    bad = ledger.verified().told()["bad"]
+    bad = ledger.verified().to_json()["bad"]
     assert all(one.keys() == {"table", "key", "record", "why"} for one in bad)
     numbers = [one["record"] for one in bad]
     assert numbers[0] == 33
@@ -227,15 +228,15 @@ def test_changed_values_on_postgresql(postgres: Server, tmp_path: Path) -> None:
         fine(found_in(store), url)
         for table in tables.metadata.sorted_tables:
             write(store, text(f'ALTER TABLE "{table.name}" RENAME TO gone'))
-            bad = found_in(store).told()["bad"]
+            bad = found_in(store).to_json()["bad"]
             write(store, text(f'ALTER TABLE gone RENAME TO "{table.name}"'))
             assert next(one for one in bad if one["record"] is None)["table"] == table.name
         fine(found_in(store), url)
     databases.drop(url)
 
 
-def found_in(store: Store) -> Found:
-    return audit.verify(store, BOOK, lambda recorded: [KEY.public, *recorded], [])
+def found_in(store: Store) -> VerificationReport:
+    return audit.verify(store, BOOK, software(), lambda recorded: [KEY.public, *recorded], [])
 
 
 def write(store: Store, statement: Any) -> None:
@@ -258,11 +259,12 @@ def changed_on(store: Store) -> list[Any]:
             value = row[column.name]
             now: Any = f"{value}x" if isinstance(value, str) else value + 1 if isinstance(value, int) else None
             now = bytes(value)[:-1] + b"\x00" if isinstance(value, bytes | memoryview) else now
+            now = (*value, "x") if isinstance(value, tuple) else now
             now = ("x" if str(column.type) == "TEXT" else 7) if value is None else now
             this = [table.c[name] == row[name] for name in keys]
             there = [table.c[name] == (now if name == column.name else row[name]) for name in keys]
             write(store, table.update().where(*this).values({column.name: now}))
-            told = found_in(store).told()
+            told = found_in(store).to_json()
             write(store, table.update().where(*there).values({column.name: value}))
             records = {row.get("n"), row.get("last"), now} - {None}
             if table.name == "account":

@@ -45,7 +45,7 @@ def test_an_entry_and_its_account_changed_together(ledger: Copies, with_leaves: 
         connection.execute("UPDATE account SET pending = pending + 1 WHERE id = ?", (account,))
     if with_leaves:
         reseal(url_of(file), n)
-    bad = ledger.verified().told()["bad"]
+    bad = ledger.verified().to_json()["bad"]
     assert bad[0]["record"] == n
     assert {"checkpoint", "journal"} <= {one["table"] for one in bad}
 
@@ -59,12 +59,12 @@ def test_an_answer_and_its_leaf_changed_together(ledger: Copies) -> None:
         connection.execute("UPDATE journal SET answers = replace(answers, 'a note', 'a word') WHERE n = ?", (n,))
         connection.execute("UPDATE journal SET answers = replace(answers, 'red_flag', 'red_flap') WHERE n = ?", (n,))
     reseal(url_of(file), n)
-    told = ledger.verified().told()
+    told = ledger.verified().to_json()
     assert {"checkpoint", "journal"} <= {one["table"] for one in told["bad"]}
     assert n in {one["record"] for one in told["bad"]}
     with closing(mutants.connect(file)) as connection:
         connection.execute("DELETE FROM checkpoint")
-    told = ledger.verified().told()
+    told = ledger.verified().to_json()
     assert told["bad"][0]["record"] == n, "the events decided anew tell"
 
 
@@ -90,11 +90,11 @@ def test_the_last_record_is_missed_by_whoever_holds_a_checkpoint(ledger: Copies,
         size, note = connection.execute("SELECT n, note FROM checkpoint ORDER BY n DESC LIMIT 1").fetchone()
     file = ledger()
     without_last(file, checkpoints=False)
-    told = ledger.verified().told()
+    told = ledger.verified().to_json()
     assert [(one["table"], one["record"]) for one in told["bad"]] == [("checkpoint", size)]
     file = ledger()
     without_last(file, checkpoints=True)
-    told = verified(url_of(file), [("outside", note.encode())]).told()
+    told = verified(url_of(file), [("outside", note.encode())]).to_json()
     assert [(one["table"], one["key"], one["record"]) for one in told["bad"]] == [("checkpoint", "outside", size)]
     fine(ledger.verified(), url_of(file))  # nobody holds a checkpoint: the ledger is what it was before it
 
@@ -111,11 +111,11 @@ def test_a_ledger_written_anew_is_told_by_a_checkpoint_or_the_key(tmp_path: Path
         sign_all(url, key)
     fine(verified(same), same)
     for url in (same, other):
-        told = verified(url, [("outside", note.encode())]).told()
+        told = verified(url, [("outside", note.encode())]).to_json()
         assert [(one["table"], one["key"], one["record"]) for one in told["bad"]] == [("checkpoint", "outside", size)]
-    told = verified(other, keys=[KEY.public]).told()
+    told = verified(other, keys=[KEY.public]).to_json()
     assert [one["table"] for one in told["bad"]] == ["checkpoint"]
-    assert verified(same, keys=[KEY.public]).told()["ok"]
+    assert verified(same, keys=[KEY.public]).to_json()["ok"]
 
 
 def test_older_checkpoints_are_prefixes_and_others_are_not(ledger: Copies, whole_ledger: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_older_checkpoints_are_prefixes_and_others_are_not(ledger: Copies, whole
     empty = url_of(tmp_path / "empty.db")
     build(empty, [])
     fine(verified(empty, [("none", sign_all(empty))]), empty)
-    assert [one["key"] for one in verified(empty, notes).told()["bad"]] == [name for name, _ in notes]
+    assert [one["key"] for one in verified(empty, notes).to_json()["bad"]] == [name for name, _ in notes]
 
 
 def test_a_spoilt_key_of_a_checkpoint_does_not_hide_what_a_file_shows(ledger: Copies, whole_ledger: Path) -> None:
@@ -141,5 +141,5 @@ def test_a_spoilt_key_of_a_checkpoint_does_not_hide_what_a_file_shows(ledger: Co
     without_last(file, checkpoints=False)
     with closing(mutants.connect(file)) as connection:
         connection.execute("UPDATE checkpoint SET key = 'x' || key")
-    told = verified(url_of(file), [("outside", note)]).told()
+    told = verified(url_of(file), [("outside", note)]).to_json()
     assert "outside" in {one["key"] for one in told["bad"]}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from schema_samples import EXAMPLES
 
-from schemas.models.incoming import ClockTicked, Party, Requested
+from schemas.models.facts import ClockTicked
+from schemas.models.incoming import Party, Requested
 from schemas.wire import strict_json as strict
 from schemas.wire.read import Event, Rejection, parse, rejection_id, same_content
 

@@ -1,4 +1,4 @@
-"""What a verification of a ledger covered, and what it found."""
+"""The report of a ledger's verification: what was covered, and every discrepancy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.database.store import told
+from ledger.database.store import DatabaseError, database_message
 
 FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading may raise where an insider wrote."""
 
-NOT_RECORDS = (
-    ("alembic_version", None, "the revision of the tables; the program opens no other"),
-    ("relay", None, "how far events were published; the topics tell"),
-    ("checkpoint", None, "whether one was removed; only who has it can tell, and those that are there are checked"),
-    ("journal", "position", "where a message stood; `tpp audit intake` compares it with the topics"),
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class Discrepancy:
     """What is wrong: in a table, in the row of a key, of or near a record, and why."""
 
     table: str
@@ -31,9 +24,28 @@ class Bad:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotCovered:
+    """What a verification says nothing of: a column of a table, or a whole table, and why."""
+
+    table: str
+    column: str | None
+    why: str
+
+
+NEVER_COVERED = (
+    NotCovered("alembic_version", None, "the revision of the tables; the program opens no other"),
+    NotCovered("relay", None, "how far events were published; the topics tell"),
+    NotCovered(
+        "checkpoint", None, "whether one was removed; only who has it can tell, and those that are there are checked"
+    ),
+    NotCovered("journal", "position", "where a message stood; `tpp audit intake` compares it with the topics"),
+)
+
+
 @dataclass(slots=True)
-class Found:
-    """What a verification covered, and what it found."""
+class VerificationReport:
+    """What a verification covered, and every discrepancy that it found."""
 
     records: int = 0
     entries: int = 0
@@ -41,12 +53,12 @@ class Found:
     snapshots: int = 0
     checkpoints: int = 0
     root: str = ""
-    bad: list[Bad] = field(default_factory=list)
-    not_records: list[tuple[str, str | None, str]] = field(default_factory=lambda: list(NOT_RECORDS))
+    bad: list[Discrepancy] = field(default_factory=list)
+    not_records: list[NotCovered] = field(default_factory=lambda: list(NEVER_COVERED))
 
     def add(self, table: str, key: Any, record: int | None, why: str) -> None:
         """Notes that something is wrong."""
-        self.bad.append(Bad(table, key, record, why))
+        self.bad.append(Discrepancy(table, key, record, why))
 
     @contextmanager
     def reading(self, connection: Connection, table: str) -> Iterator[None]:
@@ -57,8 +69,12 @@ class Found:
         except FAILURES as error:
             self.add(table, None, None, f"it cannot be read: {reason(error)}")
 
-    def told(self) -> dict[str, Any]:
-        """The findings as the command tells them, the first bad record first."""
+    def leave_out(self, table: str, column: str | None, why: str) -> None:
+        """Notes what is not covered."""
+        self.not_records.append(NotCovered(table, column, why))
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as `tpp audit verify` prints it, the first bad record first."""
         ordered = sorted(self.bad, key=lambda one: (one.record is None, one.record or 0))
         return {
             "ok": not self.bad,
@@ -69,12 +85,12 @@ class Found:
             "checkpoints": self.checkpoints,
             "root": self.root,
             "bad": [asdict(one) for one in ordered],
-            "not_records": [dict(zip(("table", "column", "why"), one, strict=True)) for one in self.not_records],
+            "not_records": [asdict(one) for one in self.not_records],
         }
 
 
 def reason(error: BaseException) -> str:
     """Why reading failed, on one line."""
-    if isinstance(error, DBAPIError):
-        return told(error)
+    if isinstance(error, DatabaseError):
+        return database_message(error)
     return f"{type(error).__name__}: {error}"

@@ -1,0 +1,128 @@
+"""The JSON Schema (2020-12) of each type of event."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from schemas import event_types
+from schemas.event_types import INCOMING, LEDGER_SOURCE, OUTGOING
+from schemas.generate.descriptions import descriptions, models_in, summary
+from schemas.models.values import COUNTRY_SCHEMA
+from schemas.wire.read import ID_LENGTH, LONGEST
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+_NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_URI_CHARACTERS = r"^(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$"
+_RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+_TIME = {"type": "string", "format": "date-time", "pattern": _RFC3339}
+
+
+def _text(most: int, **more: Any) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": most, "pattern": _NO_CONTROL} | more
+
+
+def _attributes() -> dict[str, Schema]:
+    """The attributes of every event; the optional ones may be null, which means that they are not set."""
+    return {
+        "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
+        "id": _text(ID_LENGTH, description="With `source` it identifies the event for ever."),
+        "source": _text(
+            LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
+        ),
+        "type": {"type": "string", "description": "The type of the event."},
+        "subject": _text(LONGEST, description="What the event is about; events about one thing keep their order."),
+        "time": _TIME | {"description": "When it happened, in the publisher's clock."},
+        "datacontenttype": {"enum": ["application/json", None], "description": "The form of `data`."},
+        "dataschema": {
+            "type": ["string", "null"],
+            "format": "uri",
+            "maxLength": LONGEST,
+            "description": "The schema of `data`.",
+        },
+    }
+
+
+_EXTENSIONS: Schema = {
+    "propertyNames": {"pattern": "^[a-z0-9]+$"},
+    "additionalProperties": {
+        "type": ["string", "integer", "boolean", "null"],
+        "minimum": -(2**31),
+        "maximum": 2**31 - 1,
+        "pattern": _NO_CONTROL,
+        "description": "An extension attribute.",
+    },
+}
+
+
+def event_schema(name: str) -> Schema:
+    """The JSON Schema (2020-12) of the whole CloudEvent of one type, in or out. Raises KeyError for another type."""
+    incoming = name in INCOMING
+    model: type[BaseModel] = INCOMING[name].model if incoming else OUTGOING[name].model
+    parts = definitions(model, incoming)
+    properties = _attributes() | {"data": {"$ref": f"#/$defs/{model.__name__}", "description": "What the event says."}}
+    properties["type"] = {"const": name, "description": "The type of the event."}
+    required = ["specversion", "id", "source", "type", "subject", "time", "data"]
+    if not incoming:
+        properties["source"] = {"const": LEDGER_SOURCE, "description": "The ledger."}
+        properties["id"] = _text(LONGEST, description="Derived from the causing event: the same input, the same id.")
+        properties["time"]["description"] = "The time of the causing event."
+        properties["sequence"] = {"type": "string", "minLength": 1, "description": "The order of publication."}
+        required.append("sequence")
+    if name == event_types.EVENT_REJECTED:
+        required = [attribute for attribute in required if attribute not in ("subject", "time")]
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:tpp-ledger:schema:{name}",
+        "title": name,
+        "description": parts[model.__name__]["description"],
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        **_EXTENSIONS,
+        "$defs": dict(sorted(parts.items())),
+    }
+
+
+def definitions(model: type[BaseModel], incoming: bool) -> dict[str, Schema]:
+    """The schemas of a model and of what it is made of, by name; `incoming`: null stands for nothing."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
+    parts: dict[str, Schema] = schema.pop("$defs", {})
+    parts[model.__name__] = schema
+    tidied = {name: _tidied(part, incoming) for name, part in parts.items()}
+    if "#/$defs/Country" in json.dumps(tidied):
+        tidied["Country"] = dict(COUNTRY_SCHEMA)
+    for name, part in tidied.items():
+        part["title"] = name
+    for name, one in models_in(model).items():
+        tidied[name]["description"] = summary(one)
+        for member, description in descriptions(one).items():
+            tidied[name]["properties"][member]["description"] = description
+    return tidied
+
+
+def _tidied(node: Any, incoming: bool) -> Any:
+    """A schema without generated titles, with countries by reference and, of what comes in, without null."""
+    if isinstance(node, list):
+        return [_tidied(part, incoming) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("title") == COUNTRY_SCHEMA["title"]:
+        return {"$ref": "#/$defs/Country"}
+    node = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    if node.get("default", "") is None:
+        del node["default"]
+    choices = node.get("anyOf")
+    if incoming and choices and {"type": "null"} in choices:
+        left = [choice for choice in choices if choice != {"type": "null"}]
+        node = {key: value for key, value in node.items() if key != "anyOf"} | (
+            {"anyOf": left} if len(left) > 1 else left[0]
+        )
+        return _tidied(node, incoming)
+    return {key: _tidied(value, incoming) for key, value in node.items()}

@@ -1,0 +1,251 @@
+"""The data of the facts that decisions rest on, and of ticks; validated once and frozen."""
+
+from datetime import UTC, date
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from schemas.models.parts import (
+    AccountPath,
+    AListOf,
+    CreditableAccount,
+    ListedFacility,
+    Model,
+    Party,
+    Threshold,
+    one_of,
+)
+from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Text, Tpp
+
+_NATIONAL: dict[str, Any] = {
+    "if": {"properties": {"program": {"const": "national"}}},
+    "then": {"required": ["country"]},
+    "else": {"properties": {"country": False}},
+}
+
+
+class PartyRegistered(Party):
+    """The standing facts of a party from a day on: `tpp.party.registered.v1`.
+
+    valid_from: The first export date for which these facts stand.
+    """
+
+    valid_from: Day
+
+
+class PartyMerged(Model):
+    """Two identifiers turn out to be of one party: `tpp.party.merged.v1`.
+
+    survivor: The identifier that remains.
+    absorbed: The identifier whose accounts move to those of the survivor.
+    valid_from: The day on which the merger took effect, for the record; the accounts move at once.
+    reason: Why the two are one party, for the record.
+    """
+
+    survivor: Identifier
+    absorbed: Identifier
+    valid_from: Day
+    reason: Text
+
+
+class LicenseIssued(Model):
+    """A licence was issued, or amended under the same number: `tpp.license.issued.v1`.
+
+    number: The licence's number, which is part of its account's path.
+    exporter: The identifier of the party that may export under it.
+    consignee: The identifier of the ultimate consignee.
+    country: The country of destination.
+    tpp: The TPP of `.a` items that may be shipped under it.
+    valid_from: The first day on which it counts.
+    valid_until: The last day on which it counts.
+    """
+
+    number: Identifier
+    exporter: Identifier
+    consignee: Identifier
+    country: Country
+    tpp: Tpp
+    valid_from: Day
+    valid_until: Day
+
+
+class LicenseRevoked(Model):
+    """A licence was revoked: `tpp.license.revoked.v1`.
+
+    number: The licence's number.
+    date: The first day on which nothing ships under it.
+    """
+
+    number: Identifier
+    date: Day
+
+
+class VeuAuthorized(Model):
+    """A validated end-user was authorized, with its facilities: `tpp.veu.authorized.v1`.
+
+    holder: The identifier of the party that holds the authorization.
+    program: Whether the authorization is universal or national.
+    country: The country of a national authorization; a universal one has none.
+    facilities: The facilities that may receive, which take the place of those of an earlier authorization.
+    valid_from: The first export date on which the authorization counts.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_NATIONAL)
+
+    holder: Identifier
+    program: Literal["universal", "national"]
+    country: Country | None = None
+    facilities: Annotated[tuple[ListedFacility, ...], AListOf]
+    valid_from: Day
+
+
+class VeuRevoked(Model):
+    """The authorization of a validated end-user ends: `tpp.veu.revoked.v1`.
+
+    holder: The identifier of the party that holds the authorization.
+    program: Whether the authorization is universal or national.
+    country: The country of a national authorization; a universal one has none.
+    date: The first day on which the authorization does not count.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_NATIONAL)
+
+    holder: Identifier
+    program: Literal["universal", "national"]
+    country: Country | None = None
+    date: Day
+
+
+class AllocationSet(Model):
+    """The limit of an account from a day on: `tpp.allocation.set.v1`.
+
+    account: The account whose limit is set.
+    limit: The limit in TPP.
+    valid_from: The first export date for which this limit stands.
+    citation: Where the limit is laid down.
+    """
+
+    account: AccountPath
+    limit: Tpp
+    valid_from: Day
+    citation: Text
+
+
+class ThresholdSet(Model):
+    """Where alerts are raised: `tpp.threshold.set.v1`.
+
+    account: The path of an account, or a pattern in which `*` stands for any text.
+    thresholds: The fractions of the limit or the amounts of TPP at which alerts are raised; an empty list raises none.
+    """
+
+    account: Text
+    thresholds: Annotated[tuple[Threshold, ...], AListOf]
+
+
+class UsageAttested(Model):
+    """Use that this ledger did not see, as one party attests it: `tpp.usage.attested.v1`.
+
+    account: The account on which the use counts.
+    tpp: The use that this ledger did not see, in TPP.
+    as_of: The day for which the use is attested.
+    by: Who attests it; the amount takes the place of the one that the same party attested before on this account.
+    reference: The number or name under which the attestation is on file.
+    """
+
+    account: AccountPath
+    tpp: Tpp
+    as_of: Day
+    by: Text
+    reference: Text
+
+
+class AttritionReported(Model):
+    """Items that no longer count (748.15(a)(2)(iii)(B)): `tpp.attrition.reported.v1`.
+
+    account: The account on which the items are credited.
+    tpp: The TPP of the items, all units together.
+    date: The day on which they stopped counting.
+    cause: Why they no longer count.
+    reference: The number or name under which the report is on file.
+    """
+
+    account: CreditableAccount
+    tpp: Tpp
+    date: Day
+    cause: Literal["loss", "damage", "failure", "relocation", "resale"]
+    reference: Text
+
+
+class AdjustmentMade(Model):
+    """A correction by hand, made by two persons: `tpp.adjustment.made.v1`.
+
+    account: The account that is corrected.
+    amount: The correction in TPP; a positive one is posted, a negative one credited.
+    reason: Why the account is corrected, for the record.
+    reviewer: Who makes the correction.
+    second_reviewer: Who confirms it, another person than the reviewer.
+    reference: The number or name under which the correction is on file.
+    """
+
+    account: AccountPath
+    amount: Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
+    reason: Text
+    reviewer: Text
+    second_reviewer: Text
+    reference: Text
+
+
+class MatchCleared(Model):
+    """A party is not the listed one that it resembles: `tpp.match.cleared.v1`.
+
+    party: The identifier of the party.
+    list: The name of the restricted-party list.
+    entry: The identifier of the entry in that list.
+    until: The last day on which this holds; if omitted, it holds until an event says otherwise.
+    reviewer: Who compared the two.
+    reason: Why they are not the same, for the record.
+    """
+
+    party: Identifier
+    list: Text
+    entry: Text
+    until: Day | None = None
+    reviewer: Text
+    reason: Text
+
+
+class ObligationMet(Model):
+    """What was owed has been sent: `tpp.obligation.met.v1`; the shipment or the party is named, and not both.
+
+    kind: The kind of obligation, as the decision and `tpp obligations` name it.
+    shipment_id: The shipment for which it was owed.
+    party: The identifier of the party for which it was owed.
+    due: The day on which it was due; with the kind it says which obligation is meant.
+    date: The day on which it was sent.
+    by: Who sent it.
+    reference: The number or name under which the proof is on file.
+    """
+
+    model_config = one_of("shipment_id", "party")
+
+    kind: Text
+    shipment_id: Identifier | None = None
+    party: Identifier | None = None
+    due: Day
+    date: Day
+    by: Text
+    reference: Text
+
+
+class ClockTicked(Model):
+    """Time has passed: `tpp.clock.ticked.v1`; no decision reads another clock.
+
+    now: The time, RFC 3339 with an offset; a time that is not later than the last one changes nothing.
+    """
+
+    now: Instant
+
+    @property
+    def day(self) -> date:
+        """The UTC day of the tick."""
+        return self.now.astimezone(UTC).date()

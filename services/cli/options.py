@@ -1,0 +1,54 @@
+"""The options that several commands have, and what a command's failure looks like."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from services.failure import Failure
+
+_Command = Callable[..., Any]
+
+
+class Commands(click.Group):
+    """A group of commands. A Failure is one sentence on standard error, exit 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that was named."""
+        from services.telemetry.logs import silence_kafka_python
+
+        silence_kafka_python()
+        try:
+            return super().invoke(ctx)
+        except Failure as error:
+            raise _Failed(str(error)) from error
+
+
+class _Failed(click.ClickException):
+    exit_code = 2
+
+
+def ledger_option(command: _Command) -> _Command:
+    """The option `--ledger` of a command."""
+    text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"
+    return click.option("--ledger", metavar="URL", help=text)(command)
+
+
+def moment_options(command: _Command) -> _Command:
+    """The options `--as-of` and `--known-at` of a command."""
+    happened = "Only events that happened until then: an RFC 3339 time, or a date with its whole UTC day."
+    learned = "Only what the ledger had recorded by then; also record:N, and snapshot:ID for what a snapshot saw."
+    as_of = click.option("--as-of", metavar="TIME", help=happened)
+    return as_of(click.option("--known-at", metavar="TIME", help=learned)(command))
+
+
+def rulebook_option(command: _Command) -> _Command:
+    """The option `--rulebook` of a command."""
+    return click.option(
+        "--rulebook", metavar="NAME", help="The book of law. [default: TPP_RULEBOOK, else ai-diffusion]"
+    )(command)
+
+
+def format_option(*forms: str, text: str = "How to print.") -> Callable[[_Command], _Command]:
+    """The option `--format` of a command; the first of the forms is its default."""
+    return click.option("--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=text)

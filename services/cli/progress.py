@@ -1,0 +1,23 @@
+"""A progress bar for commands that read files."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
+    """A progress bar over the files' bytes where standard error is a terminal; a function to be told of bytes read."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
+    columns = (TextColumn("screening"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar: Progress
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("screening", total=total)
+        yield lambda read: bar.advance(task, read)

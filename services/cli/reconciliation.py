@@ -1,0 +1,101 @@
+"""The result of a reconciliation as tables for a terminal."""
+
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from itertools import islice
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ledger.queries.reconcile import Different, Line, Result
+from services.views.reconciliation import summary
+
+FIRST = 20
+"""How many lines of each group a table shows."""
+
+_WIDTH = 100
+_LINE = ("shipment", "account", "date", "TPP")
+
+
+def table(result: Result) -> str:
+    """The result for a terminal: the first lines of each group, and the totals."""
+    text = StringIO()
+    console = Console(file=text, width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False)
+    console.print(summary(result), soft_wrap=True)
+    _rows(
+        console,
+        "Missing here: in the statement, not in the ledger",
+        ("row", *_LINE, "same as row"),
+        [(f"{one.row:,}", *_cells(one.line), _number(one.duplicate_of)) for one in islice(result.missing_here, FIRST)],
+        len(result.missing_here),
+    )
+    _rows(
+        console,
+        "Missing there: in the ledger, not in the statement",
+        _LINE,
+        [_cells(line) for line in islice(result.missing_there, FIRST)],
+        len(result.missing_there),
+    )
+    _rows(
+        console,
+        "Different",
+        ("row", "line", "field", "here", "there"),
+        [row for one in islice(result.different, FIRST) for row in _differences(one)],
+        len(result.different),
+    )
+    totals = [(f"{result.here:,}", f"{result.there:,}", f"{result.difference:+,}" if result.difference else "0")]
+    _rows(console, "Totals", ("TPP here", "TPP there", "difference"), totals)
+    return text.getvalue()
+
+
+def _rows(
+    console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], count: int | None = None
+) -> None:
+    if not rows:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        numeric = heading in ("row", "same as row", "difference") or heading.startswith("TPP")
+        fixed = numeric or heading in ("date", "field")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=fixed, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print()
+    console.print(title if count is None else f"{title} ({count:,})")
+    console.print(table)
+    if count is not None and count > FIRST:
+        console.print(f"… and {count - FIRST:,} more: all are in --format json and xlsx")
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return _plain(line.shipment_id), _plain(line.account), line.date, f"{line.amount:,}"
+
+
+def _differences(one: Different) -> list[tuple[str, ...]]:
+    """A row for each field that differs; the first names the line as the ledger has it."""
+    row, name = f"{one.row:,}", f"{_plain(one.here.shipment_id)}\n{_plain(one.here.account)}"
+    rows: list[tuple[str, ...]] = []
+    for field in one.fields:
+        rows.append((row, name, field, _side(field, getattr(one.here, field)), _side(field, getattr(one.there, field))))
+        row, name = "", ""
+    return rows
+
+
+def _side(field: str, value: Any) -> str:
+    """What a side says of a field; an id in quotes, so that a blank in it is seen."""
+    if field == "amount":
+        return f"{value:,}"
+    return repr(value) if field == "shipment_id" else _plain(value)
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _plain(text: str) -> str:
+    """A text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

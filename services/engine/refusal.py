@@ -1,0 +1,76 @@
+"""Answers to events that the state of a shipment does not allow; the ledger does not move."""
+
+from typing import Any
+
+from ledger.registers.shipments import Shipment
+from schemas.codes import Outcome, ReasonCode, State
+from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
+from schemas.models.incoming import Dispatched
+from schemas.plan import Reason
+from schemas.wire.read import Event
+from services.engine.answers import Answers
+from services.engine.context import HandledEvent
+from services.engine.decision import reasons_to_json
+from services.engine.life import allowed_steps
+
+CITATION = "docs/contract/events-in.md"
+"""Where the life of a shipment is described."""
+
+
+def refuse_duplicate(answers: Answers, shipment: Shipment) -> HandledEvent:
+    """The answer to a second request under the identifier of a shipment."""
+    message = f"Shipment {shipment.id} already exists; every shipment needs an identifier of its own."
+    return _refused(answers, shipment.id, shipment, ReasonCode.SHIPMENT_DUPLICATE, message)
+
+
+def refuse(answers: Answers, identifier: str, shipment: Shipment | None) -> HandledEvent:
+    """The answer to an event of a shipment that does not exist, or whose state does not allow it."""
+    if shipment is None:
+        message = f"Shipment {identifier} does not exist; request it first."
+        return _refused(answers, identifier, None, ReasonCode.SHIPMENT_UNKNOWN, message)
+    message = f"Shipment {identifier} is {_in_words(shipment)}; {allowed_steps(shipment)}."
+    return _refused(answers, identifier, shipment, ReasonCode.SHIPMENT_STATE, message)
+
+
+def refuse_dispatch(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> HandledEvent:
+    """The answer to a dispatch that is not allowed, with an alert unless the shipment was already dispatched."""
+    refused = refuse(answers, event.data.shipment_id, shipment)
+    if shipment is None or shipment.state != State.DISPATCHED:
+        alert_departure(answers, event, shipment)
+    return refused
+
+
+def alert_departure(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> None:
+    """Adds the alert that goods left which were not allowed to (15 CFR 764.2)."""
+    data = event.data
+    what = "which does not exist" if shipment is None else f"which is {_in_words(shipment)}"
+    alert = {
+        "shipment_id": data.shipment_id,
+        "kind": "left_without_approval",
+        "state": None if shipment is None else shipment.public_state,
+        "export_date": data.export_date.isoformat(),
+        "causation": answers.causation,
+        "caused_by": answers.id,
+        "message": f"Goods of shipment {data.shipment_id}, {what}, left on {data.export_date} without an approval.",
+    }
+    answers.add(SHIPMENT_ALERT, data.shipment_id, alert)
+
+
+def _in_words(shipment: Shipment) -> str:
+    return shipment.state.replace("_", " ")
+
+
+def _refused(
+    answers: Answers, identifier: str, shipment: Shipment | None, code: ReasonCode, message: str
+) -> HandledEvent:
+    state = None if shipment is None else shipment.public_state
+    facts: dict[str, Any] = {"shipment_id": identifier} | ({"state": state} if state else {})
+    data = {
+        "causation": answers.causation,
+        "shipment_id": identifier,
+        "outcome": Outcome.REFUSED,
+        "state": state,
+        "reasons": reasons_to_json([Reason(code, CITATION, message, facts)]),
+    }
+    answers.add(EVENT_REFUSED, identifier, data)
+    return HandledEvent(answers, identifier)

@@ -1,0 +1,116 @@
+"""Verifies the journal as a whole: no record is missing or added, and each has its leaf in the tree."""
+
+import base64
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, select
+
+from ledger.database import tables
+from ledger.database.store import Store
+from ledger.proof.leaves import BATCH, Unreadable, leaves
+from ledger.proof.merkle import Tree, leaf_hash
+from services.proof.records import Records
+from services.proof.report import VerificationReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    n: int
+    hash: bytes
+
+
+class Journal:
+    """Goes through the records in order and compares each with its leaf, its event, its answers and its entries.
+
+    `roots`: the sizes of the tree whose roots are kept. `sealed`: the last record that has a leaf.
+    """
+
+    def __init__(self, connection: Connection, store: Store, found: VerificationReport, roots: Iterable[int]) -> None:
+        self._connection, self._store, self._found = connection, store, found
+        self._wanted = set(roots)
+        self._last = 0
+        self.records = Records(connection, found)
+        self.sealed = 0
+        self.whole = False
+        self.roots: dict[int, bytes] = {0: Tree().root()}
+
+    def run(self) -> None:
+        """Reads the journal from its first record to the last that is there."""
+        j = tables.journal
+        head = self._connection.execute(tables.head.select()).one()
+        end = max(head.n, self._connection.execute(select(func.max(j.c.n))).scalar() or 0)
+        for n in self._connection.execute(select(j.c.n).where((j.c.n < 1) | (j.c.n > head.n))).scalars():
+            self._found.add("journal", n, n, "the record was added: the head does not count it")
+        sealed, tree = self._sealed(), Tree()
+        hashed = next(sealed, None)
+        for row, leaf in self._leaves(end):
+            self._missing(row.n)
+            self._last, digest = row.n, leaf_hash(leaf)
+            while hashed is not None and hashed.n < row.n:
+                self._found.add("leaf", hashed.n, hashed.n, "the leaf is of no record")
+                hashed = next(sealed, None)
+            if hashed is not None and hashed.n == row.n:
+                if hashed.hash != digest:
+                    self._found.add("journal", row.n, row.n, "the record, one of its entries or its leaf was changed")
+                hashed = next(sealed, None)
+            elif hashed is not None:
+                self._found.add("leaf", row.n, row.n, "the leaf of the record is missing")
+            tree.append(digest)
+            if tree.size in self._wanted:
+                self.roots[tree.size] = tree.root()
+            if leaf:
+                self.records.check(row, orjson.loads(leaf))
+        self._missing(end + 1)
+        while hashed is not None:
+            self._found.add("leaf", hashed.n, hashed.n, "the leaf is of no record")
+            hashed = next(sealed, None)
+        self._found.records, self._found.root = self._last, base64.b64encode(tree.root()).decode()
+        if self.sealed < self._last:
+            why = f"records from {self.sealed + 1} on have no leaf yet; `tpp audit checkpoint` makes it"
+            self._found.leave_out("leaf", None, why)
+        self._head(head)
+
+    def _missing(self, until: int) -> None:
+        """Notes that between the last record and another some are missing."""
+        first = self._last + 1
+        if first < until:
+            why = f"all records up to {until - 1} are missing" if first < until - 1 else "the record is missing"
+            self._found.add("journal", first, first, why)
+
+    def _sealed(self) -> Iterator[_Leaf]:
+        """The leaves that the tree has, in order."""
+        table, last = tables.leaf, -(2**63)
+        query = table.select().order_by(table.c.n).limit(BATCH)
+        while rows := self._connection.execute(query.where(table.c.n > last)).all():
+            for row in rows:
+                self.sealed = row.n
+                yield _Leaf(row.n, bytes(row.hash))
+            last = rows[-1].n
+
+    def _leaves(self, end: int) -> Iterator[tuple[Any, bytes]]:
+        """Every record with its leaf, which is empty where none can be made."""
+        after = 0
+        while after < end:
+            try:
+                for row, leaf in leaves(self._connection, self._store, after, end):
+                    after = row.n
+                    yield row, leaf
+                after = end
+            except Unreadable as error:
+                after = error.row.n
+                self._found.add("journal", after, after, f"the record cannot be read: {error.__cause__}")
+                yield error.row, b""
+
+    def _head(self, head: Any) -> None:
+        is_so = {
+            "n": self._last,
+            "sequence": self.records.sequence,
+            "recorded": self.records.recorded,
+            "closed": self.records.closed,
+        }
+        for name, value in is_so.items():
+            if getattr(head, name) != value:
+                self._found.add("head", name, self._last, f"it is {getattr(head, name)}, the journal says {value}")

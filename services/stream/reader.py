@@ -1,0 +1,110 @@
+"""The loop of one agent: what its stream gives, in batches, to the database, and then its offsets to the broker."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from ledger.database.store import DatabaseError, database_message
+from services.kafka.faust_app import assigned_to, commit, committed_offset
+from services.kafka.messages import record
+from services.kafka.offsets import Place
+from services.stream.gate import Gate
+
+log = logging.getLogger("tpp.worker")
+
+BATCH = 2000
+
+_END = object()
+
+
+async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
+    """The stream's events in lists of what is there, bounded in size; none is left behind.
+
+    A task of its own takes events off the stream while a list is worked on. It is not cancelled while the stream goes
+    on: that would lose the event that the stream was about to give.
+    """
+    waiting: asyncio.Queue[Any] = asyncio.Queue(size)
+    taking = asyncio.ensure_future(_take(stream, waiting))
+    try:
+        while not taking.done() or not waiting.empty():
+            batch = [await waiting.get()]
+            while len(batch) < size and not waiting.empty():
+                batch.append(waiting.get_nowait())
+            if events := [event for event in batch if event is not _END]:
+                yield events
+        await taking
+    finally:
+        taking.cancel()
+
+
+async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+    """Puts what the stream gives into a queue, and after the last event, or where the stream fails, its end."""
+    try:
+        async for event in stream.noack().events():
+            await waiting.put(event)
+    finally:
+        await waiting.put(_END)
+
+
+class Reader:
+    """The loop of one agent: a batch to the database, then its offsets to the broker, without a gap."""
+
+    def __init__(self, app: Any, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+        self._generation: int | None = None
+        self._next: dict[Place, int] = {}
+        """The offset after the last decided one, of the partitions of this generation."""
+
+    async def read(self, stream: Any) -> None:
+        """Decides what the stream gives until it ends; where the database fails, says so and raises."""
+        async for events in batches(stream, BATCH):
+            try:
+                await self._take([event.message for event in events])
+            except DatabaseError as error:
+                log.critical("the ledger's database failed: %s; ending", database_message(error))
+                raise
+
+    async def _take(self, messages: list[Any]) -> None:
+        generation = self._app.consumer_generation_id
+        if generation != self._generation:
+            self._generation = generation
+            self._next.clear()
+        messages = [message for message in messages if message.generation_id == generation]
+        after = await self._contiguous(messages)
+        if not messages:
+            return
+        await self._gate.decide([record(message) for message in messages])
+        if self._app.consumer_generation_id != generation:
+            return
+        self._next.update(after)
+        mine = assigned_to(self._app)
+        offsets = {tp: offset for tp, offset in after.items() if tp in mine}
+        if offsets:
+            await commit(self._app, offsets)
+
+    async def _contiguous(self, messages: Sequence[Any]) -> dict[Any, int]:
+        """The offset after the last message of each partition; Hole where a message before one was passed by."""
+        after: dict[Any, int] = {}
+        gaps: dict[Any, list[tuple[int, int]]] = {}
+        for message in messages:
+            tp, offset = message.tp, message.offset
+            if tp not in after:
+                after[tp] = await self._expected(tp)
+                if offset < after[tp]:
+                    log.critical("%s/%s: the broker lost offsets from %d on", tp.topic, tp.partition, offset)
+                    after[tp] = offset
+            if offset > after[tp]:
+                gaps.setdefault(tp, []).append((after[tp], offset))
+            after[tp] = max(after[tp], offset + 1)
+        for tp, found in gaps.items():
+            await self._gate.look((tp.topic, tp.partition), found)
+        return after
+
+    async def _expected(self, tp: Any) -> int:
+        """The offset at which a partition goes on: after the last decided, else the committed, else its lowest."""
+        if tp in self._next:
+            return self._next[tp]
+        committed = committed_offset(self._app, tp)
+        return await self._gate.beginning((tp.topic, tp.partition)) if committed is None else committed
