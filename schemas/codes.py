@@ -84,8 +84,8 @@ class ReasonCode(Code):
     )
     CLASSIFICATION_INCONSISTENT = (
         "classification.inconsistent",
-        "The declared ECCN contradicts the declared figures, or both contradict the chip catalogue.",
-        "Amend the ECCN or the figures; or have a reviewer release the hold, and the higher class counts.",
+        "The ECCN does not exist, contradicts the figures or the chip catalogue, or a stricter one is left open.",
+        "Amend the ECCN or the figures; or have a reviewer release the hold, and the stricter of all counts.",
     )
     PARTY_CONFLICT = (
         "party.conflict",
@@ -110,7 +110,7 @@ class ReasonCode(Code):
     REVIEW_NEEDED = (
         "review.needed",
         "The rulebook cannot decide the case, and says why.",
-        "Have a reviewer decide it with `tpp.review.decided.v1`.",
+        "Have a reviewer decide it (`tpp.review.decided.v1`), of technology or an undecided ECCN with `authorization`.",
     )
     RED_FLAG = (
         "red_flag",

@@ -82,7 +82,7 @@ def catalogue(tested: Tested, law: Law) -> Verdict:
     figures = f"the catalogue has {in_words(chip['tpp'])} and {chip['class']} for {chip['name']}"
     if chip["confidence"] == "unverified":
         return not_applicable(f"{part}: {figures}, unverified and so not held against the declaration")
-    known, facts = level_of(chip), {"line": item.line, "declared": item.eccn, "catalogue": chip["class"]}
+    known, facts = level_of(chip), {"line": item.line, "declared": item.eccn, "catalogue_class": chip["class"]}
     if not tested.commodity:
         if known == "none":
             return not_applicable(f"{part}: {figures}, and {item.eccn} was declared, which is no commodity")
@@ -105,7 +105,7 @@ def catalogue_use(tested: Tested, law: Law) -> Verdict | None:
     return not_met(
         f"line {item.line}: part {item.part_number} was declared not to be for data centres, but the catalogue has "
         f"{chip['name']} as designed or marketed for them",
-        {"line": item.line, "declared": {"datacenter": False}, "catalogue": {"datacenter": True}},
+        {"line": item.line, "declared": item.eccn, "datacenter": False, "catalogue_datacenter": True},
     )
 
 
@@ -121,7 +121,7 @@ def catalogue_tpp(tested: Tested, law: Law) -> Verdict | None:
         return not_met(
             f"{tested.says} were declared, but the catalogue has {in_words(own)} for {chip['name']} and accepts "
             f"{least:,} or more",
-            {"line": item.line, "declared": {"tpp": tested.tpp}, "catalogue": {"tpp": own}, "least": least},
+            {"line": item.line, "declared": item.eccn, "tpp": tested.tpp, "catalogue_tpp": own, "least": least},
         )
     if tested.tpp > most:
         return not_applicable(
