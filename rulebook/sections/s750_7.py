@@ -30,7 +30,7 @@ def candidates(shipment: Shipment) -> list[License]:
 
 
 def names(shipment: Shipment, line: Line) -> bool:
-    """Whether a licence that may be taken, fits and is in force names this item among its items."""
+    """Whether a licence that may be taken, fits and is in force names the ECCN of this line among its items."""
     claim = shipment.asked.authorization
     if claim is not None and claim.kind != "LICENSE":
         return False
@@ -45,7 +45,7 @@ def names(shipment: Shipment, line: Line) -> bool:
 
 def _covers(licensed: str | None, eccns: tuple[str, ...]) -> bool:
     """Whether an ECCN on a licence is one of these, or has one of them among its paragraphs."""
-    return licensed is None or any(eccn == licensed or eccn.startswith(f"{licensed}.") for eccn in eccns)
+    return licensed is not None and any(eccn == licensed or eccn.startswith(f"{licensed}.") for eccn in eccns)
 
 
 @provision("15 CFR 748.4; 750.7", row="LICENSE 1", code="license.unknown")
