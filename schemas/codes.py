@@ -89,8 +89,8 @@ class ReasonCode(Code):
     )
     CLASSIFICATION_INCONSISTENT = (
         "classification.inconsistent",
-        "The declared ECCN contradicts the declared figures, or both contradict the chip catalogue.",
-        "Amend the ECCN or the figures; or have a reviewer release the hold, in which case the higher class counts.",
+        "The ECCN does not exist, contradicts the figures or the chip catalogue, or a stricter one is left open.",
+        "Amend the ECCN or the figures; or have a reviewer release the hold, and the stricter of all counts.",
     )
     PARTY_CONFLICT = (
         "party.conflict",
@@ -115,7 +115,7 @@ class ReasonCode(Code):
     REVIEW_NEEDED = (
         "review.needed",
         "The rulebook cannot decide the case, and says why.",
-        "Have a reviewer decide it with `tpp.review.decided.v1`.",
+        "Have a reviewer decide it (`tpp.review.decided.v1`), of technology or an undecided ECCN with `authorization`.",
     )
     RED_FLAG = (
         "red_flag",
@@ -290,6 +290,11 @@ class RejectionCode(Code):
         "Write one, such as `//wms.example`.",
     )
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
+    TECHNOLOGY_FOR_REFUSED = (
+        "technology_for.refused",
+        "`technology_for` is given of an item that is no software or technology of such a heading.",
+        "Leave it out, or correct the ECCN.",
+    )
     TEXT_CONTROL = "text.control", "An attribute contains a control character.", "Remove the character."
     TEXT_EMPTY = "text.empty", "A string is empty.", "Fill it in, or omit an optional member."
     TEXT_INVALID = (

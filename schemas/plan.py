@@ -12,6 +12,8 @@ from schemas.models.incoming import Certification, Party, Requested
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""
+WAITING = frozenset({"technology", "undecided"})
+"""The levels of lines that wait for a reviewer, whose release names an authorization."""
 
 
 class Finding(NamedTuple):
@@ -102,9 +104,12 @@ class Obligation(NamedTuple):
 class Line(NamedTuple):
     """One line of a shipment as classified.
 
-    `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (not modelled) or `none`; `software` marks .a and .b
-    software, which carries no TPP. `tpp` is quantity times TPP of `.a` commodities, else 0.
-    `eccn` is the class in force: the declared one, or the computed one if a reviewer set the conflict aside.
+    `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (what it is for is not known), `undecided` (an ECCN that
+    the book does not decide) or `none`; `software` marks software and technology, which carry no TPP.
+    `tpp` is quantity times TPP of `.a` commodities, else 0. `eccn` is the class in force: the declared one, or a
+    stricter one where a reviewer set a contradiction aside. `listed_as`: how lists of ECCNs name it, of software and
+    technology with what it is for: `4E001 for 4A090.a`. `by_name`: a line of `technology` that counts as .a, since a
+    reviewer released it under an authorization by name.
     """
 
     line: int
@@ -115,6 +120,8 @@ class Line(NamedTuple):
     unit_tpp: int
     datacenter: bool | None
     designer: str | None
+    listed_as: str
+    by_name: bool = False
 
 
 class Option(NamedTuple):
@@ -203,8 +210,18 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside."""
+    """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside.
+
+    `named`: whether the authorization that is asked is one that the reviewer named.
+    """
 
     asked: Requested
     facts: Facts
     set_aside: frozenset[str] = frozenset()
+    named: bool = True
+
+    @property
+    def released_under(self) -> str | None:
+        """The authorization that a release of what the book cannot decide names; None where there is none."""
+        claim = self.asked.authorization
+        return claim.kind if claim is not None and self.named and "review.needed" in self.set_aside else None

@@ -31,7 +31,7 @@ ITEM_SHORT = {
     "ops": "training_operations",
     "basis": "subject_basis",
 }
-ITEM_WORDS = {*ITEM, *ITEM_SHORT, "circuits", "designer", "value_usd", "published", "line"}
+ITEM_WORDS = {*ITEM, *ITEM_SHORT, "circuits", "designer", "value_usd", "published", "line", "technology_for"}
 PARTIES = {
     "exporter": "exporter",
     "consignee": "ultimate_consignee",

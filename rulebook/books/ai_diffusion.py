@@ -51,7 +51,7 @@ def _unallotted(shipment: Shipment, law: Law) -> str:
     place = shipment.asked.ship_to
     if (
         law.printed("country_allocation_tpp") is not None
-        or not shipment.tpp
+        or all(line.level != "a" for line in shipment.lines)
         or place not in law.members("allocation_area")
     ):
         return ""
@@ -160,13 +160,14 @@ CONTENTS = Contents(
         Gate(house.compliance, "note"),
         Gate(house.saving, "note"),
         Gate(house.coverage, "note"),
+        Gate(house.designers_checked, "note"),
+        Gate(house.catalogue_checked, "note"),
     ),
     gates=(
         Gate(house.register, "stop"),
         Gate(s744.listed, "hold"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
-        Gate(house.technology, "hold"),
         Gate(s734_13.transaction, "hold"),
         Gate(s734_13.parts, "note"),
         Gate(s734_13.nothing_exported, "note"),

@@ -1,10 +1,11 @@
-"""What stands before the law's own tests: the dates of the rule, the register of parties, what is not modelled."""
+"""What stands before the law's own tests: the dates of the rule, the register of parties, lists that grow old."""
 
 from collections.abc import Mapping
 
+from rulebook.law.authorization import months_after
 from rulebook.law.law import Law
 from rulebook.law.places import receivers_of
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.models.incoming import Party
 
@@ -46,6 +47,25 @@ def coverage(shipment: Shipment, law: Law) -> Verdict:
     """A decision rests on no paragraph that is not modelled: what these are is said in each."""
     names, page = law.period.not_modelled
     return not_applicable(f"this decision rests on nothing that is not modelled: {'; '.join(names)} (see {page})")
+
+
+def _stale(shipment: Shipment, law: Law, name: str, words: str) -> Verdict | None:
+    checked = law.period.checked[name]
+    if shipment.day <= months_after(checked, 12):
+        return None
+    return not_applicable(f"{words} was checked until {checked}, more than a year before {shipment.day}")
+
+
+@provision("Supplement No. 6 to part 740", row="dates designers", kind="gate")
+def designers_checked(shipment: Shipment, law: Law) -> Verdict | None:
+    """The list of approved designers is old where it was checked more than a year before the export."""
+    return _stale(shipment, law, "designers", "the list of approved designers")
+
+
+@provision("house rule: the catalogue of parts", row="dates catalogue", kind="gate")
+def catalogue_checked(shipment: Shipment, law: Law) -> Verdict | None:
+    """The catalogue of parts is old where it was checked more than a year before the export."""
+    return _stale(shipment, law, "chips", "the catalogue of parts")
 
 
 @provision("15 CFR 748.5; house rule", row="place", kind="gate")
@@ -110,14 +130,3 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
         return not_applicable(none)
     return met(f"{agreed} of {parties} parties {'is' if agreed == 1 else 'are'} registered, and nothing contradicts")
 
-
-@provision("15 CFR 742.6(a)(6)(iii)", row="4 technology", code="review.needed", kind="gate")
-def technology(shipment: Shipment, law: Law) -> list[Verdict] | None:
-    """Software and technology related to these items is not modelled: a reviewer says whether it needs a licence."""
-    lines = [line for line in shipment.lines if line.level == "technology"]
-    if not lines:
-        return None
-    return [
-        unknown(f"line {line.line} is {line.eccn}, related technology that is not modelled: a reviewer decides", "ECCN")
-        for line in lines
-    ]

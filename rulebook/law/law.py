@@ -16,6 +16,7 @@ class Period:
     `not_modelled`: what the book leaves out, and the page that says so.
     `policies`: a use of part 744 to its policy of review and the section that says so.
     `places`: territory to the country whose destination it is. `seats`: the few of these that count for headquarters.
+    `checked`: the last day for which the catalogue of chips and the list of designers were checked.
     """
 
     first: date
@@ -34,6 +35,7 @@ class Period:
     seats: Mapping[str, str]
     chips: Sequence[Mapping[str, Any]]
     designers: tuple[str, ...]
+    checked: Mapping[str, date]
     worked_out: dict[Any, Any] = field(default_factory=dict)
 
 

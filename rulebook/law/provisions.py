@@ -43,9 +43,9 @@ def not_applicable(detail: str, facts: Mapping[str, Any] = _NO_FACTS) -> Verdict
     return _tuple(Verdict, (Result.NOT_APPLICABLE, detail, facts, "", ""))
 
 
-def unknown(detail: str, missing: str, code: str = "") -> Verdict:
+def unknown(detail: str, missing: str, code: str = "", facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
     """A fact is missing; `missing` is the field of the request that would give it."""
-    return Verdict(Result.UNKNOWN, detail, {"missing": missing}, code)
+    return Verdict(Result.UNKNOWN, detail, {**facts, "missing": missing}, code)
 
 
 Tried = Verdict | Sequence[Verdict] | None

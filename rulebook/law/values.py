@@ -60,8 +60,10 @@ class Values:
         self.switches = {name: bool(switches.get(name, entry["default"])) for name, entry in known.items()}
         for kind in ("chips", "designers"):
             texts.append(_text("data", f"{self.tables[kind]}.toml"))
-        self.chips: list[dict[str, Any]] = tomllib.loads(texts[-2].decode())["chips"]
-        self.designers: tuple[str, ...] = tuple(tomllib.loads(texts[-1].decode())["names"])
+        chips, designers = (tomllib.loads(text.decode()) for text in texts[-2:])
+        self.chips: list[dict[str, Any]] = chips["chips"]
+        self.designers: tuple[str, ...] = tuple(designers["names"])
+        self.checked: dict[str, date] = {"chips": chips["checked_until"], "designers": designers["checked_until"]}
         self.digest = _digest(texts, self.switches)
         status = self.tables["law_status"]
         self.status = {"codified": status["codified"], "not_enforced_since": str(status["not_enforced_since"])}
@@ -116,6 +118,7 @@ class Values:
             },
             chips=self.chips,
             designers=self.designers,
+            checked=self.checked,
         )
 
 

@@ -41,11 +41,10 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def set_aside(finding: Finding) -> Finding:
-    """A failed finding that a reviewer set aside."""
-    return Finding(
-        finding.provision, Result.NOT_APPLICABLE, f"{finding.detail}: set aside by a reviewer", finding.facts
-    )
+def set_aside(finding: Finding, more: str = "") -> Finding:
+    """A failed finding that a reviewer set aside, with what else is to be said of it."""
+    detail = f"{finding.detail}: set aside by a reviewer{more}"
+    return Finding(finding.provision, Result.NOT_APPLICABLE, detail, finding.facts)
 
 
 def merged(option: Option, failed: Iterable[Finding]) -> tuple[Reason, ...]:

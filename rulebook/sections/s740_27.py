@@ -8,6 +8,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.parties.names import keys
+from rulebook.sections.s774_supp1 import listed
 from schemas import accounts
 from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
@@ -17,15 +18,16 @@ def _items(shipment: Shipment) -> list[Line]:
     return [line for line in shipment.needing if line.level != "weights"]
 
 
+def _eligible(line: Line, law: Law) -> bool:
+    lists = ("aia_commodities", "aia_software", *(("aia_3e001",) if law.switch("aia_3e001") else ()))
+    return any(listed(law, name, line) for name in lists)
+
+
 @provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1")
 def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line but weights is an eligible commodity or software."""
     lines = _items(shipment)
-    others = [
-        line
-        for line in lines
-        if not law.lists("aia_commodities", line.eccn) and not law.lists("aia_software", line.eccn)
-    ]
+    others = [line for line in lines if not _eligible(line, law)]
     if others:
         return not_met(f"not eligible for AIA: {named(others)}")
     return met(f"eligible for AIA: {named(lines)}") if lines else None

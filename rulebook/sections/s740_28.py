@@ -7,6 +7,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_27
+from rulebook.sections.s774_supp1 import listed
 from schemas import accounts
 from schemas.plan import Debit, Obligation, Option
 
@@ -18,7 +19,7 @@ def b_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible item."""
     if not shipment.needing:
         return None
-    others = [line for line in shipment.needing if not law.lists("acm_items", line.eccn)]
+    others = [line for line in shipment.needing if not listed(law, "acm_items", line)]
     if others:
         return not_met(f"not eligible for ACM: {named(others)}")
     return met(f"eligible for ACM: {named(shipment.needing)}")

@@ -12,24 +12,29 @@ from schemas.plan import Line, Obligation, Option
 
 def covers(line: Line, law: Law) -> bool:
     """Whether ACA or NAC may cover this line, by its ECCN and what it is designed for."""
-    return (
-        law.lists("aca_nac_items", line.eccn)
-        and line.level in ("a", "b")
-        and (line.level == "b" or line.datacenter is False)
-    )
+    return _named(line, law) and (line.level == "b" or line.datacenter is False)
+
+
+def _named(line: Line, law: Law) -> bool:
+    listed = law.lists("aca_nac_items", line.eccn) or (law.switch("aca_by_740_8a") and _by_740_8a(line, law))
+    return listed and line.level in ("a", "b")
+
+
+def _by_740_8a(line: Line, law: Law) -> bool:
+    return law.lists("aca_by_740_8a", line.eccn)
 
 
 @provision("15 CFR 740.8(a)", row="ACA 1")
 def a_items(shipment: Shipment, law: Law) -> Verdict:
-    """Every line that needs a licence is named in 740.8(a): not 3A090.c, not weights."""
-    others = [
-        line for line in shipment.needing if line.level not in ("a", "b") or not law.lists("aca_nac_items", line.eccn)
-    ]
+    """Every line that needs a licence is named in 740.8(a) and on its ECCN page: not 3A090.c, not weights."""
+    others = [line for line in shipment.needing if not _named(line, law)]
     if others:
-        return not_met(f"{named(others)}: not an item of ACA or NAC")
-    only_here = [line for line in shipment.needing if line.level == "a" and law.lists("named_only_for_b", line.eccn)]
+        doubtful = any(_by_740_8a(line, law) for line in others)
+        reading = " (the ECCN page is applied; 740.8(a) alone would allow it)" if doubtful else ""
+        return not_met(f"{named(others)}: not an item of ACA or NAC{reading}")
+    only_here = [line for line in shipment.needing if not law.lists("aca_nac_items", line.eccn)]
     if only_here:
-        return met(f"{named(only_here)} by 740.8(a), though the ECCN page names only the .b lines")
+        return met(f"{named(only_here)} by 740.8(a), though the ECCN page does not name it (switch aca_by_740_8a)")
     return met(f"{named(shipment.needing)}: items of 740.8(a)")
 
 

@@ -6,8 +6,9 @@ from rulebook.law.authorization import named
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
+from rulebook.sections import s774_supp1
 from schemas import accounts
-from schemas.plan import Line
+from schemas.plan import WAITING, Line
 
 
 def needing(shipment: Shipment, law: Law) -> tuple[Line, ...]:
@@ -16,11 +17,16 @@ def needing(shipment: Shipment, law: Law) -> tuple[Line, ...]:
 
 
 def needs(shipment: Shipment, law: Law, line: Line) -> bool:
-    """Whether a line needs a licence: .a and weights anywhere, .b and 3A090.c by place and party."""
+    """Whether a line needs a licence: .a and weights anywhere, .b and 3A090.c by place and party.
+
+    What this book does not decide is to be covered by what is claimed, by what a reviewer names or by a licence for it.
+    """
     if line.level in ("a", "weights"):
         return True
     if line.level == "b":
         return bool(shipment.barred) or _in_b_area(shipment, law)
+    if line.level in WAITING:
+        return s774_supp1.waits(shipment, line)
     return line.level == "c" and bool(shipment.barred)
 
 
@@ -106,9 +112,9 @@ def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str
     )
     if any(user.country not in users for user in shipment.end_users):
         return None
-    for _, item in lines:
+    for line, item in lines:
         if (
-            item.tpp >= most_tpp * (item.circuits or 1)
+            line.unit_tpp >= most_tpp * (item.circuits or 1)
             or item.memory_bandwidth_gbps is None
             or item.memory_bandwidth_gbps >= most
         ):
@@ -139,8 +145,11 @@ def b10_supp5a(shipment: Shipment, law: Law, available: int | None) -> str | Non
 
 @provision("15 CFR 742.6(b)(10)(iii)(B)(1)", row="6.5", kind="policy")
 def b10_within(shipment: Shipment, law: Law, available: int | None) -> str | None:
-    """.a elsewhere, within what is left of the country's allocation: presumption of approval."""
-    fits = available is not None and shipment.tpp <= available
+    """.a elsewhere, within what is left of the country's allocation: presumption of approval.
+
+    Software and technology have no TPP: they are within it as long as anything is left.
+    """
+    fits = available is not None and shipment.tpp <= available and available > 0
     return "presumption_of_approval" if _of(shipment, "a") and allocation(shipment, law) and fits else None
 
 
@@ -185,6 +194,6 @@ def allocation(shipment: Shipment, law: Law) -> tuple[str, int] | None:
     """The account of the destination's allocation and its limit; None where none is printed or the place has none."""
     limit = law.printed("country_allocation_tpp")
     country = shipment.asked.ship_to
-    if limit is None or not shipment.tpp or country not in law.members("allocation_area"):
+    if limit is None or not _of(shipment, "a") or country not in law.members("allocation_area"):
         return None
     return accounts.country(country), limit

@@ -5,7 +5,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_met, provision, versions
 from rulebook.law.shipment import Shipment
 from schemas import accounts
-from schemas.plan import Debit, Finding, License, Option
+from schemas.plan import Debit, Finding, License, Line, Option
 
 
 def _mismatch(shipment: Shipment, one: License) -> list[str]:
@@ -27,6 +27,25 @@ def candidates(shipment: Shipment) -> list[License]:
         return [one for one in licenses if one.issued.number == claim.reference]
     fitting = [one for one in licenses if not _mismatch(shipment, one)]
     return sorted(fitting, key=lambda one: (_validity(shipment, one) != "", one.issued.valid_until, one.issued.number))
+
+
+def names(shipment: Shipment, line: Line) -> bool:
+    """Whether a licence that may be taken, fits and is in force names the ECCN of this line among its items."""
+    claim = shipment.asked.authorization
+    if claim is not None and claim.kind != "LICENSE":
+        return False
+    item = next(one for one in shipment.asked.items if one.line == line.line)
+    fitting = (one for one in candidates(shipment) if not _mismatch(shipment, one) and not _validity(shipment, one))
+    return any(
+        _covers(named.eccn, (item.eccn, line.eccn)) and named.part_number in (None, item.part_number)
+        for one in fitting
+        for named in getattr(one.issued, "items", None) or ()
+    )
+
+
+def _covers(licensed: str | None, eccns: tuple[str, ...]) -> bool:
+    """Whether an ECCN on a licence is one of these, or has one of them among its paragraphs."""
+    return licensed is not None and any(eccn == licensed or eccn.startswith(f"{licensed}.") for eccn in eccns)
 
 
 @provision("15 CFR 748.4; 750.7", row="LICENSE 1", code="license.unknown")

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from schemas import accounts
 from schemas.models.values import (
     IDENTIFIER,
+    TECHNOLOGY,
     TPP_MAX,
     Country,
     Day,
@@ -306,7 +307,14 @@ class Item(Model):
     published: Whether the weights of the model are published, of 4E091; if omitted, they are not.
     subject_basis: Why the item is subject to the EAR (734.3, 734.9), by default its US origin; an `.a` or `.b` item
         that is said not to be subject is held.
+    technology_for: The ECCN of what the item is for in the end, a commodity or software of 5D002.z or 5D992.z; only of
+        software or technology of the headings 3D001, 3E001, 4D001, 4D090, 4E001, 5E002 and 5E992, of which a reviewer
+        decides if it is omitted.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentSchemas": {"technology_for": {"properties": {"eccn": {"pattern": TECHNOLOGY}}}}}
+    )
 
     line: LineNumber
     part_number: Text
@@ -322,3 +330,4 @@ class Item(Model):
     training_operations: NumberOrText | None = None
     published: bool | None = None
     subject_basis: Literal["us_origin", "us_content", "foreign_direct_product", "not_subject"] = "us_origin"
+    technology_for: Eccn | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from schemas import accounts
 from schemas.models import facts, incoming
 from schemas.models.parts import Certification, Model
-from schemas.models.values import IDENTIFIER, TPP_MAX
+from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TPP_MAX
 from schemas.times import DAY
 from schemas.wire.errors import Error, shown
 
@@ -19,6 +19,7 @@ Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
 _BEFORE_THE_RULE = ("SAVING", "NOT_YET_REQUIRED")
 _DAY = re.compile(DAY)
+_ECCN, _TECHNOLOGY = (re.compile(pattern.removesuffix("$") + r"\Z") for pattern in (ECCN, TECHNOLOGY))
 _IDENTIFIER = re.compile(IDENTIFIER.removesuffix("$") + r"\Z")
 _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
 
@@ -44,6 +45,7 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
     for index, item in enumerate(items if type(items) is list else ()):
         if type(item) is not dict:
             continue
+        errors += _of_technology(item, f"/data/items/{index}")
         line, quantity, tpp = item.get("line"), item.get("quantity"), item.get("tpp")
         if type(line) is int:
             if line in lines:
@@ -65,6 +67,15 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
             if type(certification) is dict:
                 errors += _certified(certification, f"/data/certifications/{index}")
     return errors
+
+
+def _of_technology(item: dict[str, Any], base: str) -> list[Error]:
+    """What an item is for is said of software and technology alone."""
+    eccn = item.get("eccn")
+    if "technology_for" not in item or not isinstance(eccn, str) or not _ECCN.match(eccn) or _TECHNOLOGY.match(eccn):
+        return []
+    sentence = f"is for software and technology, not for {shown(eccn)}: must be left out"
+    return [Error(f"{base}/technology_for", "technology_for.refused", sentence)]
 
 
 def _dated(data: dict[str, Any]) -> list[Error]:

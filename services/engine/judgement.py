@@ -44,18 +44,23 @@ class Judgement:
 
 
 def judge(
-    context: DecisionContext, asked: Requested, reviewed: Sequence[SetAside] = (), posted: bool = False
+    context: DecisionContext,
+    asked: Requested,
+    reviewed: Sequence[SetAside] = (),
+    posted: bool = False,
+    named: bool = False,
 ) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, if it has left, as posted.
 
     `reviewed`: the reasons that reviewers have set aside. A reason is disregarded only if it is the same as when the
-    reviewer saw it, or if the rulebook says that it is settled.
+    reviewer saw it, or if the rulebook says that it is settled. `named`: whether the
+    authorization is one that a reviewer named.
     """
     facts = context.journal.parties.about(asked)
     seen = {(one.code, _as_text(one.facts)) for one in reviewed}
     aside = context.book.settled(one.code for one in reviewed)
     while True:
-        result = _tried(context, Case(asked, facts, aside))
+        result = _tried(context, Case(asked, facts, aside, named))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
         if not more:
             break

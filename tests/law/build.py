@@ -117,4 +117,5 @@ def facts(says: Mapping[str, Any]) -> Facts:
 
 def case(told: Mapping[str, Any]) -> Case:
     """The case of one entry of a file."""
-    return Case(requested(told.get("ship", {})), facts(told.get("facts", {})), frozenset(told.get("aside", [])))
+    aside = frozenset(told.get("aside", []))
+    return Case(requested(told.get("ship", {})), facts(told.get("facts", {})), aside, told.get("named", True))

@@ -1,14 +1,17 @@
 """A book as the engine uses it: loading, limits of accounts, openings, reasons and duties."""
 
+import re
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from rulebook import load
 from rulebook.law.provisions import try_all
 from rulebook.parties.names import keys
 from rulebook.screening.refusals import closed, lacking
+from schemas.models.values import TECHNOLOGY
 from schemas.plan import Share
 
 from . import build
@@ -194,6 +197,21 @@ def test_the_same_case_gives_the_same_findings_whatever_was_screened_before() ->
     fresh = BOOK.screen(build.case({"ship": told}))
     BOOK.screen(build.case({"ship": {"to": "PL", "density": Decimal("19.4")}}))
     assert BOOK.screen(build.case({"ship": told})).findings == fresh.findings
+
+
+def test_the_headings_that_events_may_say_more_of_are_those_of_the_book() -> None:
+    headings = BOOK.law(DAY).eccns("technology")
+    assert all(re.match(TECHNOLOGY, f"{heading}{more}") for heading in headings for more in ("", ".a", ".b.2"))
+    assert TECHNOLOGY.count("|") == len(headings) - 1
+    assert not any(re.match(TECHNOLOGY, eccn) for eccn in ("3E0011", "5D002.z.1.a", "3A090.a", "EAR99"))
+
+
+@pytest.mark.parametrize(
+    "eccn", ["3a090.a", "3A090.A", " 3A090.a", "3A090.a ", "3A090..a", "ear99", "3A090.a\n", "3A 090"]
+)
+def test_an_eccn_in_other_letters_is_rejected(eccn: str) -> None:
+    with pytest.raises(ValidationError):
+        build.case({"ship": {"eccn": eccn}})
 
 
 def test_names_are_compared_without_case_punctuation_and_legal_form() -> None:

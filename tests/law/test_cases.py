@@ -13,7 +13,6 @@ import pytest
 from rulebook import load
 from rulebook.law.provisions import FIRST_DAY, Provision, all_provisions, met, not_applicable, not_met, unknown
 from rulebook.screening.book import Screening
-from rulebook.screening.classification import declared_level
 from rulebook.screening.options import alternatives
 from rulebook.screening.refusals import closed, lacking, refusal, review_policy, undecided
 from rulebook.sections import s748_15, s750_7
@@ -77,13 +76,11 @@ def tried(row: str, screening: Screening, case: Case, available: int | None) -> 
     if one.kind == "class":
         results = set()
         for item in case.asked.items:
-            level, _ = declared_level(item.eccn, law)
-            whole = law.lists("assemblies", item.eccn) and item.circuits is None
-            tested = ccl.Tested(item, level, item.tpp, item.circuits or 1, item.performance_density, whole)
             if row == "4 classification":
                 results |= {f.result.value for f in screening.findings if f.provision == one.citation}
             else:
-                results.add(one.test(tested, law).result.value)
+                verdict = one.test(ccl.tested(item, law), law)
+                results.add(verdict.result.value if verdict else "none")
         return results
     extra: tuple[Any, ...] = ()
     if row.startswith("VEU"):
@@ -168,7 +165,7 @@ def observed(screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
 def test_case(told: dict[str, Any]) -> None:
     want = told["expect"]
     assert not set(want) - KNOWN, set(want) - KNOWN
-    assert not set(told) - {"name", "ship", "facts", "aside", "switches", "expect"}
+    assert not set(told) - {"name", "ship", "facts", "aside", "named", "switches", "expect"}
     book = load("ai-diffusion", told.get("switches"))
     case = build.case(told)
     screening = book.screen(case)

@@ -46,7 +46,7 @@ def _has_left(shipment: Shipment) -> bool:
 def _judged_again(context: DecisionContext, shipment: Shipment) -> Judgement:
     """A held shipment, judged with what is known now, as of its export date."""
     asked = asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
-    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment))
+    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment), named=shipment.claim is not None)
 
 
 def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
