@@ -64,7 +64,7 @@ class ReasonCode(Code):
     )
     LICENSE_MISMATCH = (
         "license.mismatch",
-        "The licence names another exporter, ultimate consignee or country.",
+        "The licence does not name a party, the country, an item or an end use of the shipment.",
         "Amend the shipment, or claim the licence that names them.",
     )
     VEU_NOT_LISTED = (
@@ -116,6 +116,11 @@ class ReasonCode(Code):
         "red_flag",
         "A red flag was reported, or an `.a` or `.b` item is said not to be subject to the EAR.",
         "Resolve the flag, and have a reviewer release the hold.",
+    )
+    TRANSACTION_INCONSISTENT = (
+        "transaction.inconsistent",
+        "The transaction or the place that the goods leave does not agree with `ship_from` and `ship_to`.",
+        "Amend the shipment.",
     )
     SHIPMENT_UNKNOWN = (
         "shipment.unknown",
@@ -227,6 +232,11 @@ class RejectionCode(Code):
         "Give each line a number of its own, or add the lines up.",
     )
     LINE_UNKNOWN = "line.unknown", "The shipment has no line of this number.", "Correct the number."
+    LIMIT_ABOVE_LAW = (
+        "limit.above_law",
+        "The limit is above what the law allows for the account.",
+        "Set at most what the message names.",
+    )
     LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or leave an optional list out."
     LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
     MEMBER_DUPLICATE = "member.duplicate", "A member name occurs twice in one object.", "Keep one of the two."
@@ -345,7 +355,9 @@ class Result(StrEnum):
 class FactKind(StrEnum):
     """What a fact states; together with a key it says where the ledger keeps it.
 
-    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too.
+    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
+    is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
+    to be met only once.
     """
 
     PARTY = "party"
@@ -356,6 +368,9 @@ class FactKind(StrEnum):
     LICENSES = "licenses"
     REVOKED = "revoked"
     VEU = "veu"
+    HOLDER = "holder"
+    NOTICE = "notice"
+    MET = "met"
     LIMIT = "limit"
     THRESHOLD = "threshold"
     CLEARED = "cleared"
