@@ -46,11 +46,11 @@ class Share(NamedTuple):
 class Debit(NamedTuple):
     """What an option takes from an account, in TPP; negative where it leaves a facility or a base.
 
-    `limit` is a number, a share of another account of the same option, or None where none is tested.
-    `floor` says that the balance must not fall below zero; an account that was never opened is left alone. `capped`:
-    a negative amount is at most what is there. `code` is the reason where it does not fit. `whole` says that it counts
-    every `.a` line of the shipment, and not only those that the authorization covers. `otherwise`: debits that take
-    its place, in order, where it does not fit. `noted`: a finding tells what the account held before.
+    `limit` is a number, a share of another account, or None where none is tested.
+    `floor` says that the balance must not fall below zero; an account that was never opened is left alone. `falls`:
+    what leaves the account besides, at most what is there. `code` is the reason where it does not fit. `whole` says
+    that it counts every `.a` line of the shipment, and not only those that the authorization covers. `otherwise`:
+    debits that take its place, in order, where it does not fit. `noted`: a finding tells what the account held before.
     """
 
     account: str
@@ -60,7 +60,7 @@ class Debit(NamedTuple):
     code: str = "quota.exhausted"
     floor: bool = False
     whole: bool = False
-    capped: bool = False
+    falls: int = 0
     otherwise: tuple["Debit", ...] = ()
     noted: bool = False
 

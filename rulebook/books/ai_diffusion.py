@@ -20,6 +20,7 @@ from rulebook.sections import (
     s742_6,
     s744,
     s748_15,
+    s748_15_bases,
     s750_7,
 )
 from rulebook.sections.nlr import nlr
@@ -130,6 +131,8 @@ CONTENTS = Contents(
         Gate(s744.listed, "hold"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
+        Gate(s748_15_bases.a_site, "hold"),
+        Gate(s748_15_bases.p6_owner, "note"),
         Gate(house.technology, "hold"),
         Gate(house.two_places, "note"),
         Gate(s744.end_use, "close", s744.leaves),

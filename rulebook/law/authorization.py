@@ -31,7 +31,7 @@ def plan(
     lines = shipment.covered_by(kind)
     if not all_open(findings):
         return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
-    debits = tuple([debit for debit in own if debit.amount])
+    debits = tuple([debit for debit in own if debit.amount or debit.falls])
     if shipment.base:
         taken = {debit.account for debit in own}
         debits += tuple(debit for debit in shipment.base if debit.floor or debit.account not in taken)
