@@ -14,6 +14,7 @@ from rulebook.sections import (
     s740_2,
     s740_3,
     s740_8,
+    s740_8_c,
     s740_27,
     s740_28,
     s740_29,
@@ -31,6 +32,8 @@ from schemas.plan import Debit, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
+_MOST = {"lpp": "lpp_annual_tpp", "country": "country_allocation_supp5b_tpp", "nveu": "nveu_base_tpp"}
+"""The figure above which no event raises the limit of an account, by family."""
 
 
 def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
@@ -114,8 +117,34 @@ def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
 
 
 def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
+    """The allocation counts what is licensed from its first day on (742.6(b)(10)(iii)(B)(1))."""
     allocation = accounts.country(to)
-    return Terms(accounts.license(issued.number), allocation if _limit(law, allocation) is not None else None)
+    counts = issued.valid_from >= law.date_of("allocation_begins") and _limit(law, allocation) is not None
+    return Terms(accounts.license(issued.number), allocation if counts else None)
+
+
+def _above(values: Values, path: str, limit: int, day: date) -> tuple[str, str] | None:
+    """No event allows more than the law; what licences and notifications allow is set by their own events alone."""
+    account = accounts.read(path)
+    if account is None:
+        return None
+    if account.family in ("license", "nac"):
+        own = "licence" if account.family == "license" else "notification"
+        return "account.invalid", f"the limit of {path} is what its {own} says: send that event again"
+    name = _MOST.get(account.family)
+    if name is None or values.law(day).printed(name) is None:
+        return None
+    steps = values.steps(name)
+    most = max(
+        figure for index, (_, figure) in enumerate(steps) if index + 1 == len(steps) or steps[index + 1][0] > day
+    )
+    if limit <= most:
+        return None
+    citation = values.tables["amounts"][name]["citation"]
+    return (
+        "limit.above_law",
+        f"{limit:,} TPP are more than the {most:,} that {citation} allows from {day} on for {path}",
+    )
 
 
 def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
@@ -181,6 +210,8 @@ CONTENTS = Contents(
         barred=_barred,
         credits=_credits,
         terms=_terms,
+        notice=s740_8_c.account_of,
+        above=_above,
         licensed=frozenset({"LICENSE"}),
     ),
 )

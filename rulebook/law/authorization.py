@@ -57,10 +57,12 @@ def duty(
     return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly)
 
 
-def record_retention(shipment: Shipment, law: Law) -> Obligation:
-    """Records of AIA, ACM and LPP are kept five years from the export (762.2(b)(58)-(60), 762.6)."""
+def record_retention(shipment: Shipment, law: Law, authorization: str = "") -> Obligation:
+    """Records are kept five years from the export; the book says under which paragraph of an authorization."""
     months = 12 * law.amount("record_retention_years")
-    return duty(shipment, law, "record_retention", months_after(shipment.day, months))
+    owed = duty(shipment, law, "record_retention", months_after(shipment.day, months))
+    cited: str | None = law.period.notices["record_retention"].get("citations", {}).get(authorization)
+    return owed if cited is None else owed._replace(citation=cited)
 
 
 def months_after(day: date, months: int) -> date:

@@ -35,9 +35,9 @@ def party(identifier: str, says: Any) -> dict[str, Any]:
 
 
 def certification(text: str) -> dict[str, Any]:
-    """`kind party day` and, where it ends, `until day`; the party's spaces are written as `_`."""
+    """`kind party day` and more words of `events.certification`; the party's spaces are written as `_`."""
     kind, who, day, *rest = text.split()
-    return events.certification(kind, who.replace("_", " "), day, rest[1] if rest else None)
+    return events.certification(kind, who.replace("_", " "), day, **dict(zip(rest[::2], rest[1::2], strict=True)))
 
 
 def requested(ship: Mapping[str, Any]) -> Requested:
