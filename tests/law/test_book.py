@@ -273,3 +273,21 @@ def test_of_several_notifications_each_stands_in_for_the_one_before() -> None:
     assert (debit.account, debit.limit, debit.noted) == ("nac/T-1", None, True)
     assert [one.account for one in debit.otherwise] == ["nac/N-2", "nac/N-3", "nac/N-4"]
     assert {one.limit for one in debit.otherwise} == {60_000}
+
+
+def test_what_is_owed_once_is_named_by_exporter_consignee_and_eccn() -> None:
+    ship = {
+        "to": "FR",
+        "claim": "AIA",
+        "certs": ["aia_consignee_certification CON 2025-02-01"],
+        "lines": [{}, {"eccn": "4D090.a", "tpp": 0}, {"part": "P-2"}, {"eccn": "EAR99", "tpp": 0}],
+    }
+    option = screened(ship=ship).options[0]
+    once = {one.kind: one.once for one in option.obligations if one.once}
+    assert once == {
+        "aia_furnish_eccn": (("EXP/CON/3A090.a",), ("EXP/CON/4D090.a",)),
+        "aia_certification_submission": (("EXP/CON",),),
+    }
+    option = screened(ship=ship, facts={"survivors": {"CON-OLD": "CON"}}).options[0]
+    filed = next(one for one in option.obligations if one.kind == "aia_certification_submission")
+    assert filed.once == (("EXP/CON", "EXP/CON-OLD"),)
