@@ -1,15 +1,16 @@
 """15 CFR 748.15: Authorization Validated End-User for data centres, universal and national."""
 
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 
-from rulebook.law.authorization import duty, named, plan
+from rulebook.law.authorization import duty, named, plan, record_retention
 from rulebook.law.law import Law
 from rulebook.law.naming import commodity, unnamed
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown, versions
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s748_15_bases as bases
 from rulebook.sections import s748_supp10
-from rulebook.sections.s748_15_bases import by_holder, in_force, of_group, site
+from rulebook.sections.s748_15_bases import by_holder, in_force, moved, of_group, site
 from schemas.plan import Debit, Finding, Obligation, Option, Veu
 
 
@@ -189,13 +190,37 @@ def next_report(law: Law, kind: str, day: date) -> date:
     return min(due for due in days if due.replace(day=1) > day)
 
 
-def _duties(shipment: Shipment, law: Law, holder: str) -> tuple[Obligation, ...]:
-    day = shipment.day
-    return (
+_STANDING = ("veu_chip_accounting", "veu_ties", "veu_transfers", "veu_training", "veu_weight_storage")
+"""What a holder keeps at all times and accounts for on the days of Supplement No. 10, paragraph 10."""
+
+
+def _duties(shipment: Shipment, law: Law, veu: Veu) -> tuple[Obligation, ...]:
+    day, asked = shipment.day, shipment.asked
+    holder = shipment.facts.one(veu.authorized.holder)
+    report = next_report(law, "veu_semiannual_report", day)
+    accounting = next_report(law, "veu_chip_accounting", day)
+    owed = [
         duty(shipment, law, "veu_exporter_certification", day),
-        duty(shipment, law, "veu_semiannual_report", next_report(law, "veu_semiannual_report", day), party=holder),
-        duty(shipment, law, "veu_chip_accounting", next_report(law, "veu_chip_accounting", day), party=holder),
-    )
+        duty(shipment, law, "veu_semiannual_report", report, party=holder),
+        *(duty(shipment, law, kind, accounting, party=holder) for kind in _STANDING),
+        duty(shipment, law, "veu_transit_incidents", day + timedelta(days=law.amount("veu_incident_days"))),
+        record_retention(shipment, law, "VEU"),
+    ]
+    if veu.authorized.program == "national":
+        owed.append(duty(shipment, law, "nveu_customer_list", report, party=holder))
+    elif asked.ship_from != asked.ship_to and moved(shipment, veu):
+        notified = day - timedelta(days=law.amount("uveu_move_days"))
+        owed.append(duty(shipment, law, "uveu_move_notice", notified, party=holder))
+    if _reexported(shipment, law):
+        exporter = shipment.facts.one(asked.exporter.id)
+        owed.append(duty(shipment, law, "veu_reexport_report", report, party=exporter))
+    return tuple(owed)
+
+
+def _reexported(shipment: Shipment, law: Law) -> bool:
+    """Whether goods go from one country to another, not out of the United States."""
+    asked = shipment.asked
+    return asked.transaction != "transfer" and asked.ship_from not in law.members("united_states")
 
 
 def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
@@ -203,14 +228,13 @@ def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     held = in_force(shipment, shipment.consignee.id)
     if not held:
         return (plan(shipment, "VEU", _findings(shipment, law, None)),)
-    holder = shipment.facts.one(shipment.consignee.id)
     return tuple(
         plan(
             shipment,
             "VEU",
             _findings(shipment, law, one),
             base_of(shipment, law, under=one.authorized.program),
-            lambda: _duties(shipment, law, holder),
+            partial(_duties, shipment, law, one),
         )
         for one in held
     )
