@@ -12,7 +12,7 @@ from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.accounts import Account, Cache, Entry, Overflow
 from ledger.registers.facts import FactBook
-from ledger.registers.limits import after, limit_value, shortfalls
+from ledger.registers.limits import after, limit_value, lower, shortfalls
 from ledger.registers.records import Mail
 from ledger.registers.shipments import Shipments
 from schemas import accounts
@@ -143,7 +143,7 @@ class Journal:
             self.changed[account.path] = account
 
     def limit(self, path: str, day: date, of_law: int | Share | None) -> int | Share | None:
-        """The limit in force on a day: the one last set by an event, else the law's."""
+        """The limit in force on a day: the lower of the law's and the one last set; the latter alone of a country."""
         chosen = None
         for n, made in self.facts.limits(self.path(path)):
             if made.valid_from <= day and (chosen is None or (made.valid_from, n) >= chosen[0]):
@@ -151,7 +151,7 @@ class Journal:
         if chosen is None:
             return of_law
         self.used.add(chosen[0][1])
-        return chosen[1]
+        return chosen[1] if accounts.raisable(path) else lower(chosen[1], of_law)
 
     # --- verbs ----------------------------------------------------------------------------------------------------
 
@@ -231,10 +231,13 @@ class Journal:
         into = self.find(target)
         known = into.limit if into and into.limit is not None else old.limit
         out = {part: -amount for part, amount in parts.items()}
-        return [
+        leaving = old.leaving + (into.leaving if into else 0)
+        entries = [
             self._move(old.path, amount, "voided", None, **out),
             self._move(target, amount, first, None, None, known, **parts),
         ]
+        old.leaving, self.account(target).leaving = 0, leaving
+        return entries
 
     def _move(
         self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None,
@@ -289,15 +292,32 @@ class Journal:
 
     def short(self, option: Option, day: date) -> list[Short]:
         """How far each debit of an option is short; empty where all fit."""
+        option = self.settled(option, day)
         if option.unlimited and not any(self.facts.limits(self.path(debit.account)) for debit in option.debits):
             return []
         there = {debit.account: self.there(debit.account) for debit in option.debits if debit.floor}
         return shortfalls(option.debits, self.balances(option.debits), self.limits(option.debits, day), there)
 
+    def settled(self, option: Option, day: date) -> Option:
+        """An option with the debits that it has as the balances are now; the same one where none depends on them."""
+        if not any(debit.falls or debit.floor or debit.otherwise for debit in option.debits):
+            return option
+        return option._replace(debits=tuple(d for debit in option.debits if (d := self._settled(debit, day)).amount))
+
+    def _settled(self, debit: Debit, day: date) -> Debit:
+        """A debit less what falls of what is there; of those that stand in for each other the first that fits."""
+        if debit.otherwise:
+            each = (debit._replace(otherwise=()), *debit.otherwise)
+            return next((one for one in each if not self.short(Option("", (), {}, (one,)), day)), each[0])
+        if debit.floor and self.find(debit.account) is None:
+            return debit._replace(amount=0)
+        amount = debit.amount - min(debit.falls, max(0, self.there(debit.account)))
+        return debit._replace(amount=amount, falls=0, limit=debit.limit if amount > 0 else None)
+
     def take(
         self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False
     ) -> list[Entry]:
-        """Debits an option that fits, whole; as pending, or as posted where the shipment has already left.
+        """Debits a settled option that fits, whole; as pending, or as posted where the shipment has already left.
 
         `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt where it does not fit.
         """

@@ -121,6 +121,11 @@ def committed(path: str) -> bool:
     return path.startswith("country/")
 
 
+def raisable(path: str) -> bool:
+    """Whether an event may raise the limit of an account above the law's own figure (Supplement No. 5(b))."""
+    return path.startswith("country/")
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether a path fits a pattern, in which `*` stands for any text, `/` too."""
     first, *others = map(re.escape, pattern.split("*"))

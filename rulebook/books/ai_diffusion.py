@@ -105,12 +105,15 @@ def _barred(values: Values, path: str, day: date) -> str:
 
 
 def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
-    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA."""
+    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA.
+
+    Where a move lowered an account, it comes back; at most what it was raised or lowered by.
+    """
     credits = []
     for path, amount in debits:
         account = accounts.read(path)
         if account is not None and account.family in ("nveu", "uveu"):
-            credits.append((path, every))
+            credits.append((path, min(every, amount) if amount > 0 else -min(every, -amount)))
         elif account is not None and account.family == "facility":
             credits.append((path, -every if amount < 0 else covered))
     return credits

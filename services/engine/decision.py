@@ -112,8 +112,9 @@ def findings(judgement: Judgement) -> list[dict[str, Any]]:
         result += [_finding(finding) for finding in option.findings]
         result += [_short(short) for short in shorts]
     if judgement.chosen and judgement.entries:
-        taken = zip(judgement.chosen.debits, judgement.entries, strict=True)
+        taken = list(zip(judgement.chosen.debits, judgement.entries, strict=True))
         result += [_quota(debit, entry) for debit, entry in taken if entry.limit is not None]
+        result += [_noted(debit, entry) for debit, entry in taken if debit.noted and entry.before]
     return result
 
 
@@ -135,6 +136,13 @@ def _short(short: Short) -> dict[str, Any]:
 def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
     detail = f"{entry.balance:,} of {entry.limit:,} TPP used on {entry.account}"
     return {"provision": debit.cites, "result": Result.MET, "detail": detail, "facts": {}}
+
+
+def _noted(debit: Debit, entry: Entry) -> dict[str, Any]:
+    detail = (
+        f"{entry.account} had {entry.before:,} TPP before this shipment, {entry.balance:,} with it; no limit is known"
+    )
+    return {"provision": debit.cites, "result": Result.NOT_APPLICABLE, "detail": detail, "facts": {}}
 
 
 def owed(judgement: Judgement) -> list[Obligation]:

@@ -74,7 +74,8 @@ def _tried(turn: Turn, case: Case) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; nothing is moved."""
     screening = turn.book.screen(case)
     result = Judgement(case, screening)
-    for option in screening.options:
+    for planned in screening.options:
+        option = turn.journal.settled(planned, case.asked.export_date)
         shorts = turn.journal.short(option, case.asked.export_date) if option.open else []
         result.tried.append((option, shorts))
         if option.open and not shorts:

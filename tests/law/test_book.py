@@ -291,3 +291,8 @@ def test_what_is_owed_once_is_named_by_exporter_consignee_and_eccn() -> None:
     option = screened(ship=ship, facts={"survivors": {"CON-OLD": "CON"}}).options[0]
     filed = next(one for one in option.obligations if one.kind == "aia_certification_submission")
     assert filed.once == (("EXP/CON", "EXP/CON-OLD"),)
+
+
+def test_a_return_credits_bases_both_ways_and_never_what_counts_exports() -> None:
+    debits = [("lpp/CON/2025", 100), ("uveu/CON/AE", 100), ("uveu/CON/DE", -40), ("nac/N-1", 100), ("nveu/CON/IN", 100)]
+    assert BOOK.credits_of(debits, 60, 60) == [("uveu/CON/AE", 60), ("uveu/CON/DE", -40), ("nveu/CON/IN", 60)]
