@@ -110,7 +110,11 @@ class FactBook:
             standing = self._registered(groups[party.id], asked.export_date)
             if standing is not None:
                 registered[party.id] = standing
-        certifications = [made for key in ids for made in self._used(self.of("certification", key))]
+        certifications = [
+            made
+            for key in ids
+            for made in self._used(tuple(one for one in self.of("certification", key) if self._stands(*one)))
+        ]
         certifications += self._used(self.of("designer", ALL))
         numbers = {issued.number for key in groups[asked.exporter.id] for _, issued in self.of("licenses", key)}
         if self.survivors:
@@ -118,7 +122,43 @@ class FactBook:
         if asked.authorization and asked.authorization.reference:
             numbers.add(asked.authorization.reference)
         licenses = [license for number in sorted(numbers) if (license := self.license(number))]
-        return Facts(registered, tuple(certifications), tuple(licenses), self._veus(ids), self.survivors)
+        holders = self._holders(ids)
+        for holder in holders:
+            standing = self._registered(self.group(holder), asked.export_date)
+            if standing is not None:
+                registered.setdefault(holder, standing)
+        veus = self._veus([*ids, *(key for holder in holders for key in self.group(holder))])
+        return Facts(
+            registered, tuple(certifications), tuple(licenses), veus, self.survivors, owners=self._owners(veus)
+        )
+
+    def _stands(self, n: int, made: Any) -> bool:
+        """Whether no later notification under its reference has taken the place of this one."""
+        notices = self.of("notice", made.reference) if made.covers is not None else ()
+        return not notices or notices[-1][0] == n
+
+    def _holders(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """The holders of authorizations of which one of these is or was said to be the owner."""
+        stated = {n: made for key in ids for n, made in self.of("holder", key)}
+        self._journal.used.update(stated)
+        return tuple(dict.fromkeys(_holder_of(made) for _, made in sorted(stated.items())))
+
+    def _owners(self, veus: Iterable[Veu]) -> dict[str, str]:
+        """Holder to owner, as the last shipment to it said."""
+        found = {}
+        for veu in veus:
+            said = self._said_of(veu.authorized.holder)
+            if said:
+                found[veu.authorized.holder] = said[-1].ultimate_consignee.owner
+        return found
+
+    def _said_of(self, holder: str) -> list[Requested]:
+        return [
+            made
+            for key in self.group(holder)
+            for made in self._used(self.of("holder", key))
+            if isinstance(made, Requested) and made.ultimate_consignee.id == key
+        ]
 
     def _used(self, stated: Stated) -> list[Any]:
         """What was stated, noted as what the record being made rests on."""
@@ -167,6 +207,21 @@ class FactBook:
         self.load([key])
         self._know(kind, key, (self._journal.n, data))
         self._rows.append((key, kind, self._journal.n))
+
+    def note_owner(self, holder: str, owner: str, data: Any) -> None:
+        """States the owner of a holder of an authorization, so that what its group receives is seen."""
+        if owner != holder:
+            self.add("holder", owner, data)
+
+    def note_said_owner(self, asked: Requested) -> None:
+        """States which owner a shipment to a holder of an authorization names, unless the last one named the same."""
+        consignee = asked.ultimate_consignee
+        if consignee.owner == consignee.id or not any(self.of("veu", key) for key in self.group(consignee.id)):
+            return
+        said = self._said_of(consignee.id)
+        if not said or said[-1].ultimate_consignee.owner != consignee.owner:
+            self.add("holder", consignee.id, asked)
+            self.add("holder", consignee.owner, asked)
 
     def absorb(self, absorbed: str, survivor: str, data: Any) -> None:
         """States that one party's identifier stands for another's from now on."""
@@ -234,6 +289,13 @@ class FactBook:
         journal.store.insert(journal.connection, tables.fact, self._rows)
         journal.store.upsert(journal.connection, tables.attestation, list(self._attested.values()))
         self._rows, self._attested = [], {}
+
+
+def _holder_of(made: VeuAuthorized | Party | Requested) -> str:
+    """The holder that an event tells the owner of."""
+    if isinstance(made, VeuAuthorized):
+        return made.holder
+    return made.id if isinstance(made, Party) else made.ultimate_consignee.id
 
 
 def _short(by: str) -> str:

@@ -34,7 +34,10 @@ from services.engine.decision import told
 def party_registered(turn: Turn, event: Event, out: Out) -> None:
     """A party's standing facts from a day on."""
     data: PartyRegistered = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("party", data.id, data)
+    facts = turn.journal.facts
+    facts.add("party", data.id, data)
+    if any(facts.of("veu", key) for key in facts.group(data.id)):
+        facts.note_owner(data.id, data.owner, data)
     _recorded(turn, event, out)
 
 
@@ -60,7 +63,13 @@ def certification_received(turn: Turn, event: Event, out: Out) -> None:
         turn.journal.facts.add("designer", ALL, data)
     else:
         turn.journal.facts.add("certification", data.party, data)
-    _recorded(turn, event, out)
+    opened = turn.book.notice_account(data)
+    if opened is not None:
+        turn.journal.facts.add("notice", data.reference, data)
+        turn.journal.set_limit(*opened)
+    answer = _recorded(turn, event, out)
+    if opened is not None:
+        replenish(turn, out, opened[0], answer)
 
 
 def license_issued(turn: Turn, event: Event, out: Out) -> None:
@@ -68,12 +77,12 @@ def license_issued(turn: Turn, event: Event, out: Out) -> None:
     data: LicenseIssued = event.data  # type: ignore[assignment]
     journal = turn.journal
     before = journal.facts.license(data.number)
-    entries = _given_back(turn, before) if before and before.issued.country != data.country else []
-    old = _committed(turn, before) if before and before.issued.country == data.country else 0
-    new = License(data)
     terms = turn.book.terms(data, data.country)
     path = terms.allocation
-    more = _committed(turn, new) - old
+    kept = before is not None and turn.book.terms(before.issued, before.issued.country).allocation == path
+    entries = _given_back(turn, before) if before and not kept else []
+    old = _committed(turn, before) if before and kept else 0
+    more = _committed(turn, License(data)) - old
     if path is not None and more > 0:
         entries.append(journal.commit(path, more, _known(turn, path, data.valid_from)))
     elif path is not None and more < 0:
@@ -118,7 +127,12 @@ def veu_changed(turn: Turn, event: Event, out: Out) -> None:
         for _, made in turn.journal.facts.of("veu", data.holder)
     ):
         raise Refused("/data/holder", "veu.unknown", f"{data.holder} has no such {data.program} authorization")
-    turn.journal.facts.add("veu", data.holder, data)
+    facts = turn.journal.facts
+    facts.add("veu", data.holder, data)
+    if isinstance(data, VeuAuthorized):
+        registered = [made.owner for key in facts.group(data.holder) for _, made in facts.of("party", key)]
+        for owner in dict.fromkeys([data.owner or data.holder, *registered]):
+            facts.note_owner(data.holder, owner, data)
     _recorded(turn, event, out)
 
 
@@ -126,11 +140,15 @@ def allocation_set(turn: Turn, event: Event, out: Out) -> None:
     """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
     data: AllocationSet = event.data  # type: ignore[assignment]
     _has_account(turn, data.account, data.valid_from)
+    barred = turn.book.barred_limit(data.account, data.limit, data.valid_from)
+    if barred is not None:
+        code, message = barred
+        raise Refused("/data/limit" if code == "limit.above_law" else "/data/account", code, message)
     path = turn.journal.path(data.account)
-    before = turn.journal.find(path)
-    old = before.limit if before else None
+    old = _known(turn, path, data.valid_from)
     turn.journal.facts.set_limit(data)
-    account = turn.journal.set_limit(path, data.limit)
+    known = _known(turn, path, data.valid_from)
+    account = turn.journal.set_limit(path, data.limit if known is None else known)
     answer = _recorded(turn, event, out)
     if old is None or data.limit > old:
         replenish(turn, out, account.path, answer)

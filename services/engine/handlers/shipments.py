@@ -30,6 +30,7 @@ def requested(turn: Turn, event: Event, out: Out) -> str:
     n = turn.journal.n
     shipment = Shipment(asked.shipment_id, "", n, n, n, None, "", asked.export_date, asked.ship_to, asked.expires, 0)
     judgement = judge(turn, asked)
+    turn.journal.facts.note_said_owner(asked)
     settle(turn, out, shipment, judgement, judgement.entries, APPROVED)
     return shipment.id
 
@@ -43,6 +44,7 @@ def amended(turn: Turn, event: Event, out: Out) -> str:
     voided = void(turn, shipment)
     shipment.asked, shipment.claim, shipment.reviewed = turn.journal.n, None, []
     judgement = judge(turn, asked)
+    turn.journal.facts.note_said_owner(asked)
     settle(turn, out, shipment, judgement, voided + judgement.entries, APPROVED)
     return shipment.id
 
