@@ -1,6 +1,6 @@
 """Shipments as they stand: their state, what they debited, the work list of holds, and what is owed for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -167,12 +167,14 @@ class Shipments:
 
     # --- obligations -----------------------------------------------------------------------------------------------
 
-    def owe(self, subject: str, kind: str, due: date, citation: str) -> None:
-        """Notes that something is owed by a day, of `shipment/ID` or `party/ID`."""
+    def owe(self, subject: str, kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
+        """Notes what is owed by a day, of `shipment/ID` or `party/ID`; `once`: keys of what is met only once."""
         key = (kind, due.isoformat())
         if subject.startswith("party/") and self._owes(subject, key):
             return
-        self._owed.setdefault(subject, {})[key] = (subject, *key, self._journal.n, citation, "open", "")
+        self._owed.setdefault(subject, {})[key] = (
+            subject, *key, self._journal.n, citation, "open", "", " ".join(once) or None,
+        )  # fmt: skip
 
     def _owes(self, subject: str, key: tuple[str, str]) -> bool:
         table = tables.obligation
@@ -183,16 +185,26 @@ class Shipments:
         """Withdraws what is still owed for a shipment's old decision."""
         subject = f"shipment/{shipment}"
         owed = self._owed.get(subject, {})
-        owed.update({key: (*row[:5], "withdrawn", row[6]) for key, row in owed.items()})
+        owed.update({key: (*row[:5], "withdrawn", *row[6:]) for key, row in owed.items()})
         self._withdrawn.append(subject)
 
-    def meet(self, subject: str, kind: str, due: date) -> bool:
-        """Notes that what was owed has been sent; whether anything was owed."""
+    def meet(self, subject: str, kind: str, due: date) -> list[str] | None:
+        """Notes that what was owed has been sent: the keys of what is met only once, or None where nothing was owed."""
         self._journal.flush()
         table = tables.obligation
         this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat())
-        found = self._journal.connection.execute(update(table).where(*this).values(state="met"))
-        return bool(found.rowcount)
+        met = update(table).where(*this).values(state="met").returning(table.c.once)
+        found = self._journal.connection.execute(met).first()
+        return None if found is None else (found.once or "").split()
+
+    def end_met(self, kind: str, met: Callable[[str], bool]) -> None:
+        """Ends what is open of a kind where all its keys are met."""
+        table, connection = tables.obligation, self._journal.connection
+        opened = table.select().where(table.c.kind == kind, table.c.state == "open", table.c.once.is_not(None))
+        for row in connection.execute(opened).all():
+            if all(met(key) for key in row.once.split()):
+                this = (table.c.subject == row.subject, table.c.kind == kind, table.c.due == row.due)
+                connection.execute(update(table).where(*this).values(state="met"))
 
     def falling_due(self, day: date) -> list[tuple[str, str, date, str, str]]:
         """What is open, falls due or is overdue, and was not announced so: subject, kind, due, citation, state."""

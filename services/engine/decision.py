@@ -143,20 +143,3 @@ def _noted(debit: Debit, entry: Entry) -> dict[str, Any]:
         f"{entry.account} had {entry.before:,} TPP before this shipment, {entry.balance:,} with it; no limit is known"
     )
     return {"provision": debit.cites, "result": Result.NOT_APPLICABLE, "detail": detail, "facts": {}}
-
-
-def owed(judgement: Judgement) -> list[Obligation]:
-    """What the option taken obliges to; a duty that arises at a balance only where an entry brought it there."""
-    if judgement.chosen is None:
-        return []
-    planned = judgement.chosen.obligations
-    return [one for one in planned if one.reaches is None or _reached(one, judgement.entries)]
-
-
-def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
-    path, mark = obligation.reaches or ("", 0)
-    return any(
-        entry.account == path
-        and (entry.balance == mark if obligation.exactly else entry.before < mark <= entry.balance)
-        for entry in entries
-    )

@@ -12,7 +12,7 @@ from ledger.registers.accounts import Entry
 from rulebook import Screening
 from schemas import accounts
 from schemas.models.incoming import Requested
-from schemas.plan import Case, Debit, Option, Reason, Share, Short
+from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
 from services.engine.context import Turn
 
 
@@ -21,7 +21,7 @@ class Judgement:
     """What law and ledger say of a shipment: the option taken with its entries, or the reasons why none was.
 
     `tried`: the options in order, each with what was short, until one fitted. `chosen` fits; it was taken only where no
-    reason stands against it.
+    reason stands against it. `owed`: what it then obliges to.
     """
 
     case: Case
@@ -30,6 +30,7 @@ class Judgement:
     chosen: Option | None = None
     entries: list[Entry] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    owed: list[Obligation] = field(default_factory=list)
 
     @property
     def passes(self) -> bool:
@@ -61,7 +62,36 @@ def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), 
         day, debits = asked.export_date, result.chosen.debits
         known = {one.account: turn.journal.limit(one.account, day, turn.book.limit(one.account, day)) for one in debits}
         result.entries = turn.journal.take(result.chosen, asked.shipment_id, day, known, posted)
+        planned = result.chosen.obligations
+        turn.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
+        result.owed = [one for one in planned if _owed(turn, one, result.entries)]
     return result
+
+
+def _owed(turn: Turn, obligation: Obligation, entries: Sequence[Entry]) -> bool:
+    """Whether the entries bring the account to the balance of which a duty speaks, and it was not met once before."""
+    if obligation.reaches is not None and not _reached(obligation, entries):
+        return False
+    return not obligation.once or not all(_met(turn, obligation.kind, names) for names in obligation.once)
+
+
+def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
+    path, mark = obligation.reaches or ("", 0)
+    return any(
+        entry.account == path and (entry.balance == mark if obligation.exactly else entry.balance >= mark)
+        for entry in entries
+    )
+
+
+def _met(turn: Turn, kind: str, names: Sequence[str]) -> bool:
+    """Whether what needs to be met only once was met, under one of its names."""
+    stated = [n for key in _keys(kind, names) for n, _ in turn.journal.facts.of("met", key)]
+    turn.journal.used.update(stated)
+    return bool(stated)
+
+
+def _keys(kind: str, names: Sequence[str]) -> list[str]:
+    return [f"{kind}/{name}" for name in names]
 
 
 def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:

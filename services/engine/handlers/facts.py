@@ -219,12 +219,18 @@ def obligation_met(turn: Turn, event: Event, out: Out) -> None:
     """What was owed has been sent."""
     data: ObligationMet = event.data  # type: ignore[assignment]
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
-    if not turn.journal.shipments.meet(subject, data.kind, data.due):
+    journal = turn.journal
+    once = journal.shipments.meet(subject, data.kind, data.due)
+    if once is None:
         raise Refused(
             "/data/kind",
             "obligation.unknown",
             f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}",
         )
+    for key in once:
+        journal.facts.add("met", f"{data.kind}/{key}", data)
+    if once:
+        journal.shipments.end_met(data.kind, lambda key: bool(journal.facts.of("met", f"{data.kind}/{key}")))
     _recorded(turn, event, out)
 
 

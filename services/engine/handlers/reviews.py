@@ -13,7 +13,7 @@ from schemas.wire.read import Event
 from services.engine.alerts import exhaust_all, raise_alerts
 from services.engine.answers import RECORDED, Out
 from services.engine.context import Turn
-from services.engine.decision import bare_decision, decision, owed
+from services.engine.decision import bare_decision, decision
 from services.engine.handlers.shipments import RELEASED, asked_of, duties, post_on_country, settle, stand, stand_still
 from services.engine.judgement import Judgement, judge
 
@@ -131,6 +131,6 @@ def recheck(turn: Turn, event: Event, out: Out) -> str | None:
 
 def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]) -> None:
     turn.journal.mail.mention(shipment.id)
-    told = decision(turn, out.next_id, out.causation, "released", judgement, entries, owed(judgement))
+    told = decision(turn, out.next_id, out.causation, "released", judgement, entries, judgement.owed)
     identifier = out.add(RELEASED, shipment.id, told)
     raise_alerts(turn, out, entries, identifier)

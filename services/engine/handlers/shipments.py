@@ -14,7 +14,7 @@ from schemas.wire.read import Event, parse
 from services.engine.alerts import exhaust_all, raise_alerts
 from services.engine.answers import RECORDED, Out
 from services.engine.context import Refused, Turn
-from services.engine.decision import bare_decision, decision, owed, told
+from services.engine.decision import bare_decision, decision, told
 from services.engine.judgement import Judgement, judge
 
 APPROVED, HELD, RELEASED = "tpp.shipment.approved.v1", "tpp.shipment.held.v1", "tpp.shipment.released.v1"
@@ -201,9 +201,10 @@ def stand(shipment: Shipment, judgement: Judgement, state: str) -> None:
 
 def duties(turn: Turn, shipment: Shipment, judgement: Judgement) -> None:
     """Notes what the authorization taken obliges to."""
-    for duty in owed(judgement):
+    for duty in judgement.owed:
         subject = f"party/{duty.party}" if duty.party else f"shipment/{shipment.id}"
-        turn.journal.shipments.owe(subject, duty.kind, duty.due, duty.citation)
+        once = [names[0] for names in duty.once]
+        turn.journal.shipments.owe(subject, duty.kind, duty.due, duty.citation, once)
 
 
 def settle(
@@ -227,8 +228,7 @@ def settle(
     turn.journal.shipments.put(shipment, [short.debit.account for short in judgement.shorts] if not passes else ())
     if passes:
         duties(turn, shipment, judgement)
-    obligations = owed(judgement) if passes else []
-    data = decision(turn, out.next_id, out.causation, outcome, judgement, entries, obligations)
+    data = decision(turn, out.next_id, out.causation, outcome, judgement, entries, judgement.owed)
     identifier = out.add(passed if passes else HELD, shipment.id, data)
     raise_alerts(turn, out, entries, identifier)
     exhaust_all(turn, out, judgement.shorts, identifier)
