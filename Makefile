@@ -48,7 +48,7 @@ format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-schemas: $(VENV)/dev ## write schemas/json and schemas/asyncapi.yaml from the models
+schemas: $(VENV)/dev ## write the schemas, the AsyncAPI document and the contract's tables from the models
 	$(BIN)/python -m schemas.generate
 
 bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run

@@ -32,14 +32,13 @@ def examples(tree: Path) -> Iterator[Input]:
 
 
 def flows(tree: Path) -> Iterator[Input]:
-    """Every flow of the tests, with its switches."""
-    sys.path.insert(0, str(tree / "tests"))
-    from events import of_step
+    """Every flow of the tests as its test sends it, with its switches."""
+    sys.path[:0] = [str(tree / "tests"), str(tree / "tests" / "flow")]
+    from test_flow import records
 
     for path in sorted((tree / "tests" / "flow").glob("*/*.toml")):
         flow = tomllib.loads(path.read_text("utf-8"))
-        parties, usual = flow.get("parties", {}), flow.get("usual", {})
-        lines = [of_step(number, step, parties, usual) for number, step in enumerate(flow["step"], 1)]
+        lines = [record.raw for record in records(flow)]
         switches = ",".join(f"{name}={str(on).lower()}" for name, on in flow.get("switches", {}).items())
         yield f"flow-{path.parent.name}-{path.stem}", lines, {"TPP_SWITCHES": switches} if switches else {}
 

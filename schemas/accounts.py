@@ -1,4 +1,4 @@
-"""The chart of accounts: the only place that builds or reads an account path (contract, section 4)."""
+"""The chart of accounts: the only place that builds or reads an account path (docs/contract/accounts.md)."""
 
 import re
 from datetime import date
@@ -10,6 +10,7 @@ FAMILIES = ("lpp", "country", "license", "nac", "nveu", "uveu", "aia", "facility
 CREDITABLE = ("country", "nveu", "uveu")
 """The families on which attrition is credited (748.15(a)(2)(iii)(B))."""
 
+_FLOW = "flow/"
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 _PATHS = {
     "lpp": re.compile(rf"lpp/(?P<party>{_ID})/(?P<year>\d{{4}})", re.ASCII),
@@ -76,6 +77,16 @@ def facility(identifier: str) -> str:
     return f"facility/{identifier}"
 
 
+def flow(destination: str, year: str) -> str:
+    """The controlled TPP decided to go to one destination in one year of export: a report, no account with entries."""
+    return f"{_FLOW}{destination}/{year}"
+
+
+def names_flows(pattern: str) -> bool:
+    """Whether a pattern of paths asks for the report of flows."""
+    return pattern.startswith(_FLOW)
+
+
 def read(path: str) -> Account | None:
     """The parts of an account path; None where it is no account that holds entries.
 
@@ -87,6 +98,16 @@ def read(path: str) -> Account | None:
     family = path.partition("/")[0]
     match = family in _PATHS and _PATHS[family].fullmatch(path)
     return Account(family, **match.groupdict()) if match else None
+
+
+def party(path: str) -> str:
+    """The party that an account's path names; empty where it names none.
+
+    >>> party("uveu/CON-1/total"), party("license/L-1")
+    ('CON-1', '')
+    """
+    account = read(path)
+    return account.party if account else ""
 
 
 def pattern(*families: str) -> str:

@@ -1,4 +1,4 @@
-"""Periods that are closed: a calendar year, quarter or month, in UTC (contract, section 9)."""
+"""Periods that are closed: a calendar year, quarter or month, in UTC (docs/contract/books.md)."""
 
 import re
 from calendar import monthrange

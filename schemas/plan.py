@@ -51,6 +51,7 @@ class Debit(NamedTuple):
     what leaves the account besides, at most what is there. `code` is the reason where it does not fit. `whole` says
     that it counts every `.a` line of the shipment, and not only those that the authorization covers. `otherwise`:
     debits that take its place, in order, where it does not fit. `noted`: a finding tells what the account held before.
+    `free` marks what the law leaves without a limit and on which one that an event sets is tested all the same.
     """
 
     account: str
@@ -63,6 +64,12 @@ class Debit(NamedTuple):
     falls: int = 0
     otherwise: tuple["Debit", ...] = ()
     noted: bool = False
+    free: bool = False
+
+    @property
+    def tested(self) -> bool:
+        """Whether a limit is tested, the law's or one that an event has set."""
+        return self.limit is not None or self.free
 
     @property
     def quota(self) -> bool:

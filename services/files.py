@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from services.engine.engine import Record
+from services.engine.message import Message
 from services.failure import Failure
 
 BATCH = 2048
 _T = TypeVar("_T")
 
 
-def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Record]]:
+def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[Message]]:
     """The lines of the files in order, in batches, without the empty ones; `read` is told how many bytes were read."""
     for name in files:
         lines = _standard_input() if name == "-" else _file(name, read)
-        batch: list[Record] = []
+        batch: list[Message] = []
         number = 0
         for line in lines:
             if line is None:
@@ -32,7 +32,7 @@ def batches(files: Sequence[str], read: Callable[[int], None]) -> Iterator[list[
             number += 1
             text = line.removesuffix(b"\n").removesuffix(b"\r")
             if text:
-                batch.append(Record(text, {"file": name, "line": number}))
+                batch.append(Message(text, {"file": name, "line": number}))
             if len(batch) == BATCH:
                 yield batch
                 batch = []

@@ -63,7 +63,7 @@ def _store(url: str | None) -> Iterator["Store"]:
 
     What the ledger or its database refuses becomes one sentence on standard error, exit 2.
     """
-    from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, told
+    from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
     try:
         store = Store(url or settings().ledger_url)
@@ -74,7 +74,7 @@ def _store(url: str | None) -> Iterator["Store"]:
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
 
 
 @contextmanager
@@ -142,14 +142,14 @@ def reading(url: str | None) -> Iterator["Connection"]:
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version and says what was done."""
     from ledger.database.migrate import upgrade
-    from ledger.database.store import DatabaseError, LedgerError, told
+    from ledger.database.store import DatabaseError, LedgerError, database_message
 
     try:
         before, after = upgrade(url or settings().ledger_url)
     except LedgerError as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {told(error)}") from error
+        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
     if before is None:
         return f"made a new ledger, revision {after}"
     return (

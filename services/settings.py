@@ -1,4 +1,4 @@
-"""Settings from the environment or a `.env` file in the working folder; the command line wins (contract, section 8)."""
+"""Settings from the environment or a `.env` file; the command line wins (docs/contract/settings.md)."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ def _switches(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """What an operator may set (contract, section 8).
+    """What an operator may set.
 
     `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`:
     `host:port` on which a part serves /metrics and /health. `signing_key`: the file with the key of checkpoints and

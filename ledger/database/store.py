@@ -11,9 +11,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Integer,
     Row,
     Table,
     Text,
+    TypeDecorator,
     any_,
     bindparam,
     create_engine,
@@ -32,7 +34,7 @@ from ledger.database import tables
 
 __all__ = [
     "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "ledger_url", "retryable", "told",
+    "database_message", "ledger_url", "retryable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -119,12 +121,10 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def begin(self, keep: bool = True) -> Iterator[Connection]:
-        """A transaction that writes; it commits at the end, and rolls back on an exception or where `keep` is false."""
-        with self.engine.connect() as connection, connection.begin() as transaction:
+    def begin(self) -> Iterator[Connection]:
+        """A transaction that writes; it commits at the end, unless it was rolled back or an exception leaves it."""
+        with self.engine.connect() as connection, connection.begin():
             yield connection
-            if not keep:
-                transaction.rollback()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -144,7 +144,7 @@ class Store:
         try:
             found = self.version() or self._create()
         except OperationalError as error:
-            raise LedgerError(f"the ledger {self.url!r} cannot be opened: {told(error)}") from error
+            raise LedgerError(f"the ledger {self.url!r} cannot be opened: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables are of revision {found}, this program wants {VERSION}: run `tpp migrate`"
@@ -201,10 +201,20 @@ class Store:
         each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(each.c.value))
 
+    def _stored(self, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """The rows as the driver takes them: values of the types that are ours as the database keeps them."""
+        for place, column in enumerate(table.columns):
+            if isinstance(column.type, TypeDecorator):
+                stored = column.type.process_bind_param
+                dialect = self.engine.dialect
+                rows = [(*row[:place], stored(row[place], dialect), *row[place + 1 :]) for row in rows]
+        return rows
+
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Appends rows, whole and in the order of the table's columns, by the fastest way that the driver has."""
         if not rows:
             return
+        rows = self._stored(table, rows)
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
@@ -222,17 +232,18 @@ class Store:
         """
         if not rows:
             return
+        rows = self._stored(table, rows)
         keys = [column.name for column in table.primary_key.columns]
         names = [str(column.name) for column in table.columns]
         columns = ", ".join(f'"{name}"' for name in names)
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
         conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
         if self.postgresql:
-            kinds = ("text" if isinstance(column.type, Text) else "bigint" for column in table.columns)
+            kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
             typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
-            told = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS told({typed})"
-            connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}', (told,))
+            document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+            rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})"
+            connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}', (document,))
             return
         connection.exec_driver_sql(
             f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}',
@@ -256,7 +267,7 @@ def create_tables(connection: Connection) -> None:
     connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": VERSION})
 
 
-def told(error: DBAPIError) -> str:
+def database_message(error: DBAPIError) -> str:
     """What a database says of a failure, on one line."""
     return " ".join(str(error.orig).split())
 

@@ -6,12 +6,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Dialect,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
@@ -22,6 +24,28 @@ STRICT: dict[str, Any] = {"sqlite_strict": True}
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
 """64 bits everywhere; SQLite's STRICT tables know the name INTEGER alone."""
+
+
+class Lines(TypeDecorator[tuple[str, ...]]):
+    """Texts without line breaks: a tuple in Python, one text of lines in the database.
+
+    A value that is no text, which only an insider can have written, is read as it stands.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """The lines as one text."""
+        return None if value is None else "\n".join(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """The text as its lines."""
+        return tuple(value.split("\n")) if isinstance(value, str) else value
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:  # noqa: ARG002
+        """The type of a value in a condition: a text that is searched for is no tuple of lines."""
+        return self if isinstance(value, tuple) else Text()
 
 
 def _amount(name: str) -> Column[int]:
@@ -54,7 +78,7 @@ journal = Table(
     Column("recorded", BIG, nullable=False),
     Column("position", Text, nullable=False, comment="where it came from, as JSON"),
     Column("event", LargeBinary, nullable=False, comment="the bytes received"),
-    Column("answers", Text, nullable=False, comment="what was given out, one JSON document a line, as published"),
+    Column("answers", Lines, nullable=False, comment="what was given out, one JSON document a line, as published"),
     Column("rests_on", Text, nullable=False, comment="records of the facts that were used, joined by a space"),
     UniqueConstraint("source", "id", name="journal_event"),
     Index("journal_shipment", "shipment_id"),

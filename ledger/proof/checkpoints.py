@@ -1,4 +1,4 @@
-"""Checkpoints over the journal's tree, and records with their proofs (contract, section 9)."""
+"""Checkpoints over the journal's tree, and records with their proofs (docs/contract/books.md)."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -96,7 +96,7 @@ def proven(
             "leaf": orjson.loads(leaf),
             "proof": [_base64(one) for one in inclusion_proof(read, row.n - 1, size)],
             "event": _base64(row.event),
-            "answers": [_base64(line.encode()) for line in row.answers.split("\n")],
+            "answers": [_base64(line.encode()) for line in row.answers],
         }
 
 

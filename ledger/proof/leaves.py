@@ -1,4 +1,4 @@
-"""The leaves of the journal's Merkle tree: one for each record, hashed after its commit (contract, section 9)."""
+"""The leaves of the journal's Merkle tree: one for each record, hashed after its commit (docs/contract/books.md)."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.proof.merkle import leaf_hash
-from ledger.queries.entries import kind
+from schemas.event_types import short_name
 from schemas.times import instant_text
 
 BATCH = 2_000
@@ -56,12 +56,12 @@ def _leaf(row: Any, entries: list[Any], previous: int | None) -> dict[str, Any]:
     happened = None if row.happened is None else instant_text(row.happened)
     return {
         "n": row.n,
-        "kind": kind(row.type),
+        "kind": short_name(row.type),
         "recorded": instant_text(row.recorded),
         "source": row.source,
         "id": row.id,
         "event": hashlib.sha256(row.event).hexdigest(),
-        "answers": [hashlib.sha256(line.encode()).hexdigest() for line in row.answers.split("\n")],
+        "answers": [hashlib.sha256(line.encode()).hexdigest() for line in row.answers],
         "shipment_id": row.shipment_id,
         "previous": previous,
         "rests_on": [int(n) for n in row.rests_on.split()],

@@ -1,22 +1,73 @@
-"""The rows of the books: entries, accounts over a period, and statements (contract, section 9)."""
+"""Entries of accounts over a span of booked days, and the accounts at its end (docs/contract/books.md)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ledger.database import tables
 from ledger.queries.balances import NOW, Moment, balances, bounds
-from schemas import accounts
+from schemas.event_types import short_name
 
 PARTS = ("pending", "posted", "attested", "credits")
-Row = tuple[Any, ...]
-_NO_CAUSE = (None, None, None, None)
-"""Of an opening and a closing: no entry, shipment, source and event."""
+
+
+class Parts(NamedTuple):
+    """The four parts of an account or of an entry, in TPP."""
+
+    pending: int = 0
+    posted: int = 0
+    attested: int = 0
+    credits: int = 0
+
+    @property
+    def change(self) -> int:
+        """What they do to a balance."""
+        return self.pending + self.posted + self.attested - self.credits
+
+
+NOTHING = Parts()
+
+
+class StatementRow(NamedTuple):
+    """A row of the table `statement`: a tuple of its columns in their order, which the writers of files take as it is.
+
+    An opening and a closing have no entry, shipment, source and event.
+    """
+
+    kind: str
+    booked: str | None
+    happened: int | None
+    recorded: int | None
+    record: int | None
+    account: str
+    entry: int | None
+    shipment_id: str | None
+    source: str | None
+    event_id: str | None
+    pending: int
+    posted: int
+    attested: int
+    credits: int
+    change: int
+    balance: int
+    late_for: str | None
+
+
+class AccountRow(NamedTuple):
+    """A row of the table `accounts`: a tuple of its columns in their order."""
+
+    account: str
+    limit: int | None
+    opening: int = 0
+    pending: int = 0
+    posted: int = 0
+    attested: int = 0
+    credits: int = 0
+    closing: int = 0
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +90,7 @@ class Span:
         return tables.entry.c.booked >= (self.first.isoformat() if self.first else "")
 
 
-def change(parts: Sequence[int]) -> int:
-    """What four parts do to a balance: pending + posted + attested - credits."""
-    return parts[0] + parts[1] + parts[2] - parts[3]
-
-
-def kind(type: str) -> str:
-    """The type of an event as the books tell it.
-
-    >>> kind("tpp.shipment.requested.v1")
-    'shipment.requested'
-    """
-    return type.removeprefix("tpp.").removesuffix(".v1")
-
-
-def openings(connection: Connection, span: Span) -> dict[str, tuple[int, int, int, int]]:
+def openings(connection: Connection, span: Span) -> dict[str, Parts]:
     """The parts of each account before the span's first day; only those that had entries by then."""
     a, e, j = tables.account, tables.entry, tables.journal
     if span.first is None:
@@ -65,10 +102,10 @@ def openings(connection: Connection, span: Span) -> dict[str, tuple[int, int, in
         .where(*bounds(span.moment), ~span.within)
         .group_by(a.c.path)
     )
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in connection.execute(query)}
+    return {path: Parts(*map(int, parts)) for path, *parts in connection.execute(query)}
 
 
-def entries(connection: Connection, span: Span, paths: Sequence[str] | None = None) -> Iterator[Row]:
+def entries(connection: Connection, span: Span, paths: Sequence[str] | None = None) -> Iterator[StatementRow]:
     """The rows of `statement` between opening and closing, by account, booked day and entry.
 
     The balance is the running one in this order; `paths`: of these accounts alone.
@@ -88,22 +125,22 @@ def entries(connection: Connection, span: Span, paths: Sequence[str] | None = No
     if paths is not None:
         query = query.where(a.c.path.in_(paths))
     before = openings(connection, span)
-    account, balance = None, 0
-    for row in connection.execute(query, execution_options={"yield_per": 5_000}):
-        if row[5] != account:
-            account = row[5]
-            balance = change(before.get(row[5], (0, 0, 0, 0)))
-        moved = change(row[10:14])
-        balance += moved
-        yield (kind(row[0]), *row[1:14], moved, balance, row[14])
+    last, balance = None, 0
+    for (
+        type, booked, happened, recorded, n, account, entry, shipment, source, identifier, pending, posted, attested,
+        credits, late_for,
+    ) in connection.execute(query, execution_options={"yield_per": 5_000}):  # fmt: skip
+        if account != last:
+            last, balance = account, before.get(account, NOTHING).change
+        change = pending + posted + attested - credits
+        balance += change
+        yield StatementRow(
+            short_name(type), booked, happened, recorded, n, account, entry, shipment, source, identifier,
+            pending, posted, attested, credits, change, balance, late_for,
+        )  # fmt: skip
 
 
-def without_recorded(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows of `statement` as rows of `entries`: when the ledger learned of an entry is no part of a snapshot."""
-    return (row[:3] + row[4:] for row in rows)
-
-
-def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[Row]:
+def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[AccountRow]:
     """The rows of `accounts`, by path: parts at the end of the span, and the number of entries within it.
 
     `as_of` is the moment for the limits; an account of which only a limit was set has no amounts.
@@ -112,44 +149,14 @@ def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[Row
     before = openings(connection, span)
     limits = {one.account: one.limit for one in balances(connection, (), as_of)}
     query = (
-        select(a.c.path, *(func.sum(e.c[part]) for part in PARTS), func.sum(case((span.within, 1), else_=0)))
+        select(a.c.path, func.sum(case((span.within, 1), else_=0)), *(func.sum(e.c[part]) for part in PARTS))
         .join_from(e, a, e.c.account == a.c.id)
         .join(j, e.c.n == j.c.n)
         .where(*span.until)
         .group_by(a.c.path)
     )
-    found: dict[str, Row] = {path: (path, limit, 0, 0, 0, 0, 0, 0, 0) for path, limit in limits.items()}
-    for row in connection.execute(query):
-        path, parts = row[0], [int(amount) for amount in row[1:5]]
-        opening = change(before.get(path, (0, 0, 0, 0)))
-        found[path] = (path, limits.get(path), opening, *parts, change(parts), int(row[5]))
+    found = {path: AccountRow(path, limit) for path, limit in limits.items()}
+    for path, count, *sums in connection.execute(query):
+        parts, opening = Parts(*map(int, sums)), before.get(path, NOTHING).change
+        found[path] = AccountRow(path, limits.get(path), opening, *parts, parts.change, int(count))
     return [found[path] for path in sorted(found)]
-
-
-def matching(connection: Connection, pattern: str) -> list[str]:
-    """The paths of the accounts that fit a pattern, sorted."""
-    paths = connection.execute(select(tables.account.c.path)).scalars()
-    return sorted(path for path in paths if accounts.matches(pattern, path))
-
-
-def statement(connection: Connection, paths: Sequence[str], span: Span) -> Iterator[Row]:
-    """The rows of `statement` of accounts in the order of their paths: of each opening, entries and closing."""
-    before = openings(connection, span)
-    rows = entries(connection, span, paths if len(paths) == 1 else None)
-    wanted = set(paths)
-    groups = groupby((row for row in rows if row[5] in wanted), key=itemgetter(5))
-    account, moved = next(groups, (None, iter(())))
-    for path in paths:
-        parts = before.get(path, (0, 0, 0, 0))
-        balance = change(parts)
-        yield ("opening", _day(span.first), None, None, None, path, *_NO_CAUSE, *parts, balance, balance, None)
-        if path == account:
-            for row in moved:
-                yield row
-                balance = row[15]
-            account, moved = next(groups, (None, iter(())))
-        yield ("closing", _day(span.last), None, None, None, path, *_NO_CAUSE, 0, 0, 0, 0, 0, balance, None)
-
-
-def _day(day: date | None) -> str | None:
-    return day.isoformat() if day else None

@@ -1,6 +1,6 @@
 """A statement of another system against the ledger's own lines: what matches, what is missing, what differs.
 
-Here is the ledger, there is the statement. No database, no files.
+Here is the ledger, there is the statement; the comparison itself asks no database and no file.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -9,7 +9,12 @@ from datetime import date
 from itertools import product, takewhile
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection, func, select
+
+from ledger.database import tables
 from schemas import accounts
+
+_FEW_ACCOUNTS = 500
 
 
 class Line(NamedTuple):
@@ -33,8 +38,8 @@ class Unknown:
     line: Line
     duplicate_of: int | None
 
-    def told(self) -> dict[str, Any]:
-        """The line as JSON tells it."""
+    def to_json(self) -> dict[str, Any]:
+        """The line as a JSON object."""
         return {"row": self.row, **self.line._asdict(), "duplicate_of": self.duplicate_of}
 
 
@@ -56,8 +61,8 @@ class Different:
         """How much more the statement says, in TPP."""
         return self.there.amount - self.here.amount
 
-    def told(self) -> dict[str, Any]:
-        """The pair as JSON tells it."""
+    def to_json(self) -> dict[str, Any]:
+        """The pair as a JSON object."""
         return {
             "row": self.row,
             "fields": self.fields,
@@ -88,15 +93,38 @@ class Result:
         """How much more the statement says, in TPP."""
         return self.there - self.here
 
-    def told(self) -> dict[str, Any]:
-        """The result as JSON tells it."""
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON object."""
         return {
             "matched": self.matched,
-            "missing_here": [one.told() for one in self.missing_here],
+            "missing_here": [one.to_json() for one in self.missing_here],
             "missing_there": [line._asdict() for line in self.missing_there],
-            "different": [one.told() for one in self.different],
+            "different": [one.to_json() for one in self.different],
             "totals": {"here": self.here, "there": self.there, "difference": self.difference},
         }
+
+
+def shipment_lines(connection: Connection, pattern: str | None = None) -> Iterator[Line]:
+    """What each shipment counts on each account that fits a pattern: pending + posted − credits, where that is not 0.
+
+    The date is the export date in force. What facts moved, a merger too, has no shipment and is in no line.
+    """
+    a, e, s = tables.account, tables.entry, tables.shipment
+    found = connection.execute(select(a.c.id, a.c.path))
+    paths = {row.id: row.path for row in found if pattern is None or accounts.matches(pattern, row.path)}
+    amount = func.sum(e.c.pending + e.c.posted - e.c.credits)
+    few = [e.c.account.in_(paths)] if len(paths) <= _FEW_ACCOUNTS else []
+    sums = (
+        select(e.c.shipment_id, e.c.account, amount.label("amount"))
+        .where(e.c.shipment_id.is_not(None), *few)
+        .group_by(e.c.shipment_id, e.c.account)
+        .having(amount != 0)
+        .subquery()
+    )
+    query = select(sums, s.c.export_date).join_from(sums, s, sums.c.shipment_id == s.c.id)
+    for shipment, account, total, day in connection.execute(query, execution_options={"yield_per": 10_000}):
+        if account in paths:
+            yield Line(shipment, paths[account], day, int(total))
 
 
 def on_accounts(statement: Statement, pattern: str) -> Statement:

@@ -1,12 +1,18 @@
-"""Accounts as they stand, their entries, and what is remembered of a ledger between transactions."""
+"""Accounts as they stand, and the entries that change them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from schemas.periods import Period
+from sqlalchemy import func, select
 
-MOST_CACHED = 10_000
-"""Rows of one kind kept in memory between transactions; more are forgotten and read again."""
+from ledger.database import tables
+from ledger.database.store import LedgerCorrupt
+from ledger.registers.parties import Parties
+from ledger.registers.transaction import Transaction
+from schemas import accounts
+from schemas.models.values import TPP_MAX
 
 
 class Overflow(Exception):
@@ -14,7 +20,11 @@ class Overflow(Exception):
 
 
 class Account:
-    """An account as it stands; amounts in TPP."""
+    """An account as it stands; amounts in TPP. Its register alone changes it.
+
+    `leaving` is what is pending to leave a facility or a base, `refused` whether a refused debit awaits room,
+    `forecast` the day of exhaustion last announced.
+    """
 
     __slots__ = (
         "attested",
@@ -37,7 +47,7 @@ class Account:
     ) -> None:  # fmt: skip
         self.id, self.path, self.limit = id, path, limit
         self.pending, self.posted, self.attested, self.credits = pending, posted, attested, credits
-        self.entries, self.leaving, self.refused, self.forecast = entries, leaving, refused, forecast
+        self.entries, self.leaving, self.refused, self.forecast = entries, leaving, bool(refused), forecast
         self.changed = False
 
     @property
@@ -46,11 +56,21 @@ class Account:
         return self.pending + self.posted + self.attested - self.credits
 
     @property
-    def there(self) -> int:
+    def removable(self) -> int:
         """What may be credited, or leave a facility: what has come and is not about to leave. What is only pending does
         not count, so that a void never takes a balance below zero.
         """
         return self.posted + self.attested - self.credits - self.leaving
+
+    def add(self, pending: int, posted: int, attested: int, credits: int) -> None:
+        """Adds an entry to the parts; raises Overflow, with nothing changed, where an amount leaves the range."""
+        parts = self.pending + pending, self.posted + posted, self.attested + attested, self.credits + credits
+        balance = parts[0] + parts[1] + parts[2] - parts[3]
+        if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
+            most = max(balance, *parts, key=abs)
+            raise Overflow(f"an amount of {self.path} would be {most:,}, more than {TPP_MAX:,}")
+        self.pending, self.posted, self.attested, self.credits = parts
+        self.entries += 1
 
     def row(self) -> tuple[Any, ...]:
         """The account in the order of the table's columns."""
@@ -64,7 +84,7 @@ class Account:
             self.credits,
             self.entries,
             self.leaving,
-            self.refused,
+            int(self.refused),
             self.forecast,
         )
 
@@ -86,25 +106,169 @@ class Entry:
     known: int | None
 
 
-@dataclass(slots=True)
-class Cache:
-    """What earlier transactions read, good as long as nobody else has written since record `n`."""
+class Accounts:
+    """The accounts of a ledger, by path; a path of an absorbed party means the survivor's account."""
 
-    n: int = -1
-    accounts: dict[str, Account | None] = field(default_factory=dict)
-    shipments: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    closed: list[Period] | None = None
+    def __init__(self, transaction: Transaction, parties: Parties) -> None:
+        self._transaction = transaction
+        self._parties = parties
+        self._known = transaction.cache.rows(Account)
+        self._changed: dict[str, Account] = {}
+        self._entries: list[tuple[Any, ...]] = []
+        transaction.at_flush(self._write)
 
-    def clear(self) -> None:
-        """Forgets everything."""
-        self.n = -1
-        self.closed = None
-        for kept in (self.accounts, self.shipments, self.facts):
-            kept.clear()
+    # --- reading --------------------------------------------------------------------------------------------------
 
-    def trim(self) -> None:
-        """Forgets a kind of row of which there are too many, so that memory stays flat."""
-        for kept in (self.accounts, self.shipments, self.facts):
-            if len(kept) > MOST_CACHED:
-                kept.clear()
+    def path(self, path: str) -> str:
+        """The path under which an account is kept now."""
+        return self._parties.path(path)
+
+    def load(self, paths: Iterable[str]) -> None:
+        """Reads accounts that are not in memory, in one query for all."""
+        known, table = self._known, tables.account
+        wanted = {path for path in map(self._parties.path, paths) if path not in known}
+        if wanted:
+            known.update(dict.fromkeys(wanted))
+            query = select(table).where(self._transaction.store.among(table.c.path, wanted))
+            for row in self._transaction.connection.execute(query):
+                known[row.path] = Account(*row)
+
+    def find(self, path: str) -> Account | None:
+        """The account, or None where it was never opened."""
+        path = self._parties.path(path)
+        if path not in self._known:
+            self.load([path])
+        return self._known[path]
+
+    def balance(self, path: str) -> int:
+        """The balance of an account, 0 where it was never opened."""
+        account = self.find(path)
+        return account.balance if account else 0
+
+    def removable(self, path: str) -> int:
+        """What of an account may be credited, or leave a facility."""
+        account = self.find(path)
+        return account.removable if account else 0
+
+    def of_party(self, party: str) -> list[str]:
+        """The paths of a party's accounts, sorted; those of a party that was absorbed before are not among them."""
+        self._transaction.flush()
+        table = tables.account
+        theirs = table.c.path.like("%/" + party.replace("_", r"\_") + "%", escape="\\")
+        query = select(table.c.path).where(theirs).order_by(table.c.path)
+        paths = self._transaction.connection.execute(query).scalars().all()
+        return [path for path in paths if accounts.party(path) == party]
+
+    def growth(self, since: int, until: int) -> dict[str, int]:
+        """By how much accounts grew by what happened after one instant and until another; only those that grew."""
+        self._transaction.flush()
+        account, entry, journal = tables.account, tables.entry, tables.journal
+        grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)
+        query = (
+            select(account.c.path, grown.label("grown"))
+            .join_from(entry, journal, entry.c.n == journal.c.n)
+            .join(account, entry.c.account == account.c.id)
+            .where(journal.c.happened > since, journal.c.happened <= until)
+            .group_by(account.c.path)
+            .having(grown > 0)
+        )
+        return {row.path: int(row.grown) for row in self._transaction.connection.execute(query)}
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def open(self, path: str) -> Account:
+        """The account, opened where it was not."""
+        account = self.find(path)
+        if account is None:
+            account = Account(self._transaction.next_account(), self._parties.path(path))
+            self._known[account.path] = account
+        self._change(account)
+        return account
+
+    def _change(self, account: Account) -> None:
+        if not account.changed:
+            account.changed = True
+            self._changed[account.path] = account
+
+    def set_limit(self, path: str, limit: int) -> Account:
+        """Notes the limit that an account has from now on; the account is opened where it was not."""
+        account = self.open(path)
+        account.limit = limit
+        return account
+
+    def refuse(self, account: Account, limit: int) -> None:
+        """Notes that an account has refused a debit that would pass this limit."""
+        self._change(account)
+        account.refused = True
+        if account.limit is None:
+            account.limit = limit
+
+    def replenish(self, account: Account) -> None:
+        """Notes that room came back to an account that had refused a debit."""
+        self._change(account)
+        account.refused = False
+
+    def forecast(self, account: Account, day: date | None) -> None:
+        """Notes the day of exhaustion that is projected for an account; None where none is."""
+        self._change(account)
+        account.forecast = day.isoformat() if day else None
+
+    def move(self, path: str, target: str) -> list[Entry]:
+        """Moves all parts of an account to another, and that it has refused a debit: an entry on each side."""
+        old = self.find(path)
+        if old is None:
+            raise LedgerCorrupt(f"account {path} cannot be read")
+        if old.refused:
+            self.open(target).refused = True
+            self.replenish(old)
+        parts = {"pending": old.pending, "posted": old.posted, "attested": old.attested, "credits": old.credits}
+        if not any(parts.values()):
+            return []
+        amount, first = old.balance, next(part for part in parts if parts[part])
+        into = self.find(target)
+        known = into.limit if into and into.limit is not None else old.limit
+        taken = {part: -amount for part, amount in parts.items()}
+        leaving = old.leaving + (into.leaving if into else 0)
+        entries = [
+            self.append(old.path, amount, "voided", None, **taken),
+            self.append(target, amount, first, None, None, known, **parts),
+        ]
+        old.leaving, self.open(target).leaving = 0, leaving
+        return entries
+
+    def append(
+        self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None,
+        known: int | None = None, *, pending: int = 0, posted: int = 0, attested: int = 0, credits: int = 0,
+    ) -> Entry:  # fmt: skip
+        """Appends an entry that changes the parts of an account, which is opened where it was not.
+
+        `amount` and `state` are what answers tell of it; `limit` is the one that was tested, `known` the one that the
+        account has from now on, None where it stays. Raises Overflow where a part or the balance leaves the range.
+        """
+        account = self.open(path)
+        if account.path != path:
+            self._parties.use_mergers(self._parties.group(accounts.party(path)))
+        before = account.balance
+        account.add(pending, posted, attested, credits)
+        if (pending < 0) == (state == "pending") and pending:
+            account.leaving -= pending
+        if known is not None:
+            account.limit = known
+        balance = account.balance
+        transaction, booking = self._transaction, self._transaction.booking
+        self._entries.append(
+            (
+                account.id, account.entries, transaction.n, shipment, pending, posted, attested, credits, balance,
+                account.limit, booking.day, booking.late_for,
+            )
+        )  # fmt: skip
+        return Entry(account.path, account.entries, amount, state, before, balance, limit, account.limit)
+
+    def _write(self) -> None:
+        store, connection = self._transaction.store, self._transaction.connection
+        store.insert(connection, tables.entry, self._entries)
+        self._entries = []
+        store.upsert(connection, tables.account, [self._changed[path].row() for path in sorted(self._changed)])
+        for account in self._changed.values():
+            account.changed = False
+        self._changed = {}

@@ -43,12 +43,12 @@ def shortfalls(
     debits: Sequence[Debit],
     balances: Mapping[str, int],
     limits: Mapping[str, int | Share | None],
-    there: Mapping[str, int] = MappingProxyType({}),
+    removable: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Short]:
     """The debits that would pass their limit or take their account below zero; none where all fit.
 
     `balances` are those before the option, of every debited account and of the wholes of its shares; `limits` are
-    those in force, by account; `there` is what has come into a facility and may leave it. A share passes at exactly
+    those in force, by account; `removable` is what has come into a facility and may leave it. A share passes at exactly
     its percentage (Supplement No. 10 to part 748, paragraph 6).
 
     >>> debit = Debit("lpp/CON-70/2025", 26_914_400, 26_900_000, "15 CFR 740.29(d)")
@@ -61,8 +61,8 @@ def shortfalls(
     for debit in debits:
         before, now = balances[debit.account], later[debit.account]
         limit = limits[debit.account]
-        if debit.floor and -debit.amount > there[debit.account]:
-            available = max(0, there[debit.account])
+        if debit.floor and -debit.amount > removable[debit.account]:
+            available = max(0, removable[debit.account])
             found.append(Short(debit, 0, before, available, -debit.amount - available, available))
         elif limit is not None and debit.amount > 0:
             value = limit_value(limit, later)

@@ -1,100 +1,127 @@
-"""The inbox and the outbox: each event once, with everything that was given out for it, in order."""
+"""Records: each event once, with everything that was given out for it, in the order of publication."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
-
-if TYPE_CHECKING:
-    from ledger.journal import Journal
+from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]
 """The source and id of an event: what identifies it for ever."""
 
+AnswerTexts = tuple[str, ...]
+"""What was given out for one record: events as JSON texts, the first of them its answer."""
+
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An event that the ledger has already answered: its record, its bytes, and its answers, one JSON text a line."""
+class AnsweredEvent:
+    """An event that the ledger has already answered: its record, its bytes, and its answers."""
 
     n: int
     event: bytes
-    answers: str
+    answers: AnswerTexts
 
 
-class Mail:
-    """What the journal holds of events and answers. A record's answers are its outbox, in the order of publication."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A record in the order of the table's columns."""
 
-    def __init__(self, journal: "Journal") -> None:
-        self._journal = journal
-        self._known: dict[Key, Known] = {}
-        self._rows: list[tuple[Any, ...]] = []
+    n: int
+    key: Key
+    type: str
+    shipment: str | None
+    happened: int | None
+    recorded: int
+    position: str
+    event: bytes
+    answers: AnswerTexts
+    rests_on: str
+
+    def row(self) -> tuple[Any, ...]:
+        """The record in the order of the table's columns."""
+        return (
+            self.n, *self.key, self.type, self.shipment, self.happened, self.recorded, self.position, self.event,
+            self.answers, self.rests_on,
+        )  # fmt: skip
+
+
+class Records:
+    """The records of a ledger: its inbox and its outbox in one."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._answered: dict[Key, AnsweredEvent] = {}
+        self._rows: dict[int, _Row] = {}
         self._mentions: list[tuple[str, int]] = []
-        self.written: int = journal.head.n
+        transaction.at_flush(self._write)
 
     def recall(self, keys: Iterable[Key]) -> None:
-        """Reads, in one query for all, which of these events the ledger has already answered."""
+        """Reads, in one query for each source, which of these events the ledger has already answered."""
         table = tables.journal
         wanted: dict[str, set[str]] = {}
         for source, identifier in keys:
             wanted.setdefault(source, set()).add(identifier)
-        journal = self._journal
+        store, connection = self._transaction.store, self._transaction.connection
         for source, ids in wanted.items():
             query = select(table.c.id, table.c.n, table.c.event, table.c.answers)
-            chosen = query.where(table.c.source == source, journal.store.among(table.c.id, ids))
-            for row in journal.connection.execute(chosen):
-                self._known[source, row.id] = Known(row.n, row.event, row.answers)
+            chosen = query.where(table.c.source == source, store.among(table.c.id, ids))
+            for row in connection.execute(chosen):
+                self._answered[source, row.id] = AnsweredEvent(row.n, row.event, row.answers)
 
-    def known(self, key: Key) -> Known | None:
-        """The event under this key, of those recalled and those remembered since."""
-        return self._known.get(key)
+    def answered(self, key: Key) -> AnsweredEvent | None:
+        """The event under this key, of those recalled and those added since."""
+        return self._answered.get(key)
 
-    def remember(
-        self, key: Key, kind: str, shipment: str | None, happened: int | None, position: str, event: bytes, answers: str
-    ) -> None:
-        """Records an event with its answers under the number of the record that is being made."""
-        journal = self._journal
-        self._known[key] = Known(journal.n, event, answers)
-        rests_on = journal.rests_on(shipment)
-        self._rows.append(
-            (journal.n, *key, kind, shipment, happened, journal.recorded, position, event, answers, rests_on)
-        )
+    def add(
+        self, key: Key, type: str, shipment: str | None, happened: int | None, position: str, event: bytes,
+        answers: AnswerTexts,
+    ) -> None:  # fmt: skip
+        """Adds the record that is being made: an event with its answers.
+
+        `happened` is in microseconds, None of what has no time; `position` is JSON.
+        """
+        transaction, n = self._transaction, self._transaction.n
+        self._answered[key] = AnsweredEvent(n, event, answers)
+        rests_on = transaction.rests_on(shipment)
+        self._rows[n] = _Row(n, key, type, shipment, happened, transaction.recorded, position, event, answers, rests_on)
 
     def mention(self, shipment: str) -> None:
-        """Notes that this record decides a shipment which its event does not name."""
-        self._mentions.append((shipment, self._journal.n))
+        """Notes that the record being made decides a shipment which its event does not name."""
+        self._mentions.append((shipment, self._transaction.n))
 
     def event(self, n: int) -> bytes:
         """The bytes of the event of a record."""
-        for row in reversed(self._rows):
-            if row[0] == n:
-                return bytes(row[8])
+        if n in self._rows:
+            return self._rows[n].event
         table = tables.journal
-        found = self._journal.connection.execute(select(table.c.event).where(table.c.n == n)).scalar_one_or_none()
+        query = select(table.c.event).where(table.c.n == n)
+        found = self._transaction.connection.execute(query).scalar_one_or_none()
         if found is None:
             raise LedgerCorrupt(f"journal record {n} is missing")
         return bytes(found)
 
-    def answers(self, n: int) -> str:
-        """What was given out for a record, one JSON text a line."""
-        for row in reversed(self._rows):
-            if row[0] == n:
-                return str(row[9])
+    def answers(self, n: int) -> AnswerTexts:
+        """What was given out for a record."""
+        if n in self._rows:
+            return self._rows[n].answers
         table = tables.journal
-        return str(self._journal.connection.execute(select(table.c.answers).where(table.c.n == n)).scalar_one())
+        answers: AnswerTexts = self._transaction.connection.execute(
+            select(table.c.answers).where(table.c.n == n)
+        ).scalar_one()
+        return answers
 
     def forget(self) -> None:
         """Lets go of the events and answers of the transaction, which are large."""
-        self._known.clear()
+        self._answered.clear()
 
-    def flush(self) -> None:
-        """Writes what was remembered."""
-        journal = self._journal
-        journal.store.insert(journal.connection, tables.journal, self._rows)
-        journal.store.insert(journal.connection, tables.mention, self._mentions)
+    def _write(self) -> None:
+        store, connection = self._transaction.store, self._transaction.connection
+        store.insert(connection, tables.journal, [row.row() for row in self._rows.values()])
+        store.insert(connection, tables.mention, self._mentions)
         if self._rows:
-            self.written = self._rows[-1][0]
-        self._rows, self._mentions = [], []
+            self._transaction.written(max(self._rows))
+        self._rows, self._mentions = {}, []

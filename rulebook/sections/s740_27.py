@@ -212,5 +212,5 @@ def aia(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception AIA: Supplement No. 5(a) entities in its destinations, without quota; and weights."""
     findings = try_all(shipment, law, _AIA)
     account = accounts.aia(shipment.facts.one(shipment.consignee.id))
-    counted = Debit(account, shipment.needing_tpp, None, cites="15 CFR 740.27(c)")
+    counted = Debit(account, shipment.needing_tpp, None, cites="15 CFR 740.27(c)", free=True)
     return (plan(shipment, "AIA", findings, (counted,), lambda: _duties(shipment, law, account)),)

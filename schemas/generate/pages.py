@@ -4,7 +4,7 @@ What may be asked for: `data TYPE`, `object MODEL`, `reason codes`, `rejection c
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -63,13 +63,22 @@ def parts() -> dict[str, tuple[type[BaseModel], bool]]:
     return {name: (part, incoming) for model, incoming in types for name, part in models_in(model).items()}
 
 
+def _object(name: str) -> tuple[type[BaseModel], bool] | None:
+    """A model of that name, or the base of models, and whether it comes in."""
+    for part, incoming in parts().values():
+        for base in part.__mro__:
+            if base.__name__ == name and issubclass(base, BaseModel):
+                return base, incoming
+    return None
+
+
 def _generated(asked: str) -> str:
     kind, _, name = asked.partition(" ")
     if kind == "data" and name in INCOMING:
         return _members(INCOMING[name].model, incoming=True)
     if kind == "data" and name in OUTGOING:
         return _members(OUTGOING[name].model, incoming=False)
-    if kind == "object" and (found := parts().get(name)):
+    if kind == "object" and (found := _object(name)):
         return f"### {_title(name)}\n\n{summary(found[0])}\n\n{_members(*found)}"
     if asked == "reason codes":
         return _codes(ReasonCode)
@@ -126,18 +135,22 @@ def _type(node: Schema, schemas: Mapping[str, Schema]) -> str:
     if "const" in node:
         return f"`{_json(node['const'])}`"
     if "enum" in node:
-        return ", ".join(f"`{_json(one)}`" for one in node["enum"])
+        return _either([f"`{_json(one)}`" for one in node["enum"]])
     if choices := node.get("anyOf"):
-        return " or ".join(_type(choice, schemas) for choice in choices)
+        return _either([_type(choice, schemas) for choice in choices])
     if node.get("type") == "array":
-        least = "one or more: " if node.get("minItems") else ""
-        return f"list of {least}{_type(node['items'], schemas)}"
+        return f"list of {_type(node['items'], schemas)}" + (", one or more" if node.get("minItems") else "")
     if node.get("type") == "string":
         return _text(node)
     if node.get("type") == "integer":
         least = node.get("minimum", -1)
         return f"integer, {least} or more" if least >= 0 else "integer"
     return str(node["type"])
+
+
+def _either(types: Sequence[str]) -> str:
+    *others, last = types
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _text(node: Schema) -> str:

@@ -195,7 +195,6 @@ class Decision(Out):
     obligations: What must be sent or kept because the shipment goes.
     review: Who denied the shipment, and why; absent where it was not denied.
     basis: What the decision rests on, besides the events.
-    state: The unchanged state, where the shipment's state did not allow the event; absent elsewhere.
     """
 
     decision_id: Text
@@ -213,7 +212,6 @@ class Decision(Out):
     obligations: list[ObligationOwed]
     review: ReviewGiven | None = None
     basis: Basis
-    state: StateGiven | None = None
 
 
 class Approved(Decision):

@@ -1,4 +1,4 @@
-"""What the data of incoming events are made of: parties, facilities, items, certifications (contract, section 2).
+"""What incoming events are made of: parties, facilities, items, certifications (docs/contract/events-in.md).
 
 A line `member: …` of a docstring is the member's description in the published schema.
 """

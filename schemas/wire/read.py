@@ -1,4 +1,4 @@
-"""Bytes to an Event, or to a Rejection with every error and its JSON pointer (contract, section 1)."""
+"""Bytes to an Event, or to a Rejection with every error and its JSON pointer (docs/contract/envelope.md)."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Bytes to a JSON value, read strictly: nothing is dropped, rounded or guessed at (contract, section 1)."""
+"""Bytes to a JSON value, read strictly: nothing is dropped, rounded or guessed at (docs/contract/envelope.md)."""
 
 import json
 import re

@@ -47,8 +47,9 @@ def statement(
       tpp statement lpp/CON-70/2025 --from 2025-04-01 --to 2025-06-30
       tpp statement 'country/*' --known-at snapshot:2025-Q2 --format xlsx --out countries.xlsx
     """
-    from ledger.queries.entries import Span, matching
-    from ledger.queries.entries import statement as rows_of
+    from ledger.queries.entries import Span
+    from ledger.queries.statements import matching
+    from ledger.queries.statements import statement as rows_of
     from services.cli.tables import write_statement
     from services.files import output
     from services.finance.exports import write
@@ -135,9 +136,9 @@ def close(name: str, form: str, ledger: str | None) -> None:
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
     if form == "json":
-        tables.print_json(made.told())
+        tables.print_json(made.to_json())
     else:
-        tables.write([made.told()], tables.SNAPSHOTS, form)
+        tables.write([made.to_json()], tables.SNAPSHOTS, form)
 
 
 @snapshot.command("list")
@@ -154,7 +155,7 @@ def list_(form: str, ledger: str | None) -> None:
     from services.cli import tables
 
     with reading(ledger) as connection:
-        found = [one.told() for one in snapshots(connection)]
+        found = [one.to_json() for one in snapshots(connection)]
     tables.write(found, tables.SNAPSHOTS, form)
 
 

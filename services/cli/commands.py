@@ -123,7 +123,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
     from services.views.moments import moment
 
     with reading(ledger) as connection:
-        found = [one.told() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
+        found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
     tables.write(found, tables.BALANCE, form)
 
 
@@ -138,7 +138,7 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp explain SHP-0001
     """
-    from ledger.queries.balances import records, state
+    from ledger.queries.records import records, state
     from services.cli.tables import print_json
     from services.views.memo import memo, to_json
 
@@ -186,7 +186,7 @@ def recheck(
     Example:
       tpp recheck --account lpp/CON-70/2025
     """
-    from services.engine.engine import Record
+    from services.engine.message import Message
     from services.files import output
     from services.views.requests import recheck_events
     from services.views.summary import Summary
@@ -196,7 +196,7 @@ def recheck(
     events = recheck_events(shipments, account, everything, wall_clock())
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
-        records = [Record(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
+        records = [Message(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
         _write(runs.run(records), stream, summary)
     _end(summary)
 

@@ -53,8 +53,7 @@ def reconcile(
       tpp reconcile may.xlsx --map shipment_id=Delivery --map amount='TPP booked' --from 2025-05-01 --to 2025-05-31
       tpp reconcile lpp.csv --account 'lpp/*' --format json
     """
-    from ledger.queries.balances import shipment_lines
-    from ledger.queries.reconcile import on_accounts
+    from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
     from services.files import output
     from services.finance.statement_import import read
@@ -103,7 +102,7 @@ def _write(result: "Result", form: str, stream: IO[bytes]) -> None:
         stream.write(workbook(result))
     elif form == "json":
         # Unlike orjson, the standard library keeps a total of more than 64 bits.
-        stream.write(json.dumps(result.told(), indent=2, ensure_ascii=False).encode() + b"\n")
+        stream.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
     else:
         from services.cli.reconciliation import table
 

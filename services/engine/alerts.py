@@ -7,9 +7,10 @@ from typing import Any
 
 from ledger.registers.accounts import Entry
 from schemas import accounts
+from schemas.event_types import QUOTA_ALERT
 from schemas.plan import Short
-from services.engine.answers import ALERT, Out
-from services.engine.context import Turn
+from services.engine.answers import Answers
+from services.engine.context import DecisionContext
 
 
 @lru_cache(maxsize=1024)
@@ -18,15 +19,15 @@ def _fraction(text: str) -> tuple[int, int]:
     return share.numerator, share.denominator
 
 
-def thresholds(turn: Turn, path: str) -> Sequence[str | int]:
+def thresholds(context: DecisionContext, path: str) -> Sequence[str | int]:
     """Where alerts are raised on an account: as set for it, else for the latest pattern that fits, else by the book."""
-    made = turn.journal.facts.thresholds()
+    made = context.journal.limits.thresholds()
     if not made:
-        return turn.book.alert_thresholds(path)
+        return context.book.alert_thresholds(path)
     if path in made:
         return made[path]
     fitting = [set_to for pattern, set_to in made.items() if "*" in pattern and accounts.matches(pattern, path)]
-    return fitting[-1] if fitting else turn.book.alert_thresholds(path)
+    return fitting[-1] if fitting else context.book.alert_thresholds(path)
 
 
 def crossed(threshold: str | int, limit: int | None, before: int, balance: int) -> bool:
@@ -43,7 +44,7 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
     return before * whole < part * limit <= balance * whole
 
 
-def raise_alerts(turn: Turn, out: Out, entries: Sequence[Entry], crossed_by: str) -> None:
+def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[Entry], crossed_by: str) -> None:
     """Raises what the entries of one decision or record cause, once for each account however many its entries are."""
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
@@ -53,41 +54,37 @@ def raise_alerts(turn: Turn, out: Out, entries: Sequence[Entry], crossed_by: str
     for path, entry in last.items():
         before, balance, limit = first[path].before, entry.balance, entry.known
         if balance > before:
-            for threshold in thresholds(turn, path):
+            for threshold in thresholds(context, path):
                 if crossed(threshold, limit, before, balance):
-                    _alert(out, path, "threshold", balance, limit, crossed_by, threshold=threshold)
+                    _alert(answers, path, "threshold", balance, limit, crossed_by, threshold=threshold)
             if limit is not None and limit < balance:
-                _alert(out, path, "over_limit", balance, limit, crossed_by)
+                _alert(answers, path, "over_limit", balance, limit, crossed_by)
         elif balance < before:
-            replenish(turn, out, path, crossed_by)
+            replenish(context, answers, path, crossed_by)
 
 
-def exhaust_all(turn: Turn, out: Out, shorts: Sequence[Short], crossed_by: str) -> None:
+def exhaust(context: DecisionContext, answers: Answers, shorts: Sequence[Short], crossed_by: str) -> None:
     """Raises which accounts refused a debit for want of quota, each once until room comes back."""
+    ledger = context.journal.accounts
     for short in shorts:
-        account = turn.journal.account(short.debit.account)
-        if not short.debit.quota or account.refused:
-            continue
-        account.refused = 1
-        if account.limit is None:
-            account.limit = short.limit
-        _alert(out, account.path, "exhausted", account.balance, short.limit, crossed_by)
+        account = ledger.open(short.debit.account)
+        if short.debit.quota and not account.refused:
+            ledger.refuse(account, short.limit)
+            _alert(answers, account.path, "exhausted", account.balance, short.limit, crossed_by)
 
 
-def replenish(turn: Turn, out: Out, path: str, crossed_by: str) -> None:
+def replenish(context: DecisionContext, answers: Answers, path: str, crossed_by: str) -> None:
     """Raises that room came back to an account that had refused a debit."""
-    account = turn.journal.find(path)
+    account = context.journal.accounts.find(path)
     if account is None or not account.refused or (account.limit is not None and account.balance >= account.limit):
         return
-    turn.journal.touch(account)
-    account.refused = 0
-    waiting = turn.journal.shipments.waiting(account.path)
-    _alert(out, account.path, "replenished", account.balance, account.limit, crossed_by, holds_waiting=waiting)
+    context.journal.accounts.replenish(account)
+    waiting = context.journal.waiting.count(account.path)
+    _alert(answers, account.path, "replenished", account.balance, account.limit, crossed_by, holds_waiting=waiting)
 
 
-def _alert(out: Out, path: str, kind: str, balance: int, limit: int | None, crossed_by: str, **more: Any) -> None:
-    out.add(
-        ALERT,
-        path,
-        {"account": path, "kind": kind, "balance": balance, "limit": limit, "crossed_by": crossed_by, **more},
-    )
+def _alert(
+    answers: Answers, path: str, kind: str, balance: int, limit: int | None, crossed_by: str, **more: Any
+) -> None:
+    data = {"account": path, "kind": kind, "balance": balance, "limit": limit, "crossed_by": crossed_by}
+    answers.add(QUOTA_ALERT, path, {**data, **more})

@@ -1,4 +1,4 @@
-"""What is given out for one event: CloudEvents as JSON texts, with ids that derive from the cause."""
+"""The answers to one event: CloudEvents as JSON texts, with ids that derive from the event."""
 
 import base64
 import hashlib
@@ -8,15 +8,13 @@ from typing import Any
 
 import orjson
 
-from ledger.journal import Journal
-from schemas.wire.read import Error, Event, Rejection
+from ledger.registers.transaction import Transaction
+from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
+from schemas.wire.read import Event, Rejection
 
-SOURCE = "//tpp-ledger"
-REJECTED = "tpp.event.rejected.v1"
-RECORDED = "tpp.event.recorded.v1"
-ALERT = "tpp.quota.alert.v1"
-OBLIGATION_DUE = "tpp.obligation.due.v1"
 ORIGINAL_MOST = 256 * 1024
+"""The most bytes of a message that its rejection contains."""
+
 _TRACE = ("traceparent", "tracestate")
 
 
@@ -25,47 +23,46 @@ def answer_id(source: str, identifier: str) -> str:
     return hashlib.sha256(f"{source}\n{identifier}".encode()).hexdigest()[:40]
 
 
-def dumps(value: Any) -> str:
+def to_text(value: Any) -> str:
     """A value as one line of JSON."""
     return orjson.dumps(value).decode()
 
 
-class Out:
-    """The events that follow from one cause, in the order of publication; the first is its answer."""
+class Answers:
+    """The events that follow from one event, in the order of publication; the first is its answer."""
 
-    def __init__(self, journal: Journal, event: Event) -> None:
-        self._journal = journal
+    def __init__(self, transaction: Transaction, event: Event[Any]) -> None:
+        self._transaction = transaction
         self._time = event.time
         self._trace = {name: event.extensions[name] for name in _TRACE if name in event.extensions}
         self.causation = {"source": event.source, "id": event.id}
-        self.base = answer_id(event.source, event.id)
+        self.id = answer_id(event.source, event.id)
         self.texts: list[str] = []
 
     @property
     def next_id(self) -> str:
         """The id that the next event will have."""
-        return f"{self.base}-{len(self.texts)}" if self.texts else self.base
+        return f"{self.id}-{len(self.texts)}" if self.texts else self.id
 
-    def add(self, kind: str, subject: str, data: Mapping[str, Any]) -> str:
-        """Gives out an event, and returns its id."""
+    def add(self, type: str, subject: str, data: Mapping[str, Any]) -> str:
+        """Adds an event, and returns its id."""
         identifier = self.next_id
-        self._journal.sequence += 1
-        text = outgoing(kind, identifier, subject, self._time, self._journal.sequence, data, self._trace)
-        self.texts.append(text)
+        sequence = self._transaction.next_sequence()
+        self.texts.append(event_text(type, identifier, subject, self._time, sequence, data, self._trace))
         return identifier
 
 
-def outgoing(
-    kind: str, identifier: str, subject: str, time: str, sequence: int, data: Mapping[str, Any],
+def event_text(
+    type: str, identifier: str, subject: str, time: str, sequence: int, data: Mapping[str, Any],
     trace: Mapping[str, str | int] = MappingProxyType({}),
 ) -> str:  # fmt: skip
-    """An event that goes out, as one line of JSON."""
-    return dumps(
+    """An event of the ledger, as one line of JSON."""
+    return to_text(
         {
             "specversion": "1.0",
             "id": identifier,
-            "source": SOURCE,
-            "type": kind,
+            "source": LEDGER_SOURCE,
+            "type": type,
             "subject": subject,
             "time": time,
             "datacontenttype": "application/json",
@@ -79,7 +76,7 @@ def outgoing(
 def rejection_text(
     identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int, raw: bytes
 ) -> str:
-    """The rejection of a message that could not be taken; `raw` are its original bytes."""
+    """The rejection of a message, as one line of JSON; `raw` are the original bytes."""
     data: dict[str, Any] = {
         "original": base64.b64encode(raw[:ORIGINAL_MOST]).decode(),
         "size": len(raw),
@@ -92,19 +89,19 @@ def rejection_text(
     envelope: dict[str, Any] = {
         "specversion": "1.0",
         "id": identifier,
-        "source": SOURCE,
-        "type": REJECTED,
-        "subject": place(position),
+        "source": LEDGER_SOURCE,
+        "type": EVENT_REJECTED,
+        "subject": position_text(position),
     }
     if rejection.time is not None:
         envelope["time"] = rejection.time
-    return dumps(envelope | {"datacontenttype": "application/json", "sequence": f"{sequence:020d}", "data": data})
+    return to_text(envelope | {"datacontenttype": "application/json", "sequence": f"{sequence:020d}", "data": data})
 
 
-def place(position: Mapping[str, Any]) -> str:
+def position_text(position: Mapping[str, Any]) -> str:
     """A source position as one text: `topic/partition/offset`, `file:line`, or the request.
 
-    >>> place({"topic": "tpp.shipments", "partition": 3, "offset": 17})
+    >>> position_text({"topic": "tpp.shipments", "partition": 3, "offset": 17})
     'tpp.shipments/3/17'
     """
     if "topic" in position:
@@ -112,8 +109,3 @@ def place(position: Mapping[str, Any]) -> str:
     if "file" in position:
         return f"{position['file']}:{position['line']}"
     return str(position["request"])
-
-
-def refused(event: Event, errors: tuple[Error, ...]) -> Rejection:
-    """The rejection of an event that reads well and cannot be taken."""
-    return Rejection(event.raw, errors, event.source, event.id, event.time, event.subject)

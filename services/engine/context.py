@@ -1,33 +1,47 @@
-"""What handlers work with while a batch is decided."""
+"""What an event is decided with: the ledger in its transaction, the book of law, and the program's version."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from ledger.journal import Journal
 from rulebook import Book
-from schemas.wire.read import Error
+from schemas.times import day_of
+from schemas.wire.read import Event
+from services.engine.answers import Answers
 
 
-class Turn:
-    """What handlers work with while a batch is decided: the ledger in its transaction, and the book of law."""
+@dataclass(frozen=True, slots=True)
+class DecisionContext:
+    """What handlers decide an event with."""
 
-    def __init__(self, journal: Journal, book: Book, software: str) -> None:
-        self.journal = journal
-        self.book = book
-        self._software = software
+    journal: Journal
+    book: Book
+    software: str
+
+    def answer(self, event: Event[Any]) -> Answers:
+        """The answers to an event, of which there are none yet."""
+        return Answers(self.journal.transaction, event)
 
     def basis(self, lists: Sequence[str]) -> dict[str, Any]:
         """What a decision rests on besides the events: the law's values, the lists that were searched, the program."""
         return {
             "rulebook_digest": self.book.digest,
             "lists": [{"name": name} for name in lists],
-            "software": self._software,
+            "software": self.software,
         }
 
+    @property
+    def today(self) -> date | None:
+        """The UTC day of the latest tick; None before the first."""
+        ticked = self.journal.transaction.ticked
+        return None if ticked is None else day_of(ticked)
 
-class Refused(Exception):
-    """An event that reads well and cannot be taken as things stand; raised before anything is moved."""
 
-    def __init__(self, pointer: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.errors = (Error(pointer, code, message),)
+@dataclass(frozen=True, slots=True)
+class HandledEvent:
+    """What a handler has made of an event: its answers, and the shipment that it is about, if any."""
+
+    answers: Answers
+    shipment_id: str | None = None

@@ -1,17 +1,18 @@
-"""A judgement as the data of a decision (contract, section 3); no input or output."""
+"""A judgement as the data of a decision (docs/contract/answers.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.registers.accounts import Entry
-from schemas.codes import Result
-from schemas.plan import Debit, Finding, Obligation, Reason, Short
-from services.engine.context import Turn
+from ledger.registers.shipments import Shipment
+from schemas.codes import Outcome, Result
+from schemas.plan import Debit, Finding, Reason, Short
+from services.engine.context import DecisionContext
 from services.engine.judgement import Judgement
 
 
-def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Entries as answers tell them."""
+def entries_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Entries as answers give them."""
     return [
         {
             "account": e.account,
@@ -25,20 +26,18 @@ def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
-def reasons_told(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
-    """Reasons as answers tell them."""
+def reasons_to_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    """Reasons as answers give them."""
     return [{"code": r.code, "citation": r.citation, "message": r.message, "facts": r.facts} for r in reasons]
 
 
 def decision(
-    turn: Turn,
+    context: DecisionContext,
     decision_id: str,
     causation: Mapping[str, str],
-    outcome: str,
+    outcome: Outcome,
     judgement: Judgement,
     entries: Sequence[Entry],
-    owed: Sequence[Obligation] = (),
-    **more: Any,
 ) -> dict[str, Any]:
     """The data of a decision on a shipment that was screened."""
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
@@ -48,7 +47,7 @@ def decision(
         "shipment_id": asked.shipment_id,
         "causation": causation,
         "outcome": outcome,
-        "rulebook": turn.book.name,
+        "rulebook": context.book.name,
         "law_as_of": asked.export_date.isoformat(),
         "authorization": authorization(judgement) if chosen else None,
         "tpp": judgement.screening.tpp,
@@ -56,39 +55,43 @@ def decision(
             {"line": line.line, "class": line.eccn, "authorization": covers.get(line.line), "tpp": line.tpp}
             for line in judgement.screening.lines
         ],
-        "debits": told(entries),
-        "reasons": reasons_told(judgement.reasons),
+        "debits": entries_to_json(entries),
+        "reasons": reasons_to_json(judgement.reasons),
         "findings": findings(judgement),
         "obligations": [
             {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
-            for o in owed
+            for o in (judgement.owed if chosen else ())
         ],
-        **more,
-        "basis": turn.basis(judgement.case.facts.lists),
+        "basis": context.basis(judgement.case.facts.lists),
     }
 
 
-def bare_decision(
-    turn: Turn, decision_id: str, causation: Mapping[str, str], shipment_id: str, outcome: str, law_as_of: str | None,
-    tpp: int = 0, entries: Sequence[Entry] = (), reasons: Sequence[Reason] = (), **more: Any,
-) -> dict[str, Any]:  # fmt: skip
-    """The data of a decision that screened nothing: an expiry, a denial, an event that the shipment's state refuses."""
+def unscreened_decision(
+    context: DecisionContext,
+    decision_id: str,
+    causation: Mapping[str, str],
+    outcome: Outcome,
+    shipment: Shipment,
+    entries: Sequence[Entry] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """The data of a decision that screened nothing: an expiry, a denial."""
     return {
         "decision_id": decision_id,
-        "shipment_id": shipment_id,
+        "shipment_id": shipment.id,
         "causation": causation,
         "outcome": outcome,
-        "rulebook": turn.book.name,
-        "law_as_of": law_as_of,
+        "rulebook": context.book.name,
+        "law_as_of": shipment.terms.export_date.isoformat(),
         "authorization": None,
-        "tpp": tpp,
+        "tpp": shipment.terms.tpp,
         "lines": [],
-        "debits": told(entries),
-        "reasons": reasons_told(reasons),
+        "debits": entries_to_json(entries),
+        "reasons": [],
         "findings": [],
         "obligations": [],
         **more,
-        "basis": turn.basis(()),
+        "basis": context.basis(()),
     }
 
 

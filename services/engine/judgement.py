@@ -9,11 +9,13 @@ from typing import Any
 import orjson
 
 from ledger.registers.accounts import Entry
+from ledger.registers.shipments import SetAside
 from rulebook import Screening
 from schemas import accounts
+from schemas.codes import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
-from services.engine.context import Turn
+from services.engine.context import DecisionContext
 
 
 @dataclass(slots=True)
@@ -43,36 +45,39 @@ class Judgement:
         return [short for _, shorts in self.tried for short in shorts]
 
 
-def judge(turn: Turn, asked: Requested, reviewed: Sequence[Sequence[Any]] = (), posted: bool = False) -> Judgement:
+def judge(
+    context: DecisionContext, asked: Requested, reviewed: Sequence[SetAside] = (), posted: bool = False
+) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, where it has left, as posted.
 
-    `reviewed`: the reasons, each a code with its facts, that reviewers have set aside. A reason is passed over only
-    where it stands now just as the reviewer saw it, or where the book says that it is settled.
+    `reviewed`: the reasons that reviewers have set aside. One is disregarded only where it stands now just as the
+    reviewer saw it, or where the book says that it is settled.
     """
-    facts = turn.journal.facts.about(asked)
-    seen = {(code, _as_text(facts)) for code, facts in reviewed}
-    aside = turn.book.settled(code for code, _ in reviewed)
+    facts = context.journal.parties.about(asked)
+    seen = {(one.code, _as_text(one.facts)) for one in reviewed}
+    aside = context.book.settled(one.code for one in reviewed)
     while True:
-        result = _tried(turn, Case(asked, facts, aside))
+        result = _tried(context, Case(asked, facts, aside))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
         if not more:
             break
         aside |= more
     if result.passes and result.chosen:
         day, debits = asked.export_date, result.chosen.debits
-        known = {one.account: turn.journal.limit(one.account, day, turn.book.limit(one.account, day)) for one in debits}
-        result.entries = turn.journal.take(result.chosen, asked.shipment_id, day, known, posted)
+        limits, book = context.journal.limits, context.book
+        known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
+        result.entries = context.journal.take(result.chosen, asked.shipment_id, day, known, posted)
         planned = result.chosen.obligations
-        turn.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
-        result.owed = [one for one in planned if _owed(turn, one, result.entries)]
+        context.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
+        result.owed = [one for one in planned if _owed(context, one, result.entries)]
     return result
 
 
-def _owed(turn: Turn, obligation: Obligation, entries: Sequence[Entry]) -> bool:
+def _owed(context: DecisionContext, obligation: Obligation, entries: Sequence[Entry]) -> bool:
     """Whether the entries bring the account to the balance of which a duty speaks, and it was not met once before."""
     if obligation.reaches is not None and not _reached(obligation, entries):
         return False
-    return not obligation.once or not all(_met(turn, obligation.kind, names) for names in obligation.once)
+    return not obligation.once or not all(_met(context, obligation.kind, names) for names in obligation.once)
 
 
 def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
@@ -83,11 +88,9 @@ def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _met(turn: Turn, kind: str, names: Sequence[str]) -> bool:
+def _met(context: DecisionContext, kind: str, names: Sequence[str]) -> bool:
     """Whether what needs to be met only once was met, under one of its names."""
-    stated = [n for key in _keys(kind, names) for n, _ in turn.journal.facts.of("met", key)]
-    turn.journal.used.update(stated)
-    return bool(stated)
+    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(kind, names))
 
 
 def _keys(kind: str, names: Sequence[str]) -> list[str]:
@@ -100,20 +103,20 @@ def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> fr
     return frozenset(reason.code for reason in reasons) - unseen
 
 
-def _tried(turn: Turn, case: Case) -> Judgement:
+def _tried(context: DecisionContext, case: Case) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; nothing is moved."""
-    screening = turn.book.screen(case)
+    screening = context.book.screen(case)
     result = Judgement(case, screening)
     for planned in screening.options:
-        option = turn.journal.settled(planned, case.asked.export_date)
-        shorts = turn.journal.short(option, case.asked.export_date) if option.open else []
+        option = context.journal.settled(planned, case.asked.export_date)
+        shorts = context.journal.short(option, case.asked.export_date) if option.open else []
         result.tried.append((option, shorts))
         if option.open and not shorts:
             result.chosen = option
             break
     result.reasons = list(screening.reasons)
     if result.chosen is None and not screening.stopped:
-        result.reasons += _against(turn, result)
+        result.reasons += _against(context, result)
     return result
 
 
@@ -122,25 +125,25 @@ def _as_text(facts: Mapping[str, Any]) -> str:
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _against(turn: Turn, result: Judgement) -> list[Reason]:
+def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
     """Why nothing fits, with the claimed shipment's other authorizations that would."""
     day = result.case.asked.export_date
-    explanation = turn.book.explain(result.screening, _available(turn, result))
+    explanation = context.book.explain(result.screening, _available(context, result))
     reasons = list(explanation.barriers)
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
-        reasons += [_shortage(turn, result, option, short) for short in shorts] or closed
+        reasons += [_shortage(context, result, option, short) for short in shorts] or closed
     reasons += explanation.refusal
-    fitting = [option.authorization for option in explanation.alternatives if not turn.journal.short(option, day)]
+    fitting = [option.authorization for option in explanation.alternatives if not context.journal.short(option, day)]
     return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
 
 
-def _available(turn: Turn, result: Judgement) -> int | None:
+def _available(context: DecisionContext, result: Judgement) -> int | None:
     """TPP left of the account on which the policy of review depends; None where it depends on none."""
     if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
         return None
     path, of_law = allocation
-    limit = turn.journal.limit(path, result.case.asked.export_date, of_law)
-    return max(0, limit - turn.journal.balance(path)) if isinstance(limit, int) else None
+    limit = context.journal.limits.in_force(path, result.case.asked.export_date, of_law)
+    return max(0, limit - context.journal.accounts.balance(path)) if isinstance(limit, int) else None
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:
@@ -154,28 +157,28 @@ def _distinct(reasons: Sequence[Reason]) -> list[Reason]:
     return list({(reason.code, _as_text(reason.facts)): reason for reason in reasons}.values())
 
 
-def _shortage(turn: Turn, result: Judgement, option: Option, short: Short) -> Reason:
+def _shortage(context: DecisionContext, result: Judgement, option: Option, short: Short) -> Reason:
     """The reason of one account that has no room."""
     debit = short.debit
-    later = _fits_from(turn, debit, abs(debit.amount), result.case.asked.export_date)
-    return turn.book.shortage(result.screening, option, short, turn.journal.path(debit.account), later)
+    later = _fits_from(context, debit, abs(debit.amount), result.case.asked.export_date)
+    return context.book.shortage(result.screening, option, short, context.journal.accounts.path(debit.account), later)
 
 
-def _fits_from(turn: Turn, debit: Debit, asked: int, day: date) -> date | None:
+def _fits_from(context: DecisionContext, debit: Debit, asked: int, day: date) -> date | None:
     """The first later day on which the whole debit fits by itself, if known: a new year or quarter, a limit set."""
     if debit.floor or isinstance(debit.limit, Share):
         return None
-    journal = turn.journal
-    path = journal.path(debit.account)
+    ledger, limits = context.journal.accounts, context.journal.limits
+    path = ledger.path(debit.account)
     found = []
-    for first, account, of_law in turn.book.openings(debit.account, day):
-        limit = journal.limit(account, first, of_law)
-        if isinstance(limit, int) and journal.balance(account) + asked <= limit:
+    for first, account, of_law in context.book.openings(debit.account, day):
+        limit = limits.in_force(account, first, of_law)
+        if isinstance(limit, int) and ledger.balance(account) + asked <= limit:
             found.append(first)
             break
-    for _, made in journal.facts.limits(path):
-        if made.valid_from > day and accounts.within(path, made.valid_from):
-            limit = journal.limit(path, made.valid_from, debit.limit)
-            if isinstance(limit, int) and journal.balance(path) + asked <= limit:
-                found.append(made.valid_from)
+    for made in limits.of(path):
+        if made.data.valid_from > day and accounts.within(path, made.data.valid_from):
+            limit = limits.in_force(path, made.data.valid_from, debit.limit)
+            if isinstance(limit, int) and ledger.balance(path) + asked <= limit:
+                found.append(made.data.valid_from)
     return min(found, default=None)

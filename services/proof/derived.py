@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, Text, func, select
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, LedgerError
 from rulebook import Book
-from services.engine.engine import Failed
+from services.engine.message import EventFailed
 from services.proof.report import FAILURES, VerificationReport, reason
 from services.replay.events import replayed
 
@@ -57,7 +57,7 @@ def check_derived(
             for table in DERIVED:
                 with found.reading(connection, table.name):
                     _same(found, table, ordered(connection, table), ordered(made, table), first)
-    except (Failed, LedgerError, LedgerCorrupt, *FAILURES) as error:
+    except (EventFailed, LedgerError, LedgerCorrupt, *FAILURES) as error:
         found.add("journal", None, None, f"its events cannot be decided anew: {reason(error.__cause__ or error)}")
 
 

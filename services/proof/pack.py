@@ -1,4 +1,4 @@
-"""The pack for an examiner: records with proofs, and a verifier that needs nothing of ours (contract, section 9)."""
+"""The pack for an examiner: records with proofs, and a verifier that needs nothing of ours (docs/contract/books.md)."""
 
 import base64
 import hashlib

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from ledger.queries.entries import PARTS, change
+from ledger.queries.entries import PARTS, Parts
+from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE, SNAPSHOT_CLOSED
 from schemas.periods import Period, booked, period
 from schemas.times import day_of, microseconds
 from schemas.wire.read import Event, parse
-from services.engine.answers import REJECTED, SOURCE, answer_id, place
-from services.engine.period_close import CLOSED
+from services.engine.answers import answer_id, position_text
 from services.proof.derived import Basis
 from services.proof.report import VerificationReport
 from services.proof.verifier import Invalid, moves
@@ -58,13 +58,13 @@ class Records:
     def check(self, row: Any, leaf: dict[str, Any]) -> None:
         """Notes what is wrong with the next record, a row of `journal`, and its leaf."""
         try:
-            answers = [orjson.loads(line) for line in row.answers.split("\n")]
+            answers = [orjson.loads(line) for line in row.answers]
             for why in self._wrong(row, leaf, answers):
                 self._found.add("journal", row.n, row.n, why)
             self._entries(row, leaf["entries"])
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self._found.add("journal", row.n, row.n, f"the record cannot be read: {type(error).__name__}: {error}")
-        if row.type == CLOSED:
+        if row.type == SNAPSHOT_CLOSED:
             with self._found.reading(self._connection, "snapshot"):
                 self._closed.append(period(answers[0]["data"]["period"]))
 
@@ -74,12 +74,12 @@ class Records:
         self.recorded = row.recorded
         for answer in answers:
             self.sequence += 1
-            if int(answer["sequence"]) != self.sequence or answer["source"] != SOURCE:
+            if int(answer["sequence"]) != self.sequence or answer["source"] != LEDGER_SOURCE:
                 yield f"an answer is not number {self.sequence} of what the ledger gave out"
                 self.sequence = int(answer["sequence"])
-        if row.type == REJECTED:
+        if row.type == EVENT_REJECTED:
             yield from _rejection(row, answers[0])
-        elif row.type != CLOSED:
+        elif row.type != SNAPSHOT_CLOSED:
             yield from _event(row, answers)
         decisions = [answer["data"] for answer in answers]
         try:
@@ -106,8 +106,9 @@ class Records:
             if n != standing.entries:
                 add("entry", key, row.n, f"it is not entry {standing.entries} of its account")
                 standing.entries = n
-            if entry["balance"] != change(standing.parts):
-                add("entry", key, row.n, f"its balance is not {change(standing.parts)}, which the entries add up to")
+            balance = Parts(*standing.parts).change
+            if entry["balance"] != balance:
+                add("entry", key, row.n, f"its balance is not {balance}, which the entries add up to")
             if day is None or (entry["booked"], entry["late_for"]) != (day.isoformat(), late):
                 add("entry", key, row.n, "it is booked on another day than its event's, or the first open one")
             self._found.entries += 1
@@ -118,7 +119,7 @@ def _rejection(row: Any, answer: dict[str, Any]) -> Iterator[str]:
         yield "its id is not that of its rejection"
     if row.shipment_id is not None:
         yield "a rejection is of no shipment"
-    if orjson.loads(row.position) != answer["data"]["position"] or answer["subject"] != place(
+    if orjson.loads(row.position) != answer["data"]["position"] or answer["subject"] != position_text(
         answer["data"]["position"]
     ):
         yield "its position is not the one that the rejection tells"

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.database.store import DatabaseError, told
+from ledger.database.store import DatabaseError, database_message
 
 FAILURES = (SQLAlchemyError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading may raise where an insider wrote."""
@@ -92,5 +92,5 @@ class VerificationReport:
 def reason(error: BaseException) -> str:
     """Why reading failed, on one line."""
     if isinstance(error, DatabaseError):
-        return told(error)
+        return database_message(error)
     return f"{type(error).__name__}: {error}"

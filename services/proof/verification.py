@@ -1,4 +1,4 @@
-"""Verifies a ledger: every record, the tree over them, and all that is derived from them (contract, section 9)."""
+"""Verifies a ledger: every record, the tree over them, and all that is derived from them (docs/contract/books.md)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ from ledger.proof.checkpoints import checkpoints
 from ledger.proof.notes import Checkpoint, NoteError, PublicKey, open_checkpoint
 from ledger.queries.snapshots import snapshots, tables_of
 from rulebook import Book
-from services.engine.period_close import CLOSED
+from schemas.event_types import SNAPSHOT_CLOSED
 from services.proof.derived import check_derived
 from services.proof.journal import Journal
 from services.proof.records import Mention, Standing
@@ -55,11 +55,11 @@ def check_accounts(connection: Connection, found: VerificationReport, standing: 
 def check_snapshots(connection: Connection, found: VerificationReport) -> None:
     """Holds each snapshot against its record, and its digest against the tables that it is made of."""
     j, previous = tables.journal, None
-    closes = {row.n: row.answers for row in connection.execute(j.select().where(j.c.type == CLOSED))}
+    closes = {row.n: row.answers for row in connection.execute(j.select().where(j.c.type == SNAPSHOT_CLOSED))}
     for one in snapshots(connection):
         found.snapshots += 1
-        answers = closes.pop(one.n, None)
-        if answers is None or orjson.loads(answers)["data"] != one.told():
+        answers = closes.pop(one.n, ())
+        if [orjson.loads(answer)["data"] for answer in answers] != [one.to_json()]:
             found.add("snapshot", one.id, one.n, "it is not what its record says")
         if one.previous != previous:
             found.add("snapshot", one.id, one.n, "it does not name the digest of the snapshot before it")

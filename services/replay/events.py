@@ -14,10 +14,11 @@ from ledger.database import tables
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import Book
+from schemas.event_types import EVENT_REJECTED, SNAPSHOT_CLOSED
 from schemas.periods import period
-from services.engine.answers import REJECTED
-from services.engine.engine import Engine, Record, prefetch
-from services.engine.period_close import CLOSED, close_period
+from services.engine.engine import Engine, answer
+from services.engine.message import Message
+from services.engine.period_close import close_period
 
 BATCH = 2_000
 
@@ -37,7 +38,7 @@ def replayed(connection: Connection, book: Book, software: str) -> Iterator[Conn
             rows = connection.execute(
                 tables.journal.select().order_by(tables.journal.c.n), execution_options={"yield_per": BATCH}
             )
-            for closes, group in groupby(rows, key=lambda row: row.type == CLOSED):
+            for closes, group in groupby(rows, key=lambda row: row.type == SNAPSHOT_CLOSED):
                 while batch := list(islice(group, BATCH)):
                     (_close if closes else _decide)(ledger, engine, batch)
             with store.read() as made:
@@ -48,22 +49,20 @@ def replayed(connection: Connection, book: Book, software: str) -> Iterator[Conn
 
 def _close(ledger: Ledger, _: Engine, rows: Sequence[Any]) -> None:
     for row in rows:
-        chosen = period(orjson.loads(row.answers)["data"]["period"])
-        close_period(ledger, chosen, int(row.recorded))
+        (closed,) = row.answers
+        close_period(ledger, period(orjson.loads(closed)["data"]["period"]), int(row.recorded))
 
 
 def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
-    parsed = engine.read([Record(bytes(row.event), orjson.loads(row.position)) for row in rows])
-    with ledger.begin(rows[-1].recorded) as journal:
-        turn = engine.turn(journal)
-        prefetch(journal, turn.book, parsed)
-        for row, one in zip(rows, parsed, strict=True):
-            if row.type != REJECTED:
-                engine.answer(turn, one)
+    batch = engine.read([Message(bytes(row.event), orjson.loads(row.position)) for row in rows])
+    with ledger.begin(rows[-1].recorded) as journal, engine.deciding(journal, batch) as context:
+        for row, one in zip(rows, batch, strict=True):
+            if row.type != EVENT_REJECTED:
+                answer(context, one)
                 continue
-            journal.open_record(None)
-            journal.sequence += row.answers.count("\n") + 1
-            journal.mail.remember(
+            journal.transaction.open_record(None)
+            journal.transaction.next_sequence(len(row.answers))
+            journal.records.add(
                 (row.source, row.id), row.type, row.shipment_id, row.happened, row.position, row.event, row.answers
             )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, Store, told
+from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message
 from ledger.proof.leaves import seal
 from ledger.registers.outbox import Lost, Right
 from schemas.event_types import FACTS
@@ -88,8 +88,8 @@ def _tick_on(settings: "Settings", store: Store, health: Health, ended: Ended) -
         except Lost:
             log.warning("the connection that holds the clock's right is gone: asking for it again")
         except DatabaseError as error:
-            log.warning("the ledger's database failed: %s; trying again", told(error))
-            health.blocked(f"the ledger's database failed: {told(error)}")
+            log.warning("the ledger's database failed: %s; trying again", database_message(error))
+            health.blocked(f"the ledger's database failed: {database_message(error)}")
         except LedgerCorrupt as error:
             log.critical("the records cannot be sealed: %s; see `tpp audit verify`", error)
             health.blocked(f"the records cannot be sealed: {error}")

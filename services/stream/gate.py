@@ -18,8 +18,8 @@ from tenacity import (
     wait_fixed,
 )
 
-from services.engine.answers import REJECTED
-from services.engine.engine import Record
+from schemas.event_types import EVENT_REJECTED
+from services.engine.message import Message
 from services.failure import BrokerError
 from services.kafka.offsets import Offsets, Place
 from services.telemetry.health import Health
@@ -33,7 +33,7 @@ log = logging.getLogger("tpp.worker")
 AGAIN_SECONDS = 1.0
 """Until a broker that did not answer is asked again."""
 
-_REJECTION = f'"type":"{REJECTED}"'
+_REJECTION = f'"type":"{EVENT_REJECTED}"'
 _FAILED = '"code":"internal.error"'
 
 
@@ -60,7 +60,7 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, records: Sequence[Record]) -> None:
+    async def decide(self, records: Sequence[Message]) -> None:
         """Decides records in one transaction; raises where the database fails."""
         decided = await asyncio.get_running_loop().run_in_executor(self._deciding, self._engine.run, records)
         rejected = 0

@@ -6,11 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ledger.database.store import Store
-from ledger.queries import balances as read
-from schemas.event_types import INPUTS
+from ledger.queries.records import positions_twice, taken
+from schemas.event_types import INPUTS, LEDGER_SOURCE
 from schemas.wire.read import Event, same_content
-from services.engine.answers import SOURCE, place
-from services.engine.engine import Engine, Parsed
+from services.engine.answers import position_text
+from services.engine.engine import Engine
+from services.engine.message import ReadMessage
 from services.failure import BrokerError
 from services.kafka.messages import record
 from services.kafka.offsets import Offsets, Place
@@ -51,9 +52,9 @@ def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, 
         count["expired"] += beginnings[where]
         for chunk in _chunks(offsets, where, beginnings[where], ends[where]):
             count["messages"] += len(chunk)
-            for parsed in _unanswered(store, chunk):
-                passed = parsed.record.position["offset"] < committed.get(where, 0)
-                missing.append({"position": parsed.record.position, "passed": passed, **_name(parsed)})
+            for read in _unanswered(store, chunk):
+                passed = read.message.position["offset"] < committed.get(where, 0)
+                missing.append({"position": read.message.position, "passed": passed, **_name(read)})
                 count["missing"] += 1
             count["answered"] = count["messages"] - count["missing"]
     doubled = _doubled(store, topics)
@@ -62,39 +63,39 @@ def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, 
     return {"topics": counts, "missing": missing, "doubled": doubled}
 
 
-def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[list[Parsed]]:
+def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[list[ReadMessage]]:
     """The messages of a partition, read as the worker reads them."""
     messages = offsets.messages(where, first, end)
     while chunk := list(islice(messages, CHUNK)):
         yield Engine.read([record(message) for message in chunk])
 
 
-def _unanswered(store: Store, chunk: Sequence[Parsed]) -> list[Parsed]:
+def _unanswered(store: Store, chunk: Sequence[ReadMessage]) -> list[ReadMessage]:
     """Those messages of which the ledger has neither the event nor a rejection.
 
     An event that the ledger took with other content is no answer to this one: that has its own rejection.
     """
-    wanted: dict[str, set[str]] = {SOURCE: {parsed.rejection for parsed in chunk}}
-    for parsed in chunk:
-        if isinstance(parsed.event, Event):
-            wanted.setdefault(parsed.event.source, set()).add(parsed.event.id)
+    wanted: dict[str, set[str]] = {LEDGER_SOURCE: {read.rejection for read in chunk}}
+    for read in chunk:
+        if isinstance(read.event, Event):
+            wanted.setdefault(read.event.source, set()).add(read.event.id)
     with store.read() as connection:
-        known = read.taken(connection, store, wanted)
-    return [parsed for parsed in chunk if not _answered(parsed, known)]
+        known = taken(connection, store, wanted)
+    return [read for read in chunk if not _answered(read, known)]
 
 
-def _answered(parsed: Parsed, known: dict[tuple[str, str], bytes]) -> bool:
-    if (SOURCE, parsed.rejection) in known:
+def _answered(read: ReadMessage, known: dict[tuple[str, str], bytes]) -> bool:
+    if (LEDGER_SOURCE, read.rejection) in known:
         return True
-    event = parsed.event
+    event = read.event
     if not isinstance(event, Event):
         return False
-    taken = known.get((event.source, event.id))
-    return taken is not None and same_content(event.raw, taken)
+    raw = known.get((event.source, event.id))
+    return raw is not None and same_content(event.raw, raw)
 
 
-def _name(parsed: Parsed) -> dict[str, str]:
-    event = parsed.event
+def _name(read: ReadMessage) -> dict[str, str]:
+    event = read.event
     return {"source": event.source, "id": event.id} if isinstance(event, Event) else {}
 
 
@@ -103,11 +104,11 @@ def _doubled(store: Store, topics: Sequence[str]) -> list[dict[str, Any]]:
     import orjson
 
     with store.read() as connection:
-        found = read.positions_twice(connection)
+        found = positions_twice(connection)
     doubled = []
-    for text, records in found:
+    for one in found:
         with suppress(KeyError):
-            position = orjson.loads(text)
+            position = orjson.loads(one.position)
             if position["topic"] in topics:
-                doubled.append({"position": position, "place": place(position), "records": records})
+                doubled.append({"position": position, "place": position_text(position), "records": one.records})
     return doubled

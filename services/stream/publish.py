@@ -13,8 +13,8 @@ import click
 import orjson
 
 from schemas.event_types import FACTS, INPUTS, SHIPMENTS, incoming_destination
-from services.engine.answers import place
-from services.engine.engine import Record
+from services.engine.answers import position_text
+from services.engine.message import Message
 from services.failure import BrokerError
 from services.files import batches, check_readable
 from services.kafka.access import address, client_options
@@ -31,7 +31,7 @@ _ERRORS_SHOWN = 10
 
 
 def destination(line: bytes) -> tuple[str, bytes | None]:
-    """The topic and the key of an event (contract, section 5); what cannot be read goes to tpp.shipments, unkeyed.
+    """The topic and the key of an event (docs/contract/topics.md); what cannot be read goes to tpp.shipments, unkeyed.
 
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')
@@ -63,13 +63,13 @@ def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False
     return 1 if sender.failed else 0
 
 
-def _publish(sender: "_Sender", lines: Iterable[Record]) -> None:
+def _publish(sender: "_Sender", lines: Iterable[Message]) -> None:
     for record in lines:
         sender.send(record, *destination(record.raw))
     sender.flush()
 
 
-def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Record]) -> None:
+def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Message]) -> None:
     with tempfile.TemporaryFile() as later:
         for record in lines:
             topic, key = destination(record.raw)
@@ -80,7 +80,7 @@ def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Record
         sender.flush()
         _await_taken(settings, sender.ends)
         later.seek(0)
-        _publish(sender, (Record(later.readline()[:-1], orjson.loads(position)) for position in later))
+        _publish(sender, (Message(later.readline()[:-1], orjson.loads(position)) for position in later))
 
 
 class _Stop(Exception):
@@ -103,11 +103,11 @@ class _Sender:
         """How many events the broker has, on every replica in sync."""
         return sum(self.sent.values())
 
-    def send(self, record: Record, topic: str, key: bytes | None) -> None:
+    def send(self, record: Message, topic: str, key: bytes | None) -> None:
         """Sends one event; waits where too many are on their way."""
         from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-        where = place(record.position)
+        where = position_text(record.position)
         try:
             future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
         except MessageSizeTooLargeError:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from ledger.database.store import DatabaseError, told
+from ledger.database.store import DatabaseError, database_message
 from services.kafka.faust_app import assigned_to, commit, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
@@ -63,7 +63,7 @@ class Reader:
             try:
                 await self._take([event.message for event in events])
             except DatabaseError as error:
-                log.critical("the ledger's database failed: %s; ending", told(error))
+                log.critical("the ledger's database failed: %s; ending", database_message(error))
                 raise
 
     async def _take(self, messages: list[Any]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ledger.database.store import DatabaseError, Store, told
-from ledger.queries import balances as read
+from ledger.database.store import DatabaseError, Store, database_message
+from ledger.queries.records import OutboxRecord, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
 from services.kafka.access import address, check_access, client_options
@@ -99,7 +99,7 @@ class Relay:
             except Lost:
                 self._trouble("the connection that holds the relay's right is gone")
             except DatabaseError as error:
-                self._pause(f"the ledger's database failed: {told(error)}")
+                self._pause(f"the ledger's database failed: {database_message(error)}")
             except KafkaError as error:
                 self._pause(f"the broker does not take what is sent: {error!r}")
             except _NotTaken as error:
@@ -133,11 +133,12 @@ class Relay:
 
     def _send_all(self) -> None:
         with self._store.read() as connection:
-            n, sent = read.published(connection)
+            so_far = published(connection)
+        n, sent = so_far.n, so_far.sent
         while not self._ended.is_set():
             with self._store.read() as connection:
-                records = read.outbox(connection, n, self._most)
-                last = read.last_record(connection)
+                records = outbox(connection, n, self._most)
+                last = last_record(connection)
             self._health.waits(last - n)
             self._right.check()
             if not records:
@@ -156,7 +157,7 @@ class Relay:
             self._most = BATCH
             self._works()
 
-    def _send(self, records: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+    def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
         """Sends records in order; gives the number of each, and how many events it has, once the broker has them.
 
         _NotTaken where the broker has not taken an event.
@@ -176,18 +177,18 @@ class Relay:
                 count += 1
             yield n, count
 
-    def _give(self, records: Sequence[tuple[int, str]]) -> Iterator[_Sent]:
+    def _give(self, records: Sequence[OutboxRecord]) -> Iterator[_Sent]:
         """Gives events to the producer; the last is the first one that it refuses."""
         from kafka.errors import KafkaError
 
         if self._producer is None:
             self._producer = producer(self._settings, "tpp-relay")
-        for n, answers in records:
-            for line in answers.split("\n"):
+        for record in records:
+            for line in record.answers:
                 topic, key = outgoing_destination(orjson.loads(line))
                 try:
                     future = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
                 except KafkaError as error:
-                    yield _Sent(n, line, topic, error)
+                    yield _Sent(record.n, line, topic, error)
                     return
-                yield _Sent(n, line, topic, future)
+                yield _Sent(record.n, line, topic, future)

@@ -13,8 +13,7 @@ import orjson
 from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
-from schemas.event_types import ALERTS, DECISIONS
-from services.engine.answers import ALERT, OBLIGATION_DUE, RECORDED, REJECTED
+from schemas.event_types import ALERTS, DECISIONS, EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT
 from services.failure import BrokerError
 from services.kafka.access import address, client_options
 from services.kafka.kafka_python import accept_any_header_name
@@ -159,14 +158,14 @@ def line(event: Mapping[str, Any]) -> str:
     kind = str(event.get("type", ""))
     data = _mapping(event.get("data"))
     about = str(data.get("shipment_id") or event.get("subject") or "")
-    if kind == ALERT:
+    if kind == QUOTA_ALERT:
         word, parts = "alert", [str(data.get("account")), *_alert(data)]
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind == REJECTED:
+    elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]
-    elif kind == RECORDED:
+    elif kind == EVENT_RECORDED:
         word, parts = "recorded", [about, str(data.get("state") or ""), *map(_entry, _list(data.get("entries")))]
     elif "outcome" in data:
         word, parts = str(data["outcome"]), [about, *_decision(data)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ledger.queries.balances import Told
+from ledger.queries.records import ShipmentRecord
 from schemas.models.incoming import Party, Requested
 from schemas.wire.read import Event, parse
 from services.views.moments import shown
@@ -14,12 +14,12 @@ from services.views.wrapping import wrapped
 _MARKS = {"met": "met", "not_met": "NOT MET", "not_applicable": "n/a", "unknown": "UNKNOWN"}
 
 
-def to_json(records: Sequence[Told]) -> list[dict[str, Any]]:
+def to_json(records: Sequence[ShipmentRecord]) -> list[dict[str, Any]]:
     """The records of a shipment: each with its number, its event and the answers that are about the shipment."""
     return [{"record": one.n, "event": orjson.loads(one.event), "answers": list(one.answers)} for one in records]
 
 
-def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
+def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) -> str:
     """The whole life of a shipment so far, readable from top to bottom."""
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
     lines += wrapped(
@@ -30,7 +30,7 @@ def memo(shipment: str, state: str | None, records: Sequence[Told]) -> str:
     return "\n".join(lines)
 
 
-def _record(number: int, record: Told) -> Iterator[str]:
+def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
     event = parse(record.event)
     if not isinstance(event, Event):
         return

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from ledger.database.store import Connection
-from ledger.queries import balances as queries
+from ledger.queries import work_list
 from rulebook import Book
 
 
@@ -13,7 +13,7 @@ def obligations(connection: Connection, book: Book, due_by: date | None, every: 
 
     `due_by`: only those due until this day. `every`: also those that were met or withdrawn.
     """
-    return [_with_notice(book, one) for one in queries.obligations(connection, due_by, every)]
+    return [_with_notice(book, one) for one in work_list.obligations(connection, due_by, every)]
 
 
 def _with_notice(book: Book, obligation: dict[str, Any]) -> dict[str, Any]:

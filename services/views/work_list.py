@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.database.store import Connection
-from ledger.queries.balances import holds
+from ledger.queries.work_list import holds
 from services.views.moments import shown
 
 

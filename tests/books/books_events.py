@@ -15,8 +15,9 @@ from sqlalchemy import text
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from ledger.queries.balances import Moment, balances
-from ledger.queries.entries import Span, matching, statement
+from ledger.queries.entries import Span
 from ledger.queries.snapshots import Snapshot, find, snapshots, tables_of
+from ledger.queries.statements import matching, statement
 from rulebook import load
 from schemas.periods import period
 from schemas.times import microseconds

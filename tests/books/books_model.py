@@ -215,7 +215,7 @@ class Model:
 
 
 def signed(one: dict[str, Any], before: int) -> Parts:
-    """The parts of a movement as an answer tells it: its size and the part that it went to (contract, section 9)."""
+    """The parts of a movement as an answer tells it: its size and the part that it went to (docs/contract/books.md)."""
     amount = one["amount"]
     return {
         "pending": (amount, 0, 0, 0),

@@ -15,11 +15,11 @@ from openpyxl import Workbook, load_workbook
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
-from ledger.queries.balances import shipment_lines
-from ledger.queries.reconcile import Line
+from ledger.queries.reconcile import Line, shipment_lines
 from rulebook import load
 from services.cli.commands import main
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.resources import software
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -64,7 +64,7 @@ def screen(url: str, example: str = "gpu-clusters.jsonl.gz") -> None:
     store = Store(url)
     store.open()
     engine = Engine(Ledger(store), load("ai-diffusion"), lambda: 1_751_328_000_000_000, software())
-    engine.run([Record(line, {"file": example, "line": number}) for number, line in enumerate(lines, 1)])
+    engine.run([Message(line, {"file": example, "line": number}) for number, line in enumerate(lines, 1)])
     store.close()
 
 

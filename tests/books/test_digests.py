@@ -43,7 +43,7 @@ def played(url: str, size: int, clock: int, folder: Path) -> tuple[list[dict[str
                 for path in export(folder / one.id, period(one.id), "csv", readers):
                     files[f"{one.id}/{path.name}"] = path.read_bytes()
         closes = [row for row in rows(made.store, JOURNAL) if row.type == "tpp.snapshot.closed.v1"]
-    return [one.told() for one in found], files, closes
+    return [one.to_json() for one in found], files, closes
 
 
 def test_the_same_events_give_the_same_digests(tmp_path: Path, postgres: Server) -> None:

@@ -11,8 +11,9 @@ from ledger_checks import opened
 from ledger_events import Line, answers, engine, records
 
 from ledger.journal import Ledger
-from ledger.queries.entries import Span, statement
+from ledger.queries.entries import Span
 from ledger.queries.snapshots import find, tables_of
+from ledger.queries.statements import statement
 from schemas.periods import period
 from services.engine.period_close import close_period
 

@@ -18,8 +18,9 @@ from ledger_events import engine, records
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from ledger.queries.snapshots import snapshots
+from schemas.event_types import SNAPSHOT_CLOSED
 from schemas.periods import period
-from services.engine.period_close import CLOSED, close_period
+from services.engine.period_close import close_period
 
 MONTHS = ("2025-02", "2025-04", "2025-Q1", "2025-06", "2025-Q2", "2025-08", "2025-07", "2025-11", "2025", "2026-01")
 
@@ -36,7 +37,7 @@ def check_journal(store: Store) -> list[int]:
     model = Model()
     closes = []
     for row in rows(store, JOURNAL):
-        if row.type == CLOSED:
+        if row.type == SNAPSHOT_CLOSED:
             closes.append(row.n)
             assert model.close(orjson.loads(row.answers)["data"]["period"], row.recorded)
         else:
@@ -139,7 +140,7 @@ def test_closes_beside_a_running_screen(databases: Databases, tmp_path: Path) ->
     with opened(url) as store:
         closes = check_journal(store)
         with store.read() as connection:
-            assert [one.told() for one in snapshots(connection)] == told
+            assert [one.to_json() for one in snapshots(connection)] == told
         assert len(closes) == len(MONTHS)
         assert amid(closes, len(rows(store, JOURNAL)))
     databases.drop(url)

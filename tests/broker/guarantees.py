@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import orjson
-from stream_run import Message, Stream, screened, shipments
+from stream_run import Sending, Stream, screened, shipments
 
 from services.stream.intake import intake
 
@@ -28,10 +28,10 @@ def a_load(count: int) -> Load:
     return found
 
 
-def shares(load: Load, count: int) -> list[list[Message]]:
+def shares(load: Load, count: int) -> list[list[Sending]]:
     """The load in so many parts, as messages."""
     step = -(-len(load) // count)
-    return [[Message(line, key) for key, line in load[at : at + step]] for at in range(0, len(load), step)]
+    return [[Sending(line, key) for key, line in load[at : at + step]] for at in range(0, len(load), step)]
 
 
 def all_hold(stream: Stream, load: Load, folder: Path) -> None:

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import orjson
 
 from ledger.database.store import Store
-from ledger.queries import balances as read
+from ledger.queries import balances, records
 from schemas.event_types import INPUTS, TOPICS
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.kafka.offsets import Offsets
 from services.kafka.producer import STRUCTURED
 from services.resources import software, wall_clock
@@ -34,7 +35,7 @@ CODE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Sending:
     """What is published: a value with its headers, to a partition or by key."""
 
     value: bytes | None
@@ -135,7 +136,7 @@ class Stream:
         for part in self.parts:
             part.kill()
 
-    def publish(self, messages: Iterable[Message], codec: str | None = None) -> None:
+    def publish(self, messages: Iterable[Sending], codec: str | None = None) -> None:
         """Sends messages and waits until the broker has them."""
         from kafka import KafkaProducer
 
@@ -184,7 +185,7 @@ class Stream:
 
     def wait_published(self, *watched: "Part | Kept") -> None:
         """Waits until the relay has published every record."""
-        self.wait(lambda: self.ask(lambda one: read.published(one)[0] == read.last_record(one)), watched)
+        self.wait(lambda: self.ask(lambda one: records.published(one).n == records.last_record(one)), watched)
 
     def wait(self, true: Callable[[], bool], watched: "Sequence[Part | Kept]" = ()) -> None:
         """Waits until it is true, as long as the parts that are watched run, or are kept up."""
@@ -210,12 +211,12 @@ class Stream:
 
     def answers(self) -> list[str]:
         """Everything that the ledger gave out, in order."""
-        rows = self.ask(lambda one: read.outbox(one, 0, 1_000_000))
-        return [line for _, answers in rows for line in answers.split("\n")]
+        rows = self.ask(lambda one: records.outbox(one, 0, 1_000_000))
+        return [line for row in rows for line in row.answers]
 
     def balances(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
-        return [one.told() for one in self.ask(read.balances)]
+        return [one.to_json() for one in self.ask(balances.balances)]
 
     def out(self) -> dict[str, list[Any]]:
         """Every message of the output topics."""
@@ -242,12 +243,12 @@ def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> 
     store = Store(url)
     store.open()
     engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
-    records = [Record(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
-    texts = [text for texts in engine.run(records) for text in texts]
+    messages = [Message(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
+    texts = [text for texts in engine.run(messages) for text in texts]
     with store.read() as connection:
-        balances = [one.told() for one in read.balances(connection)]
+        found = [one.to_json() for one in balances.balances(connection)]
     store.close()
-    return texts, balances
+    return texts, found
 
 
 def shipments(count: int, owners: int = 40) -> Iterator[bytes]:

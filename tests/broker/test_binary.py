@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.wire.binary import is_binary, structured
 from schemas.wire.read import Event, Rejection, parse
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.kafka.messages import record
 
 VALUE = b'{"now":"2025-06-02T09:30:00Z"}'
@@ -104,7 +105,7 @@ def test_a_rejection_tells_of_the_value() -> None:
     made = record(_Kafka(_with("ce_source"), VALUE))
     assert (made.received, made.position) == (VALUE, {"topic": "tpp.facts", "partition": 0, "offset": 7})
     assert record(_Kafka(HEADERS, None)).received == b""
-    assert record(_Kafka((), VALUE)) == Record(VALUE, made.position)
+    assert record(_Kafka((), VALUE)) == Message(VALUE, made.position)
     assert record(_Kafka(None, None)).received == b""
     (one,) = Engine.read([made])
     (other,) = Engine.read([record(_Kafka(_with("ce_source"), VALUE + b" "))])

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from brokers import Broker
 from databases import OwnServer, Server
 from guarantees import a_load, all_hold, shares
-from stream_run import Crew, Message, Stream
+from stream_run import Crew, Sending, Stream
 
-from ledger.queries import balances as read
+from ledger.queries import records as read
 
 ROUNDS, TURNS = 10, 4
 SMALL = "import services.stream.reader as w, services.stream.relay as r; w.BATCH = 20; r.BATCH = 20"
@@ -35,7 +35,7 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(broker, postgres, s
     all_hold(stream, load, tmp_path)
 
 
-def _publish(stream: Stream, load: list[list[Message]], turns: list[threading.Event]) -> None:
+def _publish(stream: Stream, load: list[list[Sending]], turns: list[threading.Event]) -> None:
     """Publishes two messages at a time for as long as a turn lasts, and what is left of its part when it has ended."""
     for messages, ended in zip(load, turns, strict=True):
         part = messages

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from sqlalchemy import text
-from stream_run import Message, shipments
+from stream_run import Sending, shipments
 
 from ledger.database.store import Store
 from services.failure import Failure
@@ -14,11 +14,11 @@ from services.stream.intake import intake
 def test_what_has_no_answer_or_two_is_named(streams) -> None:
     stream = streams(2)
     lines = list(shipments(20))
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     worker = stream.start("worker")
     stream.wait_decided(worker)
     assert worker.end() == 0
-    stream.publish([Message(b"{broken", partition=0), Message(lines[3], partition=0)])
+    stream.publish([Sending(b"{broken", partition=0), Sending(lines[3], partition=0)])
     found = intake(stream.settings, stream.url)
     assert found["topics"]["tpp.shipments"] == {
         "messages": 22,
@@ -48,7 +48,7 @@ def test_what_has_no_answer_or_two_is_named(streams) -> None:
 
 def test_a_message_that_was_passed_by_is_told_apart(streams) -> None:
     stream = streams(1)
-    stream.publish(Message(line, partition=0) for line in shipments(4))
+    stream.publish(Sending(line, partition=0) for line in shipments(4))
     worker = stream.start("worker")
     stream.wait_decided(worker)
     worker.end()

@@ -5,9 +5,9 @@ import time
 import pytest
 from databases import OwnServer
 from guarantees import a_load, all_hold, shares
-from stream_run import Message, Stream
+from stream_run import Sending, Stream
 
-from ledger.queries import balances as read
+from ledger.queries import records as read
 from services.stream.up import Part
 
 AWAY_SECONDS = 30
@@ -67,13 +67,13 @@ def test_an_outage_loses_nothing_and_is_got_over_without_help(broker, postgres, 
     all_hold(stream, load, tmp_path)
 
 
-def _goes_on(stream: Stream, kept: Kept, more: list[Message]) -> None:
+def _goes_on(stream: Stream, kept: Kept, more: list[Sending]) -> None:
     """Publishes more, and waits until something is decided and published again; not for longer than is promised."""
     back = time.monotonic()
-    decided, sent = stream.ask(read.last_record), stream.ask(read.published)[0]
+    decided, sent = stream.ask(read.last_record), stream.ask(read.published).n
     stream.publish(more)
     stream.wait(lambda: stream.ask(read.last_record) > decided, [kept])
-    stream.wait(lambda: stream.ask(read.published)[0] > sent, [kept])
+    stream.wait(lambda: stream.ask(read.published).n > sent, [kept])
     assert time.monotonic() - back < GOES_ON_SECONDS
 
 

@@ -18,7 +18,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_structured, to_bi
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from databases import KINDS, Databases, unguarded
-from stream_run import Message, Stream, example, shipments
+from stream_run import Sending, Stream, example, shipments
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -26,9 +26,10 @@ with warnings.catch_warnings():
     from kafka.admin import ConfigResource
 
 from ledger.journal import Ledger
-from ledger.queries import balances as read
+from ledger.queries import records
 from schemas.event_types import outgoing_destination
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.kafka.local_broker import free_port
 from services.resources import book, opened, software, wall_clock
 from services.stream.clock import tick
@@ -46,7 +47,7 @@ def test_everything_goes_out_once_as_it_is_stored(broker, postgres, tmp_path, ki
     databases = Databases(kind, tmp_path, postgres if kind == "postgresql" else None)
     stream = Stream(broker.fresh(4), databases.ledger(), tmp_path)
     lines = [*example("quickstart.jsonl"), *shipments(50), tick(1_760_000_000)]
-    stream.publish(Message(line, str(n % 5)) for n, line in enumerate(lines) if line)
+    stream.publish(Sending(line, str(n % 5)) for n, line in enumerate(lines) if line)
     worker, relay, standby = stream.start("worker"), stream.start("relay"), stream.start("relay")
     stream.wait_decided(worker)
     stream.wait_published(worker, relay)
@@ -55,7 +56,7 @@ def test_everything_goes_out_once_as_it_is_stored(broker, postgres, tmp_path, ki
     out = stream.out()
     sent = [(topic, message) for topic, messages in out.items() for message in messages]
     assert sorted(message.value for _, message in sent) == sorted(text.encode() for text in stream.answers())
-    assert stream.ask(read.published)[1] == len(sent)
+    assert stream.ask(records.published).sent == len(sent)
     for topic, message in sent:
         event = orjson.loads(message.value)
         data = event["data"]
@@ -86,7 +87,7 @@ def test_the_cloudevents_sdk_is_understood_and_understands(streams) -> None:
     attributes = {name: value for name, value in line.items() if name != "data"}
     attributes["time"] = datetime.fromisoformat(attributes["time"])
     made = to_binary(CloudEvent(attributes, line["data"]), JSONFormat())
-    stream.publish([Message(made.value, "LOAD-00000", headers=list(made.headers.items())), Message(b"{")])
+    stream.publish([Sending(made.value, "LOAD-00000", headers=list(made.headers.items())), Sending(b"{")])
     worker, relay = stream.start("worker"), stream.start("relay")
     stream.wait_decided(worker)
     stream.wait_published(worker, relay)
@@ -108,7 +109,7 @@ def test_an_answer_longer_than_its_event_is_published(streams) -> None:
     event["data"]["items"] = [item | {"line": n, "quantity": 1, "tpp": 1} for n in range(1, 3001)]
     raw = orjson.dumps(event)
     assert len(raw) < 1 << 20
-    stream.publish([Message(raw, "LOAD-00000")])
+    stream.publish([Sending(raw, "LOAD-00000")])
     worker, relay = stream.start("worker"), stream.start("relay")
     stream.wait_decided(worker)
     stream.wait_published(worker, relay)
@@ -123,7 +124,7 @@ def test_a_record_that_the_broker_refuses_is_named_and_waited_for_and_nothing_ov
     (item,) = event["data"]["items"]
     event["data"]["items"] = [item | {"line": n, "quantity": 1, "tpp": 1} for n in range(1, 1001)]
     lines[20] = orjson.dumps(event)
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     worker = stream.start("worker")
     stream.wait_decided(worker)
     _limit(stream, 4_000)
@@ -131,7 +132,7 @@ def test_a_record_that_the_broker_refuses_is_named_and_waited_for_and_nothing_ov
     relay = stream.start("relay", "import services.stream.relay as r; r.REFUSED_SECONDS = 1.0", TPP_METRICS=address)
     stream.wait(lambda: "is not published" in relay.said, [relay])
     time.sleep(3)
-    assert stream.ask(read.published)[0] == 20
+    assert stream.ask(records.published).n == 20
     (told,) = (line for line in relay.said.splitlines() if "WARNING tpp.relay" in line)
     name = orjson.loads(stream.answers()[20])["id"]
     assert "record 21 is not published, nor what follows: tpp.decisions does not take " + name in told
@@ -230,7 +231,7 @@ def test_a_ledger_that_cannot_be_had_is_said_in_a_sentence(broker, tmp_path, mon
 def test_the_clock_ticks_on_where_a_record_cannot_be_sealed(broker, tmp_path) -> None:
     stream = Stream(broker.fresh(1), f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
     with opened(stream.url) as store:
-        Engine(Ledger(store), book(None), wall_clock, software()).run([Record(line, {}) for line in shipments(1)])
+        Engine(Ledger(store), book(None), wall_clock, software()).run([Message(line, {}) for line in shipments(1)])
     with closing(unguarded(tmp_path / "ledger.db")) as connection:
         connection.execute("UPDATE journal SET happened = 1000000000000000000")
     clock = stream.start("clock")

@@ -18,7 +18,7 @@ import pytest
 from aiokafka.errors import CommitFailedError
 from faust.types import TP
 from sqlalchemy.exc import OperationalError
-from stream_run import Message, Stream, example, screened, shipments
+from stream_run import Sending, Stream, example, screened, shipments
 
 from schemas.wire.binary import structured
 from services.kafka.producer import STRUCTURED
@@ -51,7 +51,7 @@ def _clean(stream: Stream, messages: int) -> None:
 def test_one_partition_is_decided_as_the_command_line_decides_it(streams, tmp_path) -> None:
     stream = streams()
     lines = [line for line in example("quickstart.jsonl") + example("gpu-clusters.jsonl.gz") if line]
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     worker = stream.start("worker")
     stream.wait_decided(worker)
     assert worker.end() == 0
@@ -68,17 +68,17 @@ def test_whatever_comes_in_has_one_answer_and_nothing_stops_the_worker(streams) 
     huge = b'{"specversion":"1.0","data":"' + b"x" * (1 << 20) + b'"}'
     wrong = [name for name in BINARY if name[0] != "ce_source"]
     odd = [
-        Message(b"{not json", "a"),
-        Message(huge, "b"),
-        Message(b"", "c"),
-        Message(None, "d"),
-        Message(None, "e", headers=BINARY),
-        Message(b'{"now":"2025-06-02T09:30:00Z"}', "f", "tpp.facts", headers=wrong),
-        Message(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", headers=BINARY),
-        Message(b"\xff\xfe", None, headers=()),
+        Sending(b"{not json", "a"),
+        Sending(huge, "b"),
+        Sending(b"", "c"),
+        Sending(None, "d"),
+        Sending(None, "e", headers=BINARY),
+        Sending(b'{"now":"2025-06-02T09:30:00Z"}', "f", "tpp.facts", headers=wrong),
+        Sending(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", headers=BINARY),
+        Sending(b"\xff\xfe", None, headers=()),
     ]
-    ticked = Message(structured(BINARY, odd[6].value), "g", "tpp.facts")
-    mixed = [*(Message(line, f"key-{n}") for n, line in enumerate(good + again)), *odd, ticked]
+    ticked = Sending(structured(BINARY, odd[6].value), "g", "tpp.facts")
+    mixed = [*(Sending(line, f"key-{n}") for n, line in enumerate(good + again)), *odd, ticked]
     random.Random(7).shuffle(mixed)
     stream.publish(mixed)
     worker = stream.start("worker")
@@ -121,10 +121,10 @@ def test_compressed_messages_and_odd_header_names_are_decided_like_others(stream
     stream = streams(1)
     lines = list(shipments(25))
     for codec, share in zip((None, "gzip", "snappy", "lz4", "zstd"), _fives(lines), strict=True):
-        odd = Message(share[2], partition=0, headers=[STRUCTURED, (Odd("odd"), b"x")])
-        plain = [Message(line, partition=0) for line in share]
+        odd = Sending(share[2], partition=0, headers=[STRUCTURED, (Odd("odd"), b"x")])
+        plain = [Sending(line, partition=0) for line in share]
         stream.publish([*plain[:2], odd, *plain[3:]], codec)
-    stream.publish([Message(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", [*BINARY, (Odd("odd"), b"x")])])
+    stream.publish([Sending(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", [*BINARY, (Odd("odd"), b"x")])])
     worker = stream.start("worker")
     stream.wait_decided(worker)
     assert worker.end() == 0
@@ -172,7 +172,7 @@ def _fives(lines):
 def test_an_event_that_the_program_fails_on_is_rejected_and_those_behind_it_are_decided(streams) -> None:
     stream = streams(1)
     lines = list(shipments(20))
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     fails = """
 from services.engine.handlers import HANDLERS
 requested = HANDLERS["tpp.shipment.requested.v1"]
@@ -197,7 +197,7 @@ HANDLERS["tpp.shipment.requested.v1"] = planted
 def test_a_hole_stops_the_worker_and_the_next_one_fills_it(streams) -> None:
     stream = streams(1)
     lines = list(shipments(30))
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     skips = """
 import services.stream.reader as reader
 whole = reader.Reader._take
@@ -252,7 +252,7 @@ def test_a_partition_that_goes_back_goes_on_from_there() -> None:
 
 def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stream = streams(1)
-    stream.publish(Message(line, partition=0) for line in shipments(5))
+    stream.publish(Sending(line, partition=0) for line in shipments(5))
     stands = """
 import services.telemetry.health, services.stream.reader as reader, asyncio
 services.telemetry.health.Health.__init__.__defaults__ = (3.0,)
@@ -277,7 +277,7 @@ reader.Reader._take = stands
 )
 def test_where_the_database_or_the_broker_fails_the_worker_says_so_in_a_line_and_ends(streams, fails, said) -> None:
     stream = streams(1)
-    stream.publish(Message(line, partition=0) for line in shipments(5))
+    stream.publish(Sending(line, partition=0) for line in shipments(5))
     planted = f"""
 import aiokafka, kafka.errors, sqlalchemy.exc, services.stream.gate as gate
 def fails(*asked):
@@ -296,7 +296,7 @@ else:
 def test_a_broker_that_does_not_say_what_its_offsets_hold_is_asked_again(streams) -> None:
     stream = streams(1)
     lines = list(shipments(5))
-    stream.publish(Message(line, partition=0) for line in lines)
+    stream.publish(Sending(line, partition=0) for line in lines)
     late = """
 import kafka.errors, services.stream.gate as gate
 asked, told = [], gate.Offsets.beginnings
@@ -333,7 +333,7 @@ def test_health_is_progress(streams) -> None:
 
     stream.wait(lambda: asked("/health/live")[0] == 200, [worker])
     assert asked("/health/ready") == (503, "worker is not ready: it is starting\n")
-    stream.publish(Message(line, partition=0) for line in [*shipments(7), b"{"])
+    stream.publish(Sending(line, partition=0) for line in [*shipments(7), b"{"])
     stream.wait_decided(worker)
     assert asked("/health/ready") == (200, "ready\n")
     told = asked("/metrics")[1]

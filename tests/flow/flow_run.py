@@ -30,4 +30,4 @@ class Run:
     def standing(self) -> dict[str, dict[str, Any]]:
         """Every account with its parts, its limit and how many entries it has."""
         with self.store.read() as connection:
-            return {b.account: b.told() for b in balances(connection)}
+            return {b.account: b.to_json() for b in balances(connection)}

@@ -12,7 +12,7 @@ from flow_answers import DECISIONS, expected, kind, told
 from flow_run import Run
 
 from schemas.event_types import OUTGOING
-from services.engine.engine import Record
+from services.engine.message import Message
 
 HERE = Path(__file__).parent
 FLOWS = sorted(HERE.glob("*/*.toml"))
@@ -27,9 +27,9 @@ def load(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text("utf-8"))
 
 
-def records(flow: dict[str, Any]) -> list[Record]:
+def records(flow: dict[str, Any]) -> list[Message]:
     made = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
-    return [Record(raw, {"file": "in.jsonl", "line": n}) for n, raw in enumerate(made, 1)]
+    return [Message(raw, {"file": "in.jsonl", "line": n}) for n, raw in enumerate(made, 1)]
 
 
 @pytest.mark.parametrize("path", FLOWS, ids=[f"{path.parent.name}/{path.stem}" for path in FLOWS])
@@ -73,7 +73,7 @@ def compare(flow: dict[str, Any], answers: list[list[dict[str, Any]]]) -> None:
         pytest.fail("\n".join(["", flow["title"], *wrong]), pytrace=False)
 
 
-def well_formed(lines: list[Record], answers: list[list[dict[str, Any]]]) -> None:
+def well_formed(lines: list[Message], answers: list[list[dict[str, Any]]]) -> None:
     """Every event that goes out fits its model and its envelope, and the repeats aside no two have one id."""
     seen: dict[str, Any] = {}
     last = ""

@@ -7,7 +7,7 @@ import pytest
 from events import of_step
 from flow_run import Run
 
-from services.engine.engine import Record
+from services.engine.message import Message
 
 USUAL: dict[str, Any] = {"id": "SHP-1", "claim": "LPP", "papers": ["lpp 2025-01-20", "lpp 2026-01-02"]}
 OF = {"shipment_id": "SHP-1"}
@@ -54,7 +54,7 @@ ALLOWED = {
 def answers(run: Run, steps: list[dict[str, Any]], first: int = 1) -> list[dict[str, Any]]:
     """The answer to each step, without what follows from it."""
     raw = [of_step(n, step, {}, USUAL) for n, step in enumerate(steps, first)]
-    return [orjson.loads(given[0]) for given in run.engine.run([Record(one, {"request": "1"}) for one in raw])]
+    return [orjson.loads(given[0]) for given in run.engine.run([Message(one, {"request": "1"}) for one in raw])]
 
 
 @pytest.mark.parametrize("word", EVENTS)

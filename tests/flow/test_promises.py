@@ -8,14 +8,14 @@ import orjson
 from events import of_step
 from flow_run import Run
 
-from services.engine.engine import Record
+from services.engine.message import Message
 
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"]}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def sent(run: Run, *raw: bytes) -> list[list[dict[str, Any]]]:
-    records = [Record(one, {"file": "in.jsonl", "line": number}) for number, one in enumerate(raw, 1)]
+    records = [Message(one, {"file": "in.jsonl", "line": number}) for number, one in enumerate(raw, 1)]
     return [[orjson.loads(text) for text in given] for given in run.engine.run(records)]
 
 

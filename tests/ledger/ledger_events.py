@@ -10,7 +10,8 @@ from events import certification, party
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import load
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.resources import software, wall_clock
 
 DAY = "2025-06-16"
@@ -71,9 +72,9 @@ def licence(number: str, tpp: int, country: str = "SA", consignee: str = "CON-40
     return {"number": number, "tpp": tpp, "country": country, "consignee": consignee, **plain, **more}
 
 
-def records(raws: Sequence[bytes], start: int = 1, file: str = "in.jsonl") -> list[Record]:
+def records(raws: Sequence[bytes], start: int = 1, file: str = "in.jsonl") -> list[Message]:
     """Events as records that came from the lines of a file."""
-    return [Record(raw, {"file": file, "line": start + index}) for index, raw in enumerate(raws)]
+    return [Message(raw, {"file": file, "line": start + index}) for index, raw in enumerate(raws)]
 
 
 def engine(store: Store, clock: Callable[[], int] | None = None) -> Engine:

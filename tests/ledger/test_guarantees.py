@@ -18,8 +18,7 @@ from ledger.database.store import ledger_url as as_url
 from schemas.models.values import TPP_MAX
 from schemas.wire.read import Event
 from services.engine import handlers
-from services.engine.answers import Out
-from services.engine.context import Turn
+from services.engine.context import DecisionContext, HandledEvent
 
 LPP = "lpp/CON-20/2025"
 RETURNED = "tpp.shipment.cancelled.v1"
@@ -80,9 +79,9 @@ def plant(monkeypatch: pytest.MonkeyPatch, times: int | None = None) -> list[str
     """Makes the handler of cancellations fail after it has moved what it moves; gives the ids of the events it was given."""
     whole, seen = handlers.HANDLERS[RETURNED], []
 
-    def broken(turn: Turn, event: Event, out: Out) -> str | None:
+    def broken(context: DecisionContext, event: Event) -> HandledEvent:
         seen.append(event.id)
-        found = whole(turn, event, out)
+        found = whole(context, event)
         if times is None or len(seen) <= times:
             raise Planted("planted")
         return found
@@ -238,8 +237,8 @@ def test_a_connection_lost_within_a_batch_is_taken_up_again(
     seen: list[str] = []
     whole = handlers.HANDLERS[kind]
 
-    def cut(turn: Turn, event: Event, out: Out) -> str | None:
-        found = whole(turn, event, out)
+    def cut(context: DecisionContext, event: Event) -> HandledEvent:
+        found = whole(context, event)
         if not seen:
             seen.append(event.id)
             kill_connections(postgres, postgres_url)

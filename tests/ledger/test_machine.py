@@ -19,7 +19,8 @@ from sqlalchemy import text
 
 from ledger.queries.balances import Moment
 from schemas.times import microseconds
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 
 PARTIES |= {"CON-31": party("CON-31", "JP"), "CON-51": party("CON-51", "AE", private_sector=True)}
 DAYS = [date(2025, 6, 16), date(2025, 7, 1), date(2025, 12, 30), date(2026, 1, 5)]
@@ -94,7 +95,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.line = Line()
         self.clock = microseconds(datetime(2025, 6, 2, tzinfo=UTC))
-        self.waiting: list[tuple[Record, Callable[[list[dict[str, Any]]], None]]] = []
+        self.waiting: list[tuple[Message, Callable[[list[dict[str, Any]]], None]]] = []
         self.given: dict[bytes, list[str]] = {}
         self.raws: list[bytes] = []
         self.lines = self.expected_n = 0
@@ -110,7 +111,7 @@ class Machine(RuleBasedStateMachine):
     def put(self, raw: bytes, check: Callable[[list[dict[str, Any]]], None]) -> None:
         """Lets an event wait for its batch."""
         self.lines += 1
-        self.waiting.append((Record(raw, {"file": "in.jsonl", "line": self.lines}), check))
+        self.waiting.append((Message(raw, {"file": "in.jsonl", "line": self.lines}), check))
 
     def send(self, kind: str, data: dict[str, Any], outcome: str) -> None:
         """An event whose answer is of a kind: `recorded`, `approved`, `held`…"""

@@ -62,7 +62,7 @@ def test_recorded_times_never_decrease(databases: Databases) -> None:
 
 
 def test_a_repeat_does_not_move_the_recorded_time(databases: Databases) -> None:
-    """A record's time is the later one of the clock and the record before (contract, section 4); a repeat is no record."""
+    """A record's time is the later one of the clock and the record before (docs/contract/books.md); a repeat is no record."""
     first = microseconds(datetime(2025, 6, 2, 9, tzinfo=UTC))
     ticks = iter([first, first + 9 * HOUR, first + HOUR])
     raws = whole_life()

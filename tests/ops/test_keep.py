@@ -14,7 +14,8 @@ from databases import Databases
 import rulebook
 from ledger.database.store import Store
 from ledger.journal import Ledger
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.resources import software, wall_clock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,7 +37,7 @@ def screen(url: str, lines: list[bytes], ended: threading.Event | None = None) -
     for n, line in enumerate(lines):
         if ended is not None and ended.is_set():
             break
-        engine.run([Record(line, {"file": "f", "line": n})])
+        engine.run([Message(line, {"file": "f", "line": n})])
     store.close()
 
 

@@ -20,7 +20,8 @@ from ledger.proof.notes import SigningKey
 from rulebook import load
 from schemas.periods import period
 from schemas.wire.binary import structured
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.engine.period_close import close_period
 from services.proof import verification as audit
 from services.proof.report import VerificationReport
@@ -175,16 +176,16 @@ STORY: list[Step] = [
 ]  # fmt: skip
 
 
-def message(number: int, step: Mapping[str, Any]) -> Record:
+def message(number: int, step: Mapping[str, Any]) -> Message:
     """The message of a step."""
     if "message" in step:
-        return Record(step["message"], {"topic": "tpp.shipments", "partition": 0, "offset": number}, step["value"])
+        return Message(step["message"], {"topic": "tpp.shipments", "partition": 0, "offset": number}, step["value"])
     made = of_step(number, step, {}, {})
     if "sha" in step:
         event = orjson.loads(made)
         event["data"]["certifications"][0]["sha256"] = SHA[step["sha"]]
         made = orjson.dumps(event)
-    return Record(made, {"file": "in.jsonl", "line": number})
+    return Message(made, {"file": "in.jsonl", "line": number})
 
 
 def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, sealed: Iterable[int] = ()) -> None:
@@ -193,7 +194,7 @@ def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, 
     store.open()
     ledger, ticks, seals = Ledger(store), count(), set(sealed)
     engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks), software())
-    waiting: list[Record] = []
+    waiting: list[Message] = []
     for number, step in enumerate(steps, 1):
         if "close" in step:
             engine.run(waiting)
@@ -250,7 +251,7 @@ def decided(url: str, flow: Mapping[str, Any]) -> Any:
     with opened(url) as store:
         store.open()
         Engine(Ledger(store), book, wall_clock, software()).run(
-            [Record(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)]
+            [Message(raw, {"file": "f", "line": n}) for n, raw in enumerate(raws, 1)]
         )
         seal(store)
     return book

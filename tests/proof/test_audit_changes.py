@@ -259,6 +259,7 @@ def changed_on(store: Store) -> list[Any]:
             value = row[column.name]
             now: Any = f"{value}x" if isinstance(value, str) else value + 1 if isinstance(value, int) else None
             now = bytes(value)[:-1] + b"\x00" if isinstance(value, bytes | memoryview) else now
+            now = (*value, "x") if isinstance(value, tuple) else now
             now = ("x" if str(column.type) == "TEXT" else 7) if value is None else now
             this = [table.c[name] == row[name] for name in keys]
             there = [table.c[name] == (now if name == column.name else row[name]) for name in keys]

@@ -14,7 +14,8 @@ from ledger.database import tables
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from rulebook import load
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.proof import verifier as verify
 from services.resources import software, wall_clock
 
@@ -42,7 +43,7 @@ def log() -> Iterator[Log]:
     store = Store(":memory:")
     store.open()
     Engine(Ledger(store), load("ai-diffusion"), wall_clock, software()).run(
-        [Record(raw, {"file": "-", "line": n}) for n, raw in enumerate(events(), 1)]
+        [Message(raw, {"file": "-", "line": n}) for n, raw in enumerate(events(), 1)]
     )
     moved: dict[int, list[dict[str, Any]]] = {}
     entry, account = tables.entry, tables.account
@@ -61,7 +62,7 @@ def log() -> Iterator[Log]:
         log = Log()
         for row in connection.execute(select(tables.journal).order_by(tables.journal.c.n)):
             log.add(row.type.removeprefix("tpp.").removesuffix(".v1"), row.event, [], moved.get(row.n, []))
-            log.answers[-1] = [line.encode() for line in row.answers.split("\n")]
+            log.answers[-1] = [line.encode() for line in row.answers]
             log.leaves[-1]["answers"] = [verify.sha256(one).hexdigest() for one in log.answers[-1]]
     store.close()
     return log

@@ -12,7 +12,8 @@ import rulebook
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from schemas.wire.read import Rejection, parse
-from services.engine.engine import Engine, Record
+from services.engine.engine import Engine
+from services.engine.message import Message
 from services.resources import software
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -38,7 +39,7 @@ def test_everything_given_out_fits_its_schema(name: str) -> None:
     store = Store(":memory:")
     store.open()
     engine = Engine(Ledger(store), rulebook.load("ai-diffusion"), lambda: 0, software())
-    given = engine.run([Record(line, {"file": name, "line": number}) for number, line in enumerate(lines(name), 1)])
+    given = engine.run([Message(line, {"file": name, "line": number}) for number, line in enumerate(lines(name), 1)])
     for texts in given[:: 1 if name == FILES[0] else 20]:
         for text in texts:
             event = json.loads(text)

@@ -40,7 +40,7 @@ REASON = {
 ANSWERS: dict[str, dict[str, Any]] = {
     "tpp.shipment.approved.v1": DECISION,
     "tpp.shipment.held.v1": DECISION | {
-        "outcome": "held", "reasons": [REASON], "authorization": None, "state": "dispatched",
+        "outcome": "held", "reasons": [REASON], "authorization": None,
     },
     "tpp.shipment.released.v1": DECISION | {"outcome": "released"},
     "tpp.shipment.denied.v1": DECISION | {"outcome": "denied", "debits": []},

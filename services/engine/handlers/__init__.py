@@ -1,36 +1,37 @@
-"""One function for each type of event that comes in: `(turn, event, out)` to the shipment it concerns, if any."""
+"""One function for each type of event that comes in: from its context and the event to what was made of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from schemas import event_types
 from schemas.wire.read import Event
-from services.engine.answers import Out
-from services.engine.context import Turn
+from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers import clock, facts, reviews, shipments
 
-Handler = Callable[[Turn, Event, Out], str | None]
+Handler = Callable[[DecisionContext, Event[Any]], HandledEvent]
 
-HANDLERS: dict[str, Handler] = {
-    "tpp.shipment.requested.v1": shipments.requested,
-    "tpp.shipment.amended.v1": shipments.amended,
-    "tpp.shipment.dispatched.v1": shipments.dispatched,
-    "tpp.shipment.cancelled.v1": shipments.cancelled,
-    "tpp.shipment.returned.v1": shipments.returned,
-    "tpp.review.decided.v1": reviews.decided,
-    "tpp.review.proposed.v1": reviews.proposed,
-    "tpp.recheck.requested.v1": reviews.recheck,
-    "tpp.party.registered.v1": facts.party_registered,
-    "tpp.party.merged.v1": facts.party_merged,
-    "tpp.certification.received.v1": facts.certification_received,
-    "tpp.license.issued.v1": facts.license_issued,
-    "tpp.license.revoked.v1": facts.license_revoked,
-    "tpp.veu.authorized.v1": facts.veu_changed,
-    "tpp.veu.revoked.v1": facts.veu_changed,
-    "tpp.allocation.set.v1": facts.allocation_set,
-    "tpp.threshold.set.v1": facts.threshold_set,
-    "tpp.usage.attested.v1": facts.usage_attested,
-    "tpp.attrition.reported.v1": facts.attrition_reported,
-    "tpp.adjustment.made.v1": facts.adjustment_made,
-    "tpp.match.cleared.v1": facts.match_cleared,
-    "tpp.obligation.met.v1": facts.obligation_met,
-    "tpp.clock.ticked.v1": clock.ticked,
+HANDLERS: Mapping[str, Handler] = {
+    event_types.SHIPMENT_REQUESTED: shipments.requested,
+    event_types.SHIPMENT_AMENDED: shipments.amended,
+    event_types.SHIPMENT_DISPATCHED: shipments.dispatched,
+    event_types.SHIPMENT_CANCELLED: shipments.cancelled,
+    event_types.SHIPMENT_RETURNED: shipments.returned,
+    event_types.REVIEW_DECIDED: reviews.decided,
+    event_types.REVIEW_PROPOSED: reviews.proposed,
+    event_types.RECHECK_REQUESTED: reviews.recheck,
+    event_types.PARTY_REGISTERED: facts.party_registered,
+    event_types.PARTY_MERGED: facts.party_merged,
+    event_types.CERTIFICATION_RECEIVED: facts.certification_received,
+    event_types.LICENSE_ISSUED: facts.license_issued,
+    event_types.LICENSE_REVOKED: facts.license_revoked,
+    event_types.VEU_AUTHORIZED: facts.veu_changed,
+    event_types.VEU_REVOKED: facts.veu_changed,
+    event_types.ALLOCATION_SET: facts.allocation_set,
+    event_types.THRESHOLD_SET: facts.threshold_set,
+    event_types.USAGE_ATTESTED: facts.usage_attested,
+    event_types.ATTRITION_REPORTED: facts.attrition_reported,
+    event_types.ADJUSTMENT_MADE: facts.adjustment_made,
+    event_types.MATCH_CLEARED: facts.match_cleared,
+    event_types.OBLIGATION_MET: facts.obligation_met,
+    event_types.CLOCK_TICKED: clock.ticked,
 }

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from ledger.registers.accounts import Entry
 from ledger.registers.facts import ALL
 from ledger.registers.limits import limit_value
 from schemas import accounts
+from schemas.codes import FactKind, RejectionCode
+from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import (
     AdjustmentMade,
     AllocationSet,
@@ -22,229 +25,229 @@ from schemas.models.facts import (
     VeuAuthorized,
     VeuRevoked,
 )
-from schemas.models.incoming import Certification
+from schemas.models.parts import Certification
 from schemas.plan import License, Share
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts, replenish
-from services.engine.answers import RECORDED, Out
-from services.engine.context import Refused, Turn
-from services.engine.decision import told
+from services.engine.answers import Answers
+from services.engine.context import DecisionContext, HandledEvent
+from services.engine.decision import entries_to_json
+from services.engine.message import EventRejected
 
 
-def party_registered(turn: Turn, event: Event, out: Out) -> None:
+def party_registered(context: DecisionContext, event: Event[PartyRegistered]) -> HandledEvent:
     """A party's standing facts from a day on."""
-    data: PartyRegistered = event.data  # type: ignore[assignment]
-    facts = turn.journal.facts
-    facts.add("party", data.id, data)
-    if any(facts.of("veu", key) for key in facts.group(data.id)):
-        facts.note_owner(data.id, data.owner, data)
-    _recorded(turn, event, out)
+    context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
+    context.journal.parties.holders.register(event.data)
+    return _recorded(context, event)
 
 
-def party_merged(turn: Turn, event: Event, out: Out) -> None:
+def party_merged(context: DecisionContext, event: Event[PartyMerged]) -> HandledEvent:
     """Two identifiers of one party: the absorbed one's accounts move to the survivor's."""
-    data: PartyMerged = event.data  # type: ignore[assignment]
-    facts = turn.journal.facts
-    survivor = facts.survivors.get(data.survivor, data.survivor)
-    absorbed = facts.survivors.get(data.absorbed, data.absorbed)
-    entries: list[Entry] = []
+    data, parties = event.data, context.journal.parties
+    survivor, absorbed = parties.survivor(data.survivor), parties.survivor(data.absorbed)
     if data.absorbed == survivor:
-        raise Refused("/data/survivor", "party.same", f"{data.survivor} was already merged into {data.absorbed}")
-    if survivor != absorbed:
-        entries = turn.journal.merge(absorbed, survivor)
-        facts.absorb(absorbed, survivor, data)
-    _recorded(turn, event, out, entries)
+        message = f"{data.survivor} was already merged into {data.absorbed}"
+        raise EventRejected("/data/survivor", RejectionCode.PARTY_SAME, message)
+    entries = context.journal.merge(absorbed, survivor, data) if survivor != absorbed else []
+    return _recorded(context, event, entries)
 
 
-def certification_received(turn: Turn, event: Event, out: Out) -> None:
+def certification_received(context: DecisionContext, event: Event[Certification]) -> HandledEvent:
     """A standing statement, certification or notification."""
-    data: Certification = event.data  # type: ignore[assignment]
+    data, journal, answers = event.data, context.journal, context.answer(event)
     if data.of_designer:
-        turn.journal.facts.add("designer", ALL, data)
+        journal.facts.add(FactKind.DESIGNER, ALL, data)
     else:
-        turn.journal.facts.add("certification", data.party, data)
-    opened = turn.book.notice_account(data)
-    if opened is not None:
-        turn.journal.facts.add("notice", data.reference, data)
-        turn.journal.set_limit(*opened)
-    answer = _recorded(turn, event, out)
-    if opened is not None:
-        replenish(turn, out, opened[0], answer)
+        journal.facts.add(FactKind.CERTIFICATION, data.party, data)
+    opened = context.book.notice_account(data)
+    if opened is None:
+        _record(context, answers, event)
+        return HandledEvent(answers)
+    account, limit = opened
+    journal.facts.add(FactKind.NOTICE, data.reference, data)
+    journal.accounts.set_limit(account, limit)
+    replenish(context, answers, account, _record(context, answers, event))
+    return HandledEvent(answers)
 
 
-def license_issued(turn: Turn, event: Event, out: Out) -> None:
+def license_issued(context: DecisionContext, event: Event[LicenseIssued]) -> HandledEvent:
     """A licence or its amendment: its account, and its TPP committed on the country, even over the limit."""
-    data: LicenseIssued = event.data  # type: ignore[assignment]
-    journal = turn.journal
+    data, journal, answers = event.data, context.journal, context.answer(event)
     before = journal.facts.license(data.number)
-    terms = turn.book.terms(data, data.country)
-    path = terms.allocation
-    kept = before is not None and turn.book.terms(before.issued, before.issued.country).allocation == path
-    entries = _given_back(turn, before) if before and not kept else []
-    old = _committed(turn, before) if before and kept else 0
-    more = _committed(turn, License(data)) - old
-    if path is not None and more > 0:
-        entries.append(journal.commit(path, more, _known(turn, path, data.valid_from)))
-    elif path is not None and more < 0:
-        entries.append(journal.void(path, -more, None))
-    journal.facts.add("license", data.number, data)
-    journal.facts.add("licenses", data.exporter, data)
-    journal.set_limit(terms.account, data.tpp)
-    answer = _recorded(turn, event, out, entries)
-    replenish(turn, out, terms.account, answer)
+    terms = context.book.terms(data, data.country)
+    kept = (
+        before is not None and context.book.terms(before.issued, before.issued.country).allocation == terms.allocation
+    )
+    entries = _given_back(context, before) if before and not kept else []
+    old = _committed(context, before) if before and kept else 0
+    more = _committed(context, License(data)) - old
+    if terms.allocation is not None and more > 0:
+        entries.append(journal.commit(terms.allocation, more, _known(context, terms.allocation, data.valid_from)))
+    elif terms.allocation is not None and more < 0:
+        entries.append(journal.void(terms.allocation, -more, None))
+    journal.facts.add(FactKind.LICENSE, data.number, data)
+    journal.facts.add(FactKind.LICENSES, data.exporter, data)
+    journal.accounts.set_limit(terms.account, data.tpp)
+    replenish(context, answers, terms.account, _record(context, answers, event, entries))
+    return HandledEvent(answers)
 
 
-def license_revoked(turn: Turn, event: Event, out: Out) -> None:
+def license_revoked(context: DecisionContext, event: Event[LicenseRevoked]) -> HandledEvent:
     """Closes a licence from a day on; what was not shipped goes back to the country's allocation."""
-    data: LicenseRevoked = event.data  # type: ignore[assignment]
-    license = turn.journal.facts.license(data.number)
+    data = event.data
+    license = context.journal.facts.license(data.number)
     if license is None:
-        raise Refused("/data/number", "license.unknown", f"no licence {data.number} was issued")
-    entries = _given_back(turn, license)
-    turn.journal.facts.add("revoked", data.number, data)
-    _recorded(turn, event, out, entries)
+        raise EventRejected("/data/number", RejectionCode.LICENSE_UNKNOWN, f"no licence {data.number} was issued")
+    entries = _given_back(context, license)
+    context.journal.facts.add(FactKind.REVOKED, data.number, data)
+    return _recorded(context, event, entries)
 
 
-def _committed(turn: Turn, license: License) -> int:
+def _committed(context: DecisionContext, license: License) -> int:
     """What a licence still holds of its country's allocation: its TPP less what was dispatched, 0 once revoked."""
     if license.revoked is not None:
         return 0
-    account = turn.journal.find(turn.book.terms(license.issued, license.issued.country).account)
+    account = context.journal.accounts.find(context.book.terms(license.issued, license.issued.country).account)
     return max(0, license.issued.tpp - (account.posted if account else 0))
 
 
-def _given_back(turn: Turn, license: License) -> list[Entry]:
-    path = turn.book.terms(license.issued, license.issued.country).allocation
-    amount = min(_committed(turn, license), max(0, turn.journal.balance(path))) if path is not None else 0
-    return [turn.journal.void(path, amount, None)] if path is not None and amount else []
+def _given_back(context: DecisionContext, license: License) -> list[Entry]:
+    allocation = context.book.terms(license.issued, license.issued.country).allocation
+    if allocation is None:
+        return []
+    amount = min(_committed(context, license), max(0, context.journal.accounts.balance(allocation)))
+    return [context.journal.void(allocation, amount, None)] if amount else []
 
 
-def veu_changed(turn: Turn, event: Event, out: Out) -> None:
+def veu_changed(context: DecisionContext, event: Event[VeuAuthorized | VeuRevoked]) -> HandledEvent:
     """A validated end-user's authorization, or the end of one."""
-    data: VeuAuthorized | VeuRevoked = event.data  # type: ignore[assignment]
+    data, facts = event.data, context.journal.facts
     if isinstance(data, VeuRevoked) and not any(
-        made.program == data.program and made.country == data.country
-        for _, made in turn.journal.facts.of("veu", data.holder)
+        fact.data.program == data.program and fact.data.country == data.country
+        for fact in facts.of(FactKind.VEU, data.holder)
     ):
-        raise Refused("/data/holder", "veu.unknown", f"{data.holder} has no such {data.program} authorization")
-    facts = turn.journal.facts
-    facts.add("veu", data.holder, data)
+        message = f"{data.holder} has no such {data.program} authorization"
+        raise EventRejected("/data/holder", RejectionCode.VEU_UNKNOWN, message)
+    facts.add(FactKind.VEU, data.holder, data)
     if isinstance(data, VeuAuthorized):
-        registered = [made.owner for key in facts.group(data.holder) for _, made in facts.of("party", key)]
-        for owner in dict.fromkeys([data.owner or data.holder, *registered]):
-            facts.note_owner(data.holder, owner, data)
-    _recorded(turn, event, out)
+        context.journal.parties.holders.authorize(data)
+    return _recorded(context, event)
 
 
-def allocation_set(turn: Turn, event: Event, out: Out) -> None:
+def allocation_set(context: DecisionContext, event: Event[AllocationSet]) -> HandledEvent:
     """An account's limit from a day on; a lower one than the balance blocks, and voids nothing."""
-    data: AllocationSet = event.data  # type: ignore[assignment]
-    _has_account(turn, data.account, data.valid_from)
-    barred = turn.book.barred_limit(data.account, data.limit, data.valid_from)
-    if barred is not None:
+    data, answers = event.data, context.answer(event)
+    _check_account(context, data.account, data.valid_from)
+    if barred := context.book.barred_limit(data.account, data.limit, data.valid_from):
         code, message = barred
-        raise Refused("/data/limit" if code == "limit.above_law" else "/data/account", code, message)
-    path = turn.journal.path(data.account)
-    old = _known(turn, path, data.valid_from)
-    turn.journal.facts.set_limit(data)
-    known = _known(turn, path, data.valid_from)
-    account = turn.journal.set_limit(path, data.limit if known is None else known)
-    answer = _recorded(turn, event, out)
+        pointer = "/data/limit" if code == RejectionCode.LIMIT_ABOVE_LAW else "/data/account"
+        raise EventRejected(pointer, RejectionCode(code), message)
+    old = _known(context, data.account, data.valid_from)
+    account = context.journal.set_limit(data)
+    known = _known(context, data.account, data.valid_from)
+    if known is not None:
+        context.journal.accounts.set_limit(data.account, known)
+    record = _record(context, answers, event)
     if old is None or data.limit > old:
-        replenish(turn, out, account.path, answer)
+        replenish(context, answers, account.path, record)
+    return HandledEvent(answers)
 
 
-def threshold_set(turn: Turn, event: Event, out: Out) -> None:
+def threshold_set(context: DecisionContext, event: Event[ThresholdSet]) -> HandledEvent:
     """Where alerts are raised from now on."""
-    data: ThresholdSet = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("threshold", ALL, data)
-    _recorded(turn, event, out)
+    context.journal.limits.set_thresholds(event.data)
+    return _recorded(context, event)
 
 
-def usage_attested(turn: Turn, event: Event, out: Out) -> None:
+def usage_attested(context: DecisionContext, event: Event[UsageAttested]) -> HandledEvent:
     """Use that this ledger did not see; takes the place of the same party's earlier attestation on the account."""
-    data: UsageAttested = event.data  # type: ignore[assignment]
-    journal = turn.journal
-    _has_account(turn, data.account, data.as_of)
-    lower = journal.facts.attested(journal.path(data.account), data.by) - data.tpp
-    _not_below_zero(turn, data.account, lower, "/data/tpp")
-    known = _known(turn, data.account, data.as_of)
-    _recorded(turn, event, out, [journal.attest(data.account, data.tpp, data.by, known)])
+    data, journal = event.data, context.journal
+    _check_account(context, data.account, data.as_of)
+    lower = journal.attestations.find(journal.accounts.path(data.account), data.by) - data.tpp
+    _check_fall(context, data.account, lower, "/data/tpp")
+    known = _known(context, data.account, data.as_of)
+    return _recorded(context, event, [journal.attest(data.account, data.tpp, data.by, known)])
 
 
-def attrition_reported(turn: Turn, event: Event, out: Out) -> None:
+def attrition_reported(context: DecisionContext, event: Event[AttritionReported]) -> HandledEvent:
     """Items that no longer count towards an allocation (748.15(a)(2)(iii)(B))."""
-    data: AttritionReported = event.data  # type: ignore[assignment]
-    _has_account(turn, data.account, data.date)
-    _not_below_zero(turn, data.account, data.tpp, "/data/tpp")
-    known = _known(turn, data.account, data.date)
-    _recorded(turn, event, out, [turn.journal.credit(data.account, data.tpp, None, known)])
+    data = event.data
+    _check_account(context, data.account, data.date)
+    _check_fall(context, data.account, data.tpp, "/data/tpp")
+    known = _known(context, data.account, data.date)
+    return _recorded(context, event, [context.journal.credit(data.account, data.tpp, None, known)])
 
 
-def adjustment_made(turn: Turn, event: Event, out: Out) -> None:
+def adjustment_made(context: DecisionContext, event: Event[AdjustmentMade]) -> HandledEvent:
     """A correction by hand, by two reviewers."""
-    data: AdjustmentMade = event.data  # type: ignore[assignment]
-    day = event.happened.date()
-    _has_account(turn, data.account, day)
-    _not_below_zero(turn, data.account, -data.amount, "/data/amount")
-    known = _known(turn, data.account, day)
-    _recorded(turn, event, out, [turn.journal.adjust(data.account, data.amount, known)])
+    data, day = event.data, event.happened.date()
+    _check_account(context, data.account, day)
+    _check_fall(context, data.account, -data.amount, "/data/amount")
+    known = _known(context, data.account, day)
+    return _recorded(context, event, [context.journal.adjust(data.account, data.amount, known)])
 
 
-def _not_below_zero(turn: Turn, path: str, fall: int, pointer: str) -> None:
-    """Refuses a credit, an adjustment or a lower attestation of more than there is: it would make room for new debits.
+def _check_fall(context: DecisionContext, path: str, fall: int, pointer: str) -> None:
+    """Rejects a credit, an adjustment or a lower attestation that exceeds what there is: it would make room for debits.
 
-    What is pending does not count, since a void may still give it back; on a country licences commit it.
+    What is pending does not count, since a void may still give it back; on an allocation licences commit it.
     """
-    there = turn.journal.balance(path) if accounts.committed(path) else turn.journal.there(path)
-    if fall > max(0, there):
-        message = f"{fall:,} TPP would come off {path}, which has {there:,}"
-        raise Refused(pointer, "balance.negative", message)
+    ledger = context.journal.accounts
+    most = ledger.balance(path) if accounts.committed(path) else ledger.removable(path)
+    if fall > max(0, most):
+        message = f"{fall:,} TPP would come off {path}, which has {most:,}"
+        raise EventRejected(pointer, RejectionCode.BALANCE_NEGATIVE, message)
 
 
-def _has_account(turn: Turn, path: str, day: date) -> None:
-    """Refuses what is stated of a country that has no allocation: of Supplement No. 5(a), D:5 and Macau."""
-    if barred := turn.book.barred_account(path, day):
-        raise Refused("/data/account", "account.invalid", barred)
+def _check_account(context: DecisionContext, path: str, day: date) -> None:
+    """Rejects what is stated of an account that the law does not have."""
+    if barred := context.book.barred_account(path, day):
+        raise EventRejected("/data/account", RejectionCode.ACCOUNT_INVALID, barred)
 
 
-def match_cleared(turn: Turn, event: Event, out: Out) -> None:
+def match_cleared(context: DecisionContext, event: Event[MatchCleared]) -> HandledEvent:
     """This party is not that listed one."""
-    data: MatchCleared = event.data  # type: ignore[assignment]
-    turn.journal.facts.add("cleared", data.party, data)
-    _recorded(turn, event, out)
+    context.journal.facts.add(FactKind.CLEARED, event.data.party, event.data)
+    return _recorded(context, event)
 
 
-def obligation_met(turn: Turn, event: Event, out: Out) -> None:
-    """What was owed has been sent."""
-    data: ObligationMet = event.data  # type: ignore[assignment]
+def obligation_met(context: DecisionContext, event: Event[ObligationMet]) -> HandledEvent:
+    """An obligation has been met."""
+    data = event.data
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
-    journal = turn.journal
-    once = journal.shipments.meet(subject, data.kind, data.due)
+    facts, obligations = context.journal.facts, context.journal.obligations
+    once = obligations.meet(subject, data.kind, data.due)
     if once is None:
-        raise Refused(
-            "/data/kind",
-            "obligation.unknown",
-            f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}",
-        )
+        message = f"no {data.kind} due on {data.due} is owed for {subject.replace('/', ' ')}"
+        raise EventRejected("/data/kind", RejectionCode.OBLIGATION_UNKNOWN, message)
     for key in once:
-        journal.facts.add("met", f"{data.kind}/{key}", data)
+        facts.add(FactKind.MET, f"{data.kind}/{key}", data)
     if once:
-        journal.shipments.end_met(data.kind, lambda key: bool(journal.facts.of("met", f"{data.kind}/{key}")))
-    _recorded(turn, event, out)
+        obligations.end_met(data.kind, lambda key: bool(facts.of(FactKind.MET, f"{data.kind}/{key}")))
+    return _recorded(context, event)
 
 
-def _known(turn: Turn, path: str, day: date) -> int | None:
+def _known(context: DecisionContext, path: str, day: date) -> int | None:
     """The limit that an account has on a day, whether or not it is tested; a share at the balances of now."""
-    limit = turn.journal.limit(path, day, turn.book.limit(turn.journal.path(path), day))
+    journal = context.journal
+    limit = journal.limits.in_force(path, day, context.book.limit(journal.accounts.path(path), day))
     if isinstance(limit, Share):
-        return limit_value(limit, {limit.of: turn.journal.balance(limit.of)})
+        return limit_value(limit, {limit.of: journal.accounts.balance(limit.of)})
     return limit
 
 
-def _recorded(turn: Turn, event: Event, out: Out, entries: Sequence[Entry] = ()) -> str:
-    data = {"causation": out.causation, "entries": told(entries)}
+def _recorded(context: DecisionContext, event: Event[Any], entries: Sequence[Entry] = ()) -> HandledEvent:
+    answers = context.answer(event)
+    _record(context, answers, event, entries)
+    return HandledEvent(answers)
+
+
+def _record(context: DecisionContext, answers: Answers, event: Event[Any], entries: Sequence[Entry] = ()) -> str:
+    """Adds the record of a fact, and the alerts of its entries. Returns the record's id."""
+    data = {"causation": answers.causation, "entries": entries_to_json(entries)}
     shipment = getattr(event.data, "shipment_id", None)
-    answer = out.add(RECORDED, shipment or event.subject, ({"shipment_id": shipment} if shipment else {}) | data)
-    raise_alerts(turn, out, entries, answer)
-    return answer
+    named = {"shipment_id": shipment} if shipment else {}
+    record = answers.add(EVENT_RECORDED, shipment or event.subject, named | data)
+    raise_alerts(context, answers, entries, record)
+    return record

@@ -1,136 +1,158 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from ledger.registers.accounts import Entry
-from ledger.registers.shipments import Shipment
+from ledger.registers.shipments import SetAside, Shipment
+from schemas.codes import Outcome, State
+from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_RELEASED
 from schemas.models.incoming import RecheckRequested, ReviewDecided, ReviewProposed
-from schemas.times import day_of
+from schemas.plan import Short
 from schemas.wire.read import Event
-from services.engine.alerts import exhaust_all, raise_alerts
-from services.engine.answers import RECORDED, Out
-from services.engine.context import Turn
-from services.engine.decision import bare_decision, decision
-from services.engine.handlers.shipments import RELEASED, asked_of, duties, post_on_country, settle, stand, stand_still
+from services.engine.alerts import exhaust, raise_alerts
+from services.engine.answers import Answers
+from services.engine.context import DecisionContext, HandledEvent
+from services.engine.decision import decision, unscreened_decision
 from services.engine.judgement import Judgement, judge
+from services.engine.life import Step, allows
+from services.engine.refusal import refuse
+from services.engine.settlement import asked_of, let_go, settle
 
-DENIED = "tpp.shipment.denied.v1"
 
-
-def decided(turn: Turn, event: Event, out: Out) -> str:
+def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEvent:
     """Ends a hold: denies the shipment, or screens it again without the reasons that a reviewer may set aside."""
-    data: ReviewDecided = event.data  # type: ignore[assignment]
-    shipment = turn.journal.shipments.find(data.shipment_id)
-    if shipment is None or not shipment.holding:
-        return stand_still(turn, out, data.shipment_id, shipment)
+    data, answers, shipments = event.data, context.answer(event), context.journal.shipments
+    shipment = shipments.find(data.shipment_id)
+    if not allows(shipment, Step.REVIEW):
+        return refuse(context, answers, data.shipment_id, shipment)
     if data.action == "deny":
-        _deny(turn, out, shipment, data)
-        return shipment.id
-    left = shipment.state == "held_at_dispatch"
-    if data.authorization is not None:
-        shipment.claim = data.authorization.model_dump(exclude_none=True)
-    shipment.reviewed = [*shipment.reviewed, *_releasable(turn, shipment)]
-    asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
-    judgement = judge(turn, asked, shipment.reviewed, posted=left)
-    settle(turn, out, shipment, judgement, judgement.entries, RELEASED, posted=left)
-    return shipment.id
+        return _deny(context, answers, shipment, data)
+    claim = None if data.authorization is None else data.authorization.model_dump(exclude_none=True)
+    shipments.review(shipment, claim, _releasable(context, shipment))
+    judgement = _judged_again(context, shipment)
+    left = _has_left(shipment)
+    return settle(context, answers, shipment, judgement, judgement.entries, Outcome.RELEASED, left=left)
 
 
-def _deny(turn: Turn, out: Out, shipment: Shipment, data: ReviewDecided) -> None:
-    shipment.state = "denied"
-    turn.journal.shipments.put(shipment)
+def _has_left(shipment: Shipment) -> bool:
+    return shipment.state == State.HELD_AT_DISPATCH
+
+
+def _judged_again(context: DecisionContext, shipment: Shipment) -> Judgement:
+    """A held shipment, judged with what is known now, as of its export date."""
+    asked = asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
+    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment))
+
+
+def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
+    context.journal.shipments.deny(shipment)
     review = data.model_dump(include={"reviewer", "second_reviewer", "reason"}, exclude_none=True)
-    day = shipment.export_date.isoformat()
-    told = bare_decision(turn, out.next_id, out.causation, shipment.id, "denied", day, shipment.tpp, review=review)
-    out.add(DENIED, shipment.id, told)
+    denial = unscreened_decision(context, answers.next_id, answers.causation, Outcome.DENIED, shipment, review=review)
+    answers.add(SHIPMENT_DENIED, shipment.id, denial)
+    return HandledEvent(answers, shipment.id)
 
 
-def _releasable(turn: Turn, shipment: Shipment) -> list[list[Any]]:
-    """The reasons of the present hold that a reviewer may set aside: each its code and its facts."""
+def _releasable(context: DecisionContext, shipment: Shipment) -> list[SetAside]:
+    """The reasons of the present hold that a reviewer may set aside."""
     return [
-        [reason["code"], reason["facts"]]
-        for reason in present_reasons(turn, shipment)
-        if turn.book.may_set_aside(reason["code"], reason["facts"])
+        SetAside(reason["code"], reason["facts"])
+        for reason in present_reasons(context, shipment)
+        if context.book.may_set_aside(reason["code"], reason["facts"])
     ]
 
 
-def present_reasons(turn: Turn, shipment: Shipment) -> list[dict[str, Any]]:
-    """The reasons of a shipment's present hold, as they were given out."""
+def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[str, Any]]:
+    """The reasons of a shipment's present hold, as they were published."""
     if shipment.held is None:
         return []
-    for line in turn.journal.mail.answers(shipment.held).split("\n"):
+    for line in context.journal.records.answers(shipment.held):
         data = orjson.loads(line)["data"]
-        if data.get("shipment_id") == shipment.id and data.get("outcome") == "held":
+        if data.get("shipment_id") == shipment.id and data.get("outcome") == Outcome.HELD:
             return list(data["reasons"])
     return []
 
 
-def proposed(turn: Turn, event: Event, out: Out) -> str:
+def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledEvent:
     """Records what a first reviewer proposes; nothing moves until a second one decides."""
-    data: ReviewProposed = event.data  # type: ignore[assignment]
-    shipment = turn.journal.shipments.find(data.shipment_id)
-    if shipment is None or not shipment.holding:
-        return stand_still(turn, out, data.shipment_id, shipment)
-    proposal = data.model_dump(exclude={"shipment_id"}, exclude_none=True)
-    told = {
-        "causation": out.causation,
+    data, answers = event.data, context.answer(event)
+    shipment = context.journal.shipments.find(data.shipment_id)
+    if not allows(shipment, Step.REVIEW):
+        return refuse(context, answers, data.shipment_id, shipment)
+    recorded = {
+        "causation": answers.causation,
         "shipment_id": shipment.id,
-        "state": shipment.told_state,
+        "state": shipment.public_state,
         "entries": [],
-        "proposal": proposal,
+        "proposal": data.model_dump(exclude={"shipment_id"}, exclude_none=True),
     }
-    out.add(RECORDED, shipment.id, told)
-    return shipment.id
+    answers.add(EVENT_RECORDED, shipment.id, recorded)
+    return HandledEvent(answers, shipment.id)
 
 
-def recheck(turn: Turn, event: Event, out: Out) -> str | None:
+@dataclass(slots=True)
+class _Rechecked:
+    """What a recheck has made of the holds that it looked at."""
+
+    released: list[tuple[Shipment, Judgement, list[Entry]]] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    shorts: list[Short] = field(default_factory=list)
+
+
+def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> HandledEvent:
     """Screens held shipments again with what is known now, oldest first; each that passes is released."""
-    data: RecheckRequested = event.data  # type: ignore[assignment]
-    journal = turn.journal
+    data, answers, journal = event.data, context.answer(event), context.journal
     if data.shipment_id is not None:
         shipment = journal.shipments.find(data.shipment_id)
-        if shipment is None or not shipment.holding:
-            return stand_still(turn, out, data.shipment_id, shipment)
+        if not allows(shipment, Step.RECHECK):
+            return refuse(context, answers, data.shipment_id, shipment)
         ids = [data.shipment_id]
     else:
-        ids = journal.shipments.held(journal.path(data.account) if data.account else None)
-    today = None if journal.ticked is None else day_of(journal.ticked)
-    released: list[tuple[Shipment, Judgement, list[Entry]]] = []
-    held, skipped, shorts = [], [], []
+        ids = journal.shipments.held(journal.accounts.path(data.account) if data.account else None)
+    found = _rechecked(context, ids)
+    named = {"shipment_id": data.shipment_id} if data.shipment_id else {}
+    recorded = {
+        "causation": answers.causation,
+        "entries": [],
+        "released": [shipment.id for shipment, _, _ in found.released],
+        "held": found.held,
+        "skipped": found.skipped,
+    }
+    record = answers.add(EVENT_RECORDED, data.shipment_id or event.subject, named | recorded)
+    exhaust(context, answers, found.shorts, record)
+    for shipment, judgement, entries in found.released:
+        _release(context, answers, shipment, judgement, entries)
+    return HandledEvent(answers, data.shipment_id)
+
+
+def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
+    today = context.today
+    found = _Rechecked()
     for identifier in ids:
-        shipment = journal.shipments.find(identifier)
+        shipment = context.journal.shipments.find(identifier)
         if shipment is None:
             continue
-        left = shipment.state == "held_at_dispatch"
-        if not left and today is not None and shipment.export_date < today:
-            skipped.append(identifier)
+        left = _has_left(shipment)
+        if not left and today is not None and shipment.terms.export_date < today:
+            found.skipped.append(identifier)
             continue
-        asked = asked_of(turn, shipment).model_copy(update={"export_date": shipment.export_date})
-        judgement = judge(turn, asked, shipment.reviewed, posted=left)
+        judgement = _judged_again(context, shipment)
         if not judgement.passes:
-            held.append(identifier)
-            shorts += judgement.shorts
+            found.held.append(identifier)
+            found.shorts += judgement.shorts
             continue
-        stand(shipment, judgement, "dispatched" if left else "released")
-        entries = [*judgement.entries, *(post_on_country(turn, shipment) if left else ())]
-        journal.shipments.put(shipment)
-        duties(turn, shipment, judgement)
-        released.append((shipment, judgement, entries))
-    done = [shipment.id for shipment, _, _ in released]
-    subject = data.shipment_id or event.subject
-    told = {"causation": out.causation, "entries": [], "released": done, "held": held, "skipped": skipped}
-    record = out.add(RECORDED, subject, ({"shipment_id": data.shipment_id} if data.shipment_id else {}) | told)
-    exhaust_all(turn, out, shorts, record)
-    for shipment, judgement, entries in released:
-        _release(turn, out, shipment, judgement, entries)
-    return data.shipment_id
+        entries = judgement.entries + let_go(context, shipment, judgement, State.DISPATCHED if left else State.RELEASED)
+        found.released.append((shipment, judgement, entries))
+    return found
 
 
-def _release(turn: Turn, out: Out, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]) -> None:
-    turn.journal.mail.mention(shipment.id)
-    told = decision(turn, out.next_id, out.causation, "released", judgement, entries, judgement.owed)
-    identifier = out.add(RELEASED, shipment.id, told)
-    raise_alerts(turn, out, entries, identifier)
+def _release(
+    context: DecisionContext, answers: Answers, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]
+) -> None:
+    context.journal.records.mention(shipment.id)
+    data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, entries)
+    raise_alerts(context, answers, entries, answers.add(SHIPMENT_RELEASED, shipment.id, data))

@@ -1,0 +1,112 @@
+"""Records of the journal: those of a shipment, those of events and positions, and those to be published."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, select
+
+from ledger.database import tables
+from ledger.database.store import Store
+from ledger.registers.records import AnswerTexts, Key
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentRecord:
+    """One record of a shipment: its number and time, the event's bytes, and the answers that are about the shipment."""
+
+    n: int
+    happened: int | None
+    event: bytes
+    answers: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """A record to be published: its number, and what was given out for it."""
+
+    n: int
+    answers: AnswerTexts
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPosition:
+    """A position, as JSON, that several records name, and their numbers."""
+
+    position: str
+    records: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How far the relay has come: the last record that was published whole, and how many events it sent."""
+
+    n: int = 0
+    sent: int = 0
+
+
+def state(connection: Connection, shipment: str) -> str | None:
+    """The state of a shipment; None where it was never presented."""
+    found: str | None = connection.execute(
+        select(tables.shipment.c.state).where(tables.shipment.c.id == shipment)
+    ).scalar()
+    return found
+
+
+def records(connection: Connection, shipment: str) -> list[ShipmentRecord]:
+    """Every record that concerns a shipment, oldest first: its own events, ticks and rechecks that decided it."""
+    j, m = tables.journal, tables.mention
+    mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
+    query = (
+        select(j.c.n, j.c.happened, j.c.event, j.c.answers)
+        .where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned))
+        .order_by(j.c.n)
+    )
+    found = []
+    for row in connection.execute(query):
+        answers = map(orjson.loads, row.answers)
+        about = tuple(answer for answer in answers if answer["data"].get("shipment_id") == shipment)
+        found.append(ShipmentRecord(row.n, row.happened, row.event, about))
+    return found
+
+
+def outbox(connection: Connection, after: int, most: int) -> list[OutboxRecord]:
+    """The next records after a number, in order.
+
+    Numbers are gap-free and in the order of commit, so none is skipped.
+    """
+    j = tables.journal
+    query = select(j.c.n, j.c.answers).where(j.c.n > after).order_by(j.c.n).limit(most)
+    return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
+
+
+def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, bytes]:
+    """The bytes of those events that the ledger has a record of; `wanted`: ids by source."""
+    j = tables.journal
+    found: dict[Key, bytes] = {}
+    for source, ids in wanted.items():
+        query = select(j.c.id, j.c.event).where(j.c.source == source, store.among(j.c.id, ids))
+        found |= {(source, row.id): bytes(row.event) for row in connection.execute(query)}
+    return found
+
+
+def positions_twice(connection: Connection) -> list[SharedPosition]:
+    """The positions that two records or more name; reads the whole journal."""
+    j = tables.journal
+    twice = select(j.c.position).group_by(j.c.position).having(func.count() > 1)
+    found: dict[str, SharedPosition] = {}
+    for row in connection.execute(select(j.c.position, j.c.n).where(j.c.position.in_(twice)).order_by(j.c.n)):
+        found.setdefault(row.position, SharedPosition(row.position, [])).records.append(row.n)
+    return list(found.values())
+
+
+def published(connection: Connection) -> Published:
+    """How far the relay has come."""
+    found = connection.execute(select(tables.relay.c.n, tables.relay.c.sent)).one_or_none()
+    return Published(found.n, found.sent) if found else Published()
+
+
+def last_record(connection: Connection) -> int:
+    """The number of the last journal record; 0 where nothing is recorded."""
+    return int(connection.execute(select(tables.head.c.n)).scalar_one())

@@ -1,0 +1,119 @@
+"""Obligations: what is to be sent or kept for a shipment or by a party, and whether it was."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from sqlalchemy import case, select, update
+
+from ledger.database import tables
+from ledger.registers.transaction import Transaction
+
+_PARTY = "party/"
+
+
+@dataclass(frozen=True, slots=True)
+class DueObligation:
+    """An obligation that falls due, or is overdue, as `state` says; `subject` is `shipment/ID` or `party/ID`."""
+
+    subject: str
+    kind: str
+    due: date
+    citation: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An obligation in the order of the table's columns."""
+
+    subject: str
+    kind: str
+    due: str
+    n: int
+    citation: str
+    once: str | None
+    state: str = "open"
+    announced: str = ""
+
+    def row(self) -> tuple[str, str, str, int, str, str, str, str | None]:
+        """The obligation in the order of the table's columns."""
+        return self.subject, self.kind, self.due, self.n, self.citation, self.state, self.announced, self.once
+
+
+class Obligations:
+    """The obligations of a ledger, each of a subject: `shipment/ID` or `party/ID`."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._new: dict[str, dict[tuple[str, str], _Row]] = {}
+        self._withdrawn: list[str] = []
+        transaction.at_flush(self._write)
+
+    def add(self, subject: str, kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
+        """Notes an obligation by a day; a party has the same one only once.
+
+        `once`: keys of what needs to be met only once.
+        """
+        key = (kind, due.isoformat())
+        if subject.startswith(_PARTY) and self._has(subject, *key):
+            return
+        self._new.setdefault(subject, {})[key] = _Row(
+            subject, *key, self._transaction.n, citation, " ".join(once) or None
+        )
+
+    def _has(self, subject: str, kind: str, due: str) -> bool:
+        table = tables.obligation
+        query = select(table.c.n).where(table.c.subject == subject, table.c.kind == kind, table.c.due == due)
+        new = self._new.get(subject, {})
+        return (kind, due) in new or self._transaction.connection.execute(query).scalar() is not None
+
+    def withdraw(self, shipment: str) -> None:
+        """Withdraws what is still open of a shipment's old decision."""
+        subject = f"shipment/{shipment}"
+        new = self._new.get(subject, {})
+        new.update({key: replace(row, state="withdrawn") for key, row in new.items()})
+        self._withdrawn.append(subject)
+
+    def meet(self, subject: str, kind: str, due: date) -> list[str] | None:
+        """Notes that an obligation was met: the keys of what needs to be met only once; None where there is none."""
+        self._transaction.flush()
+        table = tables.obligation
+        this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat())
+        met = update(table).where(*this).values(state="met").returning(table.c.once)
+        found = self._transaction.connection.execute(met).first()
+        return None if found is None else (found.once or "").split()
+
+    def end_met(self, kind: str, met: Callable[[str], bool]) -> None:
+        """Ends what is open of a kind where all its keys are met."""
+        table, connection = tables.obligation, self._transaction.connection
+        opened = table.select().where(table.c.kind == kind, table.c.state == "open", table.c.once.is_not(None))
+        for row in connection.execute(opened).all():
+            if all(met(key) for key in row.once.split()):
+                this = (table.c.subject == row.subject, table.c.kind == kind, table.c.due == row.due)
+                connection.execute(update(table).where(*this).values(state="met"))
+
+    def falling_due(self, day: date) -> list[DueObligation]:
+        """What is open, falls due or is overdue, and was not announced so until now."""
+        self._transaction.flush()
+        table, today = tables.obligation, day.isoformat()
+        announced = (
+            update(table)
+            .where(table.c.state == "open", table.c.due <= today)
+            .where((table.c.announced == "") | ((table.c.announced == "due") & (table.c.due < today)))
+            .values(announced=case((table.c.due < today, "overdue"), else_="due"))
+            .returning(table.c.due, table.c.subject, table.c.kind, table.c.citation, table.c.announced)
+        )
+        rows = sorted(self._transaction.connection.execute(announced), key=lambda row: (row.due, row.subject, row.kind))
+        return [
+            DueObligation(row.subject, row.kind, date.fromisoformat(row.due), row.citation, row.announced)
+            for row in rows
+        ]
+
+    def _write(self) -> None:
+        store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
+        if self._withdrawn:
+            theirs = store.among(table.c.subject, self._withdrawn)
+            connection.execute(update(table).where(theirs, table.c.state == "open").values(state="withdrawn"))
+        store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
+        self._new, self._withdrawn = {}, []

@@ -1,0 +1,155 @@
+"""Parties: which identifiers are one party, and what is known of a shipment's parties as of a day."""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
+from typing import Any
+
+from ledger.registers.facts import ALL, Fact, FactBook
+from ledger.registers.holders import Holders
+from ledger.registers.transaction import Transaction
+from schemas import accounts
+from schemas.codes import FactKind
+from schemas.models.facts import PartyMerged, VeuAuthorized
+from schemas.models.incoming import Requested
+from schemas.models.parts import Certification, Party
+from schemas.plan import Facts, License, Veu
+
+
+class Parties:
+    """Parties under mergers. `survivors`: the party that stands for each one that was absorbed."""
+
+    def __init__(self, transaction: Transaction, facts: FactBook) -> None:
+        self._transaction = transaction
+        self._facts = facts
+        self.survivors: dict[str, str] = {}
+        self._absorbed: dict[str, list[str]] = {}
+        self.holders = Holders(transaction, facts, self.group)
+        for fact in facts.of(FactKind.MERGE, ALL):
+            self._absorb(fact.data.absorbed, fact.data.survivor)
+
+    # --- mergers --------------------------------------------------------------------------------------------------
+
+    def survivor(self, party: str) -> str:
+        """The party that stands for a party now; itself where it was not absorbed."""
+        return self.survivors.get(party, party)
+
+    def group(self, party: str) -> tuple[str, ...]:
+        """Every identifier of the same party, itself included."""
+        if not self.survivors:
+            return (party,)
+        survivor = self.survivor(party)
+        return (survivor, *self._absorbed.get(survivor, ()))
+
+    def path(self, path: str) -> str:
+        """The path under which an account is kept now: that of the surviving party where one was absorbed."""
+        survivors = self.survivors
+        if not survivors:
+            return path
+        party = accounts.party(path)
+        return accounts.of_party(path, survivors[party]) if party in survivors else path
+
+    def use_mergers(self, parties: Collection[str]) -> None:
+        """Notes the mergers that absorbed one of these as what the record being made rests on."""
+        merged = self._facts.of(FactKind.MERGE, ALL)
+        self._transaction.use(*(fact.n for fact in merged if fact.data.absorbed in parties))
+
+    def absorb(self, absorbed: str, survivor: str, made: PartyMerged) -> None:
+        """States that one party's identifier stands for another's from now on."""
+        self._facts.add(FactKind.MERGE, ALL, made)
+        self._absorb(absorbed, survivor)
+
+    def _absorb(self, absorbed: str, survivor: str) -> None:
+        survivor, absorbed = self.survivor(survivor), self.survivor(absorbed)
+        moved = [absorbed, *self._absorbed.pop(absorbed, ())]
+        self.survivors.update(dict.fromkeys(moved, survivor))
+        self._absorbed.setdefault(survivor, []).extend(moved)
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def keys(asked: Requested) -> set[str]:
+        """The keys under which facts about a shipment's parties may be stated."""
+        found = {ALL}
+        for party in asked.parties:
+            found.add(party.id)
+            found.add(party.owner)
+        if asked.authorization and asked.authorization.reference:
+            found.add(asked.authorization.reference)
+        return found
+
+    def about(self, asked: Requested) -> Facts:
+        """What is known of a shipment's parties, as of its export date."""
+        facts = self._facts
+        groups: dict[str, tuple[str, ...]] = {}
+        for party in asked.parties:
+            groups[party.id] = self.group(party.id)
+            groups[party.owner] = self.group(party.owner)
+        ids = [key for group in groups.values() for key in group]
+        registered = {}
+        for party in asked.parties:
+            standing = self._registered(groups[party.id], asked.export_date)
+            if standing is not None:
+                registered[party.id] = standing
+        holders = self.holders.of_owners(ids)
+        for holder in holders:
+            standing = self._registered(self.group(holder), asked.export_date)
+            if standing is not None:
+                registered.setdefault(holder, standing)
+        certifications = [*self._certifications(ids), *facts.used(FactKind.DESIGNER, ALL)]
+        if self.survivors:
+            self.use_mergers(ids)
+        licenses = self._licenses(groups[asked.exporter.id], asked)
+        veus = self._veus([*ids, *(key for holder in holders for key in self.group(holder))])
+        return Facts(
+            registered, tuple(certifications), licenses, veus, self.survivors, owners=self.holders.named_owners(veus)
+        )
+
+    def _certifications(self, ids: Iterable[str]) -> Iterator[Certification]:
+        """The certifications of parties; of notifications under one reference the last."""
+        for key in ids:
+            for fact in self._facts.of(FactKind.CERTIFICATION, key):
+                made: Certification = fact.data
+                notices = self._facts.of(FactKind.NOTICE, made.reference) if made.covers is not None else ()
+                if not notices or notices[-1].n == fact.n:
+                    self._transaction.use(fact.n)
+                    yield made
+
+    def _registered(self, group: Iterable[str], day: date) -> Party | None:
+        """The party as registered last until a day, under any of its identifiers."""
+        standing: Fact | None = None
+        for key in group:
+            for fact in self._facts.of(FactKind.PARTY, key):
+                if fact.data.valid_from <= day and (standing is None or _later(fact, standing)):
+                    standing = fact
+        if standing is None:
+            return None
+        self._transaction.use(standing.n)
+        party: Party = standing.data
+        return party
+
+    def _licenses(self, exporters: Iterable[str], asked: Requested) -> tuple[License, ...]:
+        """The exporter's licences and the one that is claimed, by number."""
+        facts = self._facts
+        numbers = {fact.data.number for key in exporters for fact in facts.of(FactKind.LICENSES, key)}
+        if asked.authorization and asked.authorization.reference:
+            numbers.add(asked.authorization.reference)
+        return tuple(license for number in sorted(numbers) if (license := facts.license(number)))
+
+    def _veus(self, ids: Iterable[str]) -> tuple[Veu, ...]:
+        """The authorizations of validated end-users as they stand."""
+        stated: dict[int, Any] = {fact.n: fact.data for key in ids for fact in self._facts.of(FactKind.VEU, key)}
+        if not stated:
+            return ()
+        standing: dict[tuple[str, str, str | None], Veu] = {}
+        for _, made in sorted(stated.items()):
+            key = (made.holder, made.program, made.country)
+            if isinstance(made, VeuAuthorized):
+                standing[key] = Veu(made)
+            elif key in standing:
+                standing[key] = Veu(standing[key].authorized, made.date)
+        self._transaction.use(*stated)
+        return tuple(standing.values())
+
+
+def _later(fact: Fact, other: Fact) -> bool:
+    return bool((fact.data.valid_from, fact.n) > (other.data.valid_from, other.n))

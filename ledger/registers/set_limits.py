@@ -1,0 +1,65 @@
+"""Limits and alert thresholds that events have set."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from ledger.registers.facts import ALL, Fact, FactBook
+from ledger.registers.limits import lower
+from ledger.registers.parties import Parties
+from ledger.registers.transaction import Transaction
+from schemas import accounts
+from schemas.codes import FactKind
+from schemas.models.facts import AllocationSet, ThresholdSet
+from schemas.plan import Share
+
+
+class SetLimits:
+    """The limits that events have set on accounts, each from a day on, and the thresholds of alerts."""
+
+    def __init__(self, transaction: Transaction, facts: FactBook, parties: Parties) -> None:
+        self._transaction = transaction
+        self._facts = facts
+        self._parties = parties
+        self._by_account: dict[str, list[Fact]] = {}
+        self.sort()
+
+    def sort(self) -> None:
+        """Sorts the limits by account; those of an absorbed party's accounts are the survivor's."""
+        self._by_account = {}
+        for fact in self._facts.of(FactKind.LIMIT, ALL):
+            path = self._parties.path(fact.data.account)
+            self._by_account.setdefault(path, []).append(fact)
+
+    def of(self, path: str) -> Sequence[Fact]:
+        """The limits that events have set on an account, oldest first."""
+        return self._by_account.get(self._parties.path(path), ())
+
+    def in_force(self, path: str, day: date, of_law: int | Share | None) -> int | Share | None:
+        """The limit in force on a day: the lower of the law's and the one last set by an event.
+
+        That of a country's allocation is the one last set, which may be the higher.
+        """
+        chosen: Fact | None = None
+        for fact in self.of(path):
+            made: AllocationSet = fact.data
+            if made.valid_from <= day and (chosen is None or made.valid_from >= chosen.data.valid_from):
+                chosen = fact
+        if chosen is None:
+            return of_law
+        self._transaction.use(chosen.n)
+        limit: int = chosen.data.limit
+        return limit if accounts.raisable(path) else lower(limit, of_law)
+
+    def set(self, made: AllocationSet) -> None:
+        """States an account's limit from a day on."""
+        self._facts.add(FactKind.LIMIT, ALL, made)
+        self.sort()
+
+    def thresholds(self) -> Mapping[str, tuple[str | int, ...]]:
+        """The alert thresholds that events have set, by account or pattern, the latest for each."""
+        stated = self._facts.of(FactKind.THRESHOLD, ALL)
+        return {fact.data.account: fact.data.thresholds for fact in stated}
+
+    def set_thresholds(self, made: ThresholdSet) -> None:
+        """States where alerts are raised from now on."""
+        self._facts.add(FactKind.THRESHOLD, ALL, made)

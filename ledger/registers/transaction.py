@@ -1,0 +1,170 @@
+"""One transaction that writes to a ledger, and what is remembered of the ledger between transactions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, select
+
+from ledger.database import tables
+from ledger.database.store import Store
+from schemas.periods import Period, booked, period
+
+MOST_CACHED = 10_000
+"""Rows of one kind kept in memory between transactions; more are forgotten and read again."""
+
+Row = TypeVar("Row")
+
+
+class Cache:
+    """What earlier transactions read, good as long as nobody else has written since record `n`."""
+
+    def __init__(self) -> None:
+        self.n = -1
+        self.closed: list[Period] | None = None
+        self._rows: dict[type, dict[str, Any]] = {}
+
+    def rows(self, kind: type[Row]) -> dict[str, Row | None]:
+        """The rows of one kind by their keys; None under a key that the ledger does not have."""
+        return self._rows.setdefault(kind, {})
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.n = -1
+        self.closed = None
+        for rows in self._rows.values():
+            rows.clear()
+
+    def trim(self) -> None:
+        """Forgets a kind of row of which there are too many, so that memory stays flat."""
+        for rows in self._rows.values():
+            if len(rows) > MOST_CACHED:
+                rows.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """The day, as `YYYY-MM-DD`, that entries count for, and the closed period that they are late for."""
+
+    day: str
+    late_for: str | None = None
+
+
+class Transaction:
+    """One transaction that writes to a ledger, in which records are made one after the other.
+
+    `n` is the number of the record that is being made, `start` that of the last one before the transaction, `recorded`
+    the clock in microseconds, `booking` the day that the record's entries count for, `ticked` the instant of the latest
+    tick, `closed` the last closed day. Where `keep` is false, all is rolled back at the end. The registers keep their
+    changes in memory until `flush`; whoever reads these attributes changes them by the verbs alone.
+    """
+
+    def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
+        self.store, self.connection, self.cache = store, connection, cache
+        head = store.lock_head(connection)
+        if head.n != cache.n:
+            cache.clear()
+        cache.trim()
+        self.start: int = head.n
+        self.n: int = head.n
+        self.recorded: int = max(recorded, head.recorded)
+        self.ticked: int | None = head.ticked
+        self.closed: str | None = head.closed
+        self.keep = True
+        self.booking = Booking("")
+        self._written: int = head.n
+        self._recorded_before: int = head.recorded
+        self._sequence: int = head.sequence
+        self._accounts: int = head.accounts
+        self._used: set[int] = set()
+        self._previous: dict[str, int] = {}
+        self._writes: list[Callable[[], None]] = []
+
+    # --- the record that is being made ----------------------------------------------------------------------------
+
+    def open_record(self, day: date | None) -> None:
+        """Begins the next record, of an event that happened on this UTC day; None where it makes no entries."""
+        self.n += 1
+        self._used.clear()
+        self._previous.clear()
+        if day is None:
+            return
+        late_for = None
+        if self.closed is not None and day.isoformat() <= self.closed:
+            day, late_for = booked(day, self.periods())
+        self.booking = Booking(day.isoformat(), late_for)
+
+    def abandon_record(self) -> None:
+        """Gives up the record that is being made, of which nothing was written; the next one takes its number."""
+        self.n -= 1
+
+    def use(self, *records: int) -> None:
+        """Notes the records of facts that the record being made rests on."""
+        self._used.update(records)
+
+    def follow(self, shipment: str, record: int) -> None:
+        """Notes that the record being made changes a shipment, which another record concerned last."""
+        self._previous[shipment] = record
+
+    def rests_on(self, shipment: str | None) -> str:
+        """The records that the one being made rests on, joined by a space; not the last of its own shipment."""
+        previous = [n for name, n in self._previous.items() if name != shipment]
+        return " ".join(map(str, sorted({*self._used, *previous} - {self.n})))
+
+    # --- the numbers of the head ----------------------------------------------------------------------------------
+
+    def next_sequence(self, count: int = 1) -> int:
+        """The sequence number of the next event that goes out; of the last where several do."""
+        self._sequence += count
+        return self._sequence
+
+    def next_account(self) -> int:
+        """The number of the account that is opened next."""
+        self._accounts += 1
+        return self._accounts
+
+    def tick(self, instant: int) -> None:
+        """Notes the instant of the latest tick."""
+        self.ticked = instant
+
+    def close(self, day: str) -> None:
+        """Notes that every day up to this one is closed."""
+        self.closed = max(self.closed or "", day)
+        self.cache.closed = None
+
+    def periods(self) -> Sequence[Period]:
+        """The periods that are closed, in the order of closing."""
+        if self.cache.closed is None:
+            query = select(tables.snapshot.c.id).order_by(tables.snapshot.c.n)
+            self.cache.closed = list(map(period, self.connection.execute(query).scalars()))
+        return self.cache.closed
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def discard(self) -> None:
+        """Rolls everything back at the end."""
+        self.keep = False
+
+    def at_flush(self, write: Callable[[], None]) -> None:
+        """Lets a register write its changes at every flush, after those that asked before."""
+        self._writes.append(write)
+
+    def written(self, n: int) -> None:
+        """Notes that records up to this number are written."""
+        self._written = n
+
+    def flush(self) -> None:
+        """Writes what the registers have in memory, and the head."""
+        for write in self._writes:
+            write()
+        self.connection.execute(
+            tables.head.update().values(
+                n=self._written,
+                sequence=self._sequence,
+                accounts=self._accounts,
+                recorded=self.recorded if self._written > self.start else self._recorded_before,
+                ticked=self.ticked,
+                closed=self.closed,
+            )
+        )

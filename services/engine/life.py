@@ -1,0 +1,38 @@
+"""The life of a shipment: which events each state allows (docs/contract/events-in.md)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeGuard
+
+from ledger.registers.shipments import Shipment
+from schemas.codes import State
+
+
+class Step(StrEnum):
+    """What an event asks of a shipment that exists, in the word for what happens to it."""
+
+    AMEND = "amended"
+    DISPATCH = "dispatched"
+    CANCEL = "cancelled"
+    RETURN = "returned"
+    REVIEW = "reviewed"
+    RECHECK = "rechecked"
+
+
+_LET_GO = frozenset({Step.AMEND, Step.DISPATCH, Step.CANCEL})
+LIFE: Mapping[State, frozenset[Step]] = {
+    State.APPROVED: _LET_GO,
+    State.RELEASED: _LET_GO,
+    State.HELD: frozenset({Step.AMEND, Step.CANCEL, Step.REVIEW, Step.RECHECK}),
+    State.DISPATCHED: frozenset({Step.RETURN}),
+    State.HELD_AT_DISPATCH: frozenset({Step.REVIEW, Step.RECHECK}),
+    State.CANCELLED: frozenset(),
+    State.DENIED: frozenset(),
+    State.EXPIRED: frozenset(),
+}
+"""The steps that each state allows."""
+
+
+def allows(shipment: Shipment | None, step: Step) -> TypeGuard[Shipment]:
+    """Whether a shipment exists and is in a state that allows a step."""
+    return shipment is not None and step in LIFE[State(shipment.state)]

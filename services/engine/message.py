@@ -1,0 +1,62 @@
+"""A message on its way to an answer: as received, as read, and as one that the program failed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.codes import RejectionCode
+from schemas.wire.read import Error, Event, Rejection, parse, rejection_id
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as received: its bytes, and where it came from.
+
+    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. `value` is what a rejection contains
+    where `raw` was assembled from headers and a value (binary mode).
+    """
+
+    raw: bytes
+    position: Mapping[str, Any]
+    value: bytes | None = None
+
+    @property
+    def received(self) -> bytes:
+        """The bytes that a rejection contains."""
+        return self.raw if self.value is None else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """A message that was read: an event, or what is wrong with it."""
+
+    message: Message
+    event: Event[Any] | Rejection
+    rejection: str
+    """The id that a rejection of this message has."""
+
+
+class EventFailed(Exception):
+    """The program failed on an event, and its batch was rolled back. The cause is the exception that was raised."""
+
+    def __init__(self, read: ReadMessage) -> None:
+        super().__init__()
+        self.read = read
+
+
+class EventRejected(Exception):
+    """An event that can be read and cannot be taken; raised before anything is moved."""
+
+    def __init__(self, pointer: str, code: RejectionCode, message: str) -> None:
+        super().__init__(message)
+        self.errors = (Error(pointer, code, message),)
+
+
+def read_message(message: Message) -> ReadMessage:
+    """The message as an event, or as a rejection with all that is wrong with it."""
+    return ReadMessage(message, parse(message.raw), rejection_id(message.position, message.received))
+
+
+def rejected(event: Event[Any], errors: tuple[Error, ...]) -> Rejection:
+    """The rejection of an event that can be read and cannot be taken."""
+    return Rejection(event.raw, errors, event.source, event.id, event.time, event.subject)

@@ -1,0 +1,142 @@
+"""What handlers of shipments share: voiding, settling a judgement, posting, recording, and refusing an event."""
+
+from collections.abc import Sequence
+
+from ledger.database.store import LedgerCorrupt
+from ledger.registers.accounts import Entry
+from ledger.registers.shipments import Shipment, ShipmentDebit, ShipmentLine, ShipmentTerms
+from rulebook import Terms
+from schemas.codes import Outcome, State
+from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
+from schemas.models.incoming import Authorization, Requested
+from schemas.wire.read import Event, parse
+from services.engine.alerts import exhaust, raise_alerts
+from services.engine.answers import Answers
+from services.engine.context import DecisionContext, HandledEvent
+from services.engine.decision import decision, entries_to_json
+from services.engine.judgement import Judgement
+
+_PASSED = {Outcome.APPROVED: SHIPMENT_APPROVED, Outcome.RELEASED: SHIPMENT_RELEASED}
+
+
+def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
+    """What was asked last of a shipment, with a reviewer's authorization in the place of the claim."""
+    journal = context.journal
+    journal.transaction.use(shipment.asked)
+    event = parse(journal.records.event(shipment.asked))
+    if not isinstance(event, Event) or not isinstance(event.data, Requested):
+        raise LedgerCorrupt(f"journal record {shipment.asked} is not a request of shipment {shipment.id}")
+    if shipment.claim is None:
+        return event.data
+    return event.data.model_copy(update={"authorization": Authorization(**shipment.claim)})
+
+
+def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
+    """Gives back all that a shipment has pending, and withdraws the obligations of its decision."""
+    journal = context.journal
+    pending = shipment.terms.debits if shipment.pending else ()
+    entries = [journal.void(debit.account, debit.amount, shipment.id) for debit in pending]
+    journal.shipments.clear_debits(shipment)
+    journal.obligations.withdraw(shipment.id)
+    return entries
+
+
+def terms_of(judgement: Judgement) -> ShipmentTerms:
+    """The terms of a shipment that was judged: its dates and amounts, and what it debited where it passes."""
+    asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
+    authorization = chosen.authorization if chosen else None
+    quantities = {item.line: item.quantity for item in asked.items}
+    covers = chosen.lines if chosen else {}
+    lines = [
+        ShipmentLine(
+            line.line,
+            line.unit_tpp if line.tpp else 0,
+            quantities[line.line],
+            returned=0,
+            covered=covers.get(line.line) == authorization,
+        )
+        for line in judgement.screening.lines
+    ]
+    debits = [ShipmentDebit(debit.account, debit.amount) for debit in chosen.debits] if chosen else []
+    return ShipmentTerms(
+        asked.export_date, asked.ship_to, asked.expires, judgement.screening.tpp, authorization,
+        chosen.reference if chosen else None, tuple(debits), tuple(lines),
+    )  # fmt: skip
+
+
+def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, state: State) -> list[Entry]:
+    """Lets a shipment go as it was judged, and notes its obligations; the entries where it has left under a licence."""
+    journal = context.journal
+    journal.shipments.let_go(shipment, terms_of(judgement), state)
+    for one in judgement.owed:
+        subject = f"party/{one.party}" if one.party else f"shipment/{shipment.id}"
+        journal.obligations.add(subject, one.kind, one.due, one.citation, [names[0] for names in one.once])
+    return post_on_allocation(context, shipment) if state is State.DISPATCHED else []
+
+
+def settle(
+    context: DecisionContext,
+    answers: Answers,
+    shipment: Shipment,
+    judgement: Judgement,
+    entries: Sequence[Entry],
+    outcome: Outcome,
+    left: bool = False,
+) -> HandledEvent:
+    """Decides a shipment that was judged: its new standing, the decision, and the alerts.
+
+    `outcome` is what it gets where it passes; `left`: whether the goods have left already.
+    """
+    passes = judgement.passes
+    if passes:
+        entries = [*entries, *let_go(context, shipment, judgement, State.DISPATCHED if left else State(outcome))]
+    else:
+        outcome = Outcome.HELD
+        codes = [reason.code for reason in judgement.reasons]
+        accounts = [short.debit.account for short in judgement.shorts]
+        context.journal.shipments.hold(shipment, terms_of(judgement), codes, accounts, left=left)
+    data = decision(context, answers.next_id, answers.causation, outcome, judgement, entries)
+    identifier = answers.add(_PASSED[outcome] if passes else SHIPMENT_HELD, shipment.id, data)
+    raise_alerts(context, answers, entries, identifier)
+    exhaust(context, answers, judgement.shorts, identifier)
+    return HandledEvent(answers, shipment.id)
+
+
+def record(context: DecisionContext, answers: Answers, shipment: Shipment, entries: Sequence[Entry]) -> str:
+    """Adds the record of an event about a shipment, and the alerts of its entries. Returns the record's id."""
+    data = {
+        "causation": answers.causation,
+        "shipment_id": shipment.id,
+        "state": shipment.public_state,
+        "entries": entries_to_json(entries),
+    }
+    identifier = answers.add(EVENT_RECORDED, shipment.id, data)
+    raise_alerts(context, answers, entries, identifier)
+    return identifier
+
+
+def license_terms(context: DecisionContext, shipment: Shipment) -> Terms | None:
+    """The accounts of the licence that a shipment draws on; None where it draws on none."""
+    terms = shipment.terms
+    if not context.book.licensed(terms.authorization) or terms.reference is None:
+        return None
+    license = context.journal.facts.license(terms.reference)
+    if license is None:
+        raise LedgerCorrupt(f"licence {terms.reference} of shipment {shipment.id} is not known")
+    return context.book.terms(license.issued, terms.ship_to)
+
+
+def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Entry]:
+    """Posts a licensed shipment that has left on its allocation; what a revocation gave back is taken anew."""
+    journal, terms = context.journal, shipment.terms
+    accounts = license_terms(context, shipment)
+    if accounts is None or accounts.allocation is None or terms.reference is None:
+        return []
+    own = journal.accounts.path(accounts.account)
+    amount = sum(debit.amount for debit in terms.debits if journal.accounts.path(debit.account) == own)
+    license = journal.facts.license(terms.reference)
+    account = journal.accounts.find(own)
+    posted = (account.posted if account else 0) - amount
+    lapsed = license is None or license.revoked or license.issued.country != terms.ship_to
+    committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
+    return [journal.post(accounts.allocation, amount, shipment.id, min(amount, committed))] if amount else []
