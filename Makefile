@@ -6,7 +6,7 @@ DEMO := build/demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format schemas lock bench soak clean
+.PHONY: help demo test test-all check format schemas lock bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -34,7 +34,10 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 	@$(BIN)/tpp balance 'uveu/*' 'nveu/*' 'aia/CON-SOFTBANK*' 'lpp/CON-[*' --ledger sqlite:///$(DEMO)/clusters.db
 	@echo "Answers: $(DEMO)/*.jsonl. Next: $(BIN)/tpp --help"
 
-test: $(VENV)/dev ## pass all tests, on SQLite and on PostgreSQL
+test: $(VENV)/dev ## pass the tests that need no broker and no browser and kill nothing
+	$(BIN)/python -m pytest -n 3 -m "not (broker or browser or kills)"
+
+test-all: $(VENV)/dev ## pass all tests, on SQLite, PostgreSQL and Kafka, as CI does
 	$(BIN)/python -m pytest -n 3
 
 check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas are up to date
@@ -56,7 +59,8 @@ bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare
 	$(BIN)/python ops/bench_stream.py
 	$(BIN)/python ops/bench_books.py
 
-soak: $(VENV)/dev ## ten minutes of the stream at 200 events a second
+soak: $(VENV)/dev ## the longest tests at length (hours), then ten minutes of the stream at 200 events a second
+	TPP_TEST_SOAK=1 $(BIN)/python -m pytest -n 2 -m soak
 	$(BIN)/python ops/bench_stream.py --soak 600 --rate 200
 
 lock: ## renew the two lock files (needs uv)

@@ -1,6 +1,7 @@
 """A real Kafka for the tests: the one of TPP_TEST_BROKER, else in a container, else of this machine's Java."""
 
 import os
+import random
 import shutil
 import tempfile
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from containers import docker_answers, missing
+from waiting import PATIENCE, wait_until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -24,11 +26,12 @@ with warnings.catch_warnings():
 from schemas.event_types import TOPICS
 from services.cli.commands import main
 from services.failure import BrokerError
+from services.kafka import local_broker
 from services.kafka.access import answers
 from services.kafka.local_broker import KAFKA, LocalBroker, free_port, jars, java
 from services.kafka.topics import create_topics
 
-START_SECONDS = 60
+local_broker.START_SECONDS = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,10 @@ def empty_topics(address: str, partitions: int = 4) -> None:
                 admin.delete_topics([name])
             except UnknownTopicOrPartitionError:
                 continue
-        end = time.monotonic() + 20
-        while set(admin.list_topics()) & set(TOPICS):
-            assert time.monotonic() < end, "the broker keeps its topics"
-            time.sleep(0.05)
+        wait_until(lambda: not set(admin.list_topics()) & set(TOPICS), lambda: "the broker keeps its topics")
     finally:
         admin.close()
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     made: set[str] = set()
     while made != set(TOPICS):
         try:
@@ -96,7 +96,7 @@ def messages(address: str, *topics: str) -> list[Any]:
     consumer.seek_to_beginning()
     ends = consumer.end_offsets(parts)
     found: list[Any] = []
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while any(consumer.position(at) < end for at, end in ends.items()):
         assert time.monotonic() < until
         found += [one for some in consumer.poll(timeout_ms=200).values() for one in some]
@@ -125,10 +125,7 @@ def _container() -> Iterator[Broker | None]:
             container = container.with_env(name, value)
         with container:
             address = f"{container.get_container_host_ip()}:{port}"
-            end = time.monotonic() + START_SECONDS
-            while not answers(address):
-                assert time.monotonic() < end, f"Kafka in a container did not answer on {address}"
-                time.sleep(0.2)
+            wait_until(lambda: answers(address), lambda: f"Kafka in a container does not answer on {address}", 0.2)
             yield Broker(address)
 
 
@@ -152,12 +149,22 @@ def _in_container(port: int) -> dict[str, str]:
     }
 
 
+def quiet_port() -> int:
+    """A free port that no client is given: one that a client took while the broker is down would keep it from coming back."""
+    ports = list(range(15_000, 30_000))
+    random.shuffle(ports)
+    return next(filter(None, map(free_port, ports)))
+
+
 class QuickBroker(LocalBroker):
     """A local broker that is there again sooner after a kill, and takes members whose session is short."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, port=quiet_port())
+
     def _configure(self) -> None:
         super()._configure()
-        told = {"broker.session.timeout.ms": 1000, "broker.heartbeat.interval.ms": 200}
+        told = {"broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 200}
         told |= {"group.min.session.timeout.ms": 1000}
         with self._properties.open("a") as properties:
             properties.writelines(f"{name}={value}\n" for name, value in told.items())

@@ -11,11 +11,23 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from databases import KINDS, Databases, Server, postgresql
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("tpp", deadline=None, print_blob=True)
-settings.register_profile("tpp-ci", deadline=None, derandomize=True, database=None, print_blob=True)
+NO_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("tpp", NO_SPEED)
+settings.register_profile("tpp-ci", NO_SPEED, derandomize=True, database=None)
 settings.load_profile("tpp-ci" if os.environ.get("CI") else "tpp")
+
+
+NEEDS_BROKER = {"broker", "streams", "secured", "java_there"}
+"""Fixtures whose tests are marked `broker`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Marks the tests that need a broker."""
+    for item in items:
+        if NEEDS_BROKER & set(getattr(item, "fixturenames", ())):
+            item.add_marker("broker")
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 from containers import docker_answers, missing
 from sqlalchemy import URL
+from waiting import PATIENCE
 
 from ledger.database.store import Store, ledger_url
 
 KINDS = ("sqlite", "postgresql")
-START_SECONDS = 60
 _NUMBERS = count()
 
 
@@ -143,7 +143,7 @@ class OwnServer(Server):
         told = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "on"}
         options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self._folder / "data", *options]
-        last = time.monotonic() + START_SECONDS
+        last = time.monotonic() + PATIENCE
         while not self._answers():
             if time.monotonic() > last:
                 pytest.fail(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text()}")

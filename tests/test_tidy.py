@@ -5,17 +5,25 @@ import gzip
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from schemas import accounts
+from schemas.codes import ReasonCode
 from schemas.event_types import INCOMING
+from schemas.models.parts import AuthorizationKind
 from schemas.wire.read import Event, Rejection, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "rulebook", "ledger", "services")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in SOURCES]
-LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LINE = 400, 50, 120
+FOLDERS = sorted({path.parent for path in SOURCES} - {ROOT / "rulebook/sections"})
+LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION, LONGEST_LINE = 400, 150, 50, 120
+MOST_FILES = 16
+STUBS = {"import-untyped", "misc", "no-any-return", "no-untyped-call", "union-attr", "untyped-decorator"}
+"""What mypy says of other people's packages that have no types, or the wrong ones."""
 
 
 def _tree(path: Path) -> ast.Module:
@@ -54,6 +62,27 @@ def test_files_functions_and_lines_are_short(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_classes_are_short(path: Path) -> None:
+    """A class without a method is a table, such as the reason codes, and as long as it has rows."""
+    classes = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in classes if any(isinstance(part, ast.FunctionDef) for part in node.body)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in classes}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_CLASS} == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[str(folder.relative_to(ROOT)) for folder in FOLDERS])
+def test_a_folder_holds_few_files(folder: Path) -> None:
+    files = sorted(path.name for path in SOURCES if path.parent == folder and folder.name != "versions")
+    assert len(files) <= MOST_FILES, files
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_a_type_is_ignored_only_for_the_stubs_of_others(path: Path) -> None:
+    ignored = re.findall(r"# type: ignore(?:\[([a-z, -]+)\])?", path.read_text("utf-8"))
+    assert [codes for codes in ignored if not set(codes.split(", ")) <= STUBS] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_public_things_have_a_docstring(path: Path) -> None:
     tree = _tree(path)
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -70,12 +99,15 @@ def test_public_things_have_a_docstring(path: Path) -> None:
     assert [name for name in without if name not in inner] == []
 
 
+def _documents(tree: ast.AST) -> set[int]:
+    """The ids of the docstrings: texts that stand alone."""
+    alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return {id(text) for text in alone if isinstance(text, ast.Constant)}
+
+
 def _texts(path: Path) -> list[str]:
     """Every text and number of a module's code, its docstrings and the citations of its provisions left out."""
     tree = _tree(path)
-    documents = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
     cited = {
         id(inner)
         for node in ast.walk(tree)
@@ -84,12 +116,31 @@ def _texts(path: Path) -> list[str]:
         for inner in ast.walk(first)
         if isinstance(node.func, ast.Name) and node.func.id == "provision"
     }
-    skipped = documents | cited
+    skipped = _documents(tree) | cited
     return [
         str(n.value)
         for n in ast.walk(tree)
         if isinstance(n, ast.Constant) and id(n) not in skipped and not isinstance(n.value, bool)
     ]
+
+
+FAMILIES = {*accounts.FAMILIES, "nac", "flow"}
+OF_THE_LAW = re.compile(
+    rf"""^(?:{"|".join(FAMILIES)})(?:/|$)                    # an account's family, alone or at the head of a path
+    |\b(?:{"|".join(get_args(AuthorizationKind))})\b         # an authorization
+    |(?<![\w.])(?:{"|".join(map(re.escape, ReasonCode))})(?![\w.])
+    |outside-us|outside-5a|2025-2027""",
+    re.VERBOSE,
+)
+NEUTRAL = [
+    path for path in SOURCES if path.is_relative_to(ROOT / "ledger") or path.is_relative_to(ROOT / "services/engine")
+]
+
+
+@pytest.mark.parametrize("path", NEUTRAL, ids=[str(path.relative_to(ROOT)) for path in NEUTRAL])
+def test_engine_and_ledger_name_no_law(path: Path) -> None:
+    """Only rulebook and schemas know a family, an authorization or a reason code by its name."""
+    assert [text for text in _texts(path) if OF_THE_LAW.search(text)] == []
 
 
 def test_no_country_figure_or_eccn_stands_in_code() -> None:
@@ -133,6 +184,60 @@ def test_documents_speak_of_the_project_alone() -> None:
         ):
             found += [f"{name}: {m[0]}" for m in machine.finditer(path.read_text("utf-8"))]
     assert found == []
+
+
+ODD_ENGLISH = {
+    r"(?<!here )\bis no (?!longer|more|other|part of|obstacle)\w+": "is not a …; does not exist",
+    r"\bare no (?!longer|more)\w+ (?!are|in|to)": "are not …",
+    r"\b(?:that|which) (?:is|are) not there\b": "missing",
+    r"\bthose that are there\b": "the existing ones",
+    r"\bwhere it is none\b|\bwhat is none\b": "if it is not a …",
+    r"\bparted by\b": "separated by",
+    r"\bmakes one\b": "creates it",
+    r"\bpassed by\b": "skipped",
+    r"\bmissing (?:here|there)\b": "only in the statement, only in the ledger",
+    r"\bclock's right\b": "the clock lock",
+    r"\ba failure has ended\b": "has failed",
+    r"\bby its byte\b": "at byte …",
+    r"\bworked off\b": "processed",
+    r"\bmoves nothing\b": "changes no balance",
+    r"\bdoes not allow this event\b": "can only be …",
+    r"\ba (?:text|number) of (?:a pattern|at least)\b": "one sentence a kind",
+    r"\bno day such as\b|\bno integer of\b": "is not a date such as …; is not a whole number up to …",
+}
+"""Words that were written and are not English as others write it, and what to write in their place."""
+
+
+def _prose() -> dict[str, list[str]]:
+    """The texts that people read, by file: messages, help, docstrings and documents; those of the law left out."""
+    listed = ["git", "ls-files", "*.md", *(f"{name}/*.py" for name in ("schemas", "ledger", "services", "ops"))]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    found = {}
+    for name in names:
+        path = ROOT / name
+        if name.startswith(("rulebook/", "tests/")) or not path.is_file():
+            continue
+        texts = [path.read_text("utf-8")]
+        if path.suffix == ".py":
+            texts = [n.value for n in ast.walk(_tree(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        found[name] = [" ".join(text.split()) for text in texts]
+    return found
+
+
+PROSE = _prose()
+
+
+@pytest.mark.parametrize(
+    "odd", ODD_ENGLISH, ids=[words.replace(" …", "").replace("…", "") for words in ODD_ENGLISH.values()]
+)
+def test_no_odd_english(odd: str) -> None:
+    found = [
+        f"{name}: …{text[max(0, m.start() - 30) : m.end() + 30]}…"
+        for name, texts in PROSE.items()
+        for text in texts
+        for m in re.finditer(odd, text)
+    ]
+    assert found == [], f"write: {ODD_ENGLISH[odd]}"
 
 
 def _lines(name: str) -> list[bytes]:

@@ -159,21 +159,6 @@ class Accounts:
         paths = self._transaction.connection.execute(query).scalars().all()
         return [path for path in paths if accounts.party(path) == party]
 
-    def growth(self, since: int, until: int) -> dict[str, int]:
-        """By how much accounts grew by what happened after one instant and until another; only those that grew."""
-        self._transaction.flush()
-        account, entry, journal = tables.account, tables.entry, tables.journal
-        grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)
-        query = (
-            select(account.c.path, grown.label("grown"))
-            .join_from(entry, journal, entry.c.n == journal.c.n)
-            .join(account, entry.c.account == account.c.id)
-            .where(journal.c.happened > since, journal.c.happened <= until)
-            .group_by(account.c.path)
-            .having(grown > 0)
-        )
-        return {row.path: int(row.grown) for row in self._transaction.connection.execute(query)}
-
     # --- writing --------------------------------------------------------------------------------------------------
 
     def open(self, path: str) -> Account:
@@ -272,3 +257,19 @@ class Accounts:
         for account in self._changed.values():
             account.changed = False
         self._changed = {}
+
+
+def growth(transaction: Transaction, since: int, until: int) -> dict[str, int]:
+    """By how much accounts grew by what happened after one instant and until another; only those that grew."""
+    transaction.flush()
+    account, entry, journal = tables.account, tables.entry, tables.journal
+    grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)
+    query = (
+        select(account.c.path, grown.label("grown"))
+        .join_from(entry, journal, entry.c.n == journal.c.n)
+        .join(account, entry.c.account == account.c.id)
+        .where(journal.c.happened > since, journal.c.happened <= until)
+        .group_by(account.c.path)
+        .having(grown > 0)
+    )
+    return {row.path: int(row.grown) for row in transaction.connection.execute(query)}

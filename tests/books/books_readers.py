@@ -16,6 +16,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 from pyarrow import parquet
+from waiting import PATIENCE
 
 from services.cli.commands import main
 
@@ -97,11 +98,11 @@ def of_hledger(folder: Path, name: str) -> Figures:
     if shutil.which("hledger") is None:
         pytest.skip("hledger is not installed")
     path = folder / f"{name}.journal"
-    subprocess.run(["hledger", "-f", path, "check", "--strict"], capture_output=True, timeout=60, check=True)
+    subprocess.run(["hledger", "-f", path, "check", "--strict"], capture_output=True, timeout=PATIENCE, check=True)
     done = subprocess.run(
         ["hledger", "-f", path, "bal", "used", "--flat", "-N", "-E", "-O", "csv"],
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     rows: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))

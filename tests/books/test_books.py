@@ -9,6 +9,7 @@ from books_model import Bounds, booked_on, days_of
 from databases import Databases
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from soak import much
 
 from schemas.periods import booked, period
 
@@ -36,8 +37,9 @@ def moments(made: Desk, seed: int) -> list[Bounds]:
     ]
 
 
+@pytest.mark.soak
 def test_histories_in_any_order(databases: Databases) -> None:
-    few = 15 if databases.kind == "sqlite" else 5
+    few = much(15, soak=500) if databases.kind == "sqlite" else much(5, soak=200)
 
     @settings(max_examples=few, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(steps=STEPS, size=st.integers(1, 5), seed=st.integers(0, 1_000))

@@ -26,6 +26,7 @@ from ledger_events import Line, engine, records, request
 from openpyxl import load_workbook
 from pyarrow import parquet
 from sqlalchemy import text
+from waiting import PATIENCE
 
 from schemas.columns import TABLES
 from services.finance.exports import SNAPSHOT_TABLES
@@ -163,7 +164,7 @@ def test_a_file_is_not_for_a_terminal(lite: Call, form: str, tmp_path: Path) -> 
     ours, theirs = pty.openpty()
     try:
         words = [TPP, "statement", "*", "--format", form]
-        done = subprocess.run(words, stdout=theirs, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60, check=False)
+        done = subprocess.run(words, stdout=theirs, stderr=subprocess.PIPE, cwd=tmp_path, timeout=PATIENCE, check=False)
     finally:
         os.close(theirs)
         os.close(ours)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from books_statement import as_csv, as_json, as_xlsx, call, compared, ledger_lines, plant, saved, screen, sheets
 from openpyxl import Workbook
+from waiting import PATIENCE
 
 from ledger.queries.reconcile import Line
 
@@ -165,7 +166,7 @@ def test_a_workbook_is_not_written_to_a_terminal(quick: str) -> None:
     code = "from services.cli.commands import main; main()"
     words = [sys.executable, "-c", code, "reconcile", "statement.csv", "--format", "xlsx", "--ledger", quick]
     root = Path(__file__).parent.parent.parent
-    done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=60, check=False)
+    done = subprocess.run(words, stdout=terminal, stderr=subprocess.PIPE, cwd=root, timeout=PATIENCE, check=False)
     os.close(terminal)
     os.close(master)
     assert done.returncode == 2

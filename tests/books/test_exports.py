@@ -20,6 +20,7 @@ import pytest
 from books_rows import PATHS, PERIOD, Books, books, odd_books, statement, tables
 from hypothesis import HealthCheck, Phase, given, settings
 from pyarrow import parquet
+from waiting import PATIENCE
 
 from schemas.columns import TABLES, Kind, csv_digest, csv_text
 from schemas.times import instant_text
@@ -81,7 +82,7 @@ def in_cells(table: str, rows: Rows) -> list[list[Any]]:
 
 
 def hledger(path: Path, *words: str) -> str:
-    done = subprocess.run(["hledger", "-f", path, *words], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["hledger", "-f", path, *words], capture_output=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -259,7 +260,9 @@ def test_the_journal_reads_as_the_contract_says(tmp_path: Path) -> None:
         path.read_text().replace("pending  1000 TPP\n", "pending  1001 TPP\n", 1).replace("-999 TPP", "-1000 TPP", 1)
     )
     path.write_text(wrong)
-    done = subprocess.run(["hledger", "-f", path, "check", "--strict"], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["hledger", "-f", path, "check", "--strict"], capture_output=True, timeout=PATIENCE, check=False
+    )
     assert b"balance assertion" in done.stderr
 
 
@@ -326,7 +329,7 @@ def test_totals_are_equal_everywhere(tmp_path: Path) -> None:
         export(tmp_path, PERIOD, form, tables(rows))
     every_sheet = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
     words = [f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", every_sheet]
-    subprocess.run(["soffice", *words, "2025-Q2.xlsx"], cwd=tmp_path, capture_output=True, timeout=120, check=True)
+    subprocess.run(["soffice", *words, "2025-Q2.xlsx"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=True)
     for table in ("accounts", "entries", "holds"):
         ours = list(csv.DictReader(io.StringIO((tmp_path / f"{table}.csv").read_bytes().decode(), newline="")))
         converted = (tmp_path / f"2025-Q2-{table}.csv").read_bytes().decode()

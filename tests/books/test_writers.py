@@ -2,7 +2,6 @@
 
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from cli_run import TPP
 from databases import Databases
 from ledger_checks import JOURNAL, check_ledger, opened, rows
 from ledger_events import engine, records
+from waiting import PATIENCE, wait_until
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
@@ -56,6 +56,25 @@ def check_journal(store: Store) -> list[int]:
     return closes
 
 
+class Pace:
+    """Keeps writers and the one who closes beside each other, however fast each is: at most two closes apart."""
+
+    def __init__(self, events: int) -> None:
+        self.begun: list[bytes] = []
+        self.decided: list[object] = []
+        self.closed = 0
+        self._share = events // (len(MONTHS) + 1)
+
+    def begin(self, raws: Sequence[bytes]) -> None:
+        """Waits where the closes are behind the events."""
+        wait_until(lambda: self.closed == len(MONTHS) or len(self.begun) < (self.closed + 2) * self._share, every=0.002)
+        self.begun.extend(raws)
+
+    def before_closing(self) -> None:
+        """Waits where the events are behind the closes."""
+        wait_until(lambda: len(self.decided) >= (self.closed + 1) * self._share, every=0.002)
+
+
 def amid(closes: Sequence[int], last: int) -> bool:
     """Whether records of events lie between the closes and after some of them."""
     return closes[0] < last - len(closes) and closes[-1] - closes[0] >= len(closes)
@@ -64,28 +83,27 @@ def amid(closes: Sequence[int], last: int) -> bool:
 def test_closes_beside_threads_that_write(databases: Databases) -> None:
     """Two engines and one that closes, each with a store of its own."""
     url = databases.ledger()
-    started, failed = threading.Barrier(3, timeout=20), []
+    lines = {source: events(seed, source, 160) for seed, source in ((1, "//a.example"), (2, "//b.example"))}
+    pace, failed = Pace(sum(map(len, lines.values()))), []
 
-    def write(source: str, seed: int) -> None:
+    def write(source: str) -> None:
         with opened(url) as store:
-            runs, raws = engine(store), events(seed, source, 160)
-            started.wait()
+            runs, raws = engine(store), lines[source]
             for start in range(0, len(raws), 3):
-                runs.run(records(raws[start : start + 3], start + 1, source))
-                time.sleep(0.005)
+                pace.begin(raws[start : start + 3])
+                pace.decided.extend(runs.run(records(raws[start : start + 3], start + 1, source)))
 
     def close() -> None:
         with opened(url) as store:
             ledger = Ledger(store)
-            started.wait()
             for name in MONTHS:
-                time.sleep(0.03)
+                pace.before_closing()
                 made = close_period(ledger, period(name), 0)
                 assert close_period(ledger, period(name), 0) == made
+                pace.closed += 1
 
     threads = [
-        threading.Thread(target=write, daemon=True, args=("//a.example", 1)),
-        threading.Thread(target=write, daemon=True, args=("//b.example", 2)),
+        *(threading.Thread(target=write, daemon=True, args=[source]) for source in lines),
         threading.Thread(target=close, daemon=True),
     ]
     hook, threading.excepthook = threading.excepthook, lambda args: failed.append(args.exc_value)  # type: ignore[assignment]
@@ -93,7 +111,7 @@ def test_closes_beside_threads_that_write(databases: Databases) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
     finally:
         threading.excepthook = hook
     assert failed == []
@@ -115,27 +133,33 @@ def test_closes_beside_a_running_screen(databases: Databases, tmp_path: Path) ->
     )
     assert running.stdin is not None
     assert running.stdout is not None
-    first = threading.Event()
+    pace = Pace(len(raws))
 
     def feed() -> None:
         assert running.stdin is not None
-        for number, raw in enumerate(raws):
+        for raw in raws:
+            pace.begin([raw])
             running.stdin.write(raw + b"\n")
             running.stdin.flush()
-            if number > 2:
-                first.wait(0.02)
         running.stdin.close()
+
+    def read_answers() -> None:
+        for line in running.stdout:
+            pace.decided.append(line)
 
     feeding = threading.Thread(target=feed, daemon=True)
     feeding.start()
     assert orjson.loads(running.stdout.readline())["sequence"]
-    reading = threading.Thread(target=running.stdout.read, daemon=True)
+    reading = threading.Thread(target=read_answers, daemon=True)
     reading.start()
-    told = [call("snapshot", "close", name, "--format", "json").json for name in MONTHS]
-    first.set()
+    told = []
+    for name in MONTHS:
+        pace.before_closing()
+        told.append(call("snapshot", "close", name, "--format", "json").json)
+        pace.closed += 1
     for thread in (feeding, reading):
-        thread.join(60)
-    running.wait(60)
+        thread.join(PATIENCE)
+    running.wait(PATIENCE)
     running.stdout.close()
     with opened(url) as store:
         closes = check_journal(store)

@@ -1,6 +1,7 @@
 """What must hold after whatever happened: each event one answer, the same balances, everything out as it is stored."""
 
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
@@ -13,19 +14,30 @@ Load = list[tuple[str, bytes]]
 
 
 def a_load(count: int) -> Load:
-    """Requests, cancellations of every fifth, and a tenth of all a second time; the order within a shipment is kept."""
-    chance, found = random.Random(11), []
-    for n, line in enumerate(shipments(count)):
+    """Requests of so many shipments, cancellations of every fifth, and a tenth of all events a second time."""
+    return list(_load(shipments(count)))
+
+
+def an_endless_load() -> Iterator[tuple[str, bytes]]:
+    """The same of ever more shipments."""
+    return _load(shipments(None))
+
+
+def _load(requests: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The order within a shipment is kept."""
+    chance = random.Random(11)
+    for n, line in enumerate(requests):
         event = orjson.loads(line)
         name = event["subject"]
-        found.append((name, line))
+        last = name, line
+        yield last
         if n % 5 == 0:
             data = {"shipment_id": name, "reason": "The order was withdrawn."}
             cancelled = event | {"id": f"cancel-{n}", "type": "tpp.shipment.cancelled.v1", "data": data}
-            found.append((name, orjson.dumps(cancelled)))
+            last = name, orjson.dumps(cancelled)
+            yield last
         if chance.random() < 0.1:
-            found.append(found[-1])
-    return found
+            yield last
 
 
 def shares(load: Load, count: int) -> list[list[Sending]]:

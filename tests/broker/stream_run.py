@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
+from waiting import PATIENCE
 
 from ledger.database.store import Store
 from ledger.queries import balances, records
@@ -25,7 +27,6 @@ from services.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUTS = [topic for topic in TOPICS if topic not in INPUTS]
-PATIENCE = 90.0
 
 CODE = {
     "worker": "from services.stream.worker import run; sys.exit(run(Settings(), url, None))",
@@ -72,7 +73,7 @@ class Part:
         self.process.kill()
         self.process.wait()
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """Asks the process to end and returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -155,7 +156,7 @@ class Stream:
         ]
         producer.flush()
         for one in sent:
-            one.get(timeout=1)
+            one.get(timeout=PATIENCE)
         producer.close()
 
     def members(self) -> int:
@@ -237,24 +238,31 @@ def example(name: str) -> list[bytes]:
 
 def screened(lines: Sequence[bytes], url: str, topic: str = "tpp.shipments") -> tuple[list[str], list[dict[str, Any]]]:
     """What `tpp screen` gives out for these lines and the balances after it, as if they stood in one partition."""
-    import rulebook
-    from ledger.journal import Ledger
-
+    texts = decided(url, [Message(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)])
     store = Store(url)
-    store.open()
-    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
-    messages = [Message(line, {"topic": topic, "partition": 0, "offset": n}) for n, line in enumerate(lines)]
-    texts = [text for texts in engine.run(messages) for text in texts]
     with store.read() as connection:
         found = [one.to_json() for one in balances.balances(connection)]
     store.close()
     return texts, found
 
 
-def shipments(count: int, owners: int = 40) -> Iterator[bytes]:
-    """Requests of shipments that mostly fit, over several owners."""
+def decided(url: str, records: Sequence[Message]) -> list[str]:
+    """What an engine in this process gives out for records."""
+    import rulebook
+    from ledger.journal import Ledger
+
+    store = Store(url)
+    store.open()
+    engine = Engine(Ledger(store), rulebook.load("ai-diffusion", {}), wall_clock, software())
+    texts = [text for texts in engine.run(records) for text in texts]
+    store.close()
+    return texts
+
+
+def shipments(many: int | None, owners: int = 40) -> Iterator[bytes]:
+    """Requests of shipments that mostly fit, over several owners; of ever more where it is not said of how many."""
     base = orjson.loads((ROOT / "examples/events/tpp.shipment.requested.v1.json").read_bytes())
-    for n in range(count):
+    for n in count() if many is None else range(many):
         event = orjson.loads(orjson.dumps(base))
         name = f"LOAD-{n:05d}"
         event |= {"id": f"load-{n}", "subject": name}

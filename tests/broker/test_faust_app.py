@@ -4,9 +4,16 @@ import asyncio
 
 import pytest
 from aiokafka.errors import CommitFailedError
+from waiting import PATIENCE
 
 from services.kafka.faust_app import application
 from services.settings import Settings
+
+
+async def _settled() -> None:
+    """Lets every task go on until it waits for something else."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def test_a_broker_that_does_not_tell_of_its_topics_yet_leaves_no_group_without_partitions() -> None:
@@ -29,7 +36,7 @@ def test_a_consumer_whose_thread_a_failure_has_ended_is_stopped_in_order() -> No
         thread._started.set()
         thread.thread_loop.close()
         thread.set_shutdown()
-        await asyncio.wait_for(thread.stop(), 10)
+        await asyncio.wait_for(thread.stop(), PATIENCE)
 
     asyncio.run(stop())
 
@@ -46,7 +53,7 @@ def test_a_consumer_whose_fetch_is_cut_off_by_the_stop_is_stopped_in_order(monke
         thread = application(Settings(broker="127.0.0.1:1")).consumer._thread
         monkeypatch.setattr(type(thread), "on_start", begins)
         await thread.start()
-        await asyncio.wait_for(thread.stop(), 10)
+        await asyncio.wait_for(thread.stop(), PATIENCE)
 
     asyncio.run(stop())
 
@@ -73,12 +80,12 @@ def test_a_message_that_is_taken_at_once_makes_no_task_and_one_that_waits_is_wai
         taken = await consumer.wait_first(queue.put(1), suspended.wait())
         assert (len(taken.done), taken.stopped, queue.qsize(), len(asyncio.all_tasks())) == (1, False, 1, tasks)
         waits = asyncio.ensure_future(consumer.wait_first(queue.put(2), suspended.wait()))
-        await asyncio.sleep(0.05)
+        await _settled()
         assert (queue.get_nowait(), waits.done()) == (1, False)
         await waits
         assert queue.qsize() == 1
         waits = asyncio.ensure_future(consumer.wait_first(queue.put(3), suspended.wait()))
-        await asyncio.sleep(0.05)
+        await _settled()
         suspended.set()
         await waits
         await asyncio.sleep(0)
@@ -98,7 +105,7 @@ def test_what_taking_a_message_raises_is_raised() -> None:
         consumer._thread.thread_loop.close()
         event, never = asyncio.Event(), asyncio.Event()
         waits = asyncio.ensure_future(consumer.wait_first(fails(event), never.wait()))
-        await asyncio.sleep(0.05)
+        await _settled()
         event.set()
         with pytest.raises(ZeroDivisionError):
             await waits

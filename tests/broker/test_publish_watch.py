@@ -15,6 +15,7 @@ import orjson
 import pytest
 from brokers import Broker, messages, tpp
 from pydantic import SecretStr
+from waiting import PATIENCE, wait_until
 
 from schemas.event_types import ALERTS, DECISIONS, FACTS, REJECTED, SHIPMENTS, TOPICS
 from services.failure import BrokerError
@@ -31,6 +32,8 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
+BACKSTOP = ("--idle", str(PATIENCE))
+"""Ends a watcher to which less came than it was to end after."""
 
 
 def lines_of(path: Path) -> list[bytes]:
@@ -66,7 +69,7 @@ def test_another_client_reads_the_same_bytes(broker: Broker) -> None:
     read = b""
     for topic in (SHIPMENTS, FACTS):
         command = ["kcat", "-b", address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]
-        read += subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+        read += subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE).stdout
     assert sorted(read.splitlines()) == sorted(lines_of(QUICKSTART))
 
 
@@ -75,7 +78,7 @@ def test_standard_input_is_published(broker: Broker) -> None:
     command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "-"]
     given = b'{"type":"tpp.clock.ticked.v1","subject":"clock"}\n'
     done = subprocess.run(
-        command, input=given, capture_output=True, cwd=ROOT, env={"TPP_BROKER": address}, timeout=60, check=False
+        command, input=given, capture_output=True, cwd=ROOT, env={"TPP_BROKER": address}, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
     assert [(one.topic, one.key, one.value) for one in messages(address, FACTS)] == [(FACTS, b"clock", given[:-1])]
@@ -109,20 +112,20 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
     sending = subprocess.Popen(
         [*command, str(file)], cwd=ROOT, env={"TPP_BROKER": address, "TPP_GROUP": "facts-first"}, stderr=subprocess.PIPE
     )
-    end = time.monotonic() + 30
-    while worker.end_offsets([facts])[facts] < 2:
-        worker.poll(timeout_ms=50)
-        assert time.monotonic() < end
-    time.sleep(0.5)
+    wait_until(lambda: worker.poll(timeout_ms=50) is not None and worker.end_offsets([facts])[facts] >= 2)
+    time.sleep(0.5)  # in which no shipment may go
     assert len(messages(address, SHIPMENTS)) == 2
     worker.commit({facts: OffsetAndMetadata(2, "", -1)})
-    _, said = sending.communicate(timeout=30)
+    _, said = sending.communicate(timeout=PATIENCE)
     worker.close()
     assert (sending.returncode, b"no worker" in said) == (0, False), said
     assert len(messages(address, SHIPMENTS)) == 4
 
 
-def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(broker: Broker, tmp_path: Path) -> None:
+def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.stream.publish.CLOSE_SECONDS", PATIENCE)
     address = broker.fresh(partitions=1)
     packed = gzip.compress(b"".join(b'{"n":%d}\n' % number for number in range(6_000)))
     for name, kept in (("short", packed[:-2_000]), ("damaged", packed[:-2_000] + b"\xff" * 2_000)):
@@ -135,18 +138,34 @@ def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(broker: Broke
         assert f"{name}.gz cannot be read" in done.stderr
 
 
+SAYS_WHEN_ACKNOWLEDGED = """
+from services.cli.commands import main
+from services.stream import publish
+
+send = publish._Sender.send
+
+def acknowledged(self, *event):
+    send(self, *event)
+    for future, *_ in self._waiting:
+        future.get()
+    print("acknowledged", flush=True)
+
+publish._Sender.send = acknowledged
+main()
+"""
+
+
 def test_an_interrupted_publish_says_what_was_acknowledged(broker: Broker) -> None:
     address = broker.fresh(partitions=1)
-    command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "-"]
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-c", SAYS_WHEN_ACKNOWLEDGED, "publish", "-"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     sending = subprocess.Popen(command, cwd=ROOT, env={"TPP_BROKER": address}, **pipes)
     sending.stdin.write(b'{"n":1}\n{"n":2}\n')
     sending.stdin.flush()
-    end = time.monotonic() + 30
-    while len(messages(address, SHIPMENTS)) < 2:
-        assert time.monotonic() < end
+    assert [sending.stdout.readline() for _ in range(2)] == [b"acknowledged\n"] * 2
+    assert len(messages(address, SHIPMENTS)) == 2
     sending.send_signal(signal.SIGINT)
-    _, said = sending.communicate(timeout=30)
+    _, said = sending.communicate(timeout=PATIENCE)
     assert sending.returncode == 1
     assert b"2 events acknowledged: 2 to tpp.shipments" in said
     assert b"Traceback" not in said
@@ -283,7 +302,7 @@ def test_watch_writes_readable_lines_in_the_order_of_publication(broker: Broker)
     address = broker.fresh()
     put(address, DECISIONS, answered(2, "lpp/CON-2/2025", **HELD), answered(1, "lpp/CON-1/2025"), None, b"{")
     put(address, ALERTS, orjson.dumps(ALERT))
-    done = tpp(address, "watch", "--from-start", "--idle", "1")
+    done = tpp(address, "watch", "--from-start", "--max", "4", *BACKSTOP)
     assert [line for line in done.stdout.splitlines() if "unreadable" not in line] == [
         "2025-06-02T09:30:00Z  approved  SHP-1  LPP  126,592 TPP",
         "2025-06-02T09:30:00Z  held      SHP-2  LPP  126,592 TPP  quota.exhausted: 14,400 TPP too many [2J",
@@ -297,7 +316,8 @@ def test_watch_filters_by_account_and_gives_the_bytes(broker: Broker) -> None:
     ours = [answered(2, "lpp/CON-1/2025", **HELD), entries, orjson.dumps(ALERT)]
     put(address, DECISIONS, answered(1, "lpp/CON-1/2025"), *ours[:2])
     put(address, ALERTS, ours[2])
-    done = tpp(address, "watch", "--from-start", "--idle", "1", "--format", "jsonl", "--account", "lpp/CON-2/*")
+    account = ("--account", "lpp/CON-2/*")
+    done = tpp(address, "watch", "--from-start", "--max", "3", *BACKSTOP, "--format", "jsonl", *account)
     assert done.stdout_bytes.splitlines() == ours
 
 
@@ -305,23 +325,24 @@ def test_watch_goes_on_where_a_group_ended(broker: Broker) -> None:
     address = broker.fresh()
     put(address, DECISIONS, *(answered(number, "lpp/CON-1/2025") for number in range(12)))
     seen: list[str] = []
-    for most in ("5", "4", "9"):
-        done = tpp(
-            address, "watch", "--from-start", "--group", "desk", "--format", "jsonl", "--max", most, "--idle", "3"
-        )
+    words = ("watch", "--from-start", "--group", "desk", "--format", "jsonl")
+    for most in ("5", "4", "3"):
+        done = tpp(address, *words, "--max", most, *BACKSTOP)
         seen += [json.loads(line)["subject"] for line in done.stdout.splitlines()]
     assert sorted(seen) == sorted(f"SHP-{number}" for number in range(12))
+    assert tpp(address, *words, "--idle", "1").stdout == ""
 
 
 def test_a_group_that_was_given_nothing_yet_misses_nothing_that_comes_while_nobody_watches(broker: Broker) -> None:
     address = broker.fresh()
     put(address, DECISIONS, answered(1, "lpp/CON-1/2025"))
-    words = ("watch", "--group", "night", "--format", "jsonl", "--idle", "1")
-    assert tpp(address, *words).stdout == ""
+    words = ("watch", "--group", "night", "--format", "jsonl")
+    assert tpp(address, *words, "--idle", "1").stdout == ""
     put(address, DECISIONS, *(answered(number, "lpp/CON-1/2025") for number in range(2, 12)))
-    seen = [json.loads(line)["subject"] for line in tpp(address, *words).stdout.splitlines()]
+    done = tpp(address, *words, "--max", "10", *BACKSTOP)
+    seen = [json.loads(line)["subject"] for line in done.stdout.splitlines()]
     assert sorted(seen) == sorted(f"SHP-{number}" for number in range(2, 12))
-    assert tpp(address, *words).stdout == ""
+    assert tpp(address, *words, "--idle", "1").stdout == ""
 
 
 def test_time_that_a_watcher_waits_for_its_group_is_not_idle(broker: Broker) -> None:
@@ -334,14 +355,19 @@ one = KafkaConsumer({DECISIONS!r}, bootstrap_servers={address!r}, group_id="day"
 while not one.assignment():
     one.poll(timeout_ms=100)
 print("member", flush=True)
-time.sleep(60)
+time.sleep(3_600)
 """
     dead = subprocess.Popen([sys.executable, "-W", "ignore", "-c", member], stdout=subprocess.PIPE)
     assert dead.stdout.readline() == b"member\n"
     dead.kill()
     dead.communicate()
-    done = tpp(address, "watch", "--from-start", "--group", "day", "--format", "jsonl", "--idle", "1")
-    assert len(done.stdout.splitlines()) == 1
+    words = ("watch", "--from-start", "--group", "day", "--format", "jsonl")
+    seen = tpp(address, *words, "--idle", "1").stdout
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    assert admin.describe_groups(["day"])["day"]["members"] == [], "it waited until the dead member was gone"
+    admin.close()
+    seen += tpp(address, *words, "--max", "1", *BACKSTOP).stdout if not seen else ""
+    assert len(seen.splitlines()) == 1
 
 
 def test_watch_reads_what_others_sent_too(broker: Broker) -> None:
@@ -349,7 +375,7 @@ def test_watch_reads_what_others_sent_too(broker: Broker) -> None:
     odd = orjson.dumps(json.loads(answered(1, "lpp/CON-1/2025")) | {"sequence": 7})
     put(address, DECISIONS, odd)
     put(address, ALERTS, orjson.dumps(ALERT))
-    assert len(tpp(address, "watch", "--from-start", "--idle", "1").stdout.splitlines()) == 2
+    assert len(tpp(address, "watch", "--from-start", "--max", "2", *BACKSTOP).stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -366,5 +392,5 @@ def test_watch_shows_only_what_comes_from_now_on_and_ends_cleanly(broker: Broker
     put(address, DECISIONS, answered(2, "lpp/CON-1/2025"))
     assert b"SHP-2" in watching.stdout.readline()
     watching.send_signal(how)
-    out, err = watching.communicate(timeout=20)
+    out, err = watching.communicate(timeout=PATIENCE)
     assert (watching.returncode, out, err) == (0, b"", b"")

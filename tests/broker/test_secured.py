@@ -13,13 +13,18 @@ from containers import missing
 from databases import Databases
 from secured_run import PASSWORD, USER, SecuredBroker, authority
 from stream_run import ROOT, Stream, example
+from waiting import PATIENCE
 
 from services.failure import BrokerError
 from services.kafka.local_broker import jars, java
 
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
 COMMANDS = ("worker", "relay", "clock", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
-SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.kafka.aiokafka_client.KNOCK_SECONDS", PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +94,8 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
     how |= told(
         secured, "SCRAM-SHA-512", TPP_LEDGER_URL=Databases("sqlite", tmp_path).ledger(), PYTHONPATH=str(ROOT), **wrong
     )
-    code = "from services.cli.commands import main; main()"
+    patient = f"import services.kafka.aiokafka_client as client; client.KNOCK_SECONDS = {PATIENCE}"
+    code = f"{patient}; from services.cli.commands import main; main()"
     running = {
         name: subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *name.split(" ", 1)],
@@ -98,7 +104,7 @@ def test_what_the_broker_refuses_is_said_in_one_sentence_by_every_command(secure
         for name in COMMANDS
     }  # fmt: skip
     for name, process in running.items():
-        out, error = process.communicate(timeout=SECONDS)
+        out, error = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (2, ""), (name, error)
         assert error.startswith("Error: ") and said in error, (name, error)
         assert len(error.splitlines()) == 1, (name, error)

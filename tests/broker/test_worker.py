@@ -5,7 +5,6 @@ import base64
 import hashlib
 import logging
 import random
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,9 +15,11 @@ from typing import NamedTuple
 import orjson
 import pytest
 from aiokafka.errors import CommitFailedError
+from brokers import quiet_port
 from faust.types import TP
 from sqlalchemy.exc import OperationalError
 from stream_run import Sending, Stream, example, screened, shipments
+from waiting import PATIENCE
 
 from schemas.wire.binary import structured
 from services.kafka.producer import STRUCTURED
@@ -206,7 +207,7 @@ async def holed(self, messages):
 reader.Reader._take = holed
 """
     worker = stream.start("worker", skips)
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(PATIENCE) == 1
     assert "1 messages were passed by, from offset 11" in worker.said
     worker = stream.start("worker")
     stream.wait_decided(worker)
@@ -261,7 +262,7 @@ async def stands(self, messages):
 reader.Reader._take = stands
 """
     worker = stream.start("worker", stands)
-    assert worker.process.wait(40) == 75
+    assert worker.process.wait(PATIENCE) == 75
     assert "has 5 records to do and has done none" in worker.said
 
 
@@ -288,7 +289,7 @@ else:
     gate.Offsets.beginnings = fails
 """
     worker = stream.start("worker", planted)
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(PATIENCE) == 1
     assert "Traceback" not in worker.said
     assert worker.said.count(said) == 1
 
@@ -317,14 +318,13 @@ gate.Offsets.beginnings = beginnings
 
 def test_health_is_progress(streams) -> None:
     stream = streams(1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    worker = stream.start("worker", TPP_METRICS=address)
+    address = f"127.0.0.1:{quiet_port()}"
+    unwatched = "import services.stream.watchdog as w; w.EVERY_SECONDS = 3_600; import services.telemetry.health as h"
+    worker = stream.start("worker", f"{unwatched}; h.Health.__init__.__defaults__ = (36_000.0,)", TPP_METRICS=address)
 
     def asked(path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

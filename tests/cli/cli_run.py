@@ -8,6 +8,7 @@ from contextlib import chdir
 from pathlib import Path
 
 from click.testing import CliRunner
+from waiting import PATIENCE
 
 from services.cli.commands import main
 
@@ -27,7 +28,7 @@ def runner(folder: Path) -> Tpp:
             env=plain | (env or {}),
             cwd=folder,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()

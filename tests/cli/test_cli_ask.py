@@ -11,6 +11,7 @@ import orjson
 import pytest
 from cli_events import answers, dispatch, event, kinds, lines
 from cli_run import TPP, Tpp
+from waiting import PATIENCE
 
 KEYS = ["account", "limit", "pending", "posted", "attested", "credits", "balance", "available", "entries"]
 
@@ -187,7 +188,7 @@ def test_help_is_quick_since_it_imports_no_database_and_no_models(tmp_path: Path
         [sys.executable, "-X", "importtime", str(TPP), "--help"],
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     imported = {line.rsplit(b"|", 1)[-1].strip().split(b".")[0] for line in done.stderr.splitlines()}

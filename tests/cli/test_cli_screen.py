@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_events import answers, dispatch, kinds, lines, request
 from cli_run import TPP, Tpp
+from waiting import PATIENCE
 
 BROKEN = b'{"specversion":"1.0","id":"x"'
 
@@ -149,7 +150,7 @@ def test_two_screens_at_once_share_a_new_ledger(tmp_path: Path) -> None:
         subprocess.Popen([TPP, "screen", f"{n}.jsonl"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for n in (1, 2)
     ]
-    done = [run.communicate(timeout=60) for run in runs]
+    done = [run.communicate(timeout=PATIENCE) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], done
     approved = sum(kinds(out).count("approved") for out, _ in done)
     assert approved == 26_900_000 // (20 * 15_832)

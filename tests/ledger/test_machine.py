@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
+import pytest
 from databases import Databases
 from events import facility, party
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from ledger_checks import check_debits, check_ledger, check_moments, now, opened
 from ledger_events import PARTIES, Line, engine, licence, request
 from ledger_model import HELD, PENDING, POSTED, Asked, Model, told
+from soak import much
 from sqlalchemy import text
 
 from ledger.queries.balances import Moment
@@ -351,9 +353,10 @@ class Machine(RuleBasedStateMachine):
         self.send("party.merged", {"survivor": survivor, "absorbed": absorbed}, self.model.merge(survivor, absorbed))
 
 
+@pytest.mark.soak
 def test_any_events_in_any_order(databases: Databases) -> None:
     machine = type("MachineOnADatabase", (Machine,), {"databases": databases})
-    examples = 25 if databases.kind == "sqlite" else 15
+    examples = much(25, soak=1_000) if databases.kind == "sqlite" else much(15, soak=500)
     bounded = settings(
         max_examples=examples, stateful_step_count=50, phases=PHASES, suppress_health_check=list(HealthCheck)
     )

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from databases import Databases
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
+from waiting import PATIENCE
 
 from ledger.database import migrate, tables
 from ledger.database.store import VERSION, LedgerError, Store
@@ -162,7 +163,7 @@ def _at_once(program: str, url: str, many: int) -> list[tuple[int, str, str]]:
         process.stdin.flush()
     ended = []
     for process in processes:
-        out, error = process.communicate(timeout=90)
+        out, error = process.communicate(timeout=PATIENCE)
         ended.append((process.returncode, out.strip(), error.strip()))
     return ended
 

@@ -16,6 +16,8 @@ from databases import Databases
 from events import UNIT
 from ledger_checks import JOURNAL, check_debits, check_ledger, now, opened, rows
 from ledger_events import Line
+from soak import much
+from waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "ledger")))}
@@ -61,7 +63,7 @@ def together(url: str, files: Sequence[Path], sizes: Sequence[int]) -> list[list
         process.stdin.flush()
     told = []
     for process in processes:
-        out, error = process.communicate(timeout=120)
+        out, error = process.communicate(timeout=PATIENCE)
         assert (process.returncode, error) == (0, b"")
         told.append([orjson.loads(line) for line in out.splitlines()])
     return told
@@ -160,7 +162,7 @@ class Screening:
         """A whole run: what it wrote, the balances, and how long it took."""
         begun = time.monotonic()
         process = self.start(url)
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1, error.decode()
         took = time.monotonic() - begun
         with opened(url) as store:
@@ -175,13 +177,19 @@ class Screening:
         process.communicate()
 
 
-@pytest.mark.parametrize(("piped", "many", "kills"), [(False, 1_200, (8,)), (True, 600, (6, 6))], ids=["file", "piped"])
+@pytest.mark.kills
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("piped", "many", "kills"),
+    [(False, 1_200, (much(6, soak=60),)), (True, 600, (much(5, soak=60),) * 2)],
+    ids=["file", "piped"],
+)
 def test_killed_and_run_again(
     databases: Databases, tmp_path: Path, piped: bool, many: int, kills: tuple[int, ...]
 ) -> None:
     """A killed run that is repeated ends with the bytes and the balances of one undisturbed run."""
     if databases.kind == "postgresql":
-        kills = (5,) if piped else ()
+        kills = (much(5, soak=50),) if piped else ()
     if not kills:
         pytest.skip("PostgreSQL is killed in small batches only")
     file = tmp_path / "in.jsonl"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PATIENCE
 
 from ledger.proof.notes import Checkpoint, NoteError, PublicKey, SigningKey, key_file, open_checkpoint, open_note, sign
 
@@ -194,6 +195,6 @@ def test_processes_that_need_a_key_at_once_read_the_same_one(tmp_path: Path) -> 
     for process in started:
         with process.stdout as output:
             said.add(output.read())
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert said == {str({str(key_file(path, "tpp-ledger").public)}) + "\n"}
     assert [one.name for one in tmp_path.iterdir()] == ["key"]

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from proof_ledger import FLOWS, KEY, SHA, STORY, b64, build, decided, opened, sign_all
 from proof_made import Made, Tpp, numbers_of
 from sqlalchemy import text
+from waiting import PATIENCE
 
 from ledger.proof.notes import sign
 from services.cli.commands import main
@@ -105,7 +106,7 @@ def test_all_shipments_in_one_pack_by_the_verifier_alone(made: Made, tpp: Tpp, t
 def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "verify.py", *words]
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={"LANG": "C"}
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False, env={"LANG": "C"}
     )
 
 

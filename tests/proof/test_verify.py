@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof_pack import FILE, KEY, VERIFIER, Key, Pack, good, story
+from waiting import PATIENCE
 
 from services.proof import verifier as verify
 
@@ -29,7 +30,7 @@ GOOD = good()
 def alone(folder: Path, *arguments: str, python: str = sys.executable) -> tuple[int, str, str]:
     """Runs the pack's own verifier, as the contract says."""
     done = subprocess.run(
-        [python, "-I", "verify.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        [python, "-I", "verify.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
         env={"LANG": "C", "PATH": os.environ["PATH"]},
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr

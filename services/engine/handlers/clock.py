@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from ledger.registers.accounts import growth
 from schemas import accounts
 from schemas.codes import Outcome
 from schemas.event_types import EVENT_RECORDED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_EXPIRED
@@ -61,7 +62,7 @@ def _forecast(context: DecisionContext, answers: Answers, now: int, day: date) -
     only after it was no longer projected.
     """
     ledger = context.journal.accounts
-    grown = ledger.growth(now - WINDOW_DAYS * DAY_MICROSECONDS, now)
+    grown = growth(context.journal.transaction, now - WINDOW_DAYS * DAY_MICROSECONDS, now)
     for path in sorted(grown):
         account = ledger.open(path)
         limit = account.limit
