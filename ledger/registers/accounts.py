@@ -214,12 +214,10 @@ class Accounts:
         known = into.limit if into and into.limit is not None else old.limit
         taken = {part: -amount for part, amount in parts.items()}
         leaving = old.leaving + (into.leaving if into else 0)
-        entries = [
-            self.append(old.path, amount, "voided", None, **taken),
-            self.append(target, amount, first, None, None, known, **parts),
-        ]
+        left = self.append(old.path, amount, "voided", None, **taken)
+        entry = self.append(target, amount, first, None, None, known, **parts)
         old.leaving, self.open(target).leaving = 0, leaving
-        return entries
+        return [left, entry]
 
     def append(
         self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None,
