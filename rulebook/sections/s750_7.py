@@ -1,5 +1,7 @@
 """15 CFR 750.7 and Supplement No. 2 to part 748: issued licences."""
 
+from collections.abc import Sequence
+
 from rulebook.law.authorization import named, plan
 from rulebook.law.law import Law
 from rulebook.law.naming import commodity, to_be_named, touches_part_746, unnamed
@@ -73,7 +75,7 @@ def c4_parties(shipment: Shipment, law: Law, one: License) -> Verdict:
     return met(f"licence {one.issued.number} names exporter, consignee and country")
 
 
-def _wrong(one: License, verb: str, each: list[str], **facts: object) -> Verdict:
+def _wrong(one: License, verb: str, each: Sequence[str], **facts: object) -> Verdict:
     number = one.issued.number
     return not_met(f"licence {number} does not {verb} {'; '.join(each)}", {"number": number, **facts})
 
