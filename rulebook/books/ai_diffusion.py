@@ -26,6 +26,7 @@ from rulebook.sections import (
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.plan import Debit, Share
@@ -126,14 +127,14 @@ def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
     return Terms(accounts.license(issued.number), allocation if counts else None)
 
 
-def _above(values: Values, path: str, limit: int, day: date) -> tuple[str, str] | None:
+def _above(values: Values, path: str, limit: int, day: date) -> tuple[RejectionCode, str] | None:
     """No event allows more than the law; what licences and notifications allow is set by their own events alone."""
     account = accounts.read(path)
     if account is None:
         return None
     if account.family in ("license", "nac"):
         own = "licence" if account.family == "license" else "notification"
-        return "account.invalid", f"the limit of {path} is what its {own} says: send that event again"
+        return RejectionCode.ACCOUNT_INVALID, f"the limit of {path} is what its {own} says: send that event again"
     name = _MOST.get(account.family)
     if name is None or values.law(day).printed(name) is None:
         return None
@@ -144,10 +145,8 @@ def _above(values: Values, path: str, limit: int, day: date) -> tuple[str, str] 
     if limit <= most:
         return None
     citation = values.tables["amounts"][name]["citation"]
-    return (
-        "limit.above_law",
-        f"{limit:,} TPP are more than the {most:,} that {citation} allows from {day} on for {path}",
-    )
+    message = f"{limit:,} TPP are more than the {most:,} that {citation} allows from {day} on for {path}"
+    return RejectionCode.LIMIT_ABOVE_LAW, message
 
 
 def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
@@ -46,7 +47,7 @@ class Accounting:
     credits: Callable[[Amounts, int, int], Amounts]
     terms: Callable[[Law, LicenseIssued, str], Terms]
     notice: Callable[[Certification], tuple[str, int] | None]
-    above: Callable[[Values, str, int, date], tuple[str, str] | None]
+    above: Callable[[Values, str, int, date], tuple[RejectionCode, str] | None]
     licensed: frozenset[str]
 
 

@@ -17,6 +17,7 @@ from rulebook.screening import classification, refusals
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
 from schemas import accounts
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
@@ -175,7 +176,7 @@ class Book:
         """The account that a certification on file opens, and its limit in TPP; None where it opens none."""
         return self._accounting.notice(certification)
 
-    def barred_limit(self, account: str, limit: int, valid_from: date) -> tuple[str, str] | None:
+    def barred_limit(self, account: str, limit: int, valid_from: date) -> tuple[RejectionCode, str] | None:
         """Why no event may set this limit from a day on: a rejection code and a sentence; None where one may."""
         return self._accounting.above(self._values, account, limit, valid_from)
 

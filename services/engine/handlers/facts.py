@@ -142,7 +142,7 @@ def allocation_set(context: DecisionContext, event: Event[AllocationSet]) -> Han
     if barred := context.book.barred_limit(data.account, data.limit, data.valid_from):
         code, message = barred
         pointer = "/data/limit" if code == RejectionCode.LIMIT_ABOVE_LAW else "/data/account"
-        raise EventRejected(pointer, RejectionCode(code), message)
+        raise EventRejected(pointer, code, message)
     old = _known(context, data.account, data.valid_from)
     account = context.journal.set_limit(data)
     known = _known(context, data.account, data.valid_from)
