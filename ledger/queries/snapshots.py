@@ -155,13 +155,15 @@ def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:
                 codes = list(dict.fromkeys(reason["code"] for reason in data["reasons"]))
                 if not _refuses(data, codes):
                     held[shipment] = HoldRow(shipment, row.n, row.happened, " ".join(codes), data["tpp"])
-            elif outcome is not None or data.get("state") not in (None, "held"):
+            elif outcome not in (None, "refused") or data.get("state") not in (None, "held"):
                 held.pop(shipment, None)
     return sorted(held.values())
 
 
 def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
-    """Whether an answer that says held refuses an event: then it tells the state, or that there is no shipment."""
+    """Whether an answer that says held refuses an event, as in version 0.1.0: it gives the state, or says that there is
+    no such shipment.
+    """
     return "state" in data or ReasonCode.SHIPMENT_UNKNOWN in codes
 
 

@@ -76,8 +76,11 @@ class FactBook:
 
         `after`: only what later records than this one state.
         """
-        facts = [fact for fact in self.of(kind, key) if fact.n > after]
-        self._transaction.use(*(fact.n for fact in facts))
+        facts = self.of(kind, key)
+        if not facts:
+            return []
+        facts = tuple(fact for fact in facts if fact.n > after)
+        self._transaction.use(*[fact.n for fact in facts])
         return [fact.data for fact in facts]
 
     def license(self, number: str) -> License | None:

@@ -26,7 +26,7 @@ class AnsweredEvent:
     answers: AnswerTexts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
     """A record in the order of the table's columns."""
 

@@ -1,9 +1,9 @@
 """Shipments as they stand: their state, what they asked for last, and what they debited."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import select
@@ -16,8 +16,7 @@ PENDING_STATES = ("approved", "released")
 HELD_STATES = ("held", "held_at_dispatch")
 
 
-@dataclass(frozen=True, slots=True)
-class ShipmentDebit:
+class ShipmentDebit(NamedTuple):
     """What a shipment has pending or posted on an account, in TPP; negative where it leaves a facility."""
 
     account: str
@@ -28,8 +27,7 @@ class ShipmentDebit:
         return self.account, self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class ShipmentLine:
+class ShipmentLine(NamedTuple):
     """A line of a shipment: its number, the TPP of one unit that count, the units asked for and those returned.
 
     `covered`: whether the authorization taken covers it.
@@ -63,8 +61,7 @@ class SetAside:
         return self.code, self.facts
 
 
-@dataclass(frozen=True, slots=True)
-class ShipmentTerms:
+class ShipmentTerms(NamedTuple):
     """What a shipment that was screened goes by: the dates and amounts that count, the authorization that it takes."""
 
     export_date: date
@@ -246,15 +243,15 @@ class Shipments:
 
     def clear_debits(self, shipment: Shipment) -> None:
         """Notes that a shipment has nothing on any account any more."""
-        shipment.terms = replace(shipment.terms, debits=())
+        shipment.terms = shipment.terms._replace(debits=())
 
     def return_units(self, shipment: Shipment, number: int, quantity: int) -> int:
         """Notes that units of a line of a dispatched shipment came back; how many, at most what went out."""
         lines = {line.line: line for line in shipment.terms.lines}
         line = lines[number]
         back = min(quantity, line.quantity - line.returned)
-        lines[number] = replace(line, returned=line.returned + back)
-        shipment.terms = replace(shipment.terms, lines=tuple(lines.values()))
+        lines[number] = line._replace(returned=line.returned + back)
+        shipment.terms = shipment.terms._replace(lines=tuple(lines.values()))
         self._put(shipment, shipment.state)
         return back
 

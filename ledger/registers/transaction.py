@@ -109,6 +109,8 @@ class Transaction:
 
     def rests_on(self, shipment: str | None) -> str:
         """The records that the one being made rests on, joined by a space; not the last of its own shipment."""
+        if not self._used and not self._previous:
+            return ""
         previous = [n for name, n in self._previous.items() if name != shipment]
         return " ".join(map(str, sorted({*self._used, *previous} - {self.n})))
 

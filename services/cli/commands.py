@@ -217,14 +217,14 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
 
     from schemas.times import parse_day
     from services.cli import tables
-    from services.views.obligations import obligations as owed
+    from services.views.obligations import obligation_list
 
     with reading(ledger) as connection:
         try:
             until = None if due_by is None else parse_day(due_by)
         except PydanticCustomError as error:
             raise click.BadParameter(f"{due_by!r} is not a day such as 2025-07-31") from error
-        found = owed(connection, book(None), until, every)
+        found = obligation_list(connection, book(None), until, every)
     tables.write(found, tables.OBLIGATIONS, form)
 
 

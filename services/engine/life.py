@@ -33,6 +33,23 @@ LIFE: Mapping[State, frozenset[Step]] = {
 """The steps that each state allows."""
 
 
+def allowed_steps(shipment: Shipment) -> str:
+    """What the state of a shipment allows, as a clause.
+
+    >>> from types import SimpleNamespace
+    >>> allowed_steps(SimpleNamespace(state="dispatched"))
+    'a dispatched shipment can only be returned'
+    """
+    state = State(shipment.state)
+    name = "shipment that left while held" if state is State.HELD_AT_DISPATCH else f"{state} shipment"
+    article = "an" if name.startswith(("a", "e")) else "a"
+    steps = [step for step in Step if step in LIFE[state]]
+    if not steps:
+        return f"{article} {name} allows no further event"
+    listed = " or ".join(filter(None, [", ".join(steps[:-1]), steps[-1]]))
+    return f"{article} {name} can only be {listed}"
+
+
 def allows(shipment: Shipment | None, step: Step) -> TypeGuard[Shipment]:
     """Whether a shipment exists and is in a state that allows a step."""
     return shipment is not None and step in LIFE[State(shipment.state)]

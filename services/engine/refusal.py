@@ -3,58 +3,74 @@
 from typing import Any
 
 from ledger.registers.shipments import Shipment
-from schemas.codes import Outcome, ReasonCode
-from schemas.event_types import SHIPMENT_HELD
+from schemas.codes import Outcome, ReasonCode, State
+from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
+from schemas.models.incoming import Dispatched
 from schemas.plan import Reason
+from schemas.wire.read import Event
 from services.engine.answers import Answers
-from services.engine.context import DecisionContext, HandledEvent
-from services.engine.decision import entries_to_json, reasons_to_json
+from services.engine.context import HandledEvent
+from services.engine.decision import reasons_to_json
+from services.engine.life import allowed_steps
+
+CITATION = "docs/contract/events-in.md"
+"""Where the life of a shipment is described."""
 
 
-def refuse_duplicate(context: DecisionContext, answers: Answers, shipment: Shipment) -> HandledEvent:
+def refuse_duplicate(answers: Answers, shipment: Shipment) -> HandledEvent:
     """The answer to a second request under the identifier of a shipment."""
-    message = f"Shipment {shipment.id} was already presented; an identifier serves one shipment for ever."
-    return _refused(context, answers, shipment.id, shipment, ReasonCode.SHIPMENT_DUPLICATE, message)
+    message = f"Shipment {shipment.id} already exists; every shipment needs an identifier of its own."
+    return _refused(answers, shipment.id, shipment, ReasonCode.SHIPMENT_DUPLICATE, message)
 
 
-def refuse(context: DecisionContext, answers: Answers, identifier: str, shipment: Shipment | None) -> HandledEvent:
+def refuse(answers: Answers, identifier: str, shipment: Shipment | None) -> HandledEvent:
     """The answer to an event of a shipment that does not exist, or whose state does not allow it."""
     if shipment is None:
-        message = f"No shipment {identifier} was ever presented."
-        return _refused(context, answers, identifier, None, ReasonCode.SHIPMENT_UNKNOWN, message)
-    message = f"Shipment {identifier} is {shipment.state.replace('_', ' ')}, which does not allow this event."
-    return _refused(context, answers, identifier, shipment, ReasonCode.SHIPMENT_STATE, message)
+        message = f"Shipment {identifier} does not exist; request it first."
+        return _refused(answers, identifier, None, ReasonCode.SHIPMENT_UNKNOWN, message)
+    message = f"Shipment {identifier} is {_in_words(shipment)}; {allowed_steps(shipment)}."
+    return _refused(answers, identifier, shipment, ReasonCode.SHIPMENT_STATE, message)
+
+
+def refuse_dispatch(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> HandledEvent:
+    """The answer to a dispatch that is not allowed, with an alert unless the shipment was already dispatched."""
+    refused = refuse(answers, event.data.shipment_id, shipment)
+    if shipment is None or shipment.state != State.DISPATCHED:
+        alert_departure(answers, event, shipment)
+    return refused
+
+
+def alert_departure(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> None:
+    """Adds the alert that goods left which were not allowed to (15 CFR 764.2)."""
+    data = event.data
+    what = "which does not exist" if shipment is None else f"which is {_in_words(shipment)}"
+    alert = {
+        "shipment_id": data.shipment_id,
+        "kind": "left_without_approval",
+        "state": None if shipment is None else shipment.public_state,
+        "export_date": data.export_date.isoformat(),
+        "causation": answers.causation,
+        "caused_by": answers.id,
+        "message": f"Goods of shipment {data.shipment_id}, {what}, left on {data.export_date} without an approval.",
+    }
+    answers.add(SHIPMENT_ALERT, data.shipment_id, alert)
+
+
+def _in_words(shipment: Shipment) -> str:
+    return shipment.state.replace("_", " ")
 
 
 def _refused(
-    context: DecisionContext,
-    answers: Answers,
-    identifier: str,
-    shipment: Shipment | None,
-    code: ReasonCode,
-    message: str,
+    answers: Answers, identifier: str, shipment: Shipment | None, code: ReasonCode, message: str
 ) -> HandledEvent:
-    facts = {"shipment_id": identifier}
-    state: dict[str, Any] = {}
-    if shipment is not None:
-        facts["state"] = state["state"] = shipment.public_state
-    reason = Reason(code, "wire contract, section 2", message, facts)
+    state = None if shipment is None else shipment.public_state
+    facts: dict[str, Any] = {"shipment_id": identifier} | ({"state": state} if state else {})
     data = {
-        "decision_id": answers.next_id,
-        "shipment_id": identifier,
         "causation": answers.causation,
-        "outcome": Outcome.HELD,
-        "rulebook": context.book.name,
-        "law_as_of": shipment.terms.export_date.isoformat() if shipment else None,
-        "authorization": None,
-        "tpp": 0,
-        "lines": [],
-        "debits": entries_to_json(()),
-        "reasons": reasons_to_json([reason]),
-        "findings": [],
-        "obligations": [],
-        **state,
-        "basis": context.basis(()),
+        "shipment_id": identifier,
+        "outcome": Outcome.REFUSED,
+        "state": state,
+        "reasons": reasons_to_json([Reason(code, CITATION, message, facts)]),
     }
-    answers.add(SHIPMENT_HELD, identifier, data)
+    answers.add(EVENT_REFUSED, identifier, data)
     return HandledEvent(answers, identifier)

@@ -135,13 +135,13 @@ class _Sender:
         future, topic, where, size = self._waiting.popleft()
         self._bytes -= size
         try:
-            told = future.get()
+            taken = future.get()
         except KafkaError as error:
             self._failure(where, error)
             raise _Stop from error
         self.sent[topic] += 1
-        at = (topic, told.partition)
-        self.ends[at] = max(told.offset + 1, self.ends.get(at, 0))
+        at = (topic, taken.partition)
+        self.ends[at] = max(taken.offset + 1, self.ends.get(at, 0))
 
     def give_up(self) -> None:
         """Counts what is still on its way, once the producer is closed, by what the broker said of it."""
@@ -228,7 +228,7 @@ def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None
 
 def _committed(admin: Any, group: str) -> dict[tuple[str, int], int]:
     found = admin.list_group_offsets(group)[group]
-    return {(at.topic, at.partition): told.offset for at, told in found.items()}
+    return {(at.topic, at.partition): place.offset for at, place in found.items()}
 
 
 def _members(admin: Any, group: str) -> int:

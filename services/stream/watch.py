@@ -13,12 +13,13 @@ import orjson
 from kafka import ConsumerRebalanceListener
 
 from schemas.accounts import matches
-from schemas.event_types import ALERTS, DECISIONS, EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT
+from schemas.event_types import ALERTS, DECISIONS
 from services.failure import BrokerError
 from services.kafka.access import address, client_options
 from services.kafka.kafka_python import accept_any_header_name
 from services.kafka.topics import check_topics
 from services.stream.signals import Ended, until_signal
+from services.views.event_lines import accounts_of, line
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -33,6 +34,7 @@ _COLOURS = {
     "released": "green",
     "held": "yellow",
     "denied": "red",
+    "refused": "red",
     "rejected": "red",
     "alert": "magenta",
 }
@@ -136,94 +138,19 @@ def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
     event = _read(value)
     if wanted.account is not None and not any(matches(wanted.account, account) for account in accounts_of(event)):
         return None
-    return value.replace(b"\r", b" ").replace(b"\n", b" ") if wanted.form == "jsonl" else line(event)
+    return value.replace(b"\r", b" ").replace(b"\n", b" ") if wanted.form == "jsonl" else line(event, _coloured)
 
 
-def accounts_of(event: Mapping[str, Any]) -> set[str]:
-    """The paths of the accounts that an event is about: debited, moved, short or alerted."""
-    data = _mapping(event.get("data"))
-    found = [data.get("account")]
-    for name in ("debits", "entries"):
-        found += [_mapping(one).get("account") for one in _list(data.get(name))]
-    found += [_mapping(_mapping(one).get("facts")).get("account") for one in _list(data.get("reasons"))]
-    return {one for one in found if isinstance(one, str)}
-
-
-def line(event: Mapping[str, Any]) -> str:
-    """One event on one line: when, what came out, the shipment, under what, how many TPP, why.
-
-    >>> line({"type": "tpp.event.recorded.v1", "time": "2025-06-02T09:30:00Z", "subject": "CON-1", "data": {}})
-    '2025-06-02T09:30:00Z  recorded  CON-1'
-    """
-    kind = str(event.get("type", ""))
-    data = _mapping(event.get("data"))
-    about = str(data.get("shipment_id") or event.get("subject") or "")
-    if kind == QUOTA_ALERT:
-        word, parts = "alert", [str(data.get("account")), *_alert(data)]
-    elif kind == OBLIGATION_DUE:
-        word = str(data.get("state", "due"))
-        parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind == EVENT_REJECTED:
-        word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]
-    elif kind == EVENT_RECORDED:
-        word, parts = "recorded", [about, str(data.get("state") or ""), *map(_entry, _list(data.get("entries")))]
-    elif "outcome" in data:
-        word, parts = str(data["outcome"]), [about, *_decision(data)]
-    else:
-        word, parts = kind.removeprefix("tpp.").removesuffix(".v1") or "unreadable", [about]
-    when, what, *rest = map(_plain, [str(event.get("time") or "-"), f"{word:<8}", *parts])
-    coloured = click.style(what, fg=_COLOURS[word]) if word in _COLOURS else what
-    return "  ".join(filter(None, [when, coloured, *rest])).rstrip()
-
-
-def _decision(data: Mapping[str, Any]) -> list[str]:
-    under = _mapping(data.get("authorization"))
-    kind = " ".join(str(under[name]) for name in ("kind", "reference") if under.get(name))
-    tpp = data.get("tpp")
-    why = "; ".join(f"{one.get('code')}: {one.get('message')}" for one in map(_mapping, _list(data.get("reasons"))))
-    return [kind, f"{_amount(tpp)} TPP" if tpp is not None else "", why]
-
-
-def _alert(data: Mapping[str, Any]) -> list[str]:
-    reached = f" {data['threshold']}" if data.get("threshold") is not None else ""
-    limit = f" of {_amount(data['limit'])}" if data.get("limit") is not None else ""
-    more = f"exhausted by {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
-    waiting = f"{data['holds_waiting']} holds wait" if data.get("holds_waiting") else ""
-    return [f"{data.get('kind')}{reached}", f"{_amount(data.get('balance'))}{limit} TPP", more, waiting]
-
-
-def _entry(entry: Any) -> str:
-    told = _mapping(entry)
-    return f"{told.get('account')} {told.get('state')} {_amount(told.get('amount'))}"
-
-
-def _error(error: Any) -> str:
-    told = _mapping(error)
-    return " ".join(str(told[name]) for name in ("pointer", "code", "message") if told.get(name))
-
-
-def _amount(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(text: str) -> str:
-    """The text without what could end the line or drive a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _coloured(text: str, word: str) -> str:
+    return click.style(text, fg=_COLOURS[word]) if word in _COLOURS else text
 
 
 def _read(value: bytes | None) -> Mapping[str, Any]:
     try:
-        return _mapping(orjson.loads(value or b""))
+        found = orjson.loads(value or b"")
     except orjson.JSONDecodeError:
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _keep(consumer: "KafkaConsumer", places: Mapping[tuple[str, int], int]) -> None:

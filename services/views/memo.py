@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from ledger.queries.records import ShipmentRecord
+from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
 from schemas.models.incoming import Party, Requested
 from schemas.wire.read import Event, parse
 from services.views.moments import shown
@@ -77,6 +78,13 @@ def _party(party: Party) -> str:
 
 def _answer(answer: dict[str, Any]) -> Iterator[str]:
     data = answer["data"]
+    if answer["type"] == EVENT_REFUSED:
+        for reason in data["reasons"]:
+            yield from wrapped(f"{reason['message']} ({reason['citation']})", "  Refused: ", "    ")
+        return
+    if answer["type"] == SHIPMENT_ALERT:
+        yield from wrapped(f"Alert: {data['message']}")
+        return
     if "outcome" not in data:
         if "entries" in data:
             yield from wrapped(f"Recorded: {str(data.get('state', 'taken')).replace('_', ' ')}.")

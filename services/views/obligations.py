@@ -8,7 +8,7 @@ from ledger.queries import work_list
 from rulebook import Book
 
 
-def obligations(connection: Connection, book: Book, due_by: date | None, every: bool) -> list[dict[str, Any]]:
+def obligation_list(connection: Connection, book: Book, due_by: date | None, every: bool) -> list[dict[str, Any]]:
     """The obligations of a ledger, the earliest due first, each with the contents of its notice.
 
     `due_by`: only those due until this day. `every`: also those that were met or withdrawn.

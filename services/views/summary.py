@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 _TYPE = '"type":"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
-_SHOWN = ("approved", "released", "denied", "held", "recorded", "rejected")
+_SHOWN = ("approved", "released", "denied", "held", "recorded", "refused", "rejected")
 _ALWAYS = ("approved", "held", "rejected")
 
 
@@ -23,7 +23,8 @@ class Summary:
         for index, text in enumerate(texts):
             start = text.index(_TYPE) + len(_TYPE)
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
-            (self.others if index else self.answers)[kind.removeprefix("shipment.").removeprefix("event.")] += 1
+            name = kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
+            (self.others if index else self.answers)[name] += 1
             if kind == "shipment.held":
                 self.held.update(set(_REASON(text)))
 

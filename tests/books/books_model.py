@@ -139,9 +139,11 @@ class Model:
             shipment, codes = data.get("shipment_id"), [reason["code"] for reason in data.get("reasons", ())]
             if shipment is None or ("outcome" not in data and data.get("state") in (None, "held")):
                 continue
+            if data.get("outcome") == "refused":
+                continue
             if data.get("outcome") != "held":
                 self.holds.append((self.records, happened, shipment, None))
-            elif "state" not in data and "shipment.unknown" not in codes:
+            else:
                 told = " ".join(dict.fromkeys(codes))
                 hold = (shipment, self.records, happened, told, data["tpp"])
                 self.holds.append((self.records, happened, shipment, hold))

@@ -129,7 +129,7 @@ def test_holds_and_recheck(filled: Tpp) -> None:
     assert kinds(released.stdout)[:2] == ["recorded", "released"]
     assert asked(filled, "holds") == []
     again = filled("recheck", "SHP-3")
-    assert kinds(again.stdout) == ["held"]
+    assert kinds(again.stdout) == ["refused"]
     assert answers(again.stdout)[0]["data"]["reasons"][0]["code"] == "shipment.state"
 
 

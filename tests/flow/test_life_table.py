@@ -70,10 +70,10 @@ def test_cell(state: str, word: str) -> None:
             assert not {"shipment.state", "shipment.unknown", "shipment.duplicate"} & set(codes)
             assert answer["type"] != "tpp.event.rejected.v1"
             return
-        assert answer["type"] == "tpp.shipment.held.v1"
-        assert data["outcome"] == "held"
+        assert answer["type"] == "tpp.event.refused.v1"
+        assert data["outcome"] == "refused"
         assert codes == ["shipment.duplicate" if word == "requested again" else "shipment.state"]
-        assert data["debits"] == []
+        assert "debits" not in data
         assert data["state"] == state.removesuffix(" at dispatch")
         assert run.standing() == before
         (again,) = answers(run, [EVENTS["dispatched"]], 19)
@@ -85,8 +85,8 @@ def test_cell(state: str, word: str) -> None:
 def test_a_shipment_that_is_not_there(word: str) -> None:
     with Run(":memory:", {}) as run:
         (answer,) = answers(run, [EVENTS[word]])
-        assert answer["type"] == "tpp.shipment.held.v1"
+        assert answer["type"] == "tpp.event.refused.v1"
         assert [reason["code"] for reason in answer["data"]["reasons"]] == ["shipment.unknown"]
-        assert answer["data"]["debits"] == []
+        assert answer["data"]["state"] is None
         assert answer["subject"] == answer["data"]["shipment_id"] == "SHP-1"
         assert run.standing() == {}

@@ -165,7 +165,7 @@ class Model:
     def request(self, shipment: str, asked: Asked) -> str:
         """A new shipment."""
         if shipment in self.lives:
-            return "held"
+            return "refused"
         self.lives[shipment] = Life(asked)
         return self.judge(self.lives[shipment], "approved")
 
@@ -173,7 +173,7 @@ class Model:
         """A shipment that is asked anew."""
         life = self.lives.get(shipment)
         if life is None or life.state not in (*PENDING, "held"):
-            return "held"
+            return "refused"
         life.asked, life.debits = asked, []
         return self.judge(life, "approved")
 
@@ -181,7 +181,7 @@ class Model:
         """A shipment that will not leave."""
         life = self.lives.get(shipment)
         if life is None or life.state not in (*PENDING, "held"):
-            return "held"
+            return "refused"
         life.state, life.debits = "cancelled", []
         return "recorded"
 
@@ -189,7 +189,7 @@ class Model:
         """A shipment that has left, on the day planned or on another."""
         life = self.lives.get(shipment)
         if life is None or life.state not in PENDING:
-            return "held"
+            return "refused"
         planned = self.plan(life.asked, day)
         if day == life.asked.day and planned is not None:
             life.state = "dispatched"
@@ -201,7 +201,7 @@ class Model:
         """Units that came back."""
         life = self.lives.get(shipment)
         if life is None or life.state not in POSTED:
-            return "held"
+            return "refused"
         back = min(quantity, life.asked.quantity - life.returned)
         life.returned += back
         paths = [path for path, _ in life.debits if path.startswith("nveu")]
@@ -213,7 +213,7 @@ class Model:
         """A reviewer's decision on a hold."""
         life = self.lives.get(shipment)
         if life is None or life.state not in HELD:
-            return "held"
+            return "refused"
         if action == "deny":
             life.state = "denied"
             return "denied"

@@ -44,7 +44,7 @@ def test_the_story_has_all_that_a_ledger_may_have(whole_ledger: Path) -> None:
         late = set(connection.execute(text("SELECT late_for FROM entry")).scalars())
     data = [one["data"] for one in given]
     outcomes = {one["outcome"] for one in data if "outcome" in one}
-    assert outcomes == {"approved", "held", "released", "denied", "expired"}
+    assert outcomes == {"approved", "held", "released", "denied", "expired", "refused"}
     kinds = {one["kind"] for one in data if "crossed_by" in one}
     assert kinds == {"threshold", "exhausted", "replenished", "forecast", "over_limit"}
     codes = {reason["code"] for one in data for reason in one.get("reasons", ())}

@@ -28,7 +28,7 @@ def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEve
     data, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.REVIEW):
-        return refuse(context, answers, data.shipment_id, shipment)
+        return refuse(answers, data.shipment_id, shipment)
     if data.action == "deny":
         return _deny(context, answers, shipment, data)
     claim = None if data.authorization is None else data.authorization.model_dump(exclude_none=True)
@@ -81,7 +81,7 @@ def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledE
     data, answers = event.data, context.answer(event)
     shipment = context.journal.shipments.find(data.shipment_id)
     if not allows(shipment, Step.REVIEW):
-        return refuse(context, answers, data.shipment_id, shipment)
+        return refuse(answers, data.shipment_id, shipment)
     recorded = {
         "causation": answers.causation,
         "shipment_id": shipment.id,
@@ -109,7 +109,7 @@ def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> Handled
     if data.shipment_id is not None:
         shipment = journal.shipments.find(data.shipment_id)
         if not allows(shipment, Step.RECHECK):
-            return refuse(context, answers, data.shipment_id, shipment)
+            return refuse(answers, data.shipment_id, shipment)
         ids = [data.shipment_id]
     else:
         ids = journal.shipments.held(journal.accounts.path(data.account) if data.account else None)

@@ -1,7 +1,5 @@
 """A shipment's life: requested, amended, dispatched, cancelled, returned (docs/contract/events-in.md)."""
 
-from datetime import date
-
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment, ShipmentTerms
 from schemas.codes import Outcome, RejectionCode, State
@@ -14,7 +12,7 @@ from services.engine.context import DecisionContext, HandledEvent
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.message import EventRejected
-from services.engine.refusal import refuse, refuse_duplicate
+from services.engine.refusal import alert_departure, refuse, refuse_dispatch, refuse_duplicate
 from services.engine.settlement import asked_of, let_go, license_terms, post_on_allocation, record, settle, void
 
 
@@ -23,7 +21,7 @@ def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent
     asked, answers, shipments = event.data, context.answer(event), context.journal.shipments
     existing = shipments.find(asked.shipment_id)
     if existing is not None:
-        return refuse_duplicate(context, answers, existing)
+        return refuse_duplicate(answers, existing)
     shipment = shipments.present(asked.shipment_id, ShipmentTerms(asked.export_date, asked.ship_to, asked.expires))
     judgement = judge(context, asked)
     context.journal.parties.holders.ship(asked)
@@ -35,7 +33,7 @@ def amended(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
     asked, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(asked.shipment_id)
     if not allows(shipment, Step.AMEND):
-        return refuse(context, answers, asked.shipment_id, shipment)
+        return refuse(answers, asked.shipment_id, shipment)
     voided = void(context, shipment)
     shipments.amend(shipment)
     judgement = judge(context, asked)
@@ -48,7 +46,7 @@ def cancelled(context: DecisionContext, event: Event[Cancelled]) -> HandledEvent
     answers, shipments = context.answer(event), context.journal.shipments
     shipment = shipments.find(event.data.shipment_id)
     if not allows(shipment, Step.CANCEL):
-        return refuse(context, answers, event.data.shipment_id, shipment)
+        return refuse(answers, event.data.shipment_id, shipment)
     entries = void(context, shipment)
     shipments.cancel(shipment)
     record(context, answers, shipment, entries)
@@ -60,12 +58,12 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     data, answers, journal = event.data, context.answer(event), context.journal
     shipment = journal.shipments.find(data.shipment_id)
     if not allows(shipment, Step.DISPATCH):
-        return refuse(context, answers, data.shipment_id, shipment)
+        return refuse_dispatch(answers, event, shipment)
     if data.export_date != shipment.terms.export_date:
-        return _dispatched_anew(context, answers, shipment, data.export_date)
+        return _dispatched_anew(context, answers, event, shipment)
     ended = _ended(context, shipment)
     if ended is not None:
-        return settle(context, answers, shipment, ended, void(context, shipment), Outcome.APPROVED, left=True)
+        return _held_at_dispatch(context, answers, event, shipment, ended, void(context, shipment))
     entries = [journal.post(debit.account, debit.amount, shipment.id) for debit in shipment.terms.debits]
     entries += post_on_allocation(context, shipment)
     journal.shipments.dispatch(shipment)
@@ -73,16 +71,32 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     return HandledEvent(answers, shipment.id)
 
 
-def _dispatched_anew(context: DecisionContext, answers: Answers, shipment: Shipment, day: date) -> HandledEvent:
+def _dispatched_anew(
+    context: DecisionContext, answers: Answers, event: Event[Dispatched], shipment: Shipment
+) -> HandledEvent:
     entries = void(context, shipment)
-    asked = asked_of(context, shipment).model_copy(update={"export_date": day})
+    asked = asked_of(context, shipment).model_copy(update={"export_date": event.data.export_date})
     judgement = judge(context, asked, shipment.reviewed, posted=True)
     entries += judgement.entries
     if not judgement.passes:
-        return settle(context, answers, shipment, judgement, entries, Outcome.APPROVED, left=True)
+        return _held_at_dispatch(context, answers, event, shipment, judgement, entries)
     entries += let_go(context, shipment, judgement, State.DISPATCHED)
     exhaust(context, answers, judgement.shorts, record(context, answers, shipment, entries))
     return HandledEvent(answers, shipment.id)
+
+
+def _held_at_dispatch(
+    context: DecisionContext,
+    answers: Answers,
+    event: Event[Dispatched],
+    shipment: Shipment,
+    judgement: Judgement,
+    entries: list[Entry],
+) -> HandledEvent:
+    """Holds a shipment that has left and no longer fits, and raises the alarm."""
+    handled = settle(context, answers, shipment, judgement, entries, Outcome.APPROVED, left=True)
+    alert_departure(answers, event, shipment)
+    return handled
 
 
 def _ended(context: DecisionContext, shipment: Shipment) -> Judgement | None:
@@ -106,7 +120,7 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
     data, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.RETURN):
-        return refuse(context, answers, data.shipment_id, shipment)
+        return refuse(answers, data.shipment_id, shipment)
     lines = {line.line: line for line in shipment.terms.lines}
     for index, item in enumerate(data.items):
         if item.line not in lines:
