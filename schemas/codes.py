@@ -44,7 +44,7 @@ class ReasonCode(Code):
     )
     TRANSACTION_INCONSISTENT = (
         "transaction.inconsistent",
-        "The transaction does not agree with `ship_from` and `ship_to`.",
+        "The transaction or the place that the goods leave does not agree with `ship_from` and `ship_to`.",
         "Amend the shipment; no reviewer may set this aside.",
     )
     CERTIFICATION_MISSING = (
@@ -69,7 +69,7 @@ class ReasonCode(Code):
     )
     LICENSE_MISMATCH = (
         "license.mismatch",
-        "The licence names another exporter, ultimate consignee or country.",
+        "The licence does not name a party, the country, an item or an end use of the shipment.",
         "Amend the shipment, or claim the licence that names them.",
     )
     VEU_NOT_LISTED = (
@@ -232,6 +232,11 @@ class RejectionCode(Code):
         "Give each line its own number, or combine the lines.",
     )
     LINE_UNKNOWN = "line.unknown", "The shipment has no line with this number.", "Correct the number."
+    LIMIT_ABOVE_LAW = (
+        "limit.above_law",
+        "The limit is above what the law allows for the account.",
+        "Set at most what the message names.",
+    )
     LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or omit an optional list."
     LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
     MEMBER_DUPLICATE = "member.duplicate", "A member name is repeated in an object.", "Keep one of them."
@@ -292,7 +297,7 @@ class RejectionCode(Code):
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
     TECHNOLOGY_FOR_REFUSED = (
         "technology_for.refused",
-        "`technology_for` is given of an item that is no software or technology of such a heading.",
+        "`technology_for` is given for an item that is not software or technology of such a heading.",
         "Leave it out, or correct the ECCN.",
     )
     TEXT_CONTROL = "text.control", "An attribute contains a control character.", "Remove the character."
@@ -367,7 +372,9 @@ class Result(StrEnum):
 class FactKind(StrEnum):
     """What a fact states; the ledger keeps it under this kind and a key.
 
-    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too.
+    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
+    is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
+    to be met only once.
     """
 
     PARTY = "party"
@@ -378,6 +385,9 @@ class FactKind(StrEnum):
     LICENSES = "licenses"
     REVOKED = "revoked"
     VEU = "veu"
+    HOLDER = "holder"
+    NOTICE = "notice"
+    MET = "met"
     LIMIT = "limit"
     THRESHOLD = "threshold"
     CLEARED = "cleared"

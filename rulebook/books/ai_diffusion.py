@@ -16,6 +16,7 @@ from rulebook.sections import (
     s740_2,
     s740_3,
     s740_8,
+    s740_8_c,
     s740_27,
     s740_28,
     s740_29,
@@ -23,17 +24,20 @@ from rulebook.sections import (
     s744,
     s746,
     s748_15,
+    s748_15_bases,
     s750_7,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
-from schemas.codes import Result
+from schemas.codes import RejectionCode, Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.plan import Debit, Option, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
+_MOST = {"lpp": "lpp_annual_tpp", "country": "country_allocation_supp5b_tpp", "nveu": "nveu_base_tpp"}
+"""The figure above which no event raises the limit of an account, by family."""
 
 
 def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
@@ -119,20 +123,47 @@ def _barred(values: Values, path: str, day: date) -> str:
 
 
 def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
-    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA."""
+    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA.
+
+    Where a move lowered an account, it comes back; at most what it was raised or lowered by.
+    """
     credits = []
     for path, amount in debits:
         account = accounts.read(path)
         if account is not None and account.family in ("nveu", "uveu"):
-            credits.append((path, every))
+            credits.append((path, min(every, amount) if amount > 0 else -min(every, -amount)))
         elif account is not None and account.family == "facility":
             credits.append((path, -every if amount < 0 else covered))
     return credits
 
 
 def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
+    """The allocation counts what is licensed from its first day on (742.6(b)(10)(iii)(B)(1))."""
     allocation = accounts.country(law.place(to))
-    return Terms(accounts.license(issued.number), allocation if _limit(law, allocation) is not None else None)
+    counts = issued.valid_from >= law.date_of("allocation_begins") and _limit(law, allocation) is not None
+    return Terms(accounts.license(issued.number), allocation if counts else None)
+
+
+def _above(values: Values, path: str, limit: int, day: date) -> tuple[RejectionCode, str] | None:
+    """No event allows more than the law; what licences and notifications allow is set by their own events alone."""
+    account = accounts.read(path)
+    if account is None:
+        return None
+    if account.family in ("license", "nac"):
+        own = "licence" if account.family == "license" else "notification"
+        return RejectionCode.ACCOUNT_INVALID, f"the limit of {path} is what its {own} says: send that event again"
+    name = _MOST.get(account.family)
+    if name is None or values.law(day).printed(name) is None:
+        return None
+    steps = values.steps(name)
+    most = max(
+        figure for index, (_, figure) in enumerate(steps) if index + 1 == len(steps) or steps[index + 1][0] > day
+    )
+    if limit <= most:
+        return None
+    citation = values.tables["amounts"][name]["citation"]
+    message = f"{limit:,} TPP are more than the {most:,} that {citation} allows from {day} on for {path}"
+    return RejectionCode.LIMIT_ABOVE_LAW, message
 
 
 def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
@@ -172,6 +203,8 @@ CONTENTS = Contents(
         Gate(s734_13.parts, "note"),
         Gate(s734_13.nothing_exported, "note"),
         Gate(s734_13.begins_elsewhere, "note"),
+        Gate(s748_15_bases.a_site, "hold"),
+        Gate(s748_15_bases.p6_owner, "note"),
         Gate(house.two_places, "note"),
         Gate(s744.end_use, "close", s744.leaves),
         Gate(s746.no_embargo, "close", s746.leaves),
@@ -224,6 +257,8 @@ CONTENTS = Contents(
         barred=_barred,
         credits=_credits,
         terms=_terms,
+        notice=s740_8_c.account_of,
+        above=_above,
         licensed=frozenset({"LICENSE"}),
     ),
 )

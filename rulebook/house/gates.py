@@ -129,4 +129,3 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     if not agreed:
         return not_applicable(none)
     return met(f"{agreed} of {parties} parties {'is' if agreed == 1 else 'are'} registered, and nothing contradicts")
-

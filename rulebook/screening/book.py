@@ -17,8 +17,10 @@ from rulebook.screening import classification, refusals
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
 from schemas import accounts
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
+from schemas.models.parts import Certification
 from schemas.plan import Case, Finding, Line, Option, Reason, Share, Short
 
 
@@ -177,6 +179,14 @@ class Book:
     def terms(self, issued: LicenseIssued, to: str) -> Terms:
         """The accounts of a licence, for shipments to a country; the allocation is that of the licence's first day."""
         return self._accounting.terms(self._values.law(issued.valid_from), issued, to)
+
+    def notice_account(self, certification: Certification) -> tuple[str, int] | None:
+        """The account that a certification on file opens, and its limit in TPP; None where it opens none."""
+        return self._accounting.notice(certification)
+
+    def barred_limit(self, account: str, limit: int, valid_from: date) -> tuple[RejectionCode, str] | None:
+        """Why no event may set this limit from a day on: a rejection code and a sentence; None where one may."""
+        return self._accounting.above(self._values, account, limit, valid_from)
 
     def alert_thresholds(self, account: str) -> tuple[str | int, ...]:
         """Where alerts are raised unless set otherwise: shares of the limit as decimal strings, or amounts of TPP."""

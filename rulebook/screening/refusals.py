@@ -9,7 +9,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import policy_in_words, versions
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
-from schemas.plan import Debit, Finding, Option, Reason, Short
+from schemas.plan import Debit, Finding, Line, Option, Reason, Short
 
 INELIGIBLE = "authorization.ineligible"
 DENIED = "destination.denied"
@@ -204,15 +204,25 @@ def shortage(screened: Shipment, option: Option, short: Short, account: str, lat
         else f"{asked:,} TPP are to leave facility {debit.account.partition('/')[2]}, {short.available:,} are in it: "
         f"{short.short_by:,} too many."
     )
-    counted = [line for line in screened.lines if line.tpp and _counts(option, debit, line.line)]
-    if len(counted) == 1 and counted[0].unit_tpp:
-        fits = short.most // counted[0].unit_tpp
+    line = _only_line(screened, option, debit)
+    if line is not None:
+        fits = short.most // line.unit_tpp
         facts["fits"] = fits
-        message += f" At most {fits:,} units of line {counted[0].line} fit."
+        message += f" At most {fits:,} units of line {line.line} fit."
     if later is not None:
         facts["fits_from"] = later.isoformat()
         message += f" All of it fits from {later.isoformat()}."
     return Reason(debit.code, debit.cites, message, facts)
+
+
+def _only_line(screened: Shipment, option: Option, debit: Debit) -> Line | None:
+    """The line that a debit is of, where it is of one alone."""
+    quantities = {item.line: item.quantity for item in screened.asked.items}
+    mine = [line for line in screened.lines if line.unit_tpp and _counts(option, debit, line.line)]
+    for lines in ([line for line in mine if line.tpp], mine):
+        if len(lines) == 1 and quantities[lines[0].line] * lines[0].unit_tpp == abs(debit.amount):
+            return lines[0]
+    return None
 
 
 def _counts(option: Option, debit: Debit, line: int) -> bool:

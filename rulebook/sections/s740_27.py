@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from rulebook.law.authorization import duty, named, plan, record_retention, statement
+from rulebook.law.authorization import duty, named, once_for_each, plan, record_retention, statement
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -204,11 +204,16 @@ def a3_location(shipment: Shipment, law: Law) -> Verdict | None:
 
 @provision("15 CFR 740.27(a)(3)(ii)", row="AIA weights 3", code="certification.missing", since=date(2026, 1, 15))
 def a3_facility(shipment: Shipment, law: Law) -> Verdict | None:
-    """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748."""
+    """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748, which is named."""
     if not _weights(shipment):
         return None
-    parties = (shipment.consignee.id, *(operator.id for operator in shipment.operators))
-    return statement(shipment, "facility_security", parties, shipment.consignee.name)
+    kind, consignee, facility = "facility_security", shipment.consignee, shipment.asked.facility
+    if facility is None:
+        missing = unknown("no facility is named: in which secured one the weights are stored is not said", "facility")
+        more = {"kind": kind, "party": consignee.id, "needed_by": shipment.day.isoformat()}
+        return missing._replace(facts={**missing.facts, **more})
+    parties = (consignee.id, *(operator.id for operator in shipment.operators))
+    return statement(shipment, kind, parties, f"{consignee.name} for facility {facility.id}", facility=facility.id)
 
 
 _AIA = (
@@ -229,11 +234,16 @@ def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...
     if not _items(shipment):
         return (record_retention(shipment, law),)
     day = shipment.day
-    told = [duty(shipment, law, "aia_furnish_eccn", day), duty(shipment, law, "aia_shipment_notice", day)]
+    furnished = once_for_each(shipment, *(line.eccn for line in _items(shipment)))
+    owed = [
+        duty(shipment, law, "aia_furnish_eccn", day, once=furnished),
+        duty(shipment, law, "aia_shipment_notice", day),
+    ]
     if shipment.needing_tpp:
-        reached = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
-        told.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, reached)))
-    return (*told, record_retention(shipment, law))
+        mark = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
+        filed = once_for_each(shipment)
+        owed.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, mark), once=filed))
+    return (*owed, record_retention(shipment, law))
 
 
 def aia(shipment: Shipment, law: Law) -> tuple[Option, ...]:

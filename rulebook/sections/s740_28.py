@@ -100,9 +100,14 @@ _ACM = (b_items, b_designer, c_destination, d_private_sector, a_end_use, e_facil
 
 
 def leaving(shipment: Shipment) -> tuple[Debit, ...]:
-    """What leaves a facility under ACM: never more than came in; part of every option."""
+    """What leaves a facility under ACM, never more than came in; part of every option.
+
+    A facility that is listed for a validated end-user is not accounted for under ACM.
+    """
     start = shipment.asked.from_facility
     if start is None or not shipment.tpp:
+        return ()
+    if any(one.id == start for veu in shipment.facts.veus for one in veu.authorized.facilities):
         return ()
     return (
         Debit(

@@ -1,12 +1,10 @@
 """15 CFR 740.8: License Exceptions NAC (Notified Advanced Computing) and ACA (Advanced Computing Authorized)."""
 
-from datetime import timedelta
-
-from rulebook.law.authorization import duty, named, plan, statement
+from rulebook.law.authorization import duty, named, plan, record_retention
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_met, provision, try_all, unknown
+from rulebook.law.provisions import Verdict, all_open, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
-from rulebook.sections import s744
+from rulebook.sections import s740_8_c, s744
 from schemas.plan import Line, Obligation, Option
 
 
@@ -74,31 +72,26 @@ def a_nac_destination(shipment: Shipment, law: Law) -> Verdict:
     return met(f"{shipment.asked.transaction}: {'; '.join(shipment.barred)}")
 
 
-@provision("15 CFR 740.8(c)(1)", row="NAC 3", code="certification.missing")
-def c_notification(shipment: Shipment, law: Law) -> Verdict:
-    """BIS was notified at least 25 calendar days before the export."""
-    parties = [shipment.consignee.id, *(user.id for user in shipment.end_users)]
-    return statement(
-        shipment, "nac_notification", parties, shipment.consignee.name, days_before=law.amount("nac_notice_days")
-    )
-
-
 _ACA = (a_items, a_not_for_data_centres, a_destination, s744.aca_end_use)
-_NAC = (a_items, a_not_for_data_centres, a_nac_destination, c_notification, s744.aca_end_use)
+_NAC = (a_items, a_not_for_data_centres, a_nac_destination, s740_8_c.c_notification, s744.aca_end_use)
 
 
 def aca(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception ACA: items not for data centres, without quota."""
     findings = try_all(shipment, law, _ACA)
-    return (plan(shipment, "ACA", findings, duties=lambda: (duty(shipment, law, "purchase_order", shipment.day),)),)
+
+    def duties() -> tuple[Obligation, ...]:
+        return (duty(shipment, law, "purchase_order", shipment.day), record_retention(shipment, law, "ACA"))
+
+    return (plan(shipment, "ACA", findings, duties=duties),)
 
 
 def nac(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception NAC: the same items to D:5 and Macau, notified before."""
     findings = try_all(shipment, law, _NAC)
-    notified = shipment.day - timedelta(days=law.amount("nac_notice_days"))
+    taken = s740_8_c.debits(shipment, law) if all_open(findings) else ()
 
     def duties() -> tuple[Obligation, ...]:
-        return (duty(shipment, law, "purchase_order", shipment.day), duty(shipment, law, "nac_notification", notified))
+        return (duty(shipment, law, "purchase_order", shipment.day), record_retention(shipment, law, "NAC"))
 
-    return (plan(shipment, "NAC", findings, duties=duties),)
+    return (plan(shipment, "NAC", findings, taken, duties),)

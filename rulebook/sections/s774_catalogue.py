@@ -85,7 +85,7 @@ def catalogue(tested: Tested, law: Law) -> Verdict:
     known, facts = level_of(chip), {"line": item.line, "declared": item.eccn, "catalogue_class": chip["class"]}
     if not tested.commodity:
         if known == "none":
-            return not_applicable(f"{part}: {figures}, and {item.eccn} was declared, which is no commodity")
+            return not_applicable(f"{part}: {figures}, and {item.eccn} was declared, which is not a commodity")
         return not_met(f"{part}: {figures}, a commodity, but {item.eccn} was declared", facts)
     if RANK[tested.level] < RANK[known]:
         return not_met(f"{part}: {figures}, but {item.eccn} with {in_words(tested.tpp)} was declared", facts)

@@ -140,7 +140,7 @@ def listed(law: Law, name: str, line: Line) -> bool:
     kind="class",
 )
 def paragraph(tested: Tested, law: Law) -> Verdict | None:
-    """The paragraph that is named exists, and is no heading of several."""
+    """The paragraph that is named exists, and is not a heading of several."""
     item, known = tested.item, tested.declared
     if not known.doubt:
         return None

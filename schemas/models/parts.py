@@ -51,6 +51,8 @@ ProhibitedUse = Literal[
 ]
 MAX_ENTRIES = 20_000
 """The most entries of a list: more lines than 1 MiB can have, and few enough to report every error."""
+MAX_NAMED = 1_000
+"""The most items, parties or part numbers that a licence, an authorization or a notification names."""
 AListOf = Field(strict=False, max_length=MAX_ENTRIES)
 """Marks a tuple that is a list on the wire; its entries remain strict."""
 LineNumber = Annotated[int, Field(ge=1, le=TPP_MAX)]
@@ -255,6 +257,34 @@ class ReviewedAuthorization(Model):
     apply_to: Literal["operator"] | None = None
 
 
+class NamedItem(Model):
+    """An item that a licence or an authorization names; an ECCN names its sub-paragraphs too.
+
+    eccn: The ECCN of the item; if omitted, the part number alone names it.
+    part_number: The maker's part number; if omitted, the ECCN alone names it.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["eccn"]}, {"required": ["part_number"]}]})
+
+    eccn: Eccn | None = None
+    part_number: Text | None = None
+
+
+NamedItems = Annotated[tuple[NamedItem, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
+NamedParties = Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
+
+
+class Covered(Model):
+    """What a notification of License Exception NAC covers.
+
+    tpp: The TPP of commodities that may be shipped under it, `.b` items included.
+    part_numbers: The part numbers of the items that it covers; if omitted, any item.
+    """
+
+    tpp: Tpp
+    part_numbers: Annotated[tuple[Text, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)] | None = None
+
+
 class Certification(Model):
     """A statement, certification or notification on file.
 
@@ -264,12 +294,29 @@ class Certification(Model):
     valid_until: The last day on which it counts; if omitted, it does not expire.
     reference: The number or name under which it is on file.
     sha256: The SHA-256 digest of the evidence file; if omitted, no file is recorded.
+    covers: What a `nac_notification` covers; if omitted, only the shipment that it travels with.
+    facility: The identifier of the facility that a `facility_security` statement speaks of; if omitted, it counts for
+        none.
     """
 
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"properties": {"kind": {"const": "authorized_ic_designer"}}},
             "else": {"properties": {"party": {"pattern": IDENTIFIER}}},
+            "allOf": [
+                {
+                    "if": {"properties": {"kind": {"const": "nac_notification"}}},
+                    "then": {
+                        "if": {"required": ["covers"]},
+                        "then": {"properties": {"reference": {"pattern": IDENTIFIER}}},
+                    },
+                    "else": {"properties": {"covers": False}},
+                },
+                {
+                    "if": {"properties": {"kind": {"const": "facility_security"}}},
+                    "else": {"properties": {"facility": False}},
+                },
+            ],
         }
     )
 
@@ -279,6 +326,8 @@ class Certification(Model):
     valid_until: Day | None = None
     reference: Text
     sha256: Sha256 | None = None
+    covers: Covered | None = None
+    facility: Identifier | None = None
 
     @property
     def of_designer(self) -> bool:

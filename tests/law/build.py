@@ -47,9 +47,9 @@ def party(identifier: str, says: Any) -> dict[str, Any]:
 
 
 def certification(text: str) -> dict[str, Any]:
-    """`kind party day` and, where it ends, `until day`; the party's spaces are written as `_`."""
+    """`kind party day` and more words of `events.certification`; the party's spaces are written as `_`."""
     kind, who, day, *rest = text.split()
-    return events.certification(kind, who.replace("_", " "), day, rest[1] if rest else None)
+    return events.certification(kind, who.replace("_", " "), day, **dict(zip(rest[::2], rest[1::2], strict=True)))
 
 
 def requested(ship: Mapping[str, Any]) -> Requested:
@@ -97,7 +97,10 @@ def facts(says: Mapping[str, Any]) -> Facts:
         listed = data.get("facilities", ["FAC-1"])
         country = data.pop("at", data.get("country", "IN"))
         since = data.pop("facility_from", "2025-02-01")
-        data["facilities"] = [facility(name, country, since) for name in listed]
+        sites = data.pop("sites", [{"id": name, "country": country} for name in listed])
+        data["facilities"] = [facility(one["id"], one["country"], since) for one in sites]
+        if data["program"] == "universal":
+            data.pop("country", None)
         veus.append(Veu(VeuAuthorized.model_validate(data), revoked and date.fromisoformat(revoked)))
     return Facts(
         registered={
@@ -107,6 +110,7 @@ def facts(says: Mapping[str, Any]) -> Facts:
         licenses=tuple(licenses),
         veus=tuple(veus),
         survivors=says.get("survivors", {}),
+        owners=says.get("owners", {}),
         lists=tuple(says.get("lists", ["entity-list"])),
         hits=tuple(
             Hit(name, f"Party {name}", "entity-list", "E-7", "Listed Party", Decimal("0.97"))

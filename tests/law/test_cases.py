@@ -58,6 +58,7 @@ KNOWN = {
     "refused",
     "cites",
     "not_says",
+    "falls",
 }
 
 
@@ -136,6 +137,7 @@ def observed(screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
         "shut": [reason.code for reason in screening.closed],
         "stopped": screening.stopped,
         "debits": {one.account: one.amount for one in option.debits} if option else {},
+        "falls": {one.account: one.falls for one in option.debits if one.falls} if option else {},
         "limits": {one.account: limit_words(one) for one in option.debits} if option else {},
         "due": {one.kind: str(one.due) for one in option.obligations if one.kind in want.get("due", {})}
         if option

@@ -24,6 +24,7 @@ def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent
         return refuse_duplicate(answers, existing)
     shipment = shipments.present(asked.shipment_id, ShipmentTerms(asked.export_date, asked.ship_to, asked.expires))
     judgement = judge(context, asked)
+    context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, judgement.entries, Outcome.APPROVED)
 
 
@@ -36,6 +37,7 @@ def amended(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
     voided = void(context, shipment)
     shipments.amend(shipment)
     judgement = judge(context, asked)
+    context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, voided + judgement.entries, Outcome.APPROVED)
 
 
