@@ -1,4 +1,4 @@
-"""Accounts as they stand, and the entries that change them."""
+"""Accounts, and the entries that change them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from schemas.models.values import TPP_MAX
 
 
 class Overflow(Exception):
-    """A balance would leave the range that the contract allows; nothing was written."""
+    """A balance would exceed the range that the contract allows; nothing was written."""
 
 
 class Account:
-    """An account as it stands; amounts in TPP. Its register alone changes it.
+    """An account; amounts in TPP. Only its register changes it.
 
     `leaving` is what is pending to leave a facility or a base, `refused` whether a refused debit awaits room,
     `forecast` the day of exhaustion last announced.
@@ -57,18 +57,19 @@ class Account:
 
     @property
     def removable(self) -> int:
-        """What may be credited, or leave a facility: what has come and is not about to leave. What is only pending does
-        not count, so that a void never takes a balance below zero.
+        """What may be credited, or leave a facility: what has arrived, less what is pending to leave.
+
+        Pending debits do not count, so that a void never takes a balance below zero.
         """
         return self.posted + self.attested - self.credits - self.leaving
 
     def add(self, pending: int, posted: int, attested: int, credits: int) -> None:
-        """Adds an entry to the parts; raises Overflow, with nothing changed, where an amount leaves the range."""
+        """Adds an entry to the parts; raises Overflow, with nothing changed, if an amount exceeds the range."""
         parts = self.pending + pending, self.posted + posted, self.attested + attested, self.credits + credits
         balance = parts[0] + parts[1] + parts[2] - parts[3]
         if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
             most = max(balance, *parts, key=abs)
-            raise Overflow(f"an amount of {self.path} would be {most:,}, more than {TPP_MAX:,}")
+            raise Overflow(f"an amount on {self.path} would be {most:,} TPP, beyond {TPP_MAX:,}")
         self.pending, self.posted, self.attested, self.credits = parts
         self.entries += 1
 
@@ -91,9 +92,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A movement as answers tell it: its size, the part it went to, and the account after it.
+    """An entry as answers report it: its amount, the part it went to, and the account after it.
 
-    `limit` is the one that was tested, None where none was; `known` the one that the account has, tested or not.
+    `limit` is the limit that was tested, None if none was; `known` is the account's limit, tested or not.
     """
 
     account: str
@@ -107,7 +108,7 @@ class Entry:
 
 
 class Accounts:
-    """The accounts of a ledger, by path; a path of an absorbed party means the survivor's account."""
+    """The accounts of a ledger, by path; the path of an absorbed party means the survivor's account."""
 
     def __init__(self, transaction: Transaction, parties: Parties) -> None:
         self._transaction = transaction
@@ -134,24 +135,24 @@ class Accounts:
                 known[row.path] = Account(*row)
 
     def find(self, path: str) -> Account | None:
-        """The account, or None where it was never opened."""
+        """The account, or None if it was never opened."""
         path = self._parties.path(path)
         if path not in self._known:
             self.load([path])
         return self._known[path]
 
     def balance(self, path: str) -> int:
-        """The balance of an account, 0 where it was never opened."""
+        """The balance of an account, 0 if it was never opened."""
         account = self.find(path)
         return account.balance if account else 0
 
     def removable(self, path: str) -> int:
-        """What of an account may be credited, or leave a facility."""
+        """What may be credited on an account, or leave a facility."""
         account = self.find(path)
         return account.removable if account else 0
 
     def of_party(self, party: str) -> list[str]:
-        """The paths of a party's accounts, sorted; those of a party that was absorbed before are not among them."""
+        """The paths of a party's accounts, sorted, without those of parties absorbed earlier."""
         self._transaction.flush()
         table = tables.account
         theirs = table.c.path.like("%/" + party.replace("_", r"\_") + "%", escape="\\")
@@ -162,7 +163,7 @@ class Accounts:
     # --- writing --------------------------------------------------------------------------------------------------
 
     def open(self, path: str) -> Account:
-        """The account, opened where it was not."""
+        """The account, opened if necessary."""
         account = self.find(path)
         if account is None:
             account = Account(self._transaction.next_account(), self._parties.path(path))
@@ -176,30 +177,30 @@ class Accounts:
             self._changed[account.path] = account
 
     def set_limit(self, path: str, limit: int) -> Account:
-        """Notes the limit that an account has from now on; the account is opened where it was not."""
+        """Notes the limit of an account from now on; the account is opened if necessary."""
         account = self.open(path)
         account.limit = limit
         return account
 
     def refuse(self, account: Account, limit: int) -> None:
-        """Notes that an account has refused a debit that would pass this limit."""
+        """Notes that an account has refused a debit that would exceed this limit."""
         self._change(account)
         account.refused = True
         if account.limit is None:
             account.limit = limit
 
     def replenish(self, account: Account) -> None:
-        """Notes that room came back to an account that had refused a debit."""
+        """Notes that an account that had refused a debit has room again."""
         self._change(account)
         account.refused = False
 
     def forecast(self, account: Account, day: date | None) -> None:
-        """Notes the day of exhaustion that is projected for an account; None where none is."""
+        """Notes the day of exhaustion that is projected for an account; None if none is."""
         self._change(account)
         account.forecast = day.isoformat() if day else None
 
     def move(self, path: str, target: str) -> list[Entry]:
-        """Moves all parts of an account to another, and that it has refused a debit: an entry on each side."""
+        """Moves all parts of an account to another, with its refused state: an entry on each side."""
         old = self.find(path)
         if old is None:
             raise LedgerCorrupt(f"account {path} cannot be read")
@@ -223,10 +224,10 @@ class Accounts:
         self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None,
         known: int | None = None, *, pending: int = 0, posted: int = 0, attested: int = 0, credits: int = 0,
     ) -> Entry:  # fmt: skip
-        """Appends an entry that changes the parts of an account, which is opened where it was not.
+        """Appends an entry that changes the parts of an account, which is opened if necessary.
 
-        `amount` and `state` are what answers tell of it; `limit` is the one that was tested, `known` the one that the
-        account has from now on, None where it stays. Raises Overflow where a part or the balance leaves the range.
+        `amount` and `state` are what answers report of it; `limit` is the limit that was tested, `known` the account's
+        limit from now on, None if unchanged. Raises Overflow if a part or the balance exceeds the range.
         """
         account = self.open(path)
         if account.path != path:
@@ -266,7 +267,7 @@ def limited(transaction: Transaction, after: str, most: int) -> list[str]:
 
 
 def growth(transaction: Transaction, paths: Sequence[str], since: int, until: int) -> dict[str, int]:
-    """By how much accounts grew by what happened after one instant and until another; only those that grew."""
+    """The growth of accounts from events after one instant and up to another; only those that grew."""
     transaction.flush()
     account, entry, journal = tables.account, tables.entry, tables.journal
     grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)

@@ -1,4 +1,4 @@
-"""Obligations: what is to be sent or kept for a shipment or by a party, and whether it was."""
+"""Obligations: what must be filed or kept for a shipment or by a party, and whether it was."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _PARTY = "party/"
 
 @dataclass(frozen=True, slots=True)
 class DueObligation:
-    """An obligation that falls due, or is overdue, as `state` says; `subject` is `shipment/ID` or `party/ID`."""
+    """An obligation that is due or overdue, according to `state`; `subject` is `shipment/ID` or `party/ID`."""
 
     subject: str
     kind: str
@@ -52,7 +52,7 @@ class Obligations:
         transaction.at_flush(self._write)
 
     def add(self, subject: str, kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
-        """Notes an obligation by a day; a party has the same one only once.
+        """Notes an obligation with its due date; a party has the same one only once.
 
         `once`: keys of what needs to be met only once.
         """
@@ -70,7 +70,7 @@ class Obligations:
         return (kind, due) in new or self._transaction.connection.execute(query).scalar() is not None
 
     def withdraw(self, shipment: str) -> None:
-        """Withdraws what is still open of a shipment's old decision."""
+        """Withdraws the open obligations of a shipment's previous decision."""
         subject = f"shipment/{shipment}"
         new = self._new.get(subject, {})
         new.update({key: replace(row, state="withdrawn") for key, row in new.items()})

@@ -1,4 +1,4 @@
-"""Shipments as they stand: their state, what they asked for last, and what they debited."""
+"""Shipments: their state, their latest request, and what they debited."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ HELD_STATES = ("held", "held_at_dispatch")
 
 
 class ShipmentDebit(NamedTuple):
-    """What a shipment has pending or posted on an account, in TPP; negative where it leaves a facility."""
+    """What a shipment has pending or posted on an account, in TPP; negative if it leaves a facility."""
 
     account: str
     amount: int
@@ -28,7 +28,7 @@ class ShipmentDebit(NamedTuple):
 
 
 class ShipmentLine(NamedTuple):
-    """A line of a shipment: its number, the TPP of one unit that count, the units asked for and those returned.
+    """A line of a shipment: its number, the counted TPP of one unit, the units requested and those returned.
 
     `covered`: whether the authorization taken covers it.
     """
@@ -45,7 +45,7 @@ class ShipmentLine(NamedTuple):
 
     @classmethod
     def read(cls, line: int, unit_tpp: int, quantity: int, returned: int, covered: int) -> "ShipmentLine":
-        """The line that the table keeps so."""
+        """The line of a row that the table keeps."""
         return cls(line, unit_tpp, quantity, returned, bool(covered))
 
 
@@ -62,7 +62,7 @@ class SetAside:
 
 
 class ShipmentTerms(NamedTuple):
-    """What a shipment that was screened goes by: the dates and amounts that count, the authorization that it takes."""
+    """The terms of a screened shipment: the dates and amounts that count, and the authorization taken."""
 
     export_date: date
     ship_to: str
@@ -76,11 +76,11 @@ class ShipmentTerms(NamedTuple):
 
 @dataclass(slots=True)
 class Shipment:
-    """One life of a shipment. Record numbers point into the journal. Its register alone changes it.
+    """A shipment. Record numbers refer to the journal. Only its register changes it.
 
-    `first` is the record that first presented it, `asked` the one of the request or amendment in force, `last` the one
-    that last concerned it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
-    reviewer put in the place of the claim, `reviewed` what reviewers set aside.
+    `first` is the record of its first request, `asked` that of the request or amendment in force, `last` the latest
+    that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
+    reviewer put in place of the claim, `reviewed` what reviewers set aside.
     """
 
     id: str
@@ -96,7 +96,7 @@ class Shipment:
 
     @property
     def pending(self) -> bool:
-        """Whether it was let go and has not left."""
+        """Whether it was approved or released and has not left."""
         return self.state in PENDING_STATES
 
     @property
@@ -106,7 +106,7 @@ class Shipment:
 
     @property
     def public_state(self) -> str:
-        """The state as answers give it: held before and after it has left is one word."""
+        """The state in answers, which call both kinds of hold `held`."""
         return "held" if self.holding else self.state
 
     def row(self) -> tuple[Any, ...]:
@@ -170,7 +170,7 @@ class Shipments:
                 known[row.id] = Shipment.read(row)
 
     def find(self, identifier: str) -> Shipment | None:
-        """The shipment, or None where none was ever presented under this identifier."""
+        """The shipment, or None if no shipment has this identifier."""
         if identifier not in self._known:
             self.load([identifier])
         return self._known[identifier]
@@ -203,29 +203,29 @@ class Shipments:
     # --- what happens to a shipment -------------------------------------------------------------------------------
 
     def present(self, identifier: str, terms: ShipmentTerms) -> Shipment:
-        """A new shipment, which the record being made presents; it is kept once it is let go or held."""
+        """A new shipment, which the record being made requests; it is stored once it is let go or held."""
         n = self._transaction.n
         return Shipment(identifier, "", n, n, n, None, "", terms)
 
     def amend(self, shipment: Shipment) -> None:
-        """Notes that the record being made asks for something else, of which no reviewer has said anything yet."""
+        """Notes that the record being made amends the request, which no reviewer has seen yet."""
         shipment.asked, shipment.claim, shipment.reviewed = self._transaction.n, None, ()
 
     def review(self, shipment: Shipment, claim: dict[str, Any] | None, reasons: Iterable[SetAside]) -> None:
-        """Notes what a reviewer sets aside, and puts in the place of the claim where it is not None."""
+        """Notes what a reviewer sets aside, and what replaces the claim unless it is None."""
         if claim is not None:
             shipment.claim = claim
         shipment.reviewed = (*shipment.reviewed, *reasons)
 
     def let_go(self, shipment: Shipment, terms: ShipmentTerms, state: str) -> None:
-        """Lets a shipment go on these terms; `state` is approved or released, or dispatched where it has left."""
+        """Lets a shipment go on these terms; `state` is approved or released, or dispatched if it has left."""
         shipment.terms, shipment.codes = terms, ""
         self._put(shipment, state)
 
     def hold(
         self, shipment: Shipment, terms: ShipmentTerms, codes: Iterable[str], short: Iterable[str], left: bool
     ) -> None:
-        """Holds a shipment for reasons of these codes; `short` are the accounts on which it found no room.
+        """Holds a shipment for reasons of these codes; `short` are the accounts that have no room for it.
 
         `left`: whether it has left already.
         """
@@ -251,11 +251,11 @@ class Shipments:
         self._put(shipment, "denied")
 
     def clear_debits(self, shipment: Shipment) -> None:
-        """Notes that a shipment has nothing on any account any more."""
+        """Notes that a shipment no longer has anything on any account."""
         shipment.terms = shipment.terms._replace(debits=())
 
     def return_units(self, shipment: Shipment, number: int, quantity: int) -> int:
-        """Notes that units of a line of a dispatched shipment came back; how many, at most what went out."""
+        """Notes that units of a line came back; returns how many, at most those that went out."""
         lines = {line.line: line for line in shipment.terms.lines}
         line = lines[number]
         back = min(quantity, line.quantity - line.returned)

@@ -25,7 +25,7 @@ from services.engine.handlers import HANDLERS
 from services.engine.message import EventFailed, EventRejected, Message, ReadMessage, read_message, rejected
 
 LONE_TRIES = 3
-"""How often an event that the program fails on is tried alone before it is rejected."""
+"""How many times an event on which the program fails is tried alone before it is rejected."""
 
 RETRIES = 6
 _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
@@ -36,13 +36,13 @@ IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
 
 T = TypeVar("T")
 Texts = Sequence[str]
-"""The answers to one message, the first of which is its answer; each a line of JSON."""
+"""The answer to one message and the events that follow from it, each a line of JSON."""
 
 
 class Engine:
-    """Decides events. `clock` gives the recorded time in microseconds since 1970 (UTC); no decision reads it.
+    """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
 
-    `software` is the version of the program, which decisions name.
+    `software` is the version of the program, which decisions state.
     """
 
     def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
@@ -64,11 +64,11 @@ class Engine:
 
     @staticmethod
     def read(messages: Sequence[Message]) -> list[ReadMessage]:
-        """The messages as events or rejections; pure, so that it may be done ahead in another thread."""
+        """The messages as events or rejections; pure, so that another thread may call it ahead of time."""
         return [read_message(message) for message in messages]
 
     def decide(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        """As `run`, of messages that were read."""
+        """Like `run`, for messages that are already read."""
         decided: list[Texts] = []
         while len(decided) < len(batch):
             some = self._some(batch[len(decided) :], finish=True)
@@ -117,7 +117,7 @@ class Engine:
 
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
-        """What a batch is decided with, in a transaction of its own."""
+        """The context in which a batch is decided, in its own transaction."""
         prefetch(journal, self._book, batch)
         yield DecisionContext(journal, self._book, self._software)
 
@@ -192,7 +192,7 @@ def _chunks_of(context: DecisionContext) -> Iterator[str]:
 
 
 def answer(context: DecisionContext, read: ReadMessage) -> Texts:
-    """The answers to one message, recorded. Raises EventFailed where the program fails on it."""
+    """The answers to one message, recorded. Raises EventFailed if the program fails on it."""
     journal, event = context.journal, read.event
     earlier = journal.records.answered((LEDGER_SOURCE, read.rejection))
     if earlier is not None:
@@ -221,14 +221,14 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
 
 
 def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
-    """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
+    """The message with its rejection: its amounts exceed the range, or the program fails on it."""
     cause, event = failure.__cause__, read.event
     if isinstance(event, Rejection):
         return read
     if isinstance(cause, Overflow):
         error = Error("/data", RejectionCode.AMOUNT_OVERFLOW, str(cause))
     else:
-        message = f"the program failed on this event: {type(cause).__name__}: {cause}"
+        message = f"internal error while processing this event: {type(cause).__name__}: {cause}"
         error = Error("", RejectionCode.INTERNAL_ERROR, message)
     return ReadMessage(read.message, rejected(event, (error,)), read.rejection)
 
@@ -236,7 +236,7 @@ def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
     if event.raw == answered.event or same_content(event.raw, answered.event):
         return (*answered.answers, *_chunks_since(journal, event)) if event.type in IN_CHUNKS else answered.answers
-    message = f"{event.id!r} of {event.source!r} was already taken with another type, subject, time or data"
+    message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
 
 
@@ -263,7 +263,7 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
 
 
 def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None:
-    """Reads what a batch will need in a few queries: earlier answers, shipments, facts and likely accounts."""
+    """Reads what a batch will need with a few queries: earlier answers, shipments, facts and likely accounts."""
     keys = [(LEDGER_SOURCE, one.rejection) for one in batch]
     shipments: set[str | None] = set()
     facts: set[str | None] = set()

@@ -1,4 +1,4 @@
-"""What all agents of a worker share: the engine, in one thread, and what the broker says of offsets, in another."""
+"""What all agents of a worker share: the engine, in one thread, and queries for offsets, in another."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.worker")
 
 AGAIN_SECONDS = 1.0
-"""Until a broker that did not answer is asked again."""
+"""How long to wait before a broker that did not answer is asked again."""
 
 _REJECTION = f'"type":"{EVENT_REJECTED}"'
 _FAILED = '"code":"internal.error"'
@@ -44,7 +44,7 @@ class Hole(RuntimeError):
 
 
 class Gate:
-    """What all agents of a worker share: the engine, in one thread of its own, and a look at what offsets hold."""
+    """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
 
     def __init__(self, engine: "Engine", settings: "Settings", health: Health) -> None:
         self._engine = engine
@@ -95,14 +95,14 @@ class Gate:
                 self._health.moved()
 
     async def beginning(self, place: Place) -> int:
-        """The lowest offset that a partition has; waits for a broker that is away."""
+        """The lowest offset of a partition; waits while the broker is unavailable."""
         found: dict[Place, int] = await self._asked(self._offsets.beginnings, [place])
         return found[place]
 
     async def look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
-        """Raises Hole where a committed message stands in one of the gaps, each from an offset to before another.
+        """Raises Hole if one of the gaps, each from an offset up to another, contains a committed message.
 
-        Waits for a broker that is away.
+        Waits while the broker is unavailable.
         """
         await self._asked(self._look, place, gaps)
 
@@ -112,25 +112,27 @@ class Gate:
 
     def _failed(self, asked: RetryCallState) -> None:
         error = asked.outcome.exception() if asked.outcome else None
-        log.warning("the broker does not say what its offsets hold: %s; trying again", error)
+        log.warning("cannot read skipped offsets from the broker: %s; trying again", error)
         self._offsets.close()
 
     def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
         name = f"{place[0]}/{place[1]}"
         lowest = self._offsets.beginnings([place])[place]
         if gaps[0][0] < lowest:
-            log.error("%s: offsets %d to %d are gone by retention, undecided", name, gaps[0][0], lowest - 1)
+            log.error("%s: offsets %d to %d were deleted by retention before they were decided", name, gaps[0][0], lowest - 1)
         first, end = max(gaps[0][0], lowest), gaps[-1][1]
         there = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
         passed = [offset for offset in there if any(start <= offset < stop for start, stop in gaps)]
         if passed:
-            log.critical("%s: %d messages were skipped, from offset %d", name, len(passed), passed[0])
-            raise Hole(f"{name}: {len(passed)} messages from offset {passed[0]} were skipped")
+            what = "1 message was" if len(passed) == 1 else f"{len(passed):,} messages were"
+            message = f"{name}: {what} skipped, from offset {passed[0]} on"
+            log.critical(message)
+            raise Hole(message)
         count = sum(stop - start for start, stop in gaps)
-        log.info("%s: %d offsets from %d hold no committed message; going on", name, count, gaps[0][0])
+        log.info("%s: %d offsets from %d contain no committed message; continuing", name, count, gaps[0][0])
 
     def close(self) -> None:
-        """Waits for what is being decided, and ends both threads."""
+        """Waits for the batch that is being decided, and ends both threads."""
         self._ended.set()
         self._deciding.shutdown()
         self._looking.shutdown()

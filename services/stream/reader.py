@@ -1,4 +1,4 @@
-"""The loop of one agent: what its stream gives, in batches, to the database, and then its offsets to the broker."""
+"""The loop of one agent: decides its stream in batches, and then commits the offsets."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ _END = object()
 
 
 async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
-    """The stream's events in lists of what is there, bounded in size; none is left behind.
+    """The stream's events in lists of those that are available, at most `size`; none is lost.
 
-    A task of its own takes events off the stream while a list is worked on. It is not cancelled while the stream goes
-    on: that would lose the event that the stream was about to give.
+    A separate task takes events off the stream while a list is processed. It is not cancelled while the stream runs,
+    which would lose the event that the stream was about to deliver.
     """
     waiting: asyncio.Queue[Any] = asyncio.Queue(size)
     taking = asyncio.ensure_future(_take(stream, waiting))
@@ -39,7 +39,7 @@ async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
 
 
 async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
-    """Puts what the stream gives into a queue, and after the last event, or where the stream fails, its end."""
+    """Puts the stream's events into a queue, and a marker after the last one, or if the stream fails."""
     try:
         async for event in stream.noack().events():
             await waiting.put(event)
@@ -48,17 +48,17 @@ async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
 
 
 class Reader:
-    """The loop of one agent: a batch to the database, then its offsets to the broker, without a gap."""
+    """The loop of one agent: decides a batch, then commits its offsets, without a gap."""
 
     def __init__(self, app: Any, gate: Gate) -> None:
         self._app = app
         self._gate = gate
         self._generation: int | None = None
         self._next: dict[Place, int] = {}
-        """The offset after the last decided one, of the partitions of this generation."""
+        """The offset after the last decided one, by partition of this generation."""
 
     async def read(self, stream: Any) -> None:
-        """Decides what the stream gives until it ends; where the database fails, says so and raises."""
+        """Decides the stream's messages until it ends; logs and raises if the database fails."""
         self._gate.go_on()
         async for events in batches(stream, BATCH):
             try:
@@ -104,7 +104,7 @@ class Reader:
         return after
 
     async def _expected(self, tp: Any) -> int:
-        """The offset at which a partition goes on: after the last decided, else the committed, else its lowest."""
+        """The next offset of a partition: after the last decided, else the committed, else the lowest."""
         if tp in self._next:
             return self._next[tp]
         committed = committed_offset(self._app, tp)

@@ -422,7 +422,7 @@ def test_watch_shows_only_what_comes_from_now_on_and_ends_cleanly(broker: Broker
     )
     assert watching.stdout is not None
     assert watching.stderr is not None
-    assert b"Ctrl-C ends" in watching.stderr.readline()
+    assert b"press Ctrl-C to stop" in watching.stderr.readline()
     put(address, DECISIONS, answered(2, "lpp/CON-1/2025"))
     assert b"SHP-2" in watching.stdout.readline()
     watching.send_signal(how)
