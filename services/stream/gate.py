@@ -119,7 +119,8 @@ class Gate:
         name = f"{place[0]}/{place[1]}"
         lowest = self._offsets.beginnings([place])[place]
         if gaps[0][0] < lowest:
-            log.error("%s: offsets %d to %d were deleted by retention before they were decided", name, gaps[0][0], lowest - 1)
+            gone = gaps[0][0], lowest - 1
+            log.error("%s: offsets %d to %d were deleted by retention before they were decided", name, *gone)
         first, end = max(gaps[0][0], lowest), gaps[-1][1]
         there = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
         passed = [offset for offset in there if any(start <= offset < stop for start, stop in gaps)]
