@@ -76,7 +76,7 @@ class DebitDone(Out):
     """One entry on an account.
 
     account: The path of the account.
-    amount: The size of the movement in TPP; negative if it leaves a facility, or if an attestation decreases.
+    amount: The size of the movement in TPP; negative if it leaves a facility or a base, or if an attestation decreases.
     state: The part of the balance that the amount went to; `voided` if pending only falls.
     balance: The balance of the account after the entry, in TPP.
     limit: The limit that was tested, in TPP; null if none was.
