@@ -40,19 +40,21 @@ test: $(VENV)/dev ## pass the tests that need no broker and no browser and kill 
 test-all: $(VENV)/dev ## pass all tests, on SQLite, PostgreSQL and Kafka, as CI does
 	$(BIN)/python -m pytest -n 3
 
-check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas are up to date
+check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas and docs are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m rulebook.coverage --check
 
 format: $(VENV)/dev ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-schemas: $(VENV)/dev ## write the schemas, the AsyncAPI document and the contract's tables from the models
+schemas: $(VENV)/dev ## write the schemas, the AsyncAPI document, the contract's tables and docs/coverage.md
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m rulebook.coverage
 
 bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py

@@ -108,8 +108,26 @@ class Journal:
 
     # --- options --------------------------------------------------------------------------------------------------
 
+    def settled(self, option: Option, day: date) -> Option:
+        """An option with the debits that it has as the balances are now; the same one where none depends on them."""
+        if not any(debit.falls or debit.floor or debit.otherwise for debit in option.debits):
+            return option
+        each = [self._settled(debit, day) for debit in option.debits]
+        return option._replace(debits=tuple(debit for debit in each if debit.amount))
+
+    def _settled(self, debit: Debit, day: date) -> Debit:
+        """A debit less what falls of what is there; of those that stand in for each other the first that fits."""
+        if debit.otherwise:
+            each = (debit._replace(otherwise=()), *debit.otherwise)
+            return next((one for one in each if not self.short(Option("", (), debits=(one,)), day)), each[0])
+        if debit.floor and self.accounts.find(debit.account) is None:
+            return debit._replace(amount=0)
+        amount = debit.amount - min(debit.falls, max(0, self.accounts.removable(debit.account)))
+        return debit._replace(amount=amount, falls=0, limit=debit.limit if amount > 0 else None)
+
     def short(self, option: Option, day: date) -> list[Short]:
-        """The debits of an option that do not fit, with how far each is short; empty if all fit."""
+        """How far each debit of an option is short; empty where all fit."""
+        option = self.settled(option, day)
         if option.unlimited and not any(self.limits.of(debit.account) for debit in option.debits):
             return []
         removable = {debit.account: self.accounts.removable(debit.account) for debit in option.debits if debit.floor}
@@ -119,7 +137,7 @@ class Journal:
     def take(
         self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False
     ) -> list[Entry]:
-        """Debits an option that fits, completely: as pending, or as posted if the shipment has already left.
+        """Debits a settled option that fits, whole; as pending, or as posted where the shipment has already left.
 
         `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit.
         """

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 ALLOCATION_PERIOD = "2025-2027"
-FAMILIES = ("lpp", "country", "license", "nveu", "uveu", "aia", "facility")
+FAMILIES = ("lpp", "country", "license", "nac", "nveu", "uveu", "aia", "facility")
 """The families that hold entries; `flow` is a report and holds none."""
 CREDITABLE = ("country", "nveu", "uveu")
 """The families on which attrition is credited (748.15(a)(2)(iii)(B))."""
@@ -16,6 +16,7 @@ _PATHS = {
     "lpp": re.compile(rf"lpp/(?P<party>{_ID})/(?P<year>\d{{4}})", re.ASCII),
     "country": re.compile(rf"country/(?P<country>[A-Z]{{2}})/{ALLOCATION_PERIOD}", re.ASCII),
     "license": re.compile(rf"license/(?P<number>{_ID})", re.ASCII),
+    "nac": re.compile(rf"nac/(?P<reference>{_ID})", re.ASCII),
     "nveu": re.compile(rf"nveu/(?P<party>{_ID})/(?P<country>[A-Z]{{2}})", re.ASCII),
     "uveu": re.compile(rf"uveu/(?P<party>{_ID})/(?P<part>total|outside-5a|outside-us|[A-Z]{{2}})", re.ASCII),
     "aia": re.compile(rf"aia/(?P<party>{_ID})", re.ASCII),
@@ -33,6 +34,7 @@ class Account(NamedTuple):
     number: str = ""
     facility: str = ""
     part: str = ""
+    reference: str = ""
 
 
 def lpp(owner: str, year: int) -> str:
@@ -48,6 +50,11 @@ def country(code: str) -> str:
 def license(number: str) -> str:
     """Shipments under one licence."""
     return f"license/{number}"
+
+
+def nac(reference: str) -> str:
+    """Shipments under one notification of License Exception NAC."""
+    return f"nac/{reference}"
 
 
 def nveu(holder: str, code: str) -> str:
@@ -84,7 +91,7 @@ def read(path: str) -> Account | None:
     """The parts of an account path; None if it is not an account that holds entries.
 
     >>> read("lpp/CON-70/2025")
-    Account(family='lpp', party='CON-70', year='2025', country='', number='', facility='', part='')
+    Account(family='lpp', party='CON-70', year='2025', country='', number='', facility='', part='', reference='')
     >>> read("flow/IN/2025") is None
     True
     """
@@ -132,6 +139,11 @@ def within(path: str, day: date) -> bool:
 
 def committed(path: str) -> bool:
     """Whether licences commit the pending TPP of an account, which may then be corrected by hand."""
+    return path.startswith("country/")
+
+
+def raisable(path: str) -> bool:
+    """Whether an event may raise the limit of an account above the law's own figure (Supplement No. 5(b))."""
     return path.startswith("country/")
 
 

@@ -42,6 +42,11 @@ class ReasonCode(Code):
         "A destination or a receiving party is in Country Group D:5 or Macau.",
         "Do not ship without a licence; an issued licence, and NAC where it fits, stay open.",
     )
+    TRANSACTION_INCONSISTENT = (
+        "transaction.inconsistent",
+        "The transaction or the place that the goods leave does not agree with `ship_from` and `ship_to`.",
+        "Amend the shipment; no reviewer may set this aside.",
+    )
     CERTIFICATION_MISSING = (
         "certification.missing",
         "A statement, certification or notification that the authorization requires is not on file, or is too recent.",
@@ -64,7 +69,7 @@ class ReasonCode(Code):
     )
     LICENSE_MISMATCH = (
         "license.mismatch",
-        "The licence names another exporter, ultimate consignee or country.",
+        "The licence does not name a party, the country, an item or an end use of the shipment.",
         "Amend the shipment, or claim the licence that names them.",
     )
     VEU_NOT_LISTED = (
@@ -84,8 +89,8 @@ class ReasonCode(Code):
     )
     CLASSIFICATION_INCONSISTENT = (
         "classification.inconsistent",
-        "The declared ECCN contradicts the declared figures, or both contradict the chip catalogue.",
-        "Amend the ECCN or the figures; or have a reviewer release the hold, in which case the higher class counts.",
+        "The ECCN does not exist, contradicts the figures or the chip catalogue, or a stricter one is left open.",
+        "Amend the ECCN or the figures; or have a reviewer release the hold, and the stricter of all counts.",
     )
     PARTY_CONFLICT = (
         "party.conflict",
@@ -110,7 +115,7 @@ class ReasonCode(Code):
     REVIEW_NEEDED = (
         "review.needed",
         "The rulebook cannot decide the case, and says why.",
-        "Have a reviewer decide it with `tpp.review.decided.v1`.",
+        "Have a reviewer decide it (`tpp.review.decided.v1`), of technology or an undecided ECCN with `authorization`.",
     )
     RED_FLAG = (
         "red_flag",
@@ -227,6 +232,11 @@ class RejectionCode(Code):
         "Give each line its own number, or combine the lines.",
     )
     LINE_UNKNOWN = "line.unknown", "The shipment has no line with this number.", "Correct the number."
+    LIMIT_ABOVE_LAW = (
+        "limit.above_law",
+        "The limit is above what the law allows for the account.",
+        "Set at most what the message names.",
+    )
     LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or omit an optional list."
     LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
     MEMBER_DUPLICATE = "member.duplicate", "A member name is repeated in an object.", "Keep one of them."
@@ -285,6 +295,11 @@ class RejectionCode(Code):
         "Write one, such as `//wms.example`.",
     )
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
+    TECHNOLOGY_FOR_REFUSED = (
+        "technology_for.refused",
+        "`technology_for` is given for an item that is not software or technology of such a heading.",
+        "Leave it out, or correct the ECCN.",
+    )
     TEXT_CONTROL = "text.control", "An attribute contains a control character.", "Remove the character."
     TEXT_EMPTY = "text.empty", "A string is empty.", "Fill it in, or omit an optional member."
     TEXT_INVALID = (
@@ -357,7 +372,9 @@ class Result(StrEnum):
 class FactKind(StrEnum):
     """What a fact states; the ledger keeps it under this kind and a key.
 
-    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too.
+    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
+    is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
+    to be met only once.
     """
 
     PARTY = "party"
@@ -368,6 +385,9 @@ class FactKind(StrEnum):
     LICENSES = "licenses"
     REVOKED = "revoked"
     VEU = "veu"
+    HOLDER = "holder"
+    NOTICE = "notice"
+    MET = "met"
     LIMIT = "limit"
     THRESHOLD = "threshold"
     CLEARED = "cleared"

@@ -12,6 +12,8 @@ from schemas.models.incoming import Certification, Party, Requested
 
 NOTHING: dict[Any, Any] = {}
 """No facts; never changed."""
+WAITING = frozenset({"technology", "undecided"})
+"""The levels of lines that wait for a reviewer, whose release names an authorization."""
 
 
 class Finding(NamedTuple):
@@ -33,19 +35,25 @@ class Finding(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A limit that is a share of another account, in whole percent: `100 * part <= percent * whole`."""
+    """A limit that is a share of another account, in whole percent: `100 * part <= percent * whole`.
+
+    `most` is a limit in TPP that is tested beside it; None where there is none.
+    """
 
     percent: int
     of: str
+    most: int | None = None
 
 
 class Debit(NamedTuple):
-    """What an option takes from an account, in TPP; negative if it leaves a facility.
+    """What an option takes from an account, in TPP; negative where it leaves a facility or a base.
 
-    `limit` is a number, a share of another account of the same option, or None if none is tested. `floor`: the balance
-    must not fall below zero. `code` is the reason code if it does not fit. `whole`: it counts every `.a` line of the
-    shipment, not only those that the authorization covers. `free`: the law sets no limit, but one that an event sets is
-    tested.
+    `limit` is a number, a share of another account, or None where none is tested.
+    `floor` says that the balance must not fall below zero; an account that was never opened is left alone. `falls`:
+    what leaves the account besides, at most what is there. `code` is the reason where it does not fit. `whole` says
+    that it counts every `.a` line of the shipment, and not only those that the authorization covers. `otherwise`:
+    debits that take its place, in order, where it does not fit. `noted`: a finding tells what the account held before.
+    `free` marks what the law leaves without a limit and on which one that an event sets is tested all the same.
     """
 
     account: str
@@ -55,6 +63,9 @@ class Debit(NamedTuple):
     code: str = "quota.exhausted"
     floor: bool = False
     whole: bool = False
+    falls: int = 0
+    otherwise: tuple["Debit", ...] = ()
+    noted: bool = False
     free: bool = False
 
     @property
@@ -86,8 +97,10 @@ class Short:
 class Obligation(NamedTuple):
     """Something that must be filed or kept: by whom, by when, and under which provision.
 
-    `reaches` names an account and a balance: the obligation arises only if the debit brings the account there
-    (740.27(c), 740.29(g)(2)); `exactly`: only if the balance is met to the unit.
+    `reaches` names an account and a balance: the duty arises only where the account is there or above it with the debit
+    (740.27(c)), with `exactly` only where it is there to the unit (740.29(g)(2)). `once` are keys of what needs to be
+    met only once, each with the other names that it may have been met under: the duty arises only where one of them
+    was not met before (740.27(b)(1), (c)).
     """
 
     kind: str
@@ -97,14 +110,18 @@ class Obligation(NamedTuple):
     party: str | None = None
     reaches: tuple[str, int] | None = None
     exactly: bool = False
+    once: tuple[tuple[str, ...], ...] = ()
 
 
 class Line(NamedTuple):
     """One line of a shipment as classified.
 
-    `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (not modelled) or `none`; `software` marks .a and .b
-    software, which carries no TPP. `tpp` is quantity times TPP of `.a` commodities, else 0.
-    `eccn` is the class in force: the declared one, or the computed one if a reviewer set the conflict aside.
+    `level`: `a`, `b`, `c` (3A090.c), `weights`, `technology` (what it is for is not known), `undecided` (an ECCN that
+    the book does not decide) or `none`; `software` marks software and technology, which carry no TPP.
+    `tpp` is quantity times TPP of `.a` commodities, else 0. `eccn` is the class in force: the declared one, or a
+    stricter one where a reviewer set a contradiction aside. `listed_as`: how lists of ECCNs name it, of software and
+    technology with what it is for: `4E001 for 4A090.a`. `by_name`: a line of `technology` that counts as .a, since a
+    reviewer released it under an authorization by name.
     """
 
     line: int
@@ -115,6 +132,8 @@ class Line(NamedTuple):
     unit_tpp: int
     datacenter: bool | None
     designer: str | None
+    listed_as: str
+    by_name: bool = False
 
 
 class Option(NamedTuple):
@@ -185,7 +204,8 @@ class Facts:
 
     `registered`: party id to its registration in force. `certifications`, `licenses`, `veus`: all that name a party of
     the shipment, whatever their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one.
-    `lists`: the restricted-party lists that were searched; `hits`: what was found and not cleared.
+    `lists`: the restricted-party lists that were searched; `hits`: what was found and not cleared. `owners`: holder of
+    a validated end-user's authorization to its ultimate parent, as the last shipment to it said.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -195,16 +215,34 @@ class Facts:
     survivors: Mapping[str, str] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     hits: tuple[Hit, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def one(self, party: str) -> str:
         """The identifier under which a party's accounts are kept now."""
         return self.survivors.get(party, party)
 
+    def names(self, party: str) -> tuple[str, ...]:
+        """Every identifier of a party, the surviving one first."""
+        first = self.one(party)
+        if not self.survivors:
+            return (first,)
+        return (first, *sorted(name for name, survivor in self.survivors.items() if survivor == first))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside."""
+    """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside.
+
+    `named`: whether the authorization that is asked is one that the reviewer named.
+    """
 
     asked: Requested
     facts: Facts
     set_aside: frozenset[str] = frozenset()
+    named: bool = True
+
+    @property
+    def released_under(self) -> str | None:
+        """The authorization that a release of what the book cannot decide names; None where there is none."""
+        claim = self.asked.authorization
+        return claim.kind if claim is not None and self.named and "review.needed" in self.set_aside else None

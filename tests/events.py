@@ -1,6 +1,7 @@
 """Any event of the contract, for every test: what a test does not say takes a plain value.
 
-The plain shipment is eight H100 SXM from the US to CON-1 in Poland on 2025-06-05, for a data centre, with no claim.
+The plain shipment is eight H100 SXM from the US to CON-1 in Poland on 2025-06-05, for a data centre, with no claim. A
+reexport begins in Taiwan and a transfer stays in the country of destination.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ ITEM_SHORT = {
     "ops": "training_operations",
     "basis": "subject_basis",
 }
-ITEM_WORDS = {*ITEM, *ITEM_SHORT, "circuits", "designer", "value_usd", "published", "line"}
+ITEM_WORDS = {*ITEM, *ITEM_SHORT, "circuits", "designer", "value_usd", "published", "line", "technology_for"}
 PARTIES = {
     "exporter": "exporter",
     "consignee": "ultimate_consignee",
@@ -170,18 +171,29 @@ def authorization(text: str, apply_to: str | None = None) -> dict[str, str]:
     )
 
 
-def certification(kind: str, party: str, date: str, until: str | None = None) -> dict[str, Any]:
-    """A statement of a kind, by its name or the short one of `PAPERS`."""
-    made = {"kind": PAPERS.get(kind, kind), "party": party, "date": date, "reference": f"C-{kind}"}
-    return made | ({"valid_until": until} if until else {})
+def certification(kind: str, party: str, date: str, **words: str) -> dict[str, Any]:
+    """A statement of a kind, by its name or the short one of `PAPERS`.
+
+    `words`: `until` a day, `ref` its reference, `at` a facility, `covers` an amount of TPP, `parts` joined by a comma.
+    """
+    made: dict[str, Any] = {"kind": PAPERS.get(kind, kind), "party": party, "date": date}
+    made["reference"] = words.get("ref", f"C-{kind}")
+    made |= {member: words[word] for word, member in (("until", "valid_until"), ("at", "facility")) if word in words}
+    if "covers" in words:
+        parts = {"part_numbers": words["parts"].split(",")} if "parts" in words else {}
+        made["covers"] = {"tpp": int(words["covers"]), **parts}
+    return made
 
 
 def paper(text: str, consignee: Mapping[str, Any]) -> dict[str, Any]:
-    """A certification as it is written: `lpp 2025-05-20`, `aia 2025-05-20 until 2025-12-31`, `nac 2025-05-01 of CON-9`."""
+    """A certification as it is written: `lpp 2025-05-20`, `aia 2025-05-20 until 2025-12-31`, `nac 2025-05-01 of CON-9`.
+
+    The words of `certification` may follow too: `security 2025-12-01 at FAC-1`.
+    """
     kind, date, *rest = text.split()
     more = dict(zip(rest[::2], rest[1::2], strict=True))
     owner = consignee.get("ultimate_parent", consignee)["id"] if kind == "lpp" else consignee["id"]
-    return certification(kind, more.get("of", owner), date, more.get("until"))
+    return certification(kind, more.pop("of", owner), date, **more)
 
 
 def shipment(words: Mapping[str, Any], **members: Any) -> dict[str, Any]:
@@ -193,12 +205,13 @@ def shipment(words: Mapping[str, Any], **members: Any) -> dict[str, Any]:
     if unknown:
         raise KeyError(f"no word of a shipment: {sorted(unknown)}")
     to = words.get("to", "PL")
+    start = {"transfer": to, "reexport": "TW"}.get(words.get("transaction", "export"), "US")
     usual = {word: value for word, value in words.items() if word in ITEM_WORDS}
     data: dict[str, Any] = {
         "shipment_id": "SHP-1",
         "transaction": "export",
         "export_date": "2025-06-05",
-        "ship_from": "US",
+        "ship_from": start,
         "ship_to": to,
         "exporter": party("EXP-1"),
         "ultimate_consignee": party("CON-1", to),

@@ -198,6 +198,12 @@ obligation = Table(
     Column("citation", Text, nullable=False),
     Column("state", Text, nullable=False, comment="open, met or withdrawn"),
     Column("announced", Text, nullable=False, comment="what a tick has announced: empty, due or overdue"),
+    Column(
+        "once",
+        Text,
+        nullable=True,
+        comment="keys of what needs to be met only once, joined by a space; null where it is owed each time",
+    ),
     Index("obligation_due", "state", "due"),
     **STRICT,
 )

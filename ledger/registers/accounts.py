@@ -22,8 +22,8 @@ class Overflow(Exception):
 class Account:
     """An account; amounts in TPP. Only its register changes it.
 
-    `leaving` is the TPP pending to leave a facility, `refused` whether a refused debit waits for room, `forecast` the
-    day of exhaustion last announced.
+    `leaving` is what is pending to leave a facility or a base, `refused` whether a refused debit awaits room,
+    `forecast` the day of exhaustion last announced.
     """
 
     __slots__ = (
@@ -214,10 +214,11 @@ class Accounts:
         into = self.find(target)
         known = into.limit if into and into.limit is not None else old.limit
         taken = {part: -amount for part, amount in parts.items()}
-        return [
-            self.append(old.path, amount, "voided", None, **taken),
-            self.append(target, amount, first, None, None, known, **parts),
-        ]
+        leaving = old.leaving + (into.leaving if into else 0)
+        left = self.append(old.path, amount, "voided", None, **taken)
+        entry = self.append(target, amount, first, None, None, known, **parts)
+        old.leaving, self.open(target).leaving = 0, leaving
+        return [left, entry]
 
     def append(
         self, path: str, amount: int, state: str, shipment: str | None, limit: int | None = None,

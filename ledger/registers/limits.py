@@ -19,10 +19,24 @@ def limit_value(limit: int | Share | None, balances: Mapping[str, int]) -> int |
 
     >>> limit_value(Share(25, "uveu/H/total"), {"uveu/H/total": 1_001})
     250
+    >>> limit_value(Share(25, "uveu/H/total", most=200), {"uveu/H/total": 1_001})
+    200
     """
     if isinstance(limit, Share):
-        return limit.percent * balances[limit.of] // 100
+        share = limit.percent * balances[limit.of] // 100
+        return share if limit.most is None else min(share, limit.most)
     return limit
+
+
+def lower(of_house: int, of_law: int | Share | None) -> int | Share:
+    """The limit where the house has set one beside the law's: the lower holds.
+
+    >>> lower(30, 20), lower(10, 20), lower(10, None)
+    (20, 10, 10)
+    """
+    if isinstance(of_law, Share):
+        return of_law._replace(most=of_house)
+    return of_house if of_law is None else min(of_house, of_law)
 
 
 def shortfalls(
@@ -63,4 +77,5 @@ def _most_of_share(share: Share, part: int, whole: int) -> int:
     """The most that can be added to part and whole: `100 * (part + x) <= percent * (whole + x)`."""
     if share.percent >= 100:
         return 0
-    return max(0, (share.percent * whole - 100 * part) // (100 - share.percent))
+    most = (share.percent * whole - 100 * part) // (100 - share.percent)
+    return max(0, most if share.most is None else min(most, share.most - part))

@@ -1,5 +1,6 @@
 """Obligations: what must be filed or kept for a shipment or by a party, and whether it was."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -32,12 +33,13 @@ class _Row:
     due: str
     n: int
     citation: str
+    once: str | None
     state: str = "open"
     announced: str = ""
 
-    def row(self) -> tuple[str, str, str, int, str, str, str]:
+    def row(self) -> tuple[str, str, str, int, str, str, str, str | None]:
         """The obligation in the order of the table's columns."""
-        return self.subject, self.kind, self.due, self.n, self.citation, self.state, self.announced
+        return self.subject, self.kind, self.due, self.n, self.citation, self.state, self.announced, self.once
 
 
 class Obligations:
@@ -49,12 +51,17 @@ class Obligations:
         self._withdrawn: list[str] = []
         transaction.at_flush(self._write)
 
-    def add(self, subject: str, kind: str, due: date, citation: str) -> None:
-        """Notes an obligation with its due date; a party has the same one only once."""
+    def add(self, subject: str, kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
+        """Notes an obligation with its due date; a party has the same one only once.
+
+        `once`: keys of what needs to be met only once.
+        """
         key = (kind, due.isoformat())
         if subject.startswith(_PARTY) and self._has(subject, *key):
             return
-        self._new.setdefault(subject, {})[key] = _Row(subject, *key, self._transaction.n, citation)
+        self._new.setdefault(subject, {})[key] = _Row(
+            subject, *key, self._transaction.n, citation, " ".join(once) or None
+        )
 
     def _has(self, subject: str, kind: str, due: str) -> bool:
         table = tables.obligation
@@ -69,13 +76,23 @@ class Obligations:
         new.update({key: replace(row, state="withdrawn") for key, row in new.items()})
         self._withdrawn.append(subject)
 
-    def meet(self, subject: str, kind: str, due: date) -> bool:
-        """Notes that an obligation was met; returns whether it exists."""
+    def meet(self, subject: str, kind: str, due: date) -> list[str] | None:
+        """Notes that an obligation was met: the keys of what needs to be met only once; None where there is none."""
         self._transaction.flush()
         table = tables.obligation
         this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat())
-        found = self._transaction.connection.execute(update(table).where(*this).values(state="met"))
-        return bool(found.rowcount)
+        met = update(table).where(*this).values(state="met").returning(table.c.once)
+        found = self._transaction.connection.execute(met).first()
+        return None if found is None else (found.once or "").split()
+
+    def end_met(self, kind: str, met: Callable[[str], bool]) -> None:
+        """Ends what is open of a kind where all its keys are met."""
+        table, connection = tables.obligation, self._transaction.connection
+        opened = table.select().where(table.c.kind == kind, table.c.state == "open", table.c.once.is_not(None))
+        for row in connection.execute(opened).all():
+            if all(met(key) for key in row.once.split()):
+                this = (table.c.subject == row.subject, table.c.kind == kind, table.c.due == row.due)
+                connection.execute(update(table).where(*this).values(state="met"))
 
     def falling_due(self, day: date, most: int) -> list[DueObligation]:
         """What is open, falls due or is overdue, and was not announced so until now; at most so many."""

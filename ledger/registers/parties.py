@@ -1,16 +1,17 @@
 """Parties: which identifiers belong to one party, and what is known of a shipment's parties as of a day."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any
 
 from ledger.registers.facts import ALL, Fact, FactBook
+from ledger.registers.holders import Holders
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.codes import FactKind
 from schemas.models.facts import PartyMerged, VeuAuthorized
 from schemas.models.incoming import Requested
-from schemas.models.parts import Party
+from schemas.models.parts import Certification, Party
 from schemas.plan import Facts, License, Veu
 
 
@@ -22,6 +23,7 @@ class Parties:
         self._facts = facts
         self.survivors: dict[str, str] = {}
         self._absorbed: dict[str, list[str]] = {}
+        self.holders = Holders(transaction, facts, self.group)
         for fact in facts.of(FactKind.MERGE, ALL):
             self._absorb(fact.data.absorbed, fact.data.survivor)
 
@@ -88,12 +90,29 @@ class Parties:
             standing = self._registered(groups[party.id], asked.export_date)
             if standing is not None:
                 registered[party.id] = standing
-        certifications = [made for key in ids for made in facts.used(FactKind.CERTIFICATION, key)]
-        certifications += facts.used(FactKind.DESIGNER, ALL)
+        holders = self.holders.of_owners(ids)
+        for holder in holders:
+            standing = self._registered(self.group(holder), asked.export_date)
+            if standing is not None:
+                registered.setdefault(holder, standing)
+        certifications = [*self._certifications(ids), *facts.used(FactKind.DESIGNER, ALL)]
         if self.survivors:
             self.use_mergers(ids)
         licenses = self._licenses(groups[asked.exporter.id], asked)
-        return Facts(registered, tuple(certifications), licenses, self._veus(ids), self.survivors)
+        veus = self._veus([*ids, *(key for holder in holders for key in self.group(holder))])
+        return Facts(
+            registered, tuple(certifications), licenses, veus, self.survivors, owners=self.holders.named_owners(veus)
+        )
+
+    def _certifications(self, ids: Iterable[str]) -> Iterator[Certification]:
+        """The certifications of parties; of notifications under one reference the last."""
+        for key in ids:
+            for fact in self._facts.of(FactKind.CERTIFICATION, key):
+                made: Certification = fact.data
+                notices = self._facts.of(FactKind.NOTICE, made.reference) if made.covers is not None else ()
+                if not notices or notices[-1].n == fact.n:
+                    self._transaction.use(fact.n)
+                    yield made
 
     def _registered(self, group: Iterable[str], day: date) -> Party | None:
         """The party's latest registration up to a day, under any of its identifiers."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from ledger.registers.facts import ALL, Fact, FactBook
+from ledger.registers.limits import lower
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
+from schemas import accounts
 from schemas.codes import FactKind
 from schemas.models.facts import AllocationSet, ThresholdSet
 from schemas.plan import Share
@@ -33,7 +35,10 @@ class SetLimits:
         return self._by_account.get(self._parties.path(path), ())
 
     def in_force(self, path: str, day: date, of_law: int | Share | None) -> int | Share | None:
-        """The limit in force on a day: the one that an event set last, else the law's."""
+        """The limit in force on a day: the lower of the law's and the one last set by an event.
+
+        That of a country's allocation is the one last set, which may be the higher.
+        """
         chosen: Fact | None = None
         for fact in self.of(path):
             made: AllocationSet = fact.data
@@ -43,7 +48,7 @@ class SetLimits:
             return of_law
         self._transaction.use(chosen.n)
         limit: int = chosen.data.limit
-        return limit
+        return limit if accounts.raisable(path) else lower(limit, of_law)
 
     def set(self, made: AllocationSet) -> None:
         """States an account's limit from a day on."""

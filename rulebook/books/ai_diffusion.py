@@ -10,30 +10,44 @@ from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
 from rulebook.sections import (
+    fr90_4544,
     s732_supp3,
+    s734_13,
     s740_2,
     s740_3,
     s740_8,
+    s740_8_c,
     s740_27,
     s740_28,
     s740_29,
     s742_6,
     s744,
+    s746,
     s748_15,
+    s748_15_bases,
     s750_7,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
+from schemas.codes import RejectionCode, Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
-from schemas.plan import Debit, Share
+from schemas.plan import Debit, Option, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
+_MOST = {"lpp": "lpp_annual_tpp", "country": "country_allocation_supp5b_tpp", "nveu": "nveu_base_tpp"}
+"""The figure above which no event raises the limit of an account, by family."""
 
 
 def _base(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
     return (*s748_15.base_of(shipment, law), *s740_28.leaving(shipment))
+
+
+def _license(shipment: Shipment, law: Law) -> tuple[Option, ...]:
+    """A licence for a use of part 744 or a country of part 746 is to cover every line, whatever the goods."""
+    whole = bool(shipment.asked.part_744_uses) or s746.concerned(shipment)
+    return s750_7.license_(shipment.only(shipment.lines) if whole else shipment, law)
 
 
 def _unallotted(shipment: Shipment, law: Law) -> str:
@@ -41,7 +55,7 @@ def _unallotted(shipment: Shipment, law: Law) -> str:
     place = shipment.asked.ship_to
     if (
         law.printed("country_allocation_tpp") is not None
-        or not shipment.tpp
+        or all(line.level != "a" for line in shipment.lines)
         or place not in law.members("allocation_area")
     ):
         return ""
@@ -52,6 +66,8 @@ def _limit(law: Law, path: str) -> int | Share | None:
     account = accounts.read(path)
     if account is None:
         return None
+    if account.country:
+        account = account._replace(country=law.place(account.country))
     if account.family == "lpp":
         return law.printed("lpp_annual_tpp")
     if account.family == "country":
@@ -90,9 +106,15 @@ def _likely(asked: Requested) -> tuple[str, ...]:
 
 
 def _barred(values: Values, path: str, day: date) -> str:
-    """A country outside the allocation area, in Supplement No. 5(a), D:5 or Macau, has no allocation to speak of."""
+    """A territory has the accounts of its country; one of Supplement No. 5(a), D:5 or Macau has no allocation."""
     account = accounts.read(path)
-    if account is None or account.family != "country":
+    if account is None:
+        return ""
+    code = account.country or account.part
+    country = values.law(day).place(code)
+    if country != code:
+        return f"{code} counts as {country}, which has the account"
+    if account.family != "country":
         return ""
     within = min(day, date(int(accounts.ALLOCATION_PERIOD[-4:]), 12, 31))
     if _limit(values.law(within), path) is not None:
@@ -101,20 +123,47 @@ def _barred(values: Values, path: str, day: date) -> str:
 
 
 def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
-    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA."""
+    """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA.
+
+    Where a move lowered an account, it comes back; at most what it was raised or lowered by.
+    """
     credits = []
     for path, amount in debits:
         account = accounts.read(path)
         if account is not None and account.family in ("nveu", "uveu"):
-            credits.append((path, every))
+            credits.append((path, min(every, amount) if amount > 0 else -min(every, -amount)))
         elif account is not None and account.family == "facility":
             credits.append((path, -every if amount < 0 else covered))
     return credits
 
 
 def _terms(law: Law, issued: LicenseIssued, to: str) -> Terms:
-    allocation = accounts.country(to)
-    return Terms(accounts.license(issued.number), allocation if _limit(law, allocation) is not None else None)
+    """The allocation counts what is licensed from its first day on (742.6(b)(10)(iii)(B)(1))."""
+    allocation = accounts.country(law.place(to))
+    counts = issued.valid_from >= law.date_of("allocation_begins") and _limit(law, allocation) is not None
+    return Terms(accounts.license(issued.number), allocation if counts else None)
+
+
+def _above(values: Values, path: str, limit: int, day: date) -> tuple[RejectionCode, str] | None:
+    """No event allows more than the law; what licences and notifications allow is set by their own events alone."""
+    account = accounts.read(path)
+    if account is None:
+        return None
+    if account.family in ("license", "nac"):
+        own = "licence" if account.family == "license" else "notification"
+        return RejectionCode.ACCOUNT_INVALID, f"the limit of {path} is what its {own} says: send that event again"
+    name = _MOST.get(account.family)
+    if name is None or values.law(day).printed(name) is None:
+        return None
+    steps = values.steps(name)
+    most = max(
+        figure for index, (_, figure) in enumerate(steps) if index + 1 == len(steps) or steps[index + 1][0] > day
+    )
+    if limit <= most:
+        return None
+    citation = values.tables["amounts"][name]["citation"]
+    message = f"{limit:,} TPP are more than the {most:,} that {citation} allows from {day} on for {path}"
+    return RejectionCode.LIMIT_ABOVE_LAW, message
 
 
 def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
@@ -122,17 +171,43 @@ def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
     return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
 
 
+_NEAR = {
+    (s740_27.a_users.citation, Result.NOT_MET): " but for an operator or end user",
+    (s740_27.a1_designer.citation, Result.UNKNOWN): ", if the designer is said",
+    (s740_27.a1_designer.citation, Result.NOT_MET): " but for the designer",
+    (s740_28.b_designer.citation, Result.UNKNOWN): ", if the designer is said",
+    (s740_28.b_designer.citation, Result.NOT_MET): " but for the designer",
+    (s740_28.d_private_sector.citation, Result.UNKNOWN): ", if it is said to be a private sector end user",
+    (s740_28.e_facility.citation, Result.UNKNOWN): ", if a facility is named",
+    (s748_15.a_operator.citation, Result.NOT_MET): " but for the operator",
+    (s748_15.a_facility.citation, Result.UNKNOWN): ", if a listed facility is named",
+}
+"""What an authorization is called that one party or one statement keeps closed."""
+
 CONTENTS = Contents(
     values="ai_diffusion",
-    before=(Gate(house.first_day, "stop"), Gate(house.compliance, "note"), Gate(house.saving, "note")),
+    before=(
+        Gate(house.first_day, "stop"),
+        Gate(house.compliance, "note"),
+        Gate(house.saving, "note"),
+        Gate(house.coverage, "note"),
+        Gate(house.designers_checked, "note"),
+        Gate(house.catalogue_checked, "note"),
+    ),
     gates=(
         Gate(house.register, "stop"),
         Gate(s744.listed, "hold"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
-        Gate(house.technology, "hold"),
+        Gate(s734_13.transaction, "hold"),
+        Gate(s734_13.parts, "note"),
+        Gate(s734_13.nothing_exported, "note"),
+        Gate(s734_13.begins_elsewhere, "note"),
+        Gate(s748_15_bases.a_site, "hold"),
+        Gate(s748_15_bases.p6_owner, "note"),
         Gate(house.two_places, "note"),
         Gate(s744.end_use, "close", s744.leaves),
+        Gate(s746.no_embargo, "close", s746.leaves),
         Gate(s740_2.d5_or_macau, "close", s740_2.leaves),
     ),
     authorizations={
@@ -143,15 +218,19 @@ CONTENTS = Contents(
         "VEU": s748_15.veu,
         "LPP": s740_29.lpp,
         "NAC": s740_8.nac,
-        "LICENSE": s750_7.license_,
+        "LICENSE": _license,
         "LVS": s740_3.lvs,
         "GBS": s740_3.gbs,
+        "SAVING": fr90_4544.saving,
+        "NOT_YET_REQUIRED": fr90_4544.not_yet_required,
     },
     order=("NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE"),
     needing=s742_6.needing,
     base=_base,
     split=("ACA", s740_8.covers),
     policies=s742_6.POLICIES,
+    stricter=s744.stricter,
+    near=_NEAR,
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,
@@ -178,6 +257,8 @@ CONTENTS = Contents(
         barred=_barred,
         credits=_credits,
         terms=_terms,
+        notice=s740_8_c.account_of,
+        above=_above,
         licensed=frozenset({"LICENSE"}),
     ),
 )

@@ -1,7 +1,11 @@
-"""What stands before the law's own tests: the dates of the rule, the register of parties, what is not modelled."""
+"""What stands before the law's own tests: the dates of the rule, the register of parties, lists that grow old."""
 
+from collections.abc import Mapping
+
+from rulebook.law.authorization import months_after
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.law.places import receivers_of
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.models.incoming import Party
 
@@ -11,9 +15,9 @@ def first_day(shipment: Shipment, law: Law) -> Verdict:
     """An export before the rule's first day is not for this rulebook."""
     first = law.date_of("effective")
     if shipment.day < first:
-        facts = {"review_policy": "case_by_case", "export_date": shipment.day.isoformat()}
+        facts = {"export_date": shipment.day.isoformat()}
         return not_met(f"{shipment.day} is before {first}, the first day of this rulebook: other law applies", facts)
-    return met(f"{shipment.day} is not before {first}")
+    return met(f"{shipment.day} is on or after {first}, the first day of the rule")
 
 
 @provision("90 FR 4544, compliance date", row="dates compliance", kind="gate")
@@ -23,7 +27,7 @@ def compliance(shipment: Shipment, law: Law) -> Verdict | None:
     if shipment.day >= day:
         return None
     return not_applicable(
-        f"compliance was not yet required on {shipment.day} but from {day} on; the rule is applied in full"
+        f"compliance is required from {day} on, not yet on {shipment.day}; the rule is applied in full"
     )
 
 
@@ -34,8 +38,34 @@ def saving(shipment: Shipment, law: Law) -> Verdict | None:
     if not start <= shipment.day <= end:
         return None
     return not_applicable(
-        f"goods on board on {start} and delivered by {end} may go as before the rule; no automatic pass"
+        f"goods on board on {start} and delivered by {end} may go as before the rule, if two reviewers say so"
     )
+
+
+@provision("house rule: coverage", row="coverage", kind="gate")
+def coverage(shipment: Shipment, law: Law) -> Verdict:
+    """A decision rests on no paragraph that is not modelled: what these are is said in each."""
+    names, page = law.period.not_modelled
+    return not_applicable(f"this decision rests on nothing that is not modelled: {'; '.join(names)} (see {page})")
+
+
+def _stale(shipment: Shipment, law: Law, name: str, words: str) -> Verdict | None:
+    checked = law.period.checked[name]
+    if shipment.day <= months_after(checked, 12):
+        return None
+    return not_applicable(f"{words} was checked until {checked}, more than a year before {shipment.day}")
+
+
+@provision("Supplement No. 6 to part 740", row="dates designers", kind="gate")
+def designers_checked(shipment: Shipment, law: Law) -> Verdict | None:
+    """The list of approved designers is old where it was checked more than a year before the export."""
+    return _stale(shipment, law, "designers", "the list of approved designers")
+
+
+@provision("house rule: the catalogue of parts", row="dates catalogue", kind="gate")
+def catalogue_checked(shipment: Shipment, law: Law) -> Verdict | None:
+    """The catalogue of parts is old where it was checked more than a year before the export."""
+    return _stale(shipment, law, "chips", "the catalogue of parts")
 
 
 @provision("15 CFR 748.5; house rule", row="place", kind="gate")
@@ -44,46 +74,58 @@ def two_places(shipment: Shipment, law: Law) -> Verdict | None:
     if len(shipment.destinations) == 1:
         return None
     first, second = shipment.destinations
-    return not_applicable(f"ship_to is {first} but the ultimate consignee is in {second}: both were tested")
+    return not_applicable(f"ship_to is {first} but the ultimate consignee is in {second}: both are tested")
 
 
-def _differences(party: Party, known: Party, shipment: Shipment) -> list[str]:
-    one = shipment.facts.one
+def _differences(party: Party, known: Party, shipment: Shipment, law: Law) -> list[str]:
+    one, place, seats = shipment.facts.one, law.place, law.period.seats
+    seat, registered_seat = party.parent_headquarters, known.parent_headquarters
     pairs = (
-        ("country", party.country, known.country),
-        ("headquarters", party.headquarters, known.headquarters),
-        ("ultimate parent", one(party.owner), one(known.owner)),
-        ("ultimate parent's headquarters", party.parent_headquarters, known.parent_headquarters),
+        ("country", party.country, known.country, place(party.country) == place(known.country)),
+        ("headquarters", party.headquarters, known.headquarters, _same(party.headquarters, known.headquarters, seats)),
+        ("ultimate parent", one(party.owner), one(known.owner), one(party.owner) == one(known.owner)),
+        ("ultimate parent's headquarters", seat, registered_seat, _same(seat, registered_seat, seats)),
     )
-    return [f"{name} {says}, registered {is_}" for name, says, is_ in pairs if says != is_]
+    found = [f"{name} {says}, registered {is_}" for name, says, is_, same in pairs if not same]
+    if None not in (says := (party.private_sector, known.private_sector)) and says[0] != says[1]:
+        found.append("private sector yes, registered no" if says[0] else "private sector no, registered yes")
+    return found
+
+
+def _same(code: str, other: str, seats: Mapping[str, str]) -> bool:
+    return seats.get(code, code) == seats.get(other, other)
+
+
+def _parent(party: Party, shipment: Shipment, law: Law) -> list[str]:
+    """Where the headquarters of a stated ultimate parent are not those under which it is registered itself."""
+    parent, known = party.ultimate_parent, shipment.facts.registered
+    if parent is None:
+        return []
+    entry = known.get(parent.id) or known.get(shipment.facts.one(parent.id))
+    if entry is None or _same(parent.headquarters, entry.headquarters, law.period.seats):
+        return []
+    return [f"ultimate parent's headquarters {parent.headquarters}, registered {entry.headquarters}"]
 
 
 @provision("house rule: the register of parties", row="4 parties", code="party.conflict", kind="gate")
 def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
-    """No party's country, headquarters or ultimate parent contradicts its registration in force on the export date."""
-    known = shipment.facts.registered
+    """No party's country, headquarters, ultimate parent or private sector contradicts its registration in force."""
+    known, parties = shipment.facts.registered, 1 + len(shipment.receivers)
+    none = "neither party is registered" if parties == 2 else f"none of {parties} parties is registered"
+    if not known:
+        return not_applicable(none)
+    asked = shipment.case.asked
     conflicts: list[Verdict] = []
     agreed = 0
-    for role, party in (("exporter", shipment.asked.exporter), *shipment.receivers):
+    for role, party in (("exporter", asked.exporter), *receivers_of(asked)):
         entry = known.get(party.id) or known.get(shipment.facts.one(party.id))
-        if entry is None:
-            continue
-        agreed += 1
-        if differences := _differences(party, entry, shipment):
+        agreed += entry is not None
+        differences = _differences(party, entry, shipment, law) if entry is not None else []
+        if differences := list(dict.fromkeys([*differences, *_parent(party, shipment, law)])):
             facts = {"party": party.id, "role": role, "differences": differences}
             conflicts.append(not_met(f"the {role} {party.name} ({party.id}) has {'; '.join(differences)}", facts))
     if conflicts:
         return conflicts
-    return met(f"{agreed} of {1 + len(shipment.receivers)} parties are registered and agree")
-
-
-@provision("15 CFR 742.6(a)(6)(iii)", row="4 technology", code="review.needed", kind="gate")
-def technology(shipment: Shipment, law: Law) -> list[Verdict] | None:
-    """Software and technology related to these items is not modelled: a reviewer says whether it needs a licence."""
-    lines = [line for line in shipment.lines if line.level == "technology"]
-    if not lines:
-        return None
-    return [
-        unknown(f"line {line.line} is {line.eccn}, related technology that is not modelled: a reviewer decides", "ECCN")
-        for line in lines
-    ]
+    if not agreed:
+        return not_applicable(none)
+    return met(f"{agreed} of {parties} parties {'is' if agreed == 1 else 'are'} registered, and nothing contradicts")

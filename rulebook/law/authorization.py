@@ -2,16 +2,31 @@
 
 import calendar
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date
 
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, all_open, met, not_met
+from rulebook.law.provisions import Verdict, all_open, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.plan import Debit, Finding, Line, Obligation, Option
 
 _SHOWN = 5
+_UNDECIDED = frozenset({"technology", "undecided"})
+_GRANTS = frozenset({"ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "SAVING", "NOT_YET_REQUIRED"})
 _MISSING = "certification.missing"
 _EXPIRED = "certification.expired"
+
+
+@provision("15 CFR 758.1(g)", row="5 needed")
+def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | None:
+    """An authorization is claimed only where a line needs a licence; a licence that is not needed is not a fault."""
+    if shipment.needing or kind not in _GRANTS:
+        return None
+    if any(line.level in _UNDECIDED for line in shipment.lines):
+        said = "whether a line needs a licence is not decided"
+        return not_applicable(said) if kind == "LICENSE" else not_met(said)
+    if kind == "LICENSE":
+        return not_applicable("the licence is not needed: no line needs a licence")
+    return not_met("no line needs a licence")
 
 
 def plan(
@@ -29,9 +44,12 @@ def plan(
     `duties` is not called.
     """
     lines = shipment.covered_by(kind)
+    if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
+        found = needed.finding(said)
+        findings = (*findings, found) if found.open else (found,)
     if not all_open(findings):
         return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
-    debits = tuple([debit for debit in own if debit.amount])
+    debits = tuple([debit for debit in own if debit.amount or debit.falls])
     if shipment.base:
         taken = {debit.account for debit in own}
         debits += tuple(debit for debit in shipment.base if debit.floor or debit.account not in taken)
@@ -46,6 +64,7 @@ def duty(
     party: str | None = None,
     reaches: tuple[str, int] | None = None,
     exactly: bool = False,
+    once: tuple[tuple[str, ...], ...] = (),
 ) -> Obligation:
     """An obligation as the book's notices describe it."""
     template = law.worked_out.get(("notice", kind))
@@ -54,13 +73,27 @@ def duty(
         template = notice["citation"], {name: notice[name] for name in ("what", "to", "subject") if name in notice}
         law.remember(("notice", kind), template)
     citation, contents = template
-    return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly)
+    return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly, once)
 
 
-def record_retention(shipment: Shipment, law: Law) -> Obligation:
-    """Records of AIA, ACM and LPP are kept five years from the export (762.2(b)(58)-(60), 762.6)."""
+def once_for_each(shipment: Shipment, *more: str) -> tuple[tuple[str, ...], ...]:
+    """The keys of what this exporter owes this ultimate consignee once: one, or one for each word of `more`.
+
+    Each key comes with the other names that it may have been met under: those of parties that were merged.
+    """
+    names = shipment.facts.names
+    pairs = [f"{one}/{other}" for one in names(shipment.asked.exporter.id) for other in names(shipment.consignee.id)]
+    if not more:
+        return (tuple(pairs),)
+    return tuple(tuple(f"{pair}/{word}" for pair in pairs) for word in dict.fromkeys(more))
+
+
+def record_retention(shipment: Shipment, law: Law, authorization: str = "") -> Obligation:
+    """Records are kept five years from the export; the book says under which paragraph of an authorization."""
     months = 12 * law.amount("record_retention_years")
-    return duty(shipment, law, "record_retention", months_after(shipment.day, months))
+    owed = duty(shipment, law, "record_retention", months_after(shipment.day, months))
+    cited: str | None = law.period.notices["record_retention"].get("citations", {}).get(authorization)
+    return owed if cited is None else owed._replace(citation=cited)
 
 
 def months_after(day: date, months: int) -> date:
@@ -74,40 +107,45 @@ def months_after(day: date, months: int) -> date:
 
 
 def statement(
-    shipment: Shipment, kind: str, parties: Iterable[str], name: str, days_before: int = 0, this_year: bool = False
+    shipment: Shipment,
+    kind: str,
+    parties: Iterable[str],
+    name: str,
+    this_year: bool = False,
+    facility: str | None = None,
 ) -> Verdict:
     """Whether a statement of `kind` by one of these parties is in force on the export date.
 
-    `days_before`: how old it must be at the least. `this_year`: whether it speaks of its own calendar year only.
+    `this_year`: whether it speaks of its own calendar year only. `facility`: the one that it must speak of.
     """
     day = shipment.day
-    latest = day - timedelta(days=days_before) if days_before else day
     ids = tuple(parties)
     found = shipment.certifications(kind, ids)
+    if facility is not None:
+        found = [one for one in found if one.facility == facility]
     valid = [
         one
         for one in found
-        if one.date <= latest
+        if one.date <= day
         and (one.valid_until is None or one.valid_until >= day)
         and (not this_year or one.date.year == day.year)
     ]
     if valid:
         best = valid[0] if len(valid) == 1 else max(valid, key=lambda one: one.date)
         return met(f"{kind} {best.reference} of {name}, dated {best.date}")
-    facts = {"kind": kind, "party": ids[0], "needed_by": latest.isoformat()}
+    facts = {"kind": kind, "party": ids[0], "needed_by": day.isoformat()}
     start = f"the {kind} of {name}"
     if not found:
-        return not_met(f"no {kind} of {name} is on file; one dated {latest} or earlier is needed", facts, _MISSING)
-    old_enough = [one for one in found if one.date <= latest]
+        return not_met(f"no {kind} of {name} is on file; one dated {day} or earlier is needed", facts, _MISSING)
+    old_enough = [one for one in found if one.date <= day]
     if not old_enough:
         first = min(one.date for one in found)
-        leaves = first + timedelta(days=days_before)
-        detail = f"{start} is dated {first}, later than {latest}; the shipment may leave from {leaves}"
-        return not_met(detail, facts | {"possible_from": leaves.isoformat()}, _MISSING)
+        detail = f"{start} is dated {first}, later than {day}; the shipment may leave from {first}"
+        return not_met(detail, facts | {"possible_from": first.isoformat()}, _MISSING)
     newest = max(old_enough, key=lambda one: one.date)
     if newest.valid_until is not None and newest.valid_until < day:
         return not_met(f"{start} was valid until {newest.valid_until}, not on {day}", facts, _EXPIRED)
-    detail = f"{start} is dated {newest.date} and speaks of {newest.date.year}, not of {day.year}"
+    detail = f"{start} is dated {newest.date} and counts for {newest.date.year}, not for {day.year}"
     return not_met(detail, facts, _EXPIRED)
 
 

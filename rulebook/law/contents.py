@@ -9,8 +9,10 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
+from schemas.codes import RejectionCode, Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
+from schemas.models.parts import Certification
 from schemas.plan import Debit, Line, Option, Share
 
 Builder = Callable[[Shipment, Law], tuple[Option, ...]]
@@ -33,8 +35,9 @@ class Accounting:
     `limit` of an account under the law of a day. `openings`: later first days on which a debit could fit, each with the
     account and its limit then. `likely`: accounts that a request may debit. `barred`: why the law has no such account
     on a day; empty where it has. `credits` of a return: the authorization, its debits, the TPP of all .a lines that
-    came back and of those under the authorization. `terms` of a licence for shipments to a country. `licensed`: the
-    authorizations that draw on a licence.
+    came back and of those under the authorization. `terms` of a licence for shipments to a country. `notice`: the
+    account that a certification opens, and its limit. `above`: why no event may set a limit on an account from a day
+    on, a rejection code and a sentence; None where one may. `licensed`: the authorizations that draw on a licence.
     """
 
     limit: Callable[[Law, str], int | Share | None]
@@ -43,6 +46,8 @@ class Accounting:
     barred: Callable[[Values, str, date], str]
     credits: Callable[[Amounts, int, int], Amounts]
     terms: Callable[[Law, LicenseIssued, str], Terms]
+    notice: Callable[[Certification], tuple[str, int] | None]
+    above: Callable[[Values, str, int, date], tuple[RejectionCode, str] | None]
     licensed: frozenset[str]
 
 
@@ -66,7 +71,9 @@ class Contents:
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
-    authorizations that may end before a shipment leaves, and the codes that say that they have.
+    authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
+    review, or another that is stricter, then with its citation. `near`: a provision's citation and its result to words
+    that name an authorization which this provision alone keeps closed.
     """
 
     values: str
@@ -78,6 +85,8 @@ class Contents:
     base: Callable[[Shipment, Law], tuple[Debit, ...]]
     split: tuple[str, Callable[[Line, Law], bool]] | None
     policies: tuple[Provision, ...]
+    stricter: Callable[[Shipment, Law, str], tuple[str, str]]
+    near: Mapping[tuple[str, Result], str]
     rationed: frozenset[str]
     allocation: Callable[[Shipment, Law], tuple[str, int] | None]
     unallotted: Callable[[Shipment, Law], str]

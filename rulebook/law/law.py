@@ -11,7 +11,13 @@ from schemas.plan import Finding
 
 @dataclass(eq=False, slots=True)
 class Period:
-    """The values that hold from `first` on until the next change, and what was worked out from them."""
+    """The values that hold from `first` on until the next change, and what was worked out from them.
+
+    `not_modelled`: what the book leaves out, and the page that says so.
+    `policies`: a use of part 744 to its policy of review and the section that says so.
+    `places`: territory to the country whose destination it is. `seats`: the few of these that count for headquarters.
+    `checked`: the last day for which the catalogue of chips and the list of designers were checked.
+    """
 
     first: date
     amounts: Mapping[str, int | None]
@@ -23,8 +29,13 @@ class Period:
     notices: Mapping[str, Mapping[str, Any]]
     yearly: Mapping[str, tuple[str, ...]]
     switches: Mapping[str, bool]
+    not_modelled: tuple[Sequence[str], str]
+    policies: Mapping[str, tuple[str, str]]
+    places: Mapping[str, str]
+    seats: Mapping[str, str]
     chips: Sequence[Mapping[str, Any]]
     designers: tuple[str, ...]
+    checked: Mapping[str, date]
     worked_out: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -73,6 +84,10 @@ class Law:
                 known = any(eccn.startswith(f"{entry}.") for entry in entries)
             self.remember(key, known)
         return bool(known)
+
+    def place(self, code: str) -> str:
+        """The country as whose part a destination, a location or a facility counts; mostly itself."""
+        return self.period.places.get(code, code)
 
     def date_of(self, name: str) -> date:
         """A dated turn of the rule, such as `effective` or `compliance`."""

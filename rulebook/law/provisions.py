@@ -16,12 +16,13 @@ _NOT_OPEN = (Result.NOT_MET, Result.UNKNOWN)
 
 
 class Verdict(NamedTuple):
-    """What one provision gave; `code` where the reason is another than the provision's own."""
+    """What one provision gave; `code` and `cites` where the reason or the paragraph is another than the provision's."""
 
     result: Result
     detail: str
     facts: Mapping[str, Any] = _NO_FACTS
     code: str = ""
+    cites: str = ""
 
 
 _tuple = tuple.__new__
@@ -29,22 +30,22 @@ _tuple = tuple.__new__
 
 def met(detail: str) -> Verdict:
     """The condition is met."""
-    return _tuple(Verdict, (Result.MET, detail, _NO_FACTS, ""))
+    return _tuple(Verdict, (Result.MET, detail, _NO_FACTS, "", ""))
 
 
-def not_met(detail: str, facts: Mapping[str, Any] = _NO_FACTS, code: str = "") -> Verdict:
+def not_met(detail: str, facts: Mapping[str, Any] = _NO_FACTS, code: str = "", cites: str = "") -> Verdict:
     """The condition is not met."""
-    return _tuple(Verdict, (Result.NOT_MET, detail, facts, code))
+    return _tuple(Verdict, (Result.NOT_MET, detail, facts, code, cites))
 
 
 def not_applicable(detail: str, facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
     """The provision does not concern the shipment."""
-    return _tuple(Verdict, (Result.NOT_APPLICABLE, detail, facts, ""))
+    return _tuple(Verdict, (Result.NOT_APPLICABLE, detail, facts, "", ""))
 
 
-def unknown(detail: str, missing: str, code: str = "") -> Verdict:
+def unknown(detail: str, missing: str, code: str = "", facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
     """A fact is missing; `missing` is the field of the request that would give it."""
-    return Verdict(Result.UNKNOWN, detail, {"missing": missing}, code)
+    return Verdict(Result.UNKNOWN, detail, {**facts, "missing": missing}, code)
 
 
 Tried = Verdict | Sequence[Verdict] | None
@@ -71,11 +72,13 @@ class Provision:
 
     def finding(self, verdict: Verdict) -> Finding:
         """A verdict as a finding of this provision; equal findings without facts are one object."""
-        result, detail, facts, code = verdict
+        result, detail, facts, code, cites = verdict
         kept = self.kept.get(detail)
         if kept is not None and kept.result is result and facts is _NO_FACTS and not code:
             return kept
-        made = Finding(self.citation, result, detail, facts, (code or self.code) if result in _NOT_OPEN else "")
+        made = Finding(
+            cites or self.citation, result, detail, facts, (code or self.code) if result in _NOT_OPEN else ""
+        )
         if facts is _NO_FACTS and not code:
             if len(self.kept) >= _MOST_KEPT:
                 self.kept.clear()
@@ -153,6 +156,15 @@ def all_open(findings: Iterable[Finding]) -> bool:
         if finding.code:
             return False
     return True
+
+
+def policy_in_words(policy: str) -> str:
+    """How applications are reviewed, as sentences say it after "reviewed".
+
+    >>> policy_in_words("presumption_of_denial")
+    'under a presumption of denial'
+    """
+    return "case by case" if policy == "case_by_case" else f"under a {policy.replace('_', ' ')}"
 
 
 def in_words(number: int) -> str:

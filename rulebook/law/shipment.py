@@ -5,6 +5,17 @@ from copy import copy
 from datetime import date
 
 from rulebook.law.law import Law
+from rulebook.law.places import (
+    CONFLICT,
+    Receivers,
+    clauses,
+    codes_of,
+    located,
+    located_facts,
+    owners_of,
+    receivers_of,
+    with_register,
+)
 from schemas.models.incoming import Certification, Party, Requested
 from schemas.plan import Case, Debit, Line
 
@@ -12,8 +23,10 @@ from schemas.plan import Case, Debit, Line
 class Shipment:
     """The facts of a case under one law. `needing` are the lines that need a licence and are to be covered.
 
+    `declared`: the request with the register's word; `asked`: the same with each territory as part of its country.
     `receivers`: every receiving party with its role, the ultimate consignee first; the exporter is not one of them.
-    `barred`: a sentence for each place and party in Country Group D:5 or Macau, `barred_parties` those of parties.
+    `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
+    `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `destinations`: ship_to and, where it differs, the consignee's country. Amounts are in TPP.
     """
 
@@ -25,7 +38,10 @@ class Shipment:
         "case",
         "consignee",
         "day",
+        "declared",
         "destinations",
+        "domestic",
+        "embargoed",
         "end_users",
         "facts",
         "lines",
@@ -33,6 +49,7 @@ class Shipment:
         "needing_tpp",
         "operators",
         "owner",
+        "owners",
         "receivers",
         "said",
         "set_aside",
@@ -40,31 +57,49 @@ class Shipment:
     )
 
     def __init__(self, case: Case, law: Law, lines: tuple[Line, ...]) -> None:
-        asked = case.asked
+        facts = case.facts
+        declared = with_register(case, law) if facts.registered else case.asked
+        receivers = receivers_of(declared)
+        codes = codes_of(declared, receivers)
+        self._watch(declared, receivers, codes, law)
+        asked = declared if law.period.places.keys().isdisjoint(codes) else located(declared, law)
         self.case = case
+        self.declared = declared
         self.asked = asked
-        self.facts = case.facts
+        self.facts = located_facts(facts, law) if facts.licenses or facts.veus else facts
         self.set_aside = case.set_aside
         self.day: date = asked.export_date
         self.lines = lines
         self.tpp = sum(line.tpp for line in lines)
         consignee = asked.ultimate_consignee
         self.consignee = consignee
-        self.owner = case.facts.one(consignee.owner)
+        self.owners = owners_of(case)
+        self.owner = self.owners[0]
         self.end_users: tuple[Party, ...] = asked.end_user or (consignee,)
         self.operators: tuple[Party, ...] = asked.operator or (consignee,)
-        self.receivers = _receivers(asked)
+        self.receivers = receivers if asked is declared else receivers_of(asked)
         same = consignee.country == asked.ship_to
         self.destinations = (asked.ship_to,) if same else (asked.ship_to, consignee.country)
-        barred = law.members("d5_or_macau")
-        self.barred_parties = _parties_in(self.receivers, barred)
-        self.barred = (
-            (f"ship_to is {asked.ship_to}", *self.barred_parties) if asked.ship_to in barred else self.barred_parties
-        )
+        home = law.members("united_states")
+        self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
         self.said = ""
+
+    def _watch(self, declared: Requested, receivers: Receivers, codes: set[str], law: Law) -> None:
+        """Sets what is of Country Group D:5, Macau or part 746, in the words of the request."""
+        self.barred: tuple[str, ...] = ()
+        self.barred_parties: tuple[str, ...] = ()
+        self.embargoed: tuple[str, ...] = ()
+        if law.members("watched").isdisjoint(codes):
+            return
+        for_d5, for_746 = law.members("d5_or_macau"), law.members("part_746")
+        to = declared.ship_to
+        self.barred_parties = clauses(receivers, for_d5)
+        self.barred = (f"ship_to is {to}", *self.barred_parties) if to in for_d5 else self.barred_parties
+        embargoed = clauses(receivers, for_746)
+        self.embargoed = (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed
 
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
@@ -86,6 +121,15 @@ class Shipment:
             )
         return self.said
 
+    @property
+    def said_of_consignee(self) -> tuple[Party, ...]:
+        """The consignee as it counts, and where a conflict with the register was set aside both words by themselves."""
+        if CONFLICT not in self.set_aside:
+            return (self.consignee,)
+        known, stated = self.facts.registered, self.case.asked.ultimate_consignee
+        entry = known.get(stated.id) or known.get(self.facts.one(stated.id))
+        return (self.consignee, stated) if entry is None else (self.consignee, stated, entry)
+
     def covered_by(self, kind: str) -> dict[int, str]:
         """What covers each line where `kind` covers those that need a licence."""
         if len(self.needing) == len(self.lines):
@@ -99,29 +143,3 @@ class Shipment:
         ids = {one(party) for party in parties}
         both = self.asked.certifications + self.facts.certifications
         return [paper for paper in both if paper.kind == kind and one(paper.party) in ids]
-
-
-def _receivers(asked: Requested) -> tuple[tuple[str, Party], ...]:
-    found = [("ultimate consignee", asked.ultimate_consignee)]
-    for role, parties in (
-        ("end user", asked.end_user),
-        ("operator", asked.operator),
-        ("purchaser", asked.purchaser),
-        ("intermediate consignee", asked.intermediate_consignees),
-    ):
-        if parties is not None:
-            found.extend((role, party) for party in parties)
-    return tuple(found)
-
-
-def _parties_in(receivers: tuple[tuple[str, Party], ...], barred: frozenset[str]) -> tuple[str, ...]:
-    found: list[str] = []
-    for role, party in receivers:
-        parent = party.ultimate_parent
-        if party.country in barred:
-            found.append(f"the {role} {party.name} is in {party.country}")
-        if party.headquarters in barred:
-            found.append(f"the {role} {party.name} is headquartered in {party.headquarters}")
-        if parent is not None and parent.headquarters in barred:
-            found.append(f"the {role} {party.name} has its ultimate parent {parent.name} in {parent.headquarters}")
-    return tuple(found)

@@ -15,7 +15,7 @@ from typing import Any
 from rulebook.law.law import Law, Period
 from schemas.models.values import country_codes
 
-_DATED = ("amounts", "decimals", "groups", "eccn")
+_DATED = ("amounts", "decimals", "groups", "eccn", "part_of", "policies")
 _CHANGES = ("values", "adds", "removes")
 
 
@@ -60,9 +60,13 @@ class Values:
         self.switches = {name: bool(switches.get(name, entry["default"])) for name, entry in known.items()}
         for kind in ("chips", "designers"):
             texts.append(_text("data", f"{self.tables[kind]}.toml"))
-        self.chips: list[dict[str, Any]] = tomllib.loads(texts[-2].decode())["chips"]
-        self.designers: tuple[str, ...] = tuple(tomllib.loads(texts[-1].decode())["names"])
+        chips, designers = (tomllib.loads(text.decode()) for text in texts[-2:])
+        self.chips: list[dict[str, Any]] = chips["chips"]
+        self.designers: tuple[str, ...] = tuple(designers["names"])
+        self.checked: dict[str, date] = {"chips": chips["checked_until"], "designers": designers["checked_until"]}
         self.digest = _digest(texts, self.switches)
+        status = self.tables["law_status"]
+        self.status = {"codified": status["codified"], "not_enforced_since": str(status["not_enforced_since"])}
         self.dates = {name: entry["day"] for name, entry in self.tables["dates"].items()}
         self._cuts = sorted(_cut_days(self.tables))
         self._everything = country_codes()
@@ -88,7 +92,8 @@ class Values:
 
     def _period(self, day: date) -> Period:
         tables = self.tables
-        groups = {name: _members(entry, day) for name, entry in tables["groups"].items()}
+        groups = {name: _members(entry, day, self.switches) for name, entry in tables["groups"].items()}
+        parts = tables.get("part_of", {})
         for name, entry in tables.get("derived", {}).items():
             groups[name] = _evaluate(entry["expression"], groups | {"everything": self._everything})
         return Period(
@@ -102,8 +107,18 @@ class Values:
             notices=tables["notices"],
             yearly={name: tuple(entry["days"]) for name, entry in tables.get("yearly", {}).items()},
             switches=self.switches,
+            not_modelled=(tables["not_modelled"]["names"], tables["not_modelled"]["page"]),
+            policies={use: (_value(e, day), e["citation"]) for use, e in tables.get("policies", {}).items()},
+            places={code: of for of, entry in parts.items() for code in _value(entry, day) or ()},
+            seats={
+                code: of
+                for of, entry in parts.items()
+                if entry.get("headquarters")
+                for code in _value(entry, day) or ()
+            },
             chips=self.chips,
             designers=self.designers,
+            checked=self.checked,
         )
 
 
@@ -118,7 +133,7 @@ def _digest(texts: list[bytes], switches: Mapping[str, bool]) -> str:
 def _cut_days(tables: Mapping[str, Any]) -> set[date]:
     days = {entry["day"] for entry in tables["dates"].values()}
     for table in _DATED:
-        for entry in tables[table].values():
+        for entry in tables.get(table, {}).values():
             days.update(date.fromisoformat(day) for kind in _CHANGES for day in entry.get(kind, ()))
             if "ends" in entry:
                 days.add(entry["ends"])
@@ -133,12 +148,16 @@ def _value(entry: Mapping[str, Any], day: date) -> Any:
     return entry["values"][max(past)] if past else None
 
 
-def _members(entry: Mapping[str, Any], day: date) -> frozenset[str]:
+def _members(entry: Mapping[str, Any], day: date, switches: Mapping[str, bool]) -> frozenset[str]:
+    """The members of a group on a day; `without` takes out those of a reading that was chosen."""
     members = set(entry["members"])
     changes = [(first, kind, codes) for kind in ("adds", "removes") for first, codes in entry.get(kind, {}).items()]
     for first, kind, codes in sorted(changes):
         if date.fromisoformat(first) <= day:
             members = members.union(codes) if kind == "adds" else members.difference(codes)
+    for switch, codes in entry.get("without", {}).items():
+        if switches[switch]:
+            members = members.difference(codes)
     return frozenset(members)
 
 

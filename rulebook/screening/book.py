@@ -17,8 +17,10 @@ from rulebook.screening import classification, refusals
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
 from schemas import accounts
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
+from schemas.models.parts import Certification
 from schemas.plan import Case, Finding, Line, Option, Reason, Share, Short
 
 
@@ -45,9 +47,8 @@ class Screening:
     @property
     def allocation(self) -> tuple[str, int] | None:
         """The account and the law's limit on which the policy of review depends; None where it depends on none."""
-        row, _ = refusals.review_policy(self.contents, self.shipment, self.law, 0)
-        rationed = row.row in self.contents.rationed
-        return self.contents.allocation(self.shipment, self.law) if rationed else None
+        policy = refusals.review_policy(self.contents, self.shipment, self.law, 0)
+        return self.contents.allocation(self.shipment, self.law) if policy.rationed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ class Explanation:
 
 
 class Book:
-    """One rulebook with its switches; pure, so that one book serves any number of threads."""
+    """One rulebook with its switches; pure, so that one book serves any number of threads.
+
+    `switches`: the readings in force that differ from the default, each true. `status`: whether the rule is codified,
+    and the day from which it is not enforced, as text.
+    """
 
     def __init__(self, contents: Contents, switches: Mapping[str, bool]) -> None:
         self._contents = contents
@@ -73,7 +78,8 @@ class Book:
         self._values = Values(contents.values, switches)
         self.name = self._values.name
         self.digest = self._values.digest
-        self.switches: Mapping[str, bool] = self._values.switches
+        self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
+        self.status: Mapping[str, Any] = self._values.status
 
     def law(self, day: date) -> Law:
         """The values in force on a day; those of the first day where it is earlier."""
@@ -101,25 +107,29 @@ class Book:
             contents=self._contents,
         )
 
-    def explain(self, screening: Screening, available: int | None) -> Explanation:
+    def explain(self, screening: Screening, available: int | None, limit: int | None = None) -> Explanation:
         """Why nothing fits a case that was screened; asked only where nothing does.
 
-        `available`: TPP left of the account that the screening names as its `allocation`, None where it names none.
+        `available`: TPP left of the account that the screening names as its `allocation`, None where it names none;
+        `limit`: what that account may hold on the day, where it is another than the law's.
         """
         contents, shipment, law = self._contents, screening.shipment, screening.law
+        policy = refusals.review_policy(contents, shipment, law, available).name
+        barriers = refusals.of_policy(screening.closed, policy)
         if shipment.asked.authorization is not None:
             return Explanation(
-                barriers=() if screening.options else screening.closed,
+                barriers=() if screening.options else barriers,
                 closed=tuple(refusals.closed(option) for option in screening.options),
                 refusal=(),
                 alternatives=alternatives(contents, shipment, law, screening.allowed),
             )
-        refusal = refusals.refusal(contents, shipment, law, screening.closed, available)
+        refusal = refusals.refusal(contents, shipment, law, barriers, screening.options, available, limit)
         undecided = refusals.undecided(contents, shipment, law, screening.options)
+        said = {reason.code for reason in refusal}
         return Explanation(
-            barriers=tuple(reason for reason in screening.closed if reason.code != refusal.code),
+            barriers=tuple(reason for reason in barriers if reason.code not in said),
             closed=tuple(refusals.lacking(option) for option in screening.options),
-            refusal=(undecided, refusal) if undecided is not None else (refusal,),
+            refusal=(undecided, *refusal) if undecided is not None else refusal,
             alternatives=(),
         )
 
@@ -169,6 +179,14 @@ class Book:
     def terms(self, issued: LicenseIssued, to: str) -> Terms:
         """The accounts of a licence, for shipments to a country; the allocation is that of the licence's first day."""
         return self._accounting.terms(self._values.law(issued.valid_from), issued, to)
+
+    def notice_account(self, certification: Certification) -> tuple[str, int] | None:
+        """The account that a certification on file opens, and its limit in TPP; None where it opens none."""
+        return self._accounting.notice(certification)
+
+    def barred_limit(self, account: str, limit: int, valid_from: date) -> tuple[RejectionCode, str] | None:
+        """Why no event may set this limit from a day on: a rejection code and a sentence; None where one may."""
+        return self._accounting.above(self._values, account, limit, valid_from)
 
     def alert_thresholds(self, account: str) -> tuple[str | int, ...]:
         """Where alerts are raised unless set otherwise: shares of the limit as decimal strings, or amounts of TPP."""

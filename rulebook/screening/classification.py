@@ -1,37 +1,44 @@
-"""Each line of a shipment with its class in force: the declared one, or what its figures compute."""
+"""Each line of a shipment with its class in force: the declared one, or what its figures and the catalogue say."""
 
 from typing import NamedTuple
 
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict
+from rulebook.law.provisions import Provision
 from rulebook.sections import s774_3a090 as ccl
-from rulebook.sections.s774_3a090 import Tested
+from rulebook.sections import s774_catalogue as known
+from rulebook.sections import s774_supp1 as supp1
+from rulebook.sections.s774_supp1 import Tested
 from schemas.codes import Result
 from schemas.models.incoming import Item
 from schemas.plan import Case, Finding, Line
 
-_RANK = {"none": 0, "c": 1, "b": 2, "a": 3}
-_LISTS = (
-    ("a_commodities", "a", False),
-    ("b_commodities", "b", False),
-    ("a_software", "a", True),
-    ("b_software", "b", True),
-    ("hbm", "c", False),
-    ("weights", "weights", False),
-)
 
-
-class Classified(NamedTuple):
-    """What a line was declared as and computes; `failed` are the findings that contradict, `higher` the class then."""
+class Standing(NamedTuple):
+    """What a line counts as; the fields are those of a line."""
 
     level: str
     eccn: str
     software: bool
+    unit_tpp: int
+    datacenter: bool | None
+    listed_as: str
+    by_name: bool = False
+
+
+class Classified(NamedTuple):
+    """What a line counts as, and every finding of its class.
+
+    `failed` are the findings that contradict; set aside, the line counts as `strict`. `waits` is the finding for which
+    a reviewer is needed; of `technology`, a release that names another authorization than NLR makes it `released`.
+    """
+
+    stands: Standing
     designer: str | None
     findings: tuple[Finding, ...]
-    failed: tuple[Finding, ...]
-    higher: tuple[str, str]
-    undecided: Finding | None
+    failed: tuple[Finding, ...] = ()
+    strict: Standing | None = None
+    waits: Finding | None = None
+    released: Standing | None = None
 
 
 def classify(item: Item, law: Law) -> Classified:
@@ -47,63 +54,127 @@ def classify(item: Item, law: Law) -> Classified:
         item.designer,
         str(item.training_operations),
         item.published,
+        item.technology_for,
     )
-    known: Classified | None = law.worked_out.get(key)
-    if known is None:
-        known = _classify(item, law)
-        law.remember(key, known)
-    return known
+    found: Classified | None = law.worked_out.get(key)
+    if found is None:
+        found = _classify(item, law)
+        law.remember(key, found)
+    return found
 
 
 def lines_of(case: Case, law: Law) -> tuple[tuple[Line, ...], list[Classified]]:
     """The lines of a shipment as they count, and how each was classified."""
     lines: list[Line] = []
     classes: list[Classified] = []
-    aside = "classification.inconsistent" in case.set_aside
     for item in case.asked.items:
         one = classify(item, law)
-        level, eccn = one.higher if one.failed and aside else (one.level, one.eccn)
-        counted = item.quantity * item.tpp if level == "a" and not one.software else 0
-        lines.append(Line(item.line, eccn, level, one.software, counted, item.tpp, item.datacenter, one.designer))
+        level, eccn, software, unit, datacenter, listed, by_name = _counts(one, case) if case.set_aside else one.stands
+        counted = item.quantity * unit if level == "a" and not software else 0
+        lines.append(Line(item.line, eccn, level, software, counted, unit, datacenter, one.designer, listed, by_name))
         classes.append(one)
     return tuple(lines), classes
 
 
-def declared_level(eccn: str, law: Law) -> tuple[str, bool]:
-    """The level that an ECCN names, and whether it is software of .a or .b."""
-    for name, level, software in _LISTS:
-        if law.lists(name, eccn):
-            return level, software
-    return ("technology" if law.lists("technology", eccn) else "none"), False
+def _counts(one: Classified, case: Case) -> Standing:
+    """What a line counts as after a release: the stricter of all, or what the named authorization asks."""
+    if one.strict is not None and "classification.inconsistent" in case.set_aside:
+        return one.strict
+    if one.released is not None and case.released_under not in (None, "NLR"):
+        return one.released
+    return one.stands
 
 
 def _classify(item: Item, law: Law) -> Classified:
-    level, software = declared_level(item.eccn, law)
-    heading = law.lists("headings", item.eccn)
-    assembly = law.lists("assemblies", item.eccn)
-    whole = assembly and item.circuits is None
-    tested = Tested(item, level, item.tpp, item.circuits or 1, item.performance_density, whole)
-    chip = ccl.chip_of(item.part_number, law)
+    tested = ccl.tested(item, law)
+    chip = tested.chip
     designer = item.designer if item.designer is not None else (str(chip["designer"]) if chip else None)
-    if level == "weights":
-        found = ccl.weights.finding(ccl.weights.test(tested, law))
-        controlled = found.result is not Result.NOT_MET
-        undecided = found if found.result is Result.UNKNOWN else None
-        level = "weights" if controlled else "none"
-        return Classified(level, item.eccn, False, designer, (found,), (), (level, item.eccn), undecided)
-    if level == "technology" or (software and not heading):
-        return Classified(level, item.eccn, software, designer, (), (), (level, item.eccn), None)
+    doubt = _found((supp1.paragraph,), tested, law)
+    if doubt:
+        computed = _compute(tested, law)[1] if tested.commodity else None
+        return Classified(_standing(tested), designer, doubt, doubt, _strict(tested, computed, law))
+    if tested.level == "technology":
+        return _technology(tested, designer, law)
+    if not tested.commodity:
+        return _intangible(tested, designer, law)
     findings, computed = _compute(tested, law)
-    verdict: Verdict = ccl.agrees.test(tested, computed, law)
-    agreed = ccl.agrees.finding(verdict)
-    known = ccl.catalogue.finding(ccl.catalogue.test(tested, law))
-    failed = tuple(one for one in (agreed, known) if not one.open)
-    levels = [level, computed or ("a" if heading else level)]
-    if not known.open and chip is not None:
-        levels.append(ccl.catalogue_level(chip))
-    highest = max(levels, key=_RANK.__getitem__)
-    higher = (highest, item.eccn if highest == level and not heading else _eccn_of(highest, item.eccn, assembly, law))
-    return Classified(level, item.eccn, False, designer, (*findings, agreed, known), failed, higher, None)
+    agreed = ccl.agrees.finding(ccl.agrees.test(tested, computed, law))
+    left = _found((ccl.no_stricter,), tested, law) if computed is None else ()
+    every = (agreed, *left, *_found((known.catalogue, known.catalogue_use, known.catalogue_tpp), tested, law))
+    failed = tuple(one for one in every if not one.open)
+    strict = _strict(tested, computed, law) if failed else None
+    waits = next(iter(_found((supp1.undecided,), tested, law)), None)
+    return Classified(_standing(tested), designer, (*findings, *every), failed, strict, waits)
+
+
+def _technology(tested: Tested, designer: str | None, law: Law) -> Classified:
+    """Software and technology of a heading: what they are for decides."""
+    level, name = supp1.technology_level(tested.item, tested.declared, law)
+    stands = _standing(tested)._replace(level=level if level in ("a", "b", "none") else "technology", listed_as=name)
+    (found,) = _found((supp1.technology,), tested, law)
+    beside = _found((known.catalogue,), tested, law) if tested.chip else ()
+    failed = tuple(one for one in (found, *beside) if one.code == supp1.INCONSISTENT)
+    as_a = stands._replace(level="a", by_name=level == "missing")
+    strict = _strict(tested, None, law) if failed and failed[0] is not found else as_a._replace(by_name=False)
+    waits = found if found.result is Result.UNKNOWN else None
+    findings = (*(() if waits else (found,)), *beside)
+    return Classified(stands, designer, findings, failed, strict if failed else None, waits, as_a)
+
+
+def _intangible(tested: Tested, designer: str | None, law: Law) -> Classified:
+    """Model weights, and software that its paragraph decides."""
+    stands = _standing(tested)
+    findings = _found((known.catalogue,), tested, law) if tested.chip else ()
+    failed = tuple(one for one in findings if not one.open)
+    strict = _strict(tested, None, law) if failed else None
+    waits = None
+    if tested.level == "weights":
+        (found,) = _found((ccl.weights,), tested, law)
+        if found.result is Result.UNKNOWN:
+            waits = found
+        else:
+            stands = stands._replace(level="weights" if found.open else "none")
+            findings = (found._replace(code=""), *findings)
+    return Classified(stands, designer, findings, failed, strict, waits)
+
+
+def _found(rows: tuple[Provision, ...], tested: Tested, law: Law) -> tuple[Finding, ...]:
+    """What these rows find; nothing of one that does not concern the line."""
+    tried = ((row, row.test(tested, law)) for row in rows)
+    return tuple(row.finding(verdict) for row, verdict in tried if verdict is not None)
+
+
+def _standing(tested: Tested) -> Standing:
+    item, said = tested.item, tested.declared
+    return Standing(said.level, said.eccn, said.software, item.tpp, item.datacenter, said.eccn)
+
+
+def _strict(tested: Tested, computed: str | None, law: Law) -> Standing:
+    """What a contradictory line counts as: the stricter of what is declared, computed, left open and catalogued."""
+    said, stands, chip = tested.declared, _standing(tested), known.verified(tested)
+    levels = []
+    if said.doubt:
+        level, software = supp1.strictest(said.family, law)
+        if level == "weights":
+            return stands._replace(level=level, eccn=said.family, listed_as=said.family)
+        if software:
+            return stands._replace(level=level)
+        levels.append(level if said.doubt == "unprinted" else computed or level)
+    elif tested.commodity:
+        levels += [said.level, computed or ccl.strictest(tested, law)]
+    if chip is not None:
+        levels.append(known.level_of(chip))
+        if chip["datacenter"] and stands.datacenter is False:
+            stands = stands._replace(datacenter=True)
+        if known.too_low(tested):
+            stands = stands._replace(unit_tpp=known.figure(tested, chip, chip["tpp"]))
+    highest = max(levels, key=known.RANK.__getitem__)
+    if not tested.commodity and chip is not None:
+        eccn = str(chip["class"])
+    else:
+        same = highest == said.level and not said.doubt
+        eccn = said.eccn if same else _eccn_of(highest, said.eccn, law)
+    return stands._replace(level=highest, eccn=eccn, listed_as=eccn, software=False)
 
 
 def _compute(tested: Tested, law: Law) -> tuple[list[Finding], str | None]:
@@ -124,12 +195,12 @@ def _compute(tested: Tested, law: Law) -> tuple[list[Finding], str | None]:
     return findings, None
 
 
-def _eccn_of(level: str, eccn: str, assembly: bool, law: Law) -> str:
+def _eccn_of(level: str, eccn: str, law: Law) -> str:
     """The ECCN of a line that counts as another level than its declared one names."""
     if level not in ("a", "b"):
         return eccn
     of_b = law.eccns("b_commodities")
     if level == "a" and eccn in of_b:
         return law.eccns("a_commodities")[of_b.index(eccn)]
-    names = law.eccns("assembly_class" if assembly else "circuit_class")
+    names = law.eccns("assembly_class" if law.lists("assemblies", eccn) else "circuit_class")
     return names[0 if level == "a" else 1]

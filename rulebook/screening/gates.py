@@ -1,5 +1,6 @@
 """The gates before any authorization: what stops a shipment, holds it, or closes most authorizations to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rulebook.law.contents import Contents, Gate
@@ -8,7 +9,9 @@ from rulebook.law.provisions import Provision, Verdict, versions
 from rulebook.law.shipment import Shipment
 from rulebook.screening.classification import Classified
 from rulebook.screening.refusals import reason_of, set_aside
-from schemas.plan import Finding, Reason
+from rulebook.sections import s750_7
+from schemas.codes import Result
+from schemas.plan import WAITING, Finding, Line, Reason
 
 
 @dataclass(eq=False, slots=True)
@@ -30,17 +33,25 @@ def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[C
     trace = Trace()
     if law.of_the_day is None:
         for gate, one in _in_force(contents.before, law):
-            _pass(contents, gate, one, shipment, law, trace)
+            tried = one.test(shipment, law)
+            if tried is not None:
+                _pass(contents, gate, one, tried, shipment, law, trace)
         if trace.stopped:
             return trace
         law.of_the_day = tuple(trace.findings)
     else:
         trace.findings.extend(law.of_the_day)
     _classified(contents, shipment, classes, trace)
+    if trace.stopped:
+        return trace
     for gate, one in _in_force(contents.gates, law):
-        if trace.stopped:
-            break
-        _pass(contents, gate, one, shipment, law, trace)
+        tried = one.test(shipment, law)
+        if type(tried) is Verdict and not (finding := one.finding(tried)).code:
+            trace.findings.append(finding)
+        elif tried is not None:
+            _pass(contents, gate, one, tried, shipment, law, trace)
+            if trace.stopped:
+                break
     return trace
 
 
@@ -56,26 +67,55 @@ def _in_force(gates: tuple[Gate, ...], law: Law) -> list[tuple[Gate, Provision]]
 def _classified(contents: Contents, shipment: Shipment, classes: list[Classified], trace: Trace) -> None:
     """Adds how each line was classified; a contradiction ends the screening, an undecided line holds."""
     aside = shipment.set_aside & contents.releasable
-    for one in classes:
-        if not one.failed and one.undecided is None:
+    for one, line in zip(classes, shipment.lines, strict=True):
+        if not one.failed:
             trace.findings.extend(one.findings)
-            continue
-        for finding in one.findings:
-            if finding.open or not finding.code:
-                trace.findings.append(finding)
-            elif finding.code in aside:
-                trace.findings.append(set_aside(finding))
-            else:
-                trace.findings.append(finding)
-                trace.reasons.append(reason_of(finding))
-                trace.stopped = trace.stopped or finding in one.failed
+        else:
+            for finding in one.findings:
+                _found(finding, finding.code in aside, finding in one.failed, trace)
+        contradicted = one.failed and not all(finding.code in aside for finding in one.failed)
+        counts_anew = one.strict is not None and one.strict.level != one.stands.level
+        if one.waits is not None and not contradicted and not counts_anew:
+            by_name = one.stands.level in WAITING
+            _waits(shipment, line if by_name else None, one.waits, one.waits.code in aside, trace)
 
 
-def _pass(contents: Contents, gate: Gate, one: Provision, shipment: Shipment, law: Law, trace: Trace) -> None:
-    """Tries a gate and adds what it finds, and what follows where it fails."""
-    tried = one.test(shipment, law)
-    if tried is None:
-        return
+def _waits(shipment: Shipment, line: Line | None, finding: Finding, aside: bool, trace: Trace) -> None:
+    """Adds what a reviewer is needed for; that of a `line` ends only with a release that names its authorization."""
+    under = shipment.case.released_under
+    if line is None:
+        _found(finding, aside, False, trace)
+    elif s750_7.names(shipment, line):
+        detail = f"{finding.detail}; a licence names it"
+        trace.findings.append(finding._replace(result=Result.NOT_APPLICABLE, detail=detail, code=""))
+    elif aside and under is not None:
+        trace.findings.append(set_aside(finding, f", who names {under}"))
+    else:
+        _found(finding, False, False, trace)
+
+
+def _found(finding: Finding, aside: bool, stops: bool, trace: Trace) -> None:
+    """Adds a finding of a line's class: one that fails holds the shipment unless it is set aside."""
+    if finding.open or not finding.code:
+        trace.findings.append(finding)
+    elif aside:
+        trace.findings.append(set_aside(finding))
+    else:
+        trace.findings.append(finding)
+        trace.reasons.append(reason_of(finding))
+        trace.stopped = trace.stopped or stops
+
+
+def _pass(
+    contents: Contents,
+    gate: Gate,
+    one: Provision,
+    tried: Verdict | Sequence[Verdict],
+    shipment: Shipment,
+    law: Law,
+    trace: Trace,
+) -> None:
+    """Adds what a gate found, and what follows where it failed."""
     findings = trace.findings
     verdicts = (tried,) if isinstance(tried, Verdict) else tried
     failed = False

@@ -2,16 +2,29 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
-from rulebook.law.provisions import Provision, versions
+from rulebook.law.provisions import policy_in_words, versions
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
-from schemas.plan import Debit, Finding, Option, Reason, Short
+from schemas.plan import Debit, Finding, Line, Option, Reason, Short
 
 INELIGIBLE = "authorization.ineligible"
+DENIED = "destination.denied"
 _MENDABLE = frozenset({"certification.missing", "certification.expired", "veu.facility_not_listed", "facility.short"})
+
+
+class Policy(NamedTuple):
+    """How an application would be reviewed, with the paragraph that says so.
+
+    `rationed`: whether it depends on what is left of the destination's allocation.
+    """
+
+    name: str
+    citation: str
+    rationed: bool
 
 
 def reason_of(finding: Finding) -> Reason:
@@ -28,11 +41,10 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def set_aside(finding: Finding) -> Finding:
-    """A failed finding that a reviewer set aside."""
-    return Finding(
-        finding.provision, Result.NOT_APPLICABLE, f"{finding.detail}: set aside by a reviewer", finding.facts
-    )
+def set_aside(finding: Finding, more: str = "") -> Finding:
+    """A failed finding that a reviewer set aside, with what else is to be said of it."""
+    detail = f"{finding.detail}: set aside by a reviewer{more}"
+    return Finding(finding.provision, Result.NOT_APPLICABLE, detail, finding.facts)
 
 
 def merged(option: Option, failed: Iterable[Finding]) -> tuple[Reason, ...]:
@@ -64,32 +76,68 @@ def closed(option: Option) -> tuple[Reason, ...]:
     return merged(option, [finding for finding in option.findings if not finding.open])
 
 
-def refusal(
-    contents: Contents, shipment: Shipment, law: Law, barriers: Sequence[Reason], available: int | None
-) -> Reason:
-    """The reason of an unclaimed shipment that nothing fits, with how an application would be reviewed.
+def near_misses(contents: Contents, options: Iterable[Option]) -> tuple[str, ...]:
+    """The authorizations that one statement or one party keeps closed, in words, each once and in order."""
+    found: list[str] = []
+    for option in options:
+        failed = [finding for finding in option.findings if not finding.open]
+        if len(failed) == 1 and (words := contents.near.get((failed[0].provision, failed[0].result))):
+            found.append(f"{option.authorization}{words}")
+    return tuple(dict.fromkeys(found))
 
-    `barriers`: what closed authorizations. `available`: TPP left of the account on which the policy of review depends,
-    None where it depends on none.
+
+def refusal(
+    contents: Contents,
+    shipment: Shipment,
+    law: Law,
+    barriers: Sequence[Reason],
+    options: Iterable[Option],
+    available: int | None,
+    limit: int | None,
+) -> tuple[Reason, ...]:
+    """The reasons of an unclaimed shipment that nothing fits, with how an application would be reviewed.
+
+    `barriers`: what closed authorizations. `available` and `limit`: TPP left of the account on which the policy of
+    review depends and what it may hold, None where it depends on none. None where no line needs a licence.
     """
-    row, policy = review_policy(contents, shipment, law, available)
-    facts: dict[str, object] = {"review_policy": policy, "asked": shipment.tpp}
-    needing = len(shipment.needing)
-    message = (
-        f"no authorization fits: {needing} of {len(shipment.lines)} lines, {shipment.tpp:,} TPP, need a licence"
-        f" to {shipment.asked.ship_to}; applications are reviewed under {policy.replace('_', ' ')}"
-    )
-    found = contents.allocation(shipment, law) if row.row in contents.rationed else None
+    policy = review_policy(contents, shipment, law, available)
+    facts: dict[str, object] = {"review_policy": policy.name, "asked": shipment.tpp}
+    left = ""
+    found = contents.allocation(shipment, law) if policy.rationed else None
     if found is not None and available is not None:
         facts |= {"account": found[0], "available": available}
-        message += f"; {available:,} of {found[1]:,} TPP are left on {found[0]}"
-    denied = next((reason for reason in barriers if reason.code == "destination.denied"), None)
-    if denied is not None:
-        return Reason(denied.code, denied.citation, denied.message, {**denied.facts, **facts})
-    if unallotted := contents.unallotted(shipment, law):
+        left = f"; {available:,} of {found[1] if limit is None else limit:,} TPP are left on {found[0]}"
+    near = near_misses(contents, options)
+    if near:
+        facts["near"] = list(near)
+    nearly = f" It would go under {'; or '.join(near)}." if near else ""
+    denied = [reason for reason in barriers if reason.code == DENIED]
+    if denied:
+        return tuple(Reason(one.code, one.citation, f"{one.message}{nearly}", {**one.facts, **facts}) for one in denied)
+    if not shipment.needing:
+        return ()
+    unallotted = contents.unallotted(shipment, law)
+    if unallotted:
         facts["allocation"] = unallotted
-        message += f"; {unallotted}"
-    return Reason("authorization.none", row.citation, sentence(message), facts)
+        left += f"; {unallotted}"
+    message = sentence(
+        f"no authorization fits: {_needing(shipment)} to {shipment.declared.ship_to}; "
+        f"applications are reviewed {policy_in_words(policy.name)}{left}"
+    )
+    return (Reason("authorization.none", policy.citation, message + nearly, facts),)
+
+
+def _needing(shipment: Shipment) -> str:
+    """Which lines need a licence, in words that agree in number."""
+    needing, lines = len(shipment.needing), len(shipment.lines)
+    if lines == 1:
+        which = "the only line"
+    elif needing == lines:
+        which = f"all {lines:,} lines"
+    else:
+        which = f"{needing:,} of {lines:,} lines"
+    amount = f", {shipment.tpp:,} TPP," if shipment.tpp else ""
+    return f"{which}{amount} {'needs' if needing == 1 else 'need'} a licence"
 
 
 def undecided(contents: Contents, shipment: Shipment, law: Law, options: Sequence[Option]) -> Reason | None:
@@ -103,17 +151,36 @@ def undecided(contents: Contents, shipment: Shipment, law: Law, options: Sequenc
     unallotted = "" if shipment.barred else contents.unallotted(shipment, law)
     if not unallotted:
         return None
-    row, _ = review_policy(contents, shipment, law, None)
-    return Reason("review.needed", row.citation, sentence(f"{unallotted}: a reviewer decides"), {"asked": shipment.tpp})
+    policy = review_policy(contents, shipment, law, None)
+    message = sentence(f"{unallotted}: a reviewer decides")
+    return Reason("review.needed", policy.citation, message, {"asked": shipment.tpp})
 
 
-def review_policy(contents: Contents, shipment: Shipment, law: Law, available: int | None) -> tuple[Provision, str]:
-    """The policy under which an application would be reviewed, with its provision."""
+def review_policy(contents: Contents, shipment: Shipment, law: Law, available: int | None) -> Policy:
+    """The policy under which an application would be reviewed: the book's first that applies, or a stricter one."""
     for one in versions(law, contents.policies):
         policy = one.test(shipment, law, available)
         if policy is not None:
-            return one, policy
+            name, citation = contents.stricter(shipment, law, policy)
+            return Policy(name, citation or one.citation, one.row in contents.rationed)
     raise LookupError("the last policy of a book applies to every case")
+
+
+def of_policy(reasons: Iterable[Reason], policy: str) -> tuple[Reason, ...]:
+    """The same reasons; those that tell how an application would be reviewed all tell the one policy that governs."""
+    return tuple(
+        Reason(
+            one.code,
+            one.citation,
+            one.message
+            if one.code == DENIED
+            else f"{one.message} Applications are reviewed {policy_in_words(policy)}.",
+            {**one.facts, "review_policy": policy},
+        )
+        if "review_policy" in one.facts
+        else one
+        for one in reasons
+    )
 
 
 def shortage(screened: Shipment, option: Option, short: Short, account: str, later: date | None) -> Reason:
@@ -137,15 +204,25 @@ def shortage(screened: Shipment, option: Option, short: Short, account: str, lat
         else f"{asked:,} TPP are to leave facility {debit.account.partition('/')[2]}, {short.available:,} are in it: "
         f"{short.short_by:,} too many."
     )
-    counted = [line for line in screened.lines if line.tpp and _counts(option, debit, line.line)]
-    if len(counted) == 1 and counted[0].unit_tpp:
-        fits = short.most // counted[0].unit_tpp
+    line = _only_line(screened, option, debit)
+    if line is not None:
+        fits = short.most // line.unit_tpp
         facts["fits"] = fits
-        message += f" At most {fits:,} units of line {counted[0].line} fit."
+        message += f" At most {fits:,} units of line {line.line} fit."
     if later is not None:
         facts["fits_from"] = later.isoformat()
         message += f" All of it fits from {later.isoformat()}."
     return Reason(debit.code, debit.cites, message, facts)
+
+
+def _only_line(screened: Shipment, option: Option, debit: Debit) -> Line | None:
+    """The line that a debit is of, where it is of one alone."""
+    quantities = {item.line: item.quantity for item in screened.asked.items}
+    mine = [line for line in screened.lines if line.unit_tpp and _counts(option, debit, line.line)]
+    for lines in ([line for line in mine if line.tpp], mine):
+        if len(lines) == 1 and quantities[lines[0].line] * lines[0].unit_tpp == abs(debit.amount):
+            return lines[0]
+    return None
 
 
 def _counts(option: Option, debit: Debit, line: int) -> bool:

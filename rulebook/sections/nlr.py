@@ -4,10 +4,16 @@ from rulebook.law.authorization import plan
 from rulebook.law.law import Law
 from rulebook.law.provisions import try_all
 from rulebook.law.shipment import Shipment
-from rulebook.sections import s742_6, s746
+from rulebook.sections import s742_6, s774_supp1
 from schemas.plan import Option
 
-_NLR = (s742_6.a6_worldwide, s742_6.a6_b_items, s742_6.s744_23_b_items, s742_6.s744_23_memory, s746.no_embargo)
+_NLR = (
+    s742_6.a6_worldwide,
+    s742_6.a6_b_items,
+    s742_6.s744_23_b_items,
+    s742_6.s744_23_memory,
+    s774_supp1.no_license,
+)
 
 
 def nlr(shipment: Shipment, law: Law) -> tuple[Option, ...]:

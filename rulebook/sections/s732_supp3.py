@@ -25,10 +25,10 @@ def h_direct_product(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
         if item.subject_basis == "not_subject" and line.level in ("a", "b")
     ]
     if not found:
-        return met("no .a or .b line is said to be not subject to the EAR")
+        return met("no .a or .b line is said not to be subject to the EAR")
     return [
         not_met(
-            f"line {line} is .a or .b and said to be not subject to the EAR",
+            f"line {line} is an .a or .b item, but is said not to be subject to the EAR",
             {"line": line, "subject_basis": "not_subject"},
         )
         for line in found

@@ -1,28 +1,63 @@
 """15 CFR 740.2(a)(9)(ii): where license exceptions are closed for these items."""
 
+from datetime import timedelta
 from typing import Any
 
 from rulebook.law.authorization import named
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, in_force, met, not_applicable, not_met, provision
+from rulebook.law.places import tests_of
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, policy_in_words, provision, versions
 from rulebook.law.shipment import Shipment
-from rulebook.sections import s742_6
+from rulebook.sections import s740_8, s742_6, s744
+from schemas.plan import Line
 
-_CONCERNED = frozenset({"a", "b", "c", "weights"})
+_PARAGRAPHS = (
+    ("a", "15 CFR 740.2(a)(9)(ii); 742.6(b)(10)(iii)(A)(1)"),
+    ("b", "15 CFR 740.2(a)(9)(ii); 742.6(b)(10)(iv)(B)"),
+    ("c", "15 CFR 744.23(a)(3)(i)(B)"),
+    ("weights", "15 CFR 740.2(a)(9)(ii); 742.6(b)(14)"),
+)
+"""The paragraph for the items of each level."""
 
 
-@provision("15 CFR 740.2(a)(9)(ii); 742.6(b)(10)(iii)(A)(1)", row="4 D:5", code="destination.denied", kind="gate")
-def d5_or_macau(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.2(a)(9)(ii); 742.6(b)", row="4 D:5", code="destination.denied", kind="gate")
+def d5_or_macau(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     """No such item to Country Group D:5 or Macau, nor to a party located, headquartered or parented there."""
     if not shipment.barred:
-        return met(
-            f"neither {shipment.asked.ship_to} nor a party of {len(shipment.receivers)} receiving is of D:5 or Macau"
-        )
-    lines = [line for line in shipment.lines if line.level in _CONCERNED]
-    if not lines:
-        return not_applicable(f"no advanced computing item among {len(shipment.lines):,} lines")
-    detail = f"{named(lines)} for Country Group D:5 or Macau: {'; '.join(shipment.barred)}"
-    return not_met(detail, {"tests": _tests(shipment, law), "review_policy": _policy(shipment, law)})
+        return met("neither the destination nor a receiving party is of D:5 or Macau")
+    if shipment.domestic:
+        return not_applicable(f"nothing is exported, though {'; '.join(shipment.barred)}")
+    concerned = [(lines, cites) for level, cites in _PARAGRAPHS if (lines := _lines(shipment, level))]
+    if not concerned:
+        return not_applicable("no line is decided to be an advanced computing item")
+    policy, places = _policy(shipment, law), "; ".join(shipment.barred)
+    facts: dict[str, Any] = {
+        "tests": tests_of(shipment.declared, law.members("d5_or_macau")),
+        "review_policy": policy,
+    }
+    after = f"applications are reviewed {policy_in_words(policy)}; open: {_open(shipment, law)}"
+    return [
+        not_met(f"{named(lines)} for Country Group D:5 or Macau: {places}; {after}", facts, cites=cites)
+        for lines, cites in concerned
+    ]
+
+
+def _lines(shipment: Shipment, level: str) -> list[Line]:
+    return [line for line in shipment.lines if line.level == level]
+
+
+def _open(shipment: Shipment, law: Law) -> str:
+    """What may still carry the shipment, in words."""
+    if shipment.asked.part_744_uses:
+        return "an issued licence"
+    concerned = [line for line in shipment.lines if line.level in ("a", "b", "c", "weights")]
+    eligible = all(s740_8.covers(line, law) for line in concerned)
+    if eligible and shipment.asked.transaction != "transfer":
+        latest = shipment.day - timedelta(days=law.amount("nac_notice_days"))
+        return f"NAC with a notification of {latest} or earlier, or an issued licence"
+    if eligible and "ACA" in leaves(shipment, law):
+        return "ACA for this transfer, or an issued licence"
+    return "an issued licence"
 
 
 def leaves(shipment: Shipment, law: Law) -> frozenset[str]:
@@ -31,26 +66,11 @@ def leaves(shipment: Shipment, law: Law) -> frozenset[str]:
     return frozenset({"NLR", "NAC", "LICENSE", "ACA"} if inside else {"NLR", "NAC", "LICENSE"})
 
 
-def _policy(shipment: Shipment, law: Law) -> str | None:
-    policies = in_force((s742_6.b10_case_by_case, s742_6.b10_d5), law.day)
-    return next((policy for one in policies if (policy := one.test(shipment, law, None))), None)
-
-
-def _tests(shipment: Shipment, law: Law) -> list[dict[str, Any]]:
-    barred = law.members("d5_or_macau")
-    tests: list[dict[str, Any]] = []
-    if shipment.asked.ship_to in barred:
-        tests.append({"test": "destination", "country": shipment.asked.ship_to})
-    for role, party in shipment.receivers:
-        places = [("location", party.country), ("headquarters", party.headquarters)]
-        if party.ultimate_parent is not None:
-            places.append(("ultimate_parent", party.ultimate_parent.headquarters))
-        tests.extend(
-            {"test": test, "party": party.id, "role": role, "country": country}
-            for test, country in places
-            if country in barred
-        )
-    return tests
+def _policy(shipment: Shipment, law: Law) -> str:
+    """The policy for the shipment: of 742.6, or of part 744 where that is stricter."""
+    policies = versions(law, (s742_6.b10_case_by_case, s742_6.b10_d5))
+    own = next(policy for one in policies if (policy := one.test(shipment, law, None)))
+    return s744.stricter(shipment, law, own)[0]
 
 
 @provision("15 CFR 740.2(a)(9)(ii)", row="LPP 4")
@@ -58,7 +78,7 @@ def lpp_destination(shipment: Shipment, law: Law) -> Verdict:
     """LPP is not among the exceptions open to D:1, D:4 and D:5 without A:5 and A:6; 740.29(c) reads otherwise."""
     found = [place for place in shipment.destinations if place in law.members("restricted_740_2")]
     if not found:
-        return met(f"{' and '.join(shipment.destinations)} is in no group to which exceptions are closed")
+        return met(f"{' and '.join(shipment.destinations)}: in no group to which exceptions are closed")
     if law.switch("lpp_in_d1_d4"):
         return met(
             f"{found[0]} is in D:1 or D:4; 740.29(c), which bars only D:5 and Macau, applies by the switch lpp_in_d1_d4"

@@ -1,12 +1,14 @@
 """15 CFR 740.27: License Exception AIA (Artificial Intelligence Authorization)."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from rulebook.law.authorization import duty, named, plan, record_retention, statement
+from rulebook.law.authorization import duty, named, once_for_each, plan, record_retention, statement
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.parties.names import keys
+from rulebook.sections.s774_supp1 import listed
 from schemas import accounts
 from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
@@ -16,38 +18,37 @@ def _items(shipment: Shipment) -> list[Line]:
     return [line for line in shipment.needing if line.level != "weights"]
 
 
+def _eligible(line: Line, law: Law) -> bool:
+    lists = ("aia_commodities", "aia_software", *(("aia_3e001",) if law.switch("aia_3e001") else ()))
+    return any(listed(law, name, line) for name in lists)
+
+
 @provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1")
 def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line but weights is an eligible commodity or software."""
-    if not shipment.needing:
-        return not_met("no line needs a licence: NLR")
     lines = _items(shipment)
-    others = [
-        line
-        for line in lines
-        if not law.lists("aia_commodities", line.eccn) and not law.lists("aia_software", line.eccn)
-    ]
+    others = [line for line in lines if not _eligible(line, law)]
     if others:
-        return not_met(f"{named(others)}: not an item of AIA")
-    return met(f"{named(lines)}: items of AIA") if lines else None
+        return not_met(f"not eligible for AIA: {named(others)}")
+    return met(f"eligible for AIA: {named(lines)}") if lines else None
 
 
 def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
     """Whether each line in need of one has an approved or authorized designer (90 FR 5298)."""
     lines = [line for line in lines if law.lists("designer_condition", line.eccn)]
     if not lines:
-        return not_applicable("no line needs an approved designer")
+        return not_applicable("no line needs an approved or authorized designer")
     unnamed = [line for line in lines if line.designer is None]
     if unnamed:
         return unknown(
-            f"{named(unnamed)}: no designer is given and the catalogue knows none",
+            f"{named(unnamed)}: no designer is given, and the catalogue knows none",
             f"items line {unnamed[0].line}: designer",
         )
     names = sorted({line.designer for line in lines if line.designer is not None})
     others = [name for name in names if not _approved(name, law) and not _authorized(name, shipment)]
     if others:
-        return not_met(f"{', '.join(others)}: neither an approved designer nor authorized on {shipment.day}")
-    return met(f"{', '.join(names)}: approved or authorized")
+        return not_met(f"neither approved nor authorized as a designer on {shipment.day}: {', '.join(others)}")
+    return met(f"approved or authorized as a designer: {', '.join(names)}")
 
 
 def _approved(name: str, law: Law) -> bool:
@@ -84,8 +85,12 @@ def a_location(shipment: Shipment, law: Law) -> Verdict | None:
         return None
     outside = [place for place in shipment.destinations if place not in law.members("supp5a")]
     if outside:
-        return not_met(f"{' and '.join(outside)} is not in Supplement No. 5(a)")
-    return met(f"{' and '.join(shipment.destinations)} is in Supplement No. 5(a)")
+        return not_met(f"{' and '.join(outside)} {_are(outside)} not in Supplement No. 5(a)")
+    return met(f"{' and '.join(shipment.destinations)} {_are(shipment.destinations)} in Supplement No. 5(a)")
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _outside(party: Party, inside: frozenset[str], located: bool) -> str | None:
@@ -94,7 +99,8 @@ def _outside(party: Party, inside: frozenset[str], located: bool) -> str | None:
     if party.headquarters not in inside:
         return f"{party.name} is headquartered in {party.headquarters}"
     if party.parent_headquarters not in inside:
-        return f"the ultimate parent of {party.name} is headquartered in {party.parent_headquarters}"
+        parent = party.ultimate_parent.name if party.ultimate_parent else party.name
+        return f"the ultimate parent of {party.name}, {parent}, is headquartered in {party.parent_headquarters}"
     return None
 
 
@@ -104,7 +110,8 @@ def _consignee(shipment: Shipment, law: Law) -> Verdict:
     if outside:
         return not_met(f"{outside}, not in Supplement No. 5(a)")
     return met(
-        f"{consignee.name} is headquartered in {consignee.headquarters}, its parent in {consignee.parent_headquarters}"
+        f"{consignee.name} is headquartered in {consignee.headquarters}, "
+        f"its ultimate parent in {consignee.parent_headquarters}"
     )
 
 
@@ -128,7 +135,7 @@ def a_users(shipment: Shipment, law: Law) -> Verdict | None:
     return (
         not_met(f"not in Supplement No. 5(a): {'; '.join(outside)}")
         if outside
-        else met(f"{len(users)} users, all of Supplement No. 5(a)")
+        else met("each operator and end user that is named is of Supplement No. 5(a)")
     )
 
 
@@ -149,8 +156,38 @@ def _weights(shipment: Shipment) -> bool:
 
 @provision("15 CFR 740.27(a)(3)", row="AIA weights 1")
 def a3_entity(shipment: Shipment, law: Law) -> Verdict | None:
-    """Weights: headquarters and parent both in Supplement No. 5(a) (the text's "or" against 742.6(b)(14): both)."""
-    return _consignee(shipment, law) if _weights(shipment) else None
+    """Weights: consignee, end users and operators have headquarters and ultimate parent in Supplement No. 5(a).
+
+    Both: the preamble and 742.6(b)(14) against the paragraph's "or".
+    """
+    if not _weights(shipment):
+        return None
+    inside = law.members("supp5a")
+    users = dict.fromkeys((shipment.consignee.id, *(user.id for user in (*shipment.end_users, *shipment.operators))))
+    outside = _all_outside((shipment.consignee, *shipment.end_users, *shipment.operators), inside)
+    if outside:
+        return not_met(f"not of Supplement No. 5(a): {'; '.join(outside)}")
+    if len(users) == 1:
+        return _consignee(shipment, law)
+    return met(f"{len(users)} parties obtain the weights, all headquartered and parented in Supplement No. 5(a)")
+
+
+def _all_outside(parties: tuple[Party, ...], inside: frozenset[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found for party in parties if (found := _outside(party, inside, located=False))))
+
+
+@provision("15 CFR 740.27(b)(2)(iv)", row="AIA note")
+def b2_others(shipment: Shipment, law: Law) -> Verdict | None:
+    """A purchaser or intermediate consignee outside Supplement No. 5(a): a finding; it does not obtain the items."""
+    asked, inside = shipment.asked, law.members("supp5a")
+    others = (*(asked.purchaser or ()), *(asked.intermediate_consignees or ()))
+    outside = [found for party in others if (found := _outside(party, inside, located=True))]
+    if not outside:
+        return None
+    return not_applicable(
+        f"{'; '.join(dict.fromkeys(outside))}, outside Supplement No. 5(a): "
+        "the items may not be passed on to it without authorization"
+    )
 
 
 @provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2")
@@ -167,11 +204,16 @@ def a3_location(shipment: Shipment, law: Law) -> Verdict | None:
 
 @provision("15 CFR 740.27(a)(3)(ii)", row="AIA weights 3", code="certification.missing", since=date(2026, 1, 15))
 def a3_facility(shipment: Shipment, law: Law) -> Verdict | None:
-    """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748."""
+    """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748, which is named."""
     if not _weights(shipment):
         return None
-    parties = (shipment.consignee.id, *(operator.id for operator in shipment.operators))
-    return statement(shipment, "facility_security", parties, shipment.consignee.name)
+    kind, consignee, facility = "facility_security", shipment.consignee, shipment.asked.facility
+    if facility is None:
+        missing = unknown("no facility is named: in which secured one the weights are stored is not said", "facility")
+        more = {"kind": kind, "party": consignee.id, "needed_by": shipment.day.isoformat()}
+        return missing._replace(facts={**missing.facts, **more})
+    parties = (consignee.id, *(operator.id for operator in shipment.operators))
+    return statement(shipment, kind, parties, f"{consignee.name} for facility {facility.id}", facility=facility.id)
 
 
 _AIA = (
@@ -184,6 +226,7 @@ _AIA = (
     a3_entity,
     a3_location,
     a3_facility,
+    b2_others,
 )
 
 
@@ -191,11 +234,16 @@ def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...
     if not _items(shipment):
         return (record_retention(shipment, law),)
     day = shipment.day
-    told = [duty(shipment, law, "aia_furnish_eccn", day), duty(shipment, law, "aia_shipment_notice", day)]
+    furnished = once_for_each(shipment, *(line.eccn for line in _items(shipment)))
+    owed = [
+        duty(shipment, law, "aia_furnish_eccn", day, once=furnished),
+        duty(shipment, law, "aia_shipment_notice", day),
+    ]
     if shipment.needing_tpp:
-        reached = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
-        told.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, reached)))
-    return (*told, record_retention(shipment, law))
+        mark = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
+        filed = once_for_each(shipment)
+        owed.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, mark), once=filed))
+    return (*owed, record_retention(shipment, law))
 
 
 def aia(shipment: Shipment, law: Law) -> tuple[Option, ...]:

@@ -7,6 +7,7 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_27
+from rulebook.sections.s774_supp1 import listed
 from schemas import accounts
 from schemas.plan import Debit, Obligation, Option
 
@@ -14,14 +15,14 @@ _USES = ("development", "production", "storage")
 
 
 @provision("15 CFR 740.28(b)", row="ACM 1")
-def b_items(shipment: Shipment, law: Law) -> Verdict:
+def b_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible item."""
     if not shipment.needing:
-        return not_met("no line needs a licence: NLR")
-    others = [line for line in shipment.needing if not law.lists("acm_items", line.eccn)]
-    return (
-        not_met(f"{named(others)}: not an item of ACM") if others else met(f"{named(shipment.needing)}: items of ACM")
-    )
+        return None
+    others = [line for line in shipment.needing if not listed(law, "acm_items", line)]
+    if others:
+        return not_met(f"not eligible for ACM: {named(others)}")
+    return met(f"eligible for ACM: {named(shipment.needing)}")
 
 
 @provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16))
@@ -46,7 +47,8 @@ def d_private_sector(shipment: Shipment, law: Law) -> Verdict:
     consignee = shipment.consignee
     if consignee.private_sector is None:
         return unknown(
-            f"whether {consignee.name} is a private sector end user is not said", "ultimate_consignee: private_sector"
+            f"it is not said whether {consignee.name} is a private sector end user",
+            "ultimate_consignee: private_sector",
         )
     if consignee.private_sector:
         return met(f"{consignee.name} is a private sector end user")
@@ -88,9 +90,9 @@ def a_customers(shipment: Shipment, law: Law) -> Verdict:
         if not barred.isdisjoint((user.country, user.headquarters, user.parent_headquarters))
     ]
     return (
-        not_met(f"of D:5 or Macau: {', '.join(inside)}")
+        not_met(f"an end user of D:5 or Macau: {', '.join(inside)}")
         if inside
-        else met(f"{len(users)} end users outside D:5 and Macau")
+        else met("no end user that is named is of D:5 or Macau")
     )
 
 
@@ -98,9 +100,14 @@ _ACM = (b_items, b_designer, c_destination, d_private_sector, a_end_use, e_facil
 
 
 def leaving(shipment: Shipment) -> tuple[Debit, ...]:
-    """What leaves a facility under ACM: never more than came in; part of every option."""
+    """What leaves a facility under ACM, never more than came in; part of every option.
+
+    A facility that is listed for a validated end-user is not accounted for under ACM.
+    """
     start = shipment.asked.from_facility
     if start is None or not shipment.tpp:
+        return ()
+    if any(one.id == start for veu in shipment.facts.veus for one in veu.authorized.facilities):
         return ()
     return (
         Debit(

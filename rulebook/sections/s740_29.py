@@ -8,6 +8,7 @@ from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provi
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_2, s744
 from schemas import accounts
+from schemas.codes import Result
 from schemas.plan import Debit, Line, Obligation, Option
 
 
@@ -17,7 +18,7 @@ def a_scope(shipment: Shipment, law: Law) -> Verdict:
     transaction = shipment.asked.transaction
     if transaction == "transfer":
         return not_met("LPP authorizes no transfer (in-country)")
-    return met(f"an {transaction}" if transaction == "export" else f"a {transaction}")
+    return met(f"the transaction is {'an' if transaction == 'export' else 'a'} {transaction}")
 
 
 def _eligible(line: Line, law: Law) -> bool:
@@ -25,16 +26,16 @@ def _eligible(line: Line, law: Law) -> bool:
 
 
 @provision("15 CFR 740.29(b)", row="LPP 2")
-def b_items(shipment: Shipment, law: Law) -> Verdict:
+def b_items(shipment: Shipment, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible commodity; 5A002.z only by the switch lpp_5a002."""
     if not shipment.needing:
-        return met("no line needs a licence")
+        return None
     others = [line for line in shipment.needing if not _eligible(line, law)]
     if others:
         doubtful = [line for line in others if law.lists("lpp_5a002", line.eccn)]
         reading = " (paragraph (b) is applied; (f)(iii) and (h)(2) read otherwise)" if doubtful else ""
-        return not_met(f"{named(others)}: not a commodity of LPP{reading}")
-    return met(f"{named(shipment.needing)}: commodities of LPP")
+        return not_met(f"not eligible for LPP: {named(others)}{reading}")
+    return met(f"eligible for LPP: {named(shipment.needing)}")
 
 
 @provision("15 CFR 740.29(c)", row="LPP 3", code="destination.denied")
@@ -52,6 +53,10 @@ def f_statement(shipment: Shipment, law: Law) -> Verdict:
     """The owner, the ultimate parent of the consignee, stated for this calendar year what it has received."""
     parent = shipment.consignee.ultimate_parent
     name = parent.name if parent else shipment.consignee.name
+    for owner in shipment.owners[1:]:
+        registered = statement(shipment, "lpp_consignee_statement", (owner,), owner, this_year=True)
+        if registered.result is not Result.MET:
+            return registered
     return statement(shipment, "lpp_consignee_statement", (shipment.owner,), name, this_year=True)
 
 
@@ -63,7 +68,8 @@ def a_pass_through(shipment: Shipment, law: Law) -> Verdict | None:
     headquarters = shipment.consignee.parent_headquarters
     if headquarters not in law.members("supp5a"):
         return not_met(
-            f"the owner's headquarters are in {headquarters}, not in Supplement No. 5(a): no counting for the operator"
+            f"the owner is headquartered in {headquarters}, outside Supplement No. 5(a): the shipment cannot count for "
+            "the operator"
         )
     operators = shipment.asked.operator
     if not operators:
@@ -71,18 +77,19 @@ def a_pass_through(shipment: Shipment, law: Law) -> Verdict | None:
     counted = {shipment.facts.one(operator.owner) for operator in operators}
     if len(counted) > 1:
         return unknown(
-            f"the operators have {len(counted)} ultimate parents: which is to be counted is not said", "operator"
+            f"the operators have {len(counted)} ultimate parents, and it is not said which of them counts", "operator"
         )
-    return met(f"the owner is headquartered in {headquarters}: counted for {counted.pop()}")
+    return met(f"the owner is headquartered in {headquarters}: the shipment counts for {counted.pop()}")
 
 
 @provision("15 CFR 740.29(d)", row="LPP note")
 def d_intermediates(shipment: Shipment, law: Law) -> Verdict:
     """Through intermediate consignees, but not through distributors; that cannot be tested."""
     through = len(shipment.asked.intermediate_consignees or ())
-    return not_applicable(
-        f"{through} intermediate consignees; whether one is a distributor, for whom LPP is not, is not tested"
-    )
+    if not through:
+        return not_applicable("no intermediate consignee is named")
+    consignees = "1 intermediate consignee" if through == 1 else f"{through} intermediate consignees"
+    return not_applicable(f"{consignees}: whether one is a distributor, to whom LPP is closed, is not tested")
 
 
 def elected(shipment: Shipment) -> bool:
@@ -130,7 +137,18 @@ def lpp(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception LPP: up to a yearly TPP for each ultimate consignee; exports and reexports only."""
     findings = try_all(shipment, law, _LPP)
     yearly: Debit = d_yearly.test(shipment, law)
+    own: tuple[Debit, ...] = (yearly,)
+    if len(shipment.owners) > 1 and not elected(shipment):
+        year = shipment.day.year
+        own = tuple(yearly._replace(account=accounts.lpp(owner, year)) for owner in shipment.owners)
     apply_to = "operator" if elected(shipment) else None
     return (
-        plan(shipment, "LPP", findings, (yearly,), lambda: _duties(shipment, law, yearly.account), apply_to=apply_to),
+        plan(
+            shipment,
+            "LPP",
+            findings,
+            own,
+            lambda: _duties(shipment, law, yearly.account),
+            apply_to=apply_to,
+        ),
     )

@@ -11,9 +11,7 @@ def _never(shipment: Shipment, kind: str) -> Verdict:
     lines = [line for line in shipment.lines if line.level == "a"]
     if lines:
         return not_met(f"{kind} is not open to {named(lines)}, and is never picked")
-    return not_met(
-        f"{kind} is never picked: what it is open to is not modelled; {len(shipment.needing)} lines need a licence"
-    )
+    return not_met(f"{kind} is never picked: what it is open to is not modelled")
 
 
 @provision("15 CFR 740.3", row="LVS")

@@ -1,37 +1,38 @@
 """15 CFR 740.8: License Exceptions NAC (Notified Advanced Computing) and ACA (Advanced Computing Authorized)."""
 
-from datetime import timedelta
-
-from rulebook.law.authorization import duty, named, plan, statement
+from rulebook.law.authorization import duty, named, plan, record_retention
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_met, provision, try_all, unknown
+from rulebook.law.provisions import Verdict, all_open, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
-from rulebook.sections import s746
+from rulebook.sections import s740_8_c, s744
 from schemas.plan import Line, Obligation, Option
 
 
 def covers(line: Line, law: Law) -> bool:
     """Whether ACA or NAC may cover this line, by its ECCN and what it is designed for."""
-    return (
-        law.lists("aca_nac_items", line.eccn)
-        and line.level in ("a", "b")
-        and (line.level == "b" or line.datacenter is False)
-    )
+    return _named(line, law) and (line.level == "b" or line.datacenter is False)
+
+
+def _named(line: Line, law: Law) -> bool:
+    listed = law.lists("aca_nac_items", line.eccn) or (law.switch("aca_by_740_8a") and _by_740_8a(line, law))
+    return listed and line.level in ("a", "b")
+
+
+def _by_740_8a(line: Line, law: Law) -> bool:
+    return law.lists("aca_by_740_8a", line.eccn)
 
 
 @provision("15 CFR 740.8(a)", row="ACA 1")
 def a_items(shipment: Shipment, law: Law) -> Verdict:
-    """Every line that needs a licence is named in 740.8(a): not 3A090.c, not weights."""
-    others = [
-        line for line in shipment.needing if line.level not in ("a", "b") or not law.lists("aca_nac_items", line.eccn)
-    ]
+    """Every line that needs a licence is named in 740.8(a) and on its ECCN page: not 3A090.c, not weights."""
+    others = [line for line in shipment.needing if not _named(line, law)]
     if others:
-        return not_met(f"{named(others)}: not an item of ACA or NAC")
-    if not shipment.needing:
-        return met("no line needs a licence")
-    only_here = [line for line in shipment.needing if line.level == "a" and law.lists("named_only_for_b", line.eccn)]
+        doubtful = any(_by_740_8a(line, law) for line in others)
+        reading = " (the ECCN page is applied; 740.8(a) alone would allow it)" if doubtful else ""
+        return not_met(f"{named(others)}: not an item of ACA or NAC{reading}")
+    only_here = [line for line in shipment.needing if not law.lists("aca_nac_items", line.eccn)]
     if only_here:
-        return met(f"{named(only_here)} by 740.8(a), though the ECCN page names only the .b lines")
+        return met(f"{named(only_here)} by 740.8(a), though the ECCN page does not name it (switch aca_by_740_8a)")
     return met(f"{named(shipment.needing)}: items of 740.8(a)")
 
 
@@ -71,31 +72,26 @@ def a_nac_destination(shipment: Shipment, law: Law) -> Verdict:
     return met(f"{shipment.asked.transaction}: {'; '.join(shipment.barred)}")
 
 
-@provision("15 CFR 740.8(c)(1)", row="NAC 3", code="certification.missing")
-def c_notification(shipment: Shipment, law: Law) -> Verdict:
-    """BIS was notified at least 25 calendar days before the export."""
-    parties = [shipment.consignee.id, *(user.id for user in shipment.end_users)]
-    return statement(
-        shipment, "nac_notification", parties, shipment.consignee.name, days_before=law.amount("nac_notice_days")
-    )
-
-
-_ACA = (a_items, a_not_for_data_centres, a_destination, s746.no_restriction)
-_NAC = (a_items, a_not_for_data_centres, a_nac_destination, c_notification, s746.no_restriction)
+_ACA = (a_items, a_not_for_data_centres, a_destination, s744.aca_end_use)
+_NAC = (a_items, a_not_for_data_centres, a_nac_destination, s740_8_c.c_notification, s744.aca_end_use)
 
 
 def aca(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception ACA: items not for data centres, without quota."""
     findings = try_all(shipment, law, _ACA)
-    return (plan(shipment, "ACA", findings, duties=lambda: (duty(shipment, law, "purchase_order", shipment.day),)),)
+
+    def duties() -> tuple[Obligation, ...]:
+        return (duty(shipment, law, "purchase_order", shipment.day), record_retention(shipment, law, "ACA"))
+
+    return (plan(shipment, "ACA", findings, duties=duties),)
 
 
 def nac(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception NAC: the same items to D:5 and Macau, notified before."""
     findings = try_all(shipment, law, _NAC)
-    notified = shipment.day - timedelta(days=law.amount("nac_notice_days"))
+    taken = s740_8_c.debits(shipment, law) if all_open(findings) else ()
 
     def duties() -> tuple[Obligation, ...]:
-        return (duty(shipment, law, "purchase_order", shipment.day), duty(shipment, law, "nac_notification", notified))
+        return (duty(shipment, law, "purchase_order", shipment.day), record_retention(shipment, law, "NAC"))
 
-    return (plan(shipment, "NAC", findings, duties=duties),)
+    return (plan(shipment, "NAC", findings, taken, duties),)

@@ -4,23 +4,29 @@ from datetime import date
 
 from rulebook.law.authorization import named
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, in_words, met, not_met, provision
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
+from rulebook.sections import s774_supp1
 from schemas import accounts
-from schemas.plan import Line
+from schemas.plan import WAITING, Line
 
 
 def needing(shipment: Shipment, law: Law) -> tuple[Line, ...]:
-    """The lines that need a licence to this destination and these parties."""
-    return tuple(line for line in shipment.lines if needs(shipment, law, line))
+    """The lines that need a licence to this destination and these parties; none where nothing is exported."""
+    return () if shipment.domestic else tuple(line for line in shipment.lines if needs(shipment, law, line))
 
 
 def needs(shipment: Shipment, law: Law, line: Line) -> bool:
-    """Whether a line needs a licence: .a and weights anywhere, .b and 3A090.c by place and party."""
+    """Whether a line needs a licence: .a and weights anywhere, .b and 3A090.c by place and party.
+
+    What this book does not decide is to be covered by what is claimed, by what a reviewer names or by a licence for it.
+    """
     if line.level in ("a", "weights"):
         return True
     if line.level == "b":
         return bool(shipment.barred) or _in_b_area(shipment, law)
+    if line.level in WAITING:
+        return s774_supp1.waits(shipment, line)
     return line.level == "c" and bool(shipment.barred)
 
 
@@ -35,19 +41,23 @@ def _of(shipment: Shipment, *levels: str) -> list[Line]:
 @provision("15 CFR 742.6(a)(6)(iii)(A), (a)(13)", row="NLR 1")
 def a6_worldwide(shipment: Shipment, law: Law) -> Verdict:
     """.a items and controlled model weights need a licence to every destination."""
+    if shipment.domestic:
+        return not_applicable("nothing is exported")
     lines = _of(shipment, "a", "weights")
     if lines:
-        return not_met(f"{named(lines)}: a licence is needed to every destination")
-    return met(f"none of {len(shipment.lines):,} lines needs a licence worldwide")
+        return not_met(f"a licence is needed to every destination for {named(lines)}")
+    return met("there is no .a item and no controlled model weights")
 
 
 @provision("15 CFR 742.6(a)(6)(iii)(B)", row="NLR 2")
 def a6_b_items(shipment: Shipment, law: Law) -> Verdict:
     """.b items need a licence to Country Groups D:1, D:4 and D:5 without A:5 and A:6, and where named."""
+    if shipment.domestic:
+        return not_applicable("nothing is exported")
     lines = _of(shipment, "b")
     places = " and ".join(shipment.destinations)
     if lines and _in_b_area(shipment, law):
-        return not_met(f"{named(lines)}: a .b item needs a licence to {places}")
+        return not_met(f"a licence is needed to {places} for {named(lines)}, a .b item")
     return met(f"no .b line needs a licence to {places}")
 
 
@@ -57,15 +67,19 @@ def s744_23_b_items(shipment: Shipment, law: Law) -> Verdict:
 
     A receiving party that is located there counts as well: the stricter reading of "destined to".
     """
+    if shipment.domestic:
+        return not_applicable("nothing is exported")
     lines = _of(shipment, "b")
     if lines and shipment.barred_parties:
         return not_met(f"{named(lines)}: {'; '.join(shipment.barred_parties)}")
-    return met(f"no .b line is for a party of D:5 or Macau among {len(shipment.receivers)} receiving")
+    return met("no .b line is for a party of D:5 or Macau")
 
 
 @provision("15 CFR 744.23(a)(3)(i)(B)", row="NLR 4")
 def s744_23_memory(shipment: Shipment, law: Law) -> Verdict:
     """3A090.c needs a licence to D:5 and Macau and for their parties."""
+    if shipment.domestic:
+        return not_applicable("nothing is exported")
     lines = _of(shipment, "c")
     if lines and shipment.barred:
         return not_met(f"{named(lines)}: {'; '.join(shipment.barred)}")
@@ -80,14 +94,14 @@ def _users_outside(shipment: Shipment, law: Law) -> bool:
 
 @provision("15 CFR 742.6(b)(10)(iii)(A)(1)", row="6.1", kind="policy", since=date(2026, 1, 15))
 def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str | None:
-    """Case by case for exports from the U.S. to users in China or Macau below both limits (91 FR 1684)."""
+    """Case by case for exports from the U.S. to users in China or Macau below both limits (91 FR 1684); not weights."""
     asked = shipment.asked
     lines = [
         (line, item)
         for line, item in zip(shipment.lines, asked.items, strict=True)
         if line.level == "a" and not line.software
     ]
-    if not shipment.barred or not lines or asked.transaction != "export":
+    if not shipment.barred or not lines or asked.transaction != "export" or _of(shipment, "weights"):
         return None
     if asked.ship_from not in law.members("united_states"):
         return None
@@ -98,9 +112,9 @@ def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str
     )
     if any(user.country not in users for user in shipment.end_users):
         return None
-    for _, item in lines:
+    for line, item in lines:
         if (
-            item.tpp >= most_tpp * (item.circuits or 1)
+            line.unit_tpp >= most_tpp * (item.circuits or 1)
             or item.memory_bandwidth_gbps is None
             or item.memory_bandwidth_gbps >= most
         ):
@@ -131,8 +145,11 @@ def b10_supp5a(shipment: Shipment, law: Law, available: int | None) -> str | Non
 
 @provision("15 CFR 742.6(b)(10)(iii)(B)(1)", row="6.5", kind="policy")
 def b10_within(shipment: Shipment, law: Law, available: int | None) -> str | None:
-    """.a elsewhere, within what is left of the country's allocation: presumption of approval."""
-    fits = available is not None and shipment.tpp <= available
+    """.a elsewhere, within what is left of the country's allocation: presumption of approval.
+
+    Software and technology have no TPP: they are within it as long as anything is left.
+    """
+    fits = available is not None and shipment.tpp <= available and available > 0
     return "presumption_of_approval" if _of(shipment, "a") and allocation(shipment, law) and fits else None
 
 
@@ -177,11 +194,6 @@ def allocation(shipment: Shipment, law: Law) -> tuple[str, int] | None:
     """The account of the destination's allocation and its limit; None where none is printed or the place has none."""
     limit = law.printed("country_allocation_tpp")
     country = shipment.asked.ship_to
-    if limit is None or not shipment.tpp or country not in law.members("allocation_area"):
+    if limit is None or not _of(shipment, "a") or country not in law.members("allocation_area"):
         return None
     return accounts.country(country), limit
-
-
-def left(available: int, limit: int) -> str:
-    """How much of an allocation is left, in words."""
-    return f"{in_words(available)} of {limit:,} are left of the country's allocation"

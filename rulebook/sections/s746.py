@@ -1,31 +1,26 @@
 """15 CFR part 746: embargoes and the wide controls on Russia and Belarus; not modelled, so a reviewer decides."""
 
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_met, provision, unknown
+from rulebook.law.places import tests_of
+from rulebook.law.provisions import Verdict, met, provision, unknown
 from rulebook.law.shipment import Shipment
 
 
-def _undecided(shipment: Shipment, law: Law) -> Verdict:
-    listed = law.members("part_746")
-    found = [place for place in shipment.destinations if place in listed]
-    if not found:
-        return met(f"{' and '.join(shipment.destinations)} is no destination of part 746")
-    if "review.needed" in shipment.set_aside:
-        return met(f"part 746 for {found[0]}: set aside by a reviewer")
-    return unknown(
-        f"{found[0]} is a destination of part 746, whose controls are not modelled: a reviewer decides", "part 746"
-    )
-
-
-@provision("15 CFR part 746", row="NLR 5", code="review.needed")
+@provision("15 CFR part 746", row="4 part 746", code="review.needed", kind="gate")
 def no_embargo(shipment: Shipment, law: Law) -> Verdict:
-    """What needs no licence elsewhere may need one to an embargoed destination, to Russia and to Belarus."""
-    return _undecided(shipment, law)
+    """Whatever the goods, no receiving party is located, headquartered or parented in a country of part 746."""
+    if not shipment.embargoed:
+        return met("neither the destination nor a receiving party is of part 746")
+    found = "; ".join(shipment.embargoed)
+    verdict = unknown(f"part 746: {found}; its controls are not modelled, so a reviewer decides", "part 746")
+    return verdict._replace(facts={**verdict.facts, "tests": tests_of(shipment.declared, law.members("part_746"))})
 
 
-@provision("15 CFR 740.8(b); part 746", row="ACA 4", code="review.needed")
-def no_restriction(shipment: Shipment, law: Law) -> Verdict:
-    """ACA and NAC are closed where part 744 or 746 asks for a licence; part 744 closes them before."""
-    if shipment.asked.part_744_uses:
-        return not_met(f"declared: {', '.join(shipment.asked.part_744_uses)}", code="end_use.prohibited")
-    return _undecided(shipment, law)
+def leaves(shipment: Shipment, law: Law) -> frozenset[str]:
+    """What stays open for a country of part 746: a licence that names the party and the items."""
+    return frozenset({"LICENSE"})
+
+
+def concerned(shipment: Shipment) -> bool:
+    """Whether part 746 asks for a licence for each line, as far as no reviewer has said otherwise."""
+    return bool(shipment.embargoed) and "review.needed" not in shipment.set_aside

@@ -1,28 +1,17 @@
 """15 CFR 748.15: Authorization Validated End-User for data centres, universal and national."""
 
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 
-from rulebook.law.authorization import duty, plan
+from rulebook.law.authorization import duty, named, plan, record_retention
 from rulebook.law.law import Law
+from rulebook.law.naming import commodity, unnamed
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, unknown, versions
 from rulebook.law.shipment import Shipment
+from rulebook.sections import s748_15_bases as bases
 from rulebook.sections import s748_supp10
-from schemas import accounts
+from rulebook.sections.s748_15_bases import by_holder, in_force, moved, of_group, site
 from schemas.plan import Debit, Finding, Obligation, Option, Veu
-
-
-def in_force(shipment: Shipment, party: str) -> list[Veu]:
-    """The authorizations of a party that cover the destination on the export date."""
-    one, day, place = shipment.facts.one, shipment.day, shipment.asked.ship_to
-    wanted = one(party)
-    return [
-        veu
-        for veu in shipment.facts.veus
-        if one(veu.authorized.holder) == wanted
-        and veu.authorized.valid_from <= day
-        and (veu.revoked is None or day < veu.revoked)
-        and veu.authorized.country in (None, place)
-    ]
 
 
 @provision("15 CFR 748.15(b)(2)", row="VEU 1", code="destination.denied")
@@ -98,19 +87,59 @@ def a_facility(shipment: Shipment, law: Law, veu: Veu) -> Verdict:
     return met(f"facility {facility.id} in {place} is listed from {listed.valid_from}")
 
 
+@provision("15 CFR 748.15(a)(2)(i)", row="VEU 8")
+def a_items(shipment: Shipment, law: Law, veu: Veu) -> Verdict | None:
+    """Every line in need of a licence is an item of the authorization, without a list an .a or .b commodity.
+
+    Model weights never are: AIA is their only exception.
+    """
+    lines, items = shipment.needing, veu.authorized.items
+    if not lines:
+        return None
+    others = [line for line in lines if line.level == "weights"]
+    if others:
+        return not_met(f"{named(others)}: no VEU authorization carries model weights")
+    if items is None:
+        others = [line for line in lines if not commodity(line, "a", "b")]
+        kept = "names no items, so that it covers .a and .b commodities alone"
+    else:
+        others = unnamed(shipment, lines, items)
+        kept = "does not name it"
+    if others:
+        return not_met(f"{named(others)}: the authorization of {veu.authorized.holder} {kept}")
+    return met(f"{named(lines)}: items of the authorization of {veu.authorized.holder}")
+
+
 @provision("15 CFR 748.15(d)(2)", row="VEU 5")
 def d_transaction(shipment: Shipment, law: Law, veu: Veu) -> Verdict:
-    """Export or reexport; a transfer only by the holder itself between its listed facilities."""
-    asked, same = shipment.asked, shipment.facts.one
-    if asked.transaction != "transfer":
-        return met(f"the transaction is {asked.transaction}")
-    if same(asked.exporter.id) != same(veu.authorized.holder):
-        return not_met(f"a transfer by {asked.exporter.name}, who is not the holder")
-    if asked.from_facility is None:
-        return unknown("a transfer by the holder: from which listed facility is not said", "from_facility")
-    if not any(one.id == asked.from_facility and one.valid_from <= shipment.day for one in veu.authorized.facilities):
-        return not_met(f"a transfer by the holder from {asked.from_facility}, which is not listed")
-    return met(f"a transfer by the holder between listed facilities, from {asked.from_facility}")
+    """Export or reexport; what moves out of a facility of the holder, or within its group, by the holder itself alone.
+
+    A transfer is from one listed facility to another. What one of the group exports from the United States is new.
+    """
+    asked, holder = shipment.asked, veu.authorized.holder
+    own, leaves = by_holder(shipment, veu), site(shipment, veu)
+    if asked.transaction == "transfer":
+        if not own:
+            return not_met(f"a transfer by {asked.exporter.name}, who is not the holder")
+        if asked.from_facility is None:
+            return unknown("a transfer by the holder: from which listed facility is not said", "from_facility")
+        if leaves is None:
+            return not_met(f"a transfer by the holder from {asked.from_facility}, which is not listed")
+        return met(f"a transfer by the holder between listed facilities, from {asked.from_facility}")
+    if own:
+        return met(f"the transaction is {asked.transaction}, by the holder")
+    if leaves is not None:
+        return not_met(f"out of {leaves.id}, a facility of {holder}, by {asked.exporter.name}, who is not the holder")
+    if _moves_within(shipment, law, veu):
+        return not_met(f"a move within the group of {holder} by {asked.exporter.name}, who is not the holder")
+    return met(f"the transaction is {asked.transaction}")
+
+
+def _moves_within(shipment: Shipment, law: Law, veu: Veu) -> bool:
+    """Whether another of a universal holder's group sends it what has left the United States before."""
+    asked = shipment.asked
+    first = asked.transaction == "export" and asked.ship_from in law.members("united_states")
+    return veu.authorized.program == "universal" and not first and of_group(shipment, asked.exporter, veu)
 
 
 @provision("15 CFR 748.15(a)(2)(iii)(B)", row="VEU 6", code="review.needed")
@@ -121,14 +150,6 @@ def b_printed(shipment: Shipment, law: Law, veu: Veu) -> Verdict | None:
     if "review.needed" in shipment.set_aside:
         return not_applicable(f"no cap is printed for {shipment.day}: set aside by a reviewer")
     return unknown(f"no national VEU cap is printed for {shipment.day}: a reviewer decides", "15 CFR 748.15, Table 1")
-
-
-@provision("15 CFR 748.15(a)(2)(iii)(B)", row="VEU 6 quota", code="quota.exhausted", kind="quota")
-def b_installed(shipment: Shipment, law: Law, holder: str, tested: bool) -> Debit:
-    """The installed base of one holder in one country, within the cap of the quarter where VEU is used."""
-    limit = law.printed("nveu_base_tpp") if tested else None
-    account = accounts.nveu(holder, shipment.asked.ship_to)
-    return Debit(account, shipment.tpp, limit, cites="15 CFR 748.15(a)(2)(iii)(B)", whole=True)
 
 
 @provision("15 CFR 748.15(a)(2)(iii)(A)", row="VEU note")
@@ -142,20 +163,17 @@ def a_arrangement(shipment: Shipment, law: Law, veu: Veu) -> Verdict | None:
 
 
 def base_of(shipment: Shipment, law: Law, under: str = "") -> tuple[Debit, ...]:
-    """What the shipment adds to the holder's installed base, whatever authorizes it; limits only under VEU `under`."""
+    """What the shipment does to the bases of validated end-users, whatever authorizes it; limits only under `under`."""
     if not shipment.tpp or not shipment.facts.veus:
         return ()
     holder = shipment.facts.one(shipment.consignee.id)
-    programs = {veu.authorized.program for veu in in_force(shipment, holder)}
-    debits: list[Debit] = []
-    if "national" in programs:
-        debits.append(b_installed.test(shipment, law, holder, under == "national"))
-    if "universal" in programs:
-        debits.extend(s748_supp10.shares(shipment, law, holder, under == "universal"))
+    debits = list(bases.national(shipment, law, holder, under == "national"))
+    for each, veu in bases.universal(shipment).items():
+        debits.extend(s748_supp10.shares(shipment, law, veu, under == "universal" and each == holder))
     return tuple(debits)
 
 
-_VEU = (b2_destination, a_listed, a_operator, a_facility, d_transaction, b_printed, a_arrangement)
+_VEU = (b2_destination, a_listed, a_items, a_operator, a_facility, d_transaction, b_printed, a_arrangement)
 
 
 def _findings(shipment: Shipment, law: Law, veu: Veu | None) -> tuple[Finding, ...]:
@@ -172,13 +190,37 @@ def next_report(law: Law, kind: str, day: date) -> date:
     return min(due for due in days if due.replace(day=1) > day)
 
 
-def _duties(shipment: Shipment, law: Law, holder: str) -> tuple[Obligation, ...]:
-    day = shipment.day
-    return (
+_STANDING = ("veu_chip_accounting", "veu_ties", "veu_transfers", "veu_training", "veu_weight_storage")
+"""What a holder keeps at all times and accounts for on the days of Supplement No. 10, paragraph 10."""
+
+
+def _duties(shipment: Shipment, law: Law, veu: Veu) -> tuple[Obligation, ...]:
+    day, asked = shipment.day, shipment.asked
+    holder = shipment.facts.one(veu.authorized.holder)
+    report = next_report(law, "veu_semiannual_report", day)
+    accounting = next_report(law, "veu_chip_accounting", day)
+    owed = [
         duty(shipment, law, "veu_exporter_certification", day),
-        duty(shipment, law, "veu_semiannual_report", next_report(law, "veu_semiannual_report", day), party=holder),
-        duty(shipment, law, "veu_chip_accounting", next_report(law, "veu_chip_accounting", day), party=holder),
-    )
+        duty(shipment, law, "veu_semiannual_report", report, party=holder),
+        *(duty(shipment, law, kind, accounting, party=holder) for kind in _STANDING),
+        duty(shipment, law, "veu_transit_incidents", day + timedelta(days=law.amount("veu_incident_days"))),
+        record_retention(shipment, law, "VEU"),
+    ]
+    if veu.authorized.program == "national":
+        owed.append(duty(shipment, law, "nveu_customer_list", report, party=holder))
+    elif asked.ship_from != asked.ship_to and moved(shipment, veu):
+        notified = day - timedelta(days=law.amount("uveu_move_days"))
+        owed.append(duty(shipment, law, "uveu_move_notice", notified, party=holder))
+    if _reexported(shipment, law):
+        exporter = shipment.facts.one(asked.exporter.id)
+        owed.append(duty(shipment, law, "veu_reexport_report", report, party=exporter))
+    return tuple(owed)
+
+
+def _reexported(shipment: Shipment, law: Law) -> bool:
+    """Whether goods go from one country to another, not out of the United States."""
+    asked = shipment.asked
+    return asked.transaction != "transfer" and asked.ship_from not in law.members("united_states")
 
 
 def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
@@ -186,14 +228,13 @@ def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     held = in_force(shipment, shipment.consignee.id)
     if not held:
         return (plan(shipment, "VEU", _findings(shipment, law, None)),)
-    holder = shipment.facts.one(shipment.consignee.id)
     return tuple(
         plan(
             shipment,
             "VEU",
             _findings(shipment, law, one),
             base_of(shipment, law, under=one.authorized.program),
-            lambda: _duties(shipment, law, holder),
+            partial(_duties, shipment, law, one),
         )
         for one in held
     )

@@ -1,37 +1,19 @@
 """Supplement No. 1 to part 774, ECCNs 3A090, 4A090 and 4E091: which class a line is of."""
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, NamedTuple
-
 from rulebook.law.law import Law
-from rulebook.law.provisions import Tried, Verdict, in_words, met, not_applicable, not_met, provision, unknown
+from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, unknown
+from rulebook.sections.s774_catalogue import RANK, chip_of, settles
+from rulebook.sections.s774_supp1 import INCONSISTENT, Tested, declared
 from schemas.models.incoming import Item
 
+_NAMES = {"a": "class .a", "b": "class .b", "none": "a class below .b"}
 
-class Tested(NamedTuple):
-    """One line under test; one circuit has `tpp` / `circuits`. `whole`: an assembly whose circuits are not counted."""
 
-    item: Item
-    level: str
-    tpp: int
-    circuits: int
-    density: Decimal | None
-    whole: bool
-
-    @property
-    def says(self) -> str:
-        """The line and its figure, as findings begin."""
-        inside = f" in {self.circuits:,} circuits" if self.circuits > 1 else ""
-        return f"line {self.item.line}: {in_words(self.tpp)}{inside}"
-
-    def at_least(self, tpp: int) -> bool:
-        """Whether one circuit has this much or more."""
-        return self.tpp >= tpp * self.circuits
-
-    def dense(self, density: Decimal) -> bool | None:
-        """Whether the performance density is this or more; None where it is not given."""
-        return None if self.density is None else self.density >= density
+def tested(item: Item, law: Law) -> Tested:
+    """A line as it is tested."""
+    whole = item.circuits is None and law.lists("assemblies", item.eccn)
+    known, circuits = declared(item.eccn, law), item.circuits or 1
+    return Tested(item, known, item.tpp, circuits, item.performance_density, whole, chip_of(item.part_number, law))
 
 
 def _missing(tested: Tested, field: str) -> str:
@@ -59,17 +41,22 @@ def weights(tested: Tested, law: Law) -> Verdict:
 def note_1(tested: Tested, law: Law) -> Verdict:
     """Not designed or marketed for data centres and below 4,800 TPP: neither .a nor .b."""
     below = law.amount("not_controlled_tpp")
-    if tested.whole:
-        return not_applicable(f"{tested.says} is the sum of an assembly whose circuits are not counted")
     if tested.item.datacenter is None:
         return unknown(
             f"line {tested.item.line}: datacenter is not given, so the note is not applied",
             _missing(tested, "datacenter"),
         )
     if tested.item.datacenter:
-        return not_met(f"line {tested.item.line}: designed or marketed for data centres")
+        return not_applicable(
+            f"line {tested.item.line}: the exemption for consumer parts does not apply "
+            "(designed or marketed for data centres)"
+        )
+    if tested.whole and tested.at_least(below):
+        return not_applicable(f"{tested.says} is the sum of an assembly whose circuits are not counted")
     if tested.at_least(below):
-        return not_met(f"{tested.says} is not below {below:,}, though not for data centres")
+        return not_applicable(
+            f"{tested.says}: the exemption for consumer parts does not apply (not below {below:,} TPP)"
+        )
     return met(f"{tested.says} is below {below:,} and not for data centres: not controlled")
 
 
@@ -119,68 +106,43 @@ def below(tested: Tested, law: Law) -> Verdict:
     return met(f"{tested.says} is below the limits of .a and .b")
 
 
-@provision(
-    "ECCN 3A090, as the catalogue computes it", row="class catalogue", code="classification.inconsistent", kind="class"
-)
-def catalogue(tested: Tested, law: Law) -> Verdict:
-    """The catalogue contradicts only where the declared class and the declared TPP or density both disagree with it."""
-    chip = chip_of(tested.item.part_number, law)
-    part = f"line {tested.item.line}: part {tested.item.part_number}"
-    if chip is None:
-        return not_applicable(f"{part} is not in the catalogue")
-    least, most = chip["tpp_accept"]
-    figures = f"the catalogue has {in_words(chip['tpp'])} and {chip['class']} for {chip['name']}"
-    if chip["confidence"] == "unverified":
-        return not_applicable(f"{part}: {figures}, unverified and so not held against the declaration")
-    if tested.level == catalogue_level(chip):
-        return met(f"{part}: {figures}; the declared class {tested.item.eccn} agrees")
-    agrees = least * tested.circuits <= tested.tpp <= most * tested.circuits
-    given, printed = tested.density, chip.get("performance_density")
-    if given is not None and printed is not None and _band(given, law) != _band(Decimal(printed), law):
-        agrees = False
-    if agrees:
-        return met(f"{part}: {figures}; the declared figures agree")
-    return not_met(f"{part}: {figures}, but {tested.item.eccn} with {in_words(tested.tpp)} was declared")
+def strictest(tested: Tested, law: Law) -> str:
+    """The strictest level that the figures leave open; without `circuits` one circuit may have it all."""
+    if not tested.at_least(law.amount("b_dense_tpp")):
+        return "none"
+    if tested.density is None or tested.at_least(law.amount("a_tpp")):
+        return "a"
+    if tested.dense(law.decimal("a_density")):
+        return "a"
+    thin = tested.at_least(law.amount("b_tpp")) and tested.dense(law.decimal("b_density"))
+    return "b" if thin or tested.dense(law.decimal("b_dense_density")) else "none"
 
 
-def _band(density: Decimal, law: Law) -> int:
-    return sum(density >= law.decimal(name) for name in ("b_density", "b_dense_density", "a_density"))
+@provision("ECCN 3A090, as far as the figures tell", row="class open", code=INCONSISTENT, kind="class")
+def no_stricter(tested: Tested, law: Law) -> Verdict:
+    """Where a figure is missing, the declared class is the strictest that the others leave open."""
+    item, most = tested.item, strictest(tested, law)
+    if RANK[tested.level] >= RANK[most]:
+        return met(f"line {item.line}: its figures leave nothing stricter open than {item.eccn}")
+    if settles(tested, law):
+        return not_applicable(f"line {item.line}: the catalogue knows part {item.part_number} by the declared figures")
+    missing = "circuits" if tested.whole else "performance_density"
+    return not_met(
+        f"{tested.says} without {missing} may be of {_NAMES[most]}, but {item.eccn} was declared",
+        {"line": item.line, "declared": item.eccn, "missing": missing},
+    )
 
 
-def chip_of(part_number: str, law: Law) -> Mapping[str, Any] | None:
-    """The catalogue's entry for a part number or a name, compared without case; None where there is none."""
-    index = law.worked_out.get("catalogue")
-    if index is None:
-        index = {}
-        for entry in law.period.chips:
-            for number in (entry["name"], *entry["part_numbers"]):
-                index[number.casefold()] = entry
-        law.remember("catalogue", index)
-    chip: Mapping[str, Any] | None = index.get(part_number.strip().casefold())
-    return chip
-
-
-def catalogue_level(chip: Mapping[str, Any]) -> str:
-    """The level of a catalogue entry: `a`, `b` or `none`."""
-    last = str(chip["class"]).rpartition(".")[2]
-    return last if last in ("a", "b") else "none"
-
-
-@provision(
-    "15 CFR part 774, Supplement No. 1", row="4 classification", code="classification.inconsistent", kind="class"
-)
+@provision("15 CFR part 774, Supplement No. 1", row="4 classification", code=INCONSISTENT, kind="class")
 def agrees(tested: Tested, computed: str | None, law: Law) -> Tried:
     """The declared class is the one that the declared TPP, density and use compute."""
     item, declared = tested.item, tested.level
-    if law.lists("headings", item.eccn):
-        return not_met(f"line {item.line}: {item.eccn} does not say which of its sub-paragraphs is meant")
     if computed is None:
         return met(f"line {item.line}: {item.eccn} stands, since nothing declared contradicts it")
-    if computed == declared or (declared == "c" and computed == "none"):
+    if computed == declared or (declared in ("c", "undecided") and computed == "none"):
         return met(f"line {item.line}: {item.eccn} is what its figures compute")
     density = "no density" if tested.density is None else f"density {tested.density}"
-    names = {"a": "class .a", "b": "class .b", "none": "a class below .b"}
     return not_met(
-        f"{tested.says} at {density} computes {names[computed]}, but {item.eccn} was declared",
+        f"{tested.says} at {density} computes {_NAMES[computed]}, but {item.eccn} was declared",
         {"line": item.line, "declared": item.eccn, "computed": computed},
     )

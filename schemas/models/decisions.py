@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.codes import Outcome, ReasonCode, Result, State
-from schemas.models.parts import AuthorizationKind
+from schemas.models.parts import ReviewKind
 from schemas.models.values import TPP_MAX, Day, Identifier, Text, Tpp
 
 Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
@@ -52,7 +52,7 @@ class Taken(Out):
     apply_to: The election of 740.29(a), of `LPP`; absent if none was made.
     """
 
-    kind: AuthorizationKind
+    kind: ReviewKind
     reference: str | None = None
     apply_to: str | None = None
 
@@ -68,7 +68,7 @@ class LineDecided(Out):
 
     line: Counter
     class_: Annotated[str, Field(alias="class")]
-    authorization: AuthorizationKind | None = None
+    authorization: ReviewKind | None = None
     tpp: Tpp
 
 
@@ -76,7 +76,7 @@ class DebitDone(Out):
     """One entry on an account.
 
     account: The path of the account.
-    amount: The size of the movement in TPP; negative if it leaves a facility, or if an attestation decreases.
+    amount: The size of the movement in TPP; negative if it leaves a facility or a base, or if an attestation decreases.
     state: The part of the balance that the amount went to; `voided` if pending only falls.
     balance: The balance of the account after the entry, in TPP.
     limit: The limit that was tested, in TPP; null if none was.

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from schemas.models.parts import (
+    MAX_NAMED,
     AccountPath,
     AListOf,
     CreditableAccount,
     ListedFacility,
     Model,
+    NamedItems,
+    NamedParties,
     Party,
+    ProhibitedUse,
     Threshold,
     one_of,
 )
@@ -58,6 +62,11 @@ class LicenseIssued(Model):
     tpp: The TPP of `.a` items that may be shipped under it.
     valid_from: The first day on which it counts.
     valid_until: The last day on which it counts.
+    items: The items that it names; if omitted, it covers `.a` commodities alone.
+    end_users: The identifiers of the end users that it names; if omitted, the ultimate consignee alone.
+    operators: The identifiers of the operators that it names; if omitted, those with the ultimate consignee's owner.
+    others: The identifiers of other parties that it names; if omitted, none.
+    part_744_uses: The end uses and users of part 744 for which it was issued; if omitted, none.
     """
 
     number: Identifier
@@ -67,6 +76,11 @@ class LicenseIssued(Model):
     tpp: Tpp
     valid_from: Day
     valid_until: Day
+    items: NamedItems | None = None
+    end_users: NamedParties | None = None
+    operators: NamedParties | None = None
+    others: Annotated[tuple[Identifier, ...], Field(strict=False, max_length=MAX_NAMED)] = ()
+    part_744_uses: Annotated[tuple[ProhibitedUse, ...], AListOf] = ()
 
 
 class LicenseRevoked(Model):
@@ -88,6 +102,9 @@ class VeuAuthorized(Model):
     country: The country of a national authorization; a universal one has none.
     facilities: The facilities that may receive, which take the place of those of an earlier authorization.
     valid_from: The first export date on which the authorization counts.
+    items: The items that it names; if omitted, it covers `.a` and `.b` commodities alone.
+    owner: The identifier of the holder's ultimate parent; if omitted, the one that is registered, else the one that a
+        shipment to the holder names.
     """
 
     model_config = ConfigDict(json_schema_extra=_NATIONAL)
@@ -97,6 +114,8 @@ class VeuAuthorized(Model):
     country: Country | None = None
     facilities: Annotated[tuple[ListedFacility, ...], AListOf]
     valid_from: Day
+    items: NamedItems | None = None
+    owner: Identifier | None = None
 
 
 class VeuRevoked(Model):

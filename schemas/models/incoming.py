@@ -3,9 +3,9 @@
 Rules between members are in `schemas/wire/checks.py`, so that their errors are found together with those of members.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.models.parts import (
     AccountPath,
@@ -25,6 +25,7 @@ from schemas.models.parts import (
     Party,
     ProhibitedUse,
     RedFlag,
+    ReviewedAuthorization,
     one_of,
 )
 from schemas.models.values import Country, Day, Identifier, Quantity, Text
@@ -51,6 +52,7 @@ __all__ = [
     "ReturnedItem",
     "ReviewDecided",
     "ReviewProposed",
+    "ReviewedAuthorization",
 ]
 
 
@@ -162,22 +164,36 @@ class Returned(Model):
     date: Day
 
 
+_TWO_REVIEWERS: dict[str, Any] = {
+    "if": {
+        "properties": {
+            "authorization": {"properties": {"kind": {"enum": ["SAVING", "NOT_YET_REQUIRED"]}}, "required": ["kind"]}
+        },
+        "required": ["authorization"],
+    },
+    "then": {"required": ["second_reviewer"]},
+}
+
+
 class ReviewDecided(Model):
     """A reviewer ends a hold: `tpp.review.decided.v1`.
 
     shipment_id: The held shipment.
     action: Whether the shipment is screened again without the reasons that a reviewer may set aside, or will not go.
     reviewer: Who decides.
-    second_reviewer: Who confirms it, another person than the reviewer; none if omitted.
+    second_reviewer: Who confirms it, another person than the reviewer; required with `SAVING` and `NOT_YET_REQUIRED`,
+        else none if omitted.
     authorization: The authorization to try in the place of the claimed one; if omitted, the claim stands.
     reason: Why the reviewer decides so, for the record.
     """
+
+    model_config = ConfigDict(json_schema_extra=_TWO_REVIEWERS)
 
     shipment_id: Identifier
     action: Literal["release", "deny"]
     reviewer: Text
     second_reviewer: Text | None = None
-    authorization: Authorization | None = None
+    authorization: ReviewedAuthorization | None = None
     reason: Text
 
 
@@ -194,7 +210,7 @@ class ReviewProposed(Model):
     shipment_id: Identifier
     action: Literal["release", "deny", "withdraw"]
     reviewer: Text
-    authorization: Authorization | None = None
+    authorization: ReviewedAuthorization | None = None
     reason: Text
 
 

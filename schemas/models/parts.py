@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from schemas import accounts
 from schemas.models.values import (
     IDENTIFIER,
+    TECHNOLOGY,
     TPP_MAX,
     Country,
     Day,
@@ -28,6 +29,8 @@ from schemas.models.values import (
 )
 
 AuthorizationKind = Literal["NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "LVS", "GBS"]
+ReviewKind = Literal[AuthorizationKind, "SAVING", "NOT_YET_REQUIRED"]
+"""What a review may name: an authorization, or what lets goods go as before the rule (90 FR 4544, DATES)."""
 CertificationKind = Literal[
     "aia_consignee_certification",
     "authorized_ic_designer",
@@ -48,6 +51,8 @@ ProhibitedUse = Literal[
 ]
 MAX_ENTRIES = 20_000
 """The most entries of a list: more lines than 1 MiB can have, and few enough to report every error."""
+MAX_NAMED = 1_000
+"""The most items, parties or part numbers that a licence, an authorization or a notification names."""
 AListOf = Field(strict=False, max_length=MAX_ENTRIES)
 """Marks a tuple that is a list on the wire; its entries remain strict."""
 LineNumber = Annotated[int, Field(ge=1, le=TPP_MAX)]
@@ -157,7 +162,8 @@ class Party(Model):
     address: The party's postal address; unknown if omitted.
     lei: The party's Legal Entity Identifier (ISO 17442); unknown if omitted.
     private_sector: Whether the party, its parents, subsidiaries and sisters are neither owned nor controlled by a
-        government other than that of the United States (740.28(d)); unknown if omitted, which closes ACM.
+        government other than that of the United States (740.28(d)); if omitted, the word of
+        the register counts.
     ultimate_parent: The company at the top of the party's group; if omitted, the party is its own parent.
     """
 
@@ -236,6 +242,49 @@ class Authorization(Model):
     apply_to: Literal["operator"] | None = None
 
 
+class ReviewedAuthorization(Model):
+    """The authorization that a review puts in the place of the claim.
+
+    kind: The authorization; `SAVING` and `NOT_YET_REQUIRED` let goods go as before the rule (90 FR 4544, DATES), on the
+        word of two reviewers.
+    reference: The licence's number, of `LICENSE`; if omitted, any licence that fits is tried.
+    apply_to: The election of 740.29(a), of `LPP`: count against the ultimate parent of the operator; if omitted, the
+        shipment counts against the ultimate parent of the ultimate consignee.
+    """
+
+    kind: ReviewKind
+    reference: Text | None = None
+    apply_to: Literal["operator"] | None = None
+
+
+class NamedItem(Model):
+    """An item that a licence or an authorization names; an ECCN names its sub-paragraphs too.
+
+    eccn: The ECCN of the item; if omitted, the part number alone names it.
+    part_number: The maker's part number; if omitted, the ECCN alone names it.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["eccn"]}, {"required": ["part_number"]}]})
+
+    eccn: Eccn | None = None
+    part_number: Text | None = None
+
+
+NamedItems = Annotated[tuple[NamedItem, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
+NamedParties = Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
+
+
+class Covered(Model):
+    """What a notification of License Exception NAC covers.
+
+    tpp: The TPP of commodities that may be shipped under it, `.b` items included.
+    part_numbers: The part numbers of the items that it covers; if omitted, any item.
+    """
+
+    tpp: Tpp
+    part_numbers: Annotated[tuple[Text, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)] | None = None
+
+
 class Certification(Model):
     """A statement, certification or notification on file.
 
@@ -245,12 +294,29 @@ class Certification(Model):
     valid_until: The last day on which it counts; if omitted, it does not expire.
     reference: The number or name under which it is on file.
     sha256: The SHA-256 digest of the evidence file; if omitted, no file is recorded.
+    covers: What a `nac_notification` covers; if omitted, only the shipment that it travels with.
+    facility: The identifier of the facility that a `facility_security` statement speaks of; if omitted, it counts for
+        none.
     """
 
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"properties": {"kind": {"const": "authorized_ic_designer"}}},
             "else": {"properties": {"party": {"pattern": IDENTIFIER}}},
+            "allOf": [
+                {
+                    "if": {"properties": {"kind": {"const": "nac_notification"}}},
+                    "then": {
+                        "if": {"required": ["covers"]},
+                        "then": {"properties": {"reference": {"pattern": IDENTIFIER}}},
+                    },
+                    "else": {"properties": {"covers": False}},
+                },
+                {
+                    "if": {"properties": {"kind": {"const": "facility_security"}}},
+                    "else": {"properties": {"facility": False}},
+                },
+            ],
         }
     )
 
@@ -260,6 +326,8 @@ class Certification(Model):
     valid_until: Day | None = None
     reference: Text
     sha256: Sha256 | None = None
+    covers: Covered | None = None
+    facility: Identifier | None = None
 
     @property
     def of_designer(self) -> bool:
@@ -288,7 +356,14 @@ class Item(Model):
     published: Whether the weights of the model are published, of 4E091; if omitted, they are not.
     subject_basis: Why the item is subject to the EAR (734.3, 734.9), by default its US origin; an `.a` or `.b` item
         that is said not to be subject is held.
+    technology_for: The ECCN of what the item is for in the end, a commodity or software of 5D002.z or 5D992.z; only of
+        software or technology of the headings 3D001, 3E001, 4D001, 4D090, 4E001, 5E002 and 5E992, of which a reviewer
+        decides if it is omitted.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentSchemas": {"technology_for": {"properties": {"eccn": {"pattern": TECHNOLOGY}}}}}
+    )
 
     line: LineNumber
     part_number: Text
@@ -304,3 +379,4 @@ class Item(Model):
     training_operations: NumberOrText | None = None
     published: bool | None = None
     subject_basis: Literal["us_origin", "us_content", "foreign_direct_product", "not_subject"] = "us_origin"
+    technology_for: Eccn | None = None

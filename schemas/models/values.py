@@ -17,6 +17,8 @@ TPP_MAX = 2**53 - 1
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 ECCN = r"^([0-9][A-E][0-9]{3}(\.[a-z0-9]+)*|EAR99)$"
+TECHNOLOGY = r"^(3D001|3E001|4D001|4D090|4E001|5E002|5E992)(\.[a-z0-9]+)*$"
+"""The ECCNs of software and technology that is for another item."""
 LEI = r"^[A-Z0-9]{18}[0-9]{2}$"
 SHA256 = r"^[0-9a-f]{64}$"
 

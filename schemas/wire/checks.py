@@ -11,28 +11,35 @@ from typing import Any
 from schemas import accounts
 from schemas.models import facts, incoming
 from schemas.models.parts import Certification, Model
-from schemas.models.values import IDENTIFIER, TPP_MAX
+from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TPP_MAX
 from schemas.times import DAY
 from schemas.wire.errors import Error, shown
 
 Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
+_BEFORE_THE_RULE = ("SAVING", "NOT_YET_REQUIRED")
 _DAY = re.compile(DAY)
+_ECCN, _TECHNOLOGY = (re.compile(pattern.removesuffix("$") + r"\Z") for pattern in (ECCN, TECHNOLOGY))
 _IDENTIFIER = re.compile(IDENTIFIER.removesuffix("$") + r"\Z")
 _BAD_PARTY = "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
 
 
 def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
-    """The party of a certification is an identifier, except for a designer, who is named as in items."""
-    party = data.get("party")
-    if (
-        not isinstance(party, str)
-        or not party
-        or _IDENTIFIER.match(party)
-        or data.get("kind") == "authorized_ic_designer"
-    ):
-        return []
-    return [Error(f"{base}/party", "identifier.invalid", f"{_BAD_PARTY}, not {shown(party)}")]
+    """The party of a certification is an identifier, except that a designer is named as items name it.
+
+    So is the reference of a notification that says what it covers: it names an account.
+    """
+    kind, party, reference = data.get("kind"), data.get("party"), data.get("reference")
+    errors = [
+        Error(f"{base}/{member}", "member.unknown", f"is a member of a {of} alone")
+        for member, of in (("covers", "nac_notification"), ("facility", "facility_security"))
+        if member in data and isinstance(kind, str) and kind != of
+    ]
+    if kind != "authorized_ic_designer" and isinstance(party, str) and party and not _IDENTIFIER.match(party):
+        errors.append(Error(f"{base}/party", "identifier.invalid", f"{_BAD_PARTY}, not {shown(party)}"))
+    if "covers" in data and isinstance(reference, str) and reference and not _IDENTIFIER.match(reference):
+        errors.append(Error(f"{base}/reference", "identifier.invalid", f"{_BAD_PARTY}, not {shown(reference)}"))
+    return errors
 
 
 def _shipment(data: dict[str, Any]) -> list[Error]:
@@ -43,6 +50,7 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
     for index, item in enumerate(items if type(items) is list else ()):
         if type(item) is not dict:
             continue
+        errors += _of_technology(item, f"/data/items/{index}")
         line, quantity, tpp = item.get("line"), item.get("quantity"), item.get("tpp")
         if type(line) is int:
             if line in lines:
@@ -64,6 +72,15 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
             if type(certification) is dict:
                 errors += _certified(certification, f"/data/certifications/{index}")
     return errors
+
+
+def _of_technology(item: dict[str, Any], base: str) -> list[Error]:
+    """What an item is for is said of software and technology alone."""
+    eccn = item.get("eccn")
+    if "technology_for" not in item or not isinstance(eccn, str) or not _ECCN.match(eccn) or _TECHNOLOGY.match(eccn):
+        return []
+    sentence = f"is for software and technology, not for {shown(eccn)}: must be left out"
+    return [Error(f"{base}/technology_for", "technology_for.refused", sentence)]
 
 
 def _dated(data: dict[str, Any]) -> list[Error]:
@@ -104,6 +121,18 @@ def _two_reviewers(data: dict[str, Any]) -> list[Error]:
     return []
 
 
+def _reviewed(data: dict[str, Any]) -> list[Error]:
+    """What goes as before the rule is the word of two reviewers."""
+    errors = _two_reviewers(data)
+    authorization = data.get("authorization")
+    kind = authorization.get("kind") if isinstance(authorization, dict) else None
+    if kind in _BEFORE_THE_RULE and "second_reviewer" not in data:
+        errors.append(
+            Error("/data/second_reviewer", "member.missing", f"is required with {kind}: two persons decide it")
+        )
+    return errors
+
+
 def _national(data: dict[str, Any]) -> list[Error]:
     """A national authorization names its country; a universal one names none."""
     program, named = data.get("program"), "country" in data
@@ -114,12 +143,29 @@ def _national(data: dict[str, Any]) -> list[Error]:
     return []
 
 
+def _authorized(data: dict[str, Any]) -> list[Error]:
+    """As of any authorization; its items are named."""
+    return _national(data) + _named(data)
+
+
+def _named(data: dict[str, Any]) -> list[Error]:
+    """An item of a licence or an authorization is named by its ECCN, its part number or both."""
+    items = data.get("items")
+    return [
+        Error(f"/data/items/{index}", "member.missing", "needs an eccn, a part_number or both")
+        for index, item in enumerate(items if type(items) is list else ())
+        if type(item) is dict and not item.keys() & {"eccn", "part_number"}
+    ]
+
+
 def _license(data: dict[str, Any]) -> list[Error]:
-    """A licence does not end before it begins."""
+    """A licence does not end before it begins; its items are named."""
     start, end = data.get("valid_from"), data.get("valid_until")
+    errors = _named(data)
     if isinstance(start, str) and isinstance(end, str) and _DAY.match(start) and _DAY.match(end) and end < start:
-        return [Error("/data/valid_until", "date.order", f"must not be before valid_from: {end} is before {start}")]
-    return []
+        sentence = f"must not be before valid_from: {end} is before {start}"
+        errors.append(Error("/data/valid_until", "date.order", sentence))
+    return errors
 
 
 def _merged(data: dict[str, Any]) -> list[Error]:
@@ -158,11 +204,11 @@ CHECKS: dict[type[Model], Check] = {
     Certification: _certified,
     incoming.Dispatched: _dated,
     incoming.Returned: _returned,
-    incoming.ReviewDecided: _two_reviewers,
+    incoming.ReviewDecided: _reviewed,
     facts.AdjustmentMade: _two_reviewers,
     incoming.RecheckRequested: _one_of("shipment_id", "account", "all"),
     facts.ObligationMet: _one_of("shipment_id", "party"),
-    facts.VeuAuthorized: _national,
+    facts.VeuAuthorized: _authorized,
     facts.VeuRevoked: _national,
     facts.LicenseIssued: _license,
     facts.PartyMerged: _merged,

@@ -6,7 +6,7 @@ from typing import Any
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment
 from schemas.codes import Outcome, Result
-from schemas.plan import Debit, Finding, Obligation, Reason, Short
+from schemas.plan import Debit, Finding, Reason, Short
 from services.engine.context import DecisionContext
 from services.engine.judgement import Judgement
 
@@ -38,7 +38,6 @@ def decision(
     outcome: Outcome,
     judgement: Judgement,
     entries: Sequence[Entry],
-    obligations: Sequence[Obligation] = (),
 ) -> dict[str, Any]:
     """The data of a decision on a shipment that was screened."""
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
@@ -61,7 +60,7 @@ def decision(
         "findings": findings(judgement),
         "obligations": [
             {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
-            for o in obligations
+            for o in (judgement.owed if chosen else ())
         ],
         "basis": context.basis(judgement.case.facts.lists),
     }
@@ -116,8 +115,9 @@ def findings(judgement: Judgement) -> list[dict[str, Any]]:
         result += [_finding(finding) for finding in option.findings]
         result += [_short(short) for short in shorts]
     if judgement.chosen and judgement.entries:
-        taken = zip(judgement.chosen.debits, judgement.entries, strict=True)
+        taken = list(zip(judgement.chosen.debits, judgement.entries, strict=True))
         result += [_quota(debit, entry) for debit, entry in taken if entry.limit is not None]
+        result += [_noted(debit, entry) for debit, entry in taken if debit.noted and entry.before]
     return result
 
 
@@ -141,18 +141,8 @@ def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
     return {"provision": debit.cites, "result": Result.MET, "detail": detail, "facts": {}}
 
 
-def obligations_of(judgement: Judgement) -> list[Obligation]:
-    """The obligations of the option taken; one tied to a balance only if an entry reached that balance."""
-    if judgement.chosen is None:
-        return []
-    planned = judgement.chosen.obligations
-    return [one for one in planned if one.reaches is None or _reached(one, judgement.entries)]
-
-
-def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
-    path, mark = obligation.reaches or ("", 0)
-    return any(
-        entry.account == path
-        and (entry.balance == mark if obligation.exactly else entry.before < mark <= entry.balance)
-        for entry in entries
+def _noted(debit: Debit, entry: Entry) -> dict[str, Any]:
+    detail = (
+        f"{entry.account} had {entry.before:,} TPP before this shipment, {entry.balance:,} with it; no limit is known"
     )
+    return {"provision": debit.cites, "result": Result.NOT_APPLICABLE, "detail": detail, "facts": {}}

@@ -12,8 +12,9 @@ from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside
 from rulebook import Screening
 from schemas import accounts
+from schemas.codes import FactKind
 from schemas.models.incoming import Requested
-from schemas.plan import Case, Debit, Option, Reason, Share, Short
+from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
 from services.engine.context import DecisionContext
 
 
@@ -22,7 +23,7 @@ class Judgement:
     """The judgement of law and ledger on a shipment: the option taken with its entries, or the reasons against it.
 
     `tried`: the options in order, up to the first that fits, each with its short debits. `chosen` fits; it is taken
-    only if there are no reasons.
+    only if there are no reasons. `owed`: the obligations that it brings.
     """
 
     case: Case
@@ -31,6 +32,7 @@ class Judgement:
     chosen: Option | None = None
     entries: list[Entry] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    owed: list[Obligation] = field(default_factory=list)
 
     @property
     def passes(self) -> bool:
@@ -44,18 +46,23 @@ class Judgement:
 
 
 def judge(
-    context: DecisionContext, asked: Requested, reviewed: Sequence[SetAside] = (), posted: bool = False
+    context: DecisionContext,
+    asked: Requested,
+    reviewed: Sequence[SetAside] = (),
+    posted: bool = False,
+    named: bool = False,
 ) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, if it has left, as posted.
 
     `reviewed`: the reasons that reviewers have set aside. A reason is disregarded only if it is the same as when the
-    reviewer saw it, or if the rulebook says that it is settled.
+    reviewer saw it, or if the rulebook says that it is settled. `named`: whether the
+    authorization is one that a reviewer named.
     """
     facts = context.journal.parties.about(asked)
     seen = {(one.code, _as_text(one.facts)) for one in reviewed}
     aside = context.book.settled(one.code for one in reviewed)
     while True:
-        result = _tried(context, Case(asked, facts, aside))
+        result = _tried(context, Case(asked, facts, aside, named))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
         if not more:
             break
@@ -65,7 +72,34 @@ def judge(
         limits, book = context.journal.limits, context.book
         known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
         result.entries = context.journal.take(result.chosen, asked.shipment_id, day, known, posted)
+        planned = result.chosen.obligations
+        context.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
+        result.owed = [one for one in planned if _owed(context, one, result.entries)]
     return result
+
+
+def _owed(context: DecisionContext, obligation: Obligation, entries: Sequence[Entry]) -> bool:
+    """Whether the entries bring the account to the balance of which a duty speaks, and it was not met once before."""
+    if obligation.reaches is not None and not _reached(obligation, entries):
+        return False
+    return not obligation.once or not all(_met(context, obligation.kind, names) for names in obligation.once)
+
+
+def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
+    path, mark = obligation.reaches or ("", 0)
+    return any(
+        entry.account == path and (entry.balance == mark if obligation.exactly else entry.balance >= mark)
+        for entry in entries
+    )
+
+
+def _met(context: DecisionContext, kind: str, names: Sequence[str]) -> bool:
+    """Whether what needs to be met only once was met, under one of its names."""
+    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(kind, names))
+
+
+def _keys(kind: str, names: Sequence[str]) -> list[str]:
+    return [f"{kind}/{name}" for name in names]
 
 
 def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:
@@ -78,7 +112,8 @@ def _tried(context: DecisionContext, case: Case) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; changes no balance."""
     screening = context.book.screen(case)
     result = Judgement(case, screening)
-    for option in screening.options:
+    for planned in screening.options:
+        option = context.journal.settled(planned, case.asked.export_date)
         shorts = context.journal.short(option, case.asked.export_date) if option.open else []
         result.tried.append((option, shorts))
         if option.open and not shorts:
@@ -98,7 +133,7 @@ def _as_text(facts: Mapping[str, Any]) -> str:
 def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
     """Why no option fits; for a claimed authorization, also which others would."""
     day = result.case.asked.export_date
-    explanation = context.book.explain(result.screening, _available(context, result))
+    explanation = context.book.explain(result.screening, *_left(context, result))
     reasons = list(explanation.barriers)
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
         reasons += [_shortage(context, result, option, short) for short in shorts] or closed
@@ -107,13 +142,13 @@ def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
     return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
 
 
-def _available(context: DecisionContext, result: Judgement) -> int | None:
-    """TPP left on the account on which the review policy depends; None if it depends on none."""
+def _left(context: DecisionContext, result: Judgement) -> tuple[int | None, int | None]:
+    """TPP left of the account on which the policy of review depends, and its limit; None where it depends on none."""
     if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
-        return None
+        return None, None
     path, of_law = allocation
     limit = context.journal.limits.in_force(path, result.case.asked.export_date, of_law)
-    return max(0, limit - context.journal.accounts.balance(path)) if isinstance(limit, int) else None
+    return (max(0, limit - context.journal.accounts.balance(path)), limit) if isinstance(limit, int) else (None, None)
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:

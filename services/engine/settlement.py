@@ -8,12 +8,12 @@ from ledger.registers.shipments import Shipment, ShipmentDebit, ShipmentLine, Sh
 from rulebook import Terms
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
-from schemas.models.incoming import Authorization, Requested
+from schemas.models.incoming import Requested, ReviewedAuthorization
 from schemas.wire.read import Event, parse
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.decision import decision, entries_to_json, obligations_of
+from services.engine.decision import decision, entries_to_json
 from services.engine.judgement import Judgement
 
 _PASSED = {Outcome.APPROVED: SHIPMENT_APPROVED, Outcome.RELEASED: SHIPMENT_RELEASED}
@@ -28,7 +28,7 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
         raise LedgerCorrupt(f"journal record {shipment.asked} is not a request of shipment {shipment.id}")
     if shipment.claim is None:
         return event.data
-    return event.data.model_copy(update={"authorization": Authorization(**shipment.claim)})
+    return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
@@ -68,9 +68,9 @@ def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, s
     """Lets a shipment go as judged, with its obligations; returns the entries of one that left under a licence."""
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
-    for one in obligations_of(judgement):
+    for one in judgement.owed:
         subject = f"party/{one.party}" if one.party else f"shipment/{shipment.id}"
-        journal.obligations.add(subject, one.kind, one.due, one.citation)
+        journal.obligations.add(subject, one.kind, one.due, one.citation, [names[0] for names in one.once])
     return post_on_allocation(context, shipment) if state is State.DISPATCHED else []
 
 
@@ -95,8 +95,7 @@ def settle(
         codes = [reason.code for reason in judgement.reasons]
         accounts = [short.debit.account for short in judgement.shorts]
         context.journal.shipments.hold(shipment, terms_of(judgement), codes, accounts, left=left)
-    obligations = obligations_of(judgement) if passes else []
-    data = decision(context, answers.next_id, answers.causation, outcome, judgement, entries, obligations)
+    data = decision(context, answers.next_id, answers.causation, outcome, judgement, entries)
     identifier = answers.add(_PASSED[outcome] if passes else SHIPMENT_HELD, shipment.id, data)
     raise_alerts(context, answers, entries, identifier)
     exhaust(context, answers, judgement.shorts, identifier)

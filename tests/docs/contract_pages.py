@@ -112,14 +112,31 @@ def defaults_told(found: Pages) -> dict[str, str]:
 
 
 def duties_had() -> set[str]:
-    """The kinds of obligation that the functions of the law plan."""
+    """The kinds of obligation that the functions of the law plan, by the names in their calls or in constants."""
     found = {"record_retention"}
     for path in (ROOT / "rulebook/sections").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "duty":
+        tree = ast.parse(path.read_text("utf-8"))
+        lists = {
+            target.id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple | ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name) and _literal(node.value)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.GeneratorExp) and isinstance(node.elt, ast.Call):
+                over: Any = node.generators[0]
+                if getattr(node.elt.func, "id", "") == "duty":
+                    found.update(lists[over.iter.id])
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "duty":
                 kind: Any = node.args[2]
-                found.add(kind.value)
+                if not (isinstance(kind, ast.Name) and kind.id not in lists):
+                    found.add(kind.value if isinstance(kind, ast.Constant) else lists[kind.id])
     return found
+
+
+def _literal(node: ast.expr) -> bool:
+    return all(isinstance(one, ast.Constant) for one in getattr(node, "elts", [node]))
 
 
 def releasable_told(found: Pages) -> set[str]:

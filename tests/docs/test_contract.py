@@ -42,7 +42,7 @@ def _with(page: str, old: str, new: str) -> Pages:
         ("rejection-codes.md", "| `one_of` |", "| one of |", "rejection codes"),
         ("rejection-codes.md", "| `one_of` |", "| `one_or_two` | | |\n| `one_of` |", "rejection codes"),
         ("accounts.md", "| `aia` |", "| aia |", "account families"),
-        ("accounts.md", "| `aia` |", "| `nac` | `nac/{reference}` | | |\n| `aia` |", "account families"),
+        ("accounts.md", "| `aia` |", "| `gbs` | `gbs/{reference}` | | |\n| `aia` |", "account families"),
         ("topics.md", "| `tpp.alerts` |", "| alerts |", "topics"),
         ("settings.md", "| `TPP_GROUP` |", "| `TPP_LISTEN` | | |\n| `TPP_GROUP` |", "settings"),
         ("settings.md", "| `TPP_GROUP` |", "| the group |", "settings"),

@@ -9,7 +9,7 @@ import events
 from events import ITEM_WORDS, facility
 
 from schemas.models.facts import LicenseIssued, VeuAuthorized
-from schemas.models.incoming import Certification, Party, Requested
+from schemas.models.incoming import Certification, Party, Requested, ReviewedAuthorization
 from schemas.plan import Case, Facts, Hit, License, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}
@@ -19,9 +19,21 @@ LICENSE = {
 }  # fmt: skip
 ROLES = {"exporter": "EXP", "operator": "OPR", "end_user": "USR", "purchaser": "BUY", "through": "MID"}
 """The identifier of the party of each role; a case says where it is, or more of it in a table."""
-CONSIGNEE_WORDS = {"country", "hq", "parent", "private"}
+CONSIGNEE_WORDS = {"country", "hq", "parent", "parent_id", "private"}
 AS_THEY_ARE = {"transaction", "from", "use", "uses", "flags", "facility", "facility_in", "from_facility", "apply_to"}
-SHIP_WORDS = {*AS_THEY_ARE, *ROLES, *CONSIGNEE_WORDS, *ITEM_WORDS, "to", "date", "claim", "reference", "certs", "lines"}
+SHIP_WORDS = {
+    *AS_THEY_ARE,
+    *ROLES,
+    *CONSIGNEE_WORDS,
+    *ITEM_WORDS,
+    "to",
+    "date",
+    "claim",
+    "reference",
+    "review",
+    "certs",
+    "lines",
+}
 
 
 def party(identifier: str, says: Any) -> dict[str, Any]:
@@ -35,13 +47,16 @@ def party(identifier: str, says: Any) -> dict[str, Any]:
 
 
 def certification(text: str) -> dict[str, Any]:
-    """`kind party day` and, where it ends, `until day`; the party's spaces are written as `_`."""
+    """`kind party day` and more words of `events.certification`; the party's spaces are written as `_`."""
     kind, who, day, *rest = text.split()
-    return events.certification(kind, who.replace("_", " "), day, rest[1] if rest else None)
+    return events.certification(kind, who.replace("_", " "), day, **dict(zip(rest[::2], rest[1::2], strict=True)))
 
 
 def requested(ship: Mapping[str, Any]) -> Requested:
-    """The request of a case: by default eight of ITEM to CON in India on 2025-06-20."""
+    """The request of a case: by default eight of ITEM to CON in India on 2025-06-20.
+
+    `review`: the authorization that a review puts in the place of the claim.
+    """
     unknown = ship.keys() - SHIP_WORDS
     assert not unknown, unknown
     to = ship.get("to", "IN")
@@ -62,7 +77,10 @@ def requested(ship: Mapping[str, Any]) -> Requested:
         words["lines"] = [{**ITEM, **{word: ship[word] for word in ITEM_WORDS & ship.keys()}}]
     if "claim" in ship:
         words["claim"] = " ".join(ship[word] for word in ("claim", "reference") if word in ship)
-    return Requested.model_validate(events.shipment(words))
+    asked = Requested.model_validate(events.shipment(words))
+    if "review" in ship:
+        return asked.model_copy(update={"authorization": ReviewedAuthorization(kind=ship["review"])})
+    return asked
 
 
 def facts(says: Mapping[str, Any]) -> Facts:
@@ -79,7 +97,10 @@ def facts(says: Mapping[str, Any]) -> Facts:
         listed = data.get("facilities", ["FAC-1"])
         country = data.pop("at", data.get("country", "IN"))
         since = data.pop("facility_from", "2025-02-01")
-        data["facilities"] = [facility(name, country, since) for name in listed]
+        sites = data.pop("sites", [{"id": name, "country": country} for name in listed])
+        data["facilities"] = [facility(one["id"], one["country"], since) for one in sites]
+        if data["program"] == "universal":
+            data.pop("country", None)
         veus.append(Veu(VeuAuthorized.model_validate(data), revoked and date.fromisoformat(revoked)))
     return Facts(
         registered={
@@ -89,6 +110,7 @@ def facts(says: Mapping[str, Any]) -> Facts:
         licenses=tuple(licenses),
         veus=tuple(veus),
         survivors=says.get("survivors", {}),
+        owners=says.get("owners", {}),
         lists=tuple(says.get("lists", ["entity-list"])),
         hits=tuple(
             Hit(name, f"Party {name}", "entity-list", "E-7", "Listed Party", Decimal("0.97"))
@@ -99,4 +121,5 @@ def facts(says: Mapping[str, Any]) -> Facts:
 
 def case(told: Mapping[str, Any]) -> Case:
     """The case of one entry of a file."""
-    return Case(requested(told.get("ship", {})), facts(told.get("facts", {})), frozenset(told.get("aside", [])))
+    aside = frozenset(told.get("aside", []))
+    return Case(requested(told.get("ship", {})), facts(told.get("facts", {})), aside, told.get("named", True))

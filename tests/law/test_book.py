@@ -1,14 +1,20 @@
 """A book as the engine uses it: loading, limits of accounts, openings, reasons and duties."""
 
+import re
 from datetime import date
 from decimal import Decimal
 
+import orjson
 import pytest
+from pydantic import ValidationError
 
-from rulebook import load
+from rulebook import Terms, load
 from rulebook.law.provisions import try_all
 from rulebook.parties.names import keys
 from rulebook.screening.refusals import closed, lacking
+from schemas.models.facts import LicenseIssued
+from schemas.models.parts import Certification
+from schemas.models.values import TECHNOLOGY
 from schemas.plan import Share
 
 from . import build
@@ -35,7 +41,12 @@ def test_the_digest_tells_switches_apart() -> None:
     assert len(BOOK.digest) == 71
     assert other.digest != BOOK.digest
     assert load("ai-diffusion", {"lpp_5a002": False}).digest == BOOK.digest
-    assert other.switches == {"lpp_in_d1_d4": False, "lpp_5a002": True, "aia_file_always": False}
+    assert other.switches == {"lpp_5a002": True}
+    assert BOOK.switches == {}
+
+
+def test_the_status_of_the_law_is_a_value_of_the_book() -> None:
+    assert BOOK.status == {"codified": True, "not_enforced_since": "2025-05-13"}
 
 
 def test_laws_of_days_share_their_values() -> None:
@@ -191,6 +202,21 @@ def test_the_same_case_gives_the_same_findings_whatever_was_screened_before() ->
     assert BOOK.screen(build.case({"ship": told})).findings == fresh.findings
 
 
+def test_the_headings_that_events_may_say_more_of_are_those_of_the_book() -> None:
+    headings = BOOK.law(DAY).eccns("technology")
+    assert all(re.match(TECHNOLOGY, f"{heading}{more}") for heading in headings for more in ("", ".a", ".b.2"))
+    assert TECHNOLOGY.count("|") == len(headings) - 1
+    assert not any(re.match(TECHNOLOGY, eccn) for eccn in ("3E0011", "5D002.z.1.a", "3A090.a", "EAR99"))
+
+
+@pytest.mark.parametrize(
+    "eccn", ["3a090.a", "3A090.A", " 3A090.a", "3A090.a ", "3A090..a", "ear99", "3A090.a\n", "3A 090"]
+)
+def test_an_eccn_in_other_letters_is_rejected(eccn: str) -> None:
+    with pytest.raises(ValidationError):
+        build.case({"ship": {"eccn": eccn}})
+
+
 def test_names_are_compared_without_case_punctuation_and_legal_form() -> None:
     assert keys("IBM") <= keys("International Business Machines Corporation (IBM)")
     assert keys("the boeing co.") == keys("The Boeing Company")
@@ -204,3 +230,97 @@ def test_a_provision_begins_with_its_first_day() -> None:
     cited = {finding.provision for option in screening.options for finding in option.findings}
     assert not any("90 FR 5298" in citation for citation in cited)
     assert try_all(screening.shipment, BOOK.law(date(2025, 1, 15)), ()) == ()
+
+
+def issued(**changes: object) -> LicenseIssued:
+    return LicenseIssued.model_validate_json(orjson.dumps({**build.LICENSE, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "country", "allocation"),
+    [
+        ("2025-01-01", "IN", "country/IN/2025-2027"),
+        ("2024-12-31", "IN", None),
+        ("2027-12-31", "IN", "country/IN/2025-2027"),
+        ("2028-01-01", "IN", None),
+        ("2025-06-01", "CN", None),
+        ("2025-06-01", "FR", None),
+    ],
+)
+def test_what_is_licensed_from_2025_to_2027_is_committed(valid_from: str, country: str, allocation: str | None) -> None:
+    one = issued(valid_from=valid_from, valid_until="2029-01-01", country=country)
+    assert BOOK.terms(one, country) == Terms("license/L-1", allocation)
+
+
+@pytest.mark.parametrize(
+    ("account", "limit", "day", "code"),
+    [
+        ("lpp/CON/2025", 26_900_000, DAY, None),
+        ("lpp/CON/2025", 26_900_001, DAY, "limit.above_law"),
+        ("country/IN/2025-2027", 1_580_000_000, DAY, None),
+        ("country/IN/2025-2027", 1_580_000_001, DAY, "limit.above_law"),
+        ("nveu/CON/IN", 5_064_000_000, DAY, None),
+        ("nveu/CON/IN", 5_064_000_001, DAY, "limit.above_law"),
+        ("nveu/CON/IN", 5_064_000_000, date(2027, 12, 31), None),
+        ("nveu/CON/IN", 9_000_000_000, date(2028, 1, 1), None),
+        ("uveu/CON/total", 9_000_000_000_000, DAY, None),
+        ("uveu/CON/AE", 9_000_000_000_000, DAY, None),
+        ("aia/CON", 9_000_000_000_000, DAY, None),
+        ("facility/FAC", 9_000_000_000_000, DAY, None),
+        ("license/L-1", 1, DAY, "account.invalid"),
+        ("nac/N-1", 1, DAY, "account.invalid"),
+    ],
+)
+def test_no_event_sets_a_limit_above_the_law(account: str, limit: int, day: date, code: str | None) -> None:
+    barred = BOOK.barred_limit(account, limit, day)
+    assert (barred and barred[0]) == code
+    if code == "limit.above_law":
+        assert barred is not None
+        assert f"{limit:,} TPP are more than the {limit - 1:,}" in barred[1]
+
+
+def test_a_notification_that_says_what_it_covers_opens_an_account() -> None:
+    def paper(text: str) -> Certification:
+        return Certification.model_validate_json(orjson.dumps(build.certification(text)))
+
+    assert BOOK.notice_account(paper("nac_notification CON 2025-05-01 ref N-1 covers 60000")) == ("nac/N-1", 60_000)
+    assert BOOK.notice_account(paper("nac_notification CON 2025-05-01 ref N-1")) is None
+    assert BOOK.notice_account(paper("facility_security CON 2025-05-01 at FAC-1")) is None
+
+
+def test_of_several_notifications_each_stands_in_for_the_one_before() -> None:
+    ship = {"to": "CN", "claim": "NAC", "tpp": 6_704, "density": Decimal("8.94"), "datacenter": False}
+    papers = [f"nac_notification CON 2025-0{month}-01 ref N-{month} covers 60000" for month in (3, 2, 4)]
+    screening = screened(ship={**ship, "certs": ["nac_notification CON 2025-05-01 ref T-1"]}, facts={"certs": papers})
+    (debit,) = screening.options[0].debits
+    assert (debit.account, debit.limit, debit.noted) == ("nac/T-1", None, True)
+    assert [one.account for one in debit.otherwise] == ["nac/N-2", "nac/N-3", "nac/N-4"]
+    assert {one.limit for one in debit.otherwise} == {60_000}
+
+
+def test_what_is_owed_once_is_named_by_exporter_consignee_and_eccn() -> None:
+    ship = {
+        "to": "FR",
+        "claim": "AIA",
+        "certs": ["aia_consignee_certification CON 2025-02-01"],
+        "lines": [
+            {},
+            {"eccn": "4D090", "technology_for": "4A090.a", "tpp": 0},
+            {"part": "P-2"},
+            {"eccn": "EAR99", "tpp": 0},
+        ],
+    }
+    option = screened(ship=ship).options[0]
+    once = {one.kind: one.once for one in option.obligations if one.once}
+    assert once == {
+        "aia_furnish_eccn": (("EXP/CON/3A090.a",), ("EXP/CON/4D090",)),
+        "aia_certification_submission": (("EXP/CON",),),
+    }
+    option = screened(ship=ship, facts={"survivors": {"CON-OLD": "CON"}}).options[0]
+    filed = next(one for one in option.obligations if one.kind == "aia_certification_submission")
+    assert filed.once == (("EXP/CON", "EXP/CON-OLD"),)
+
+
+def test_a_return_credits_bases_both_ways_and_never_what_counts_exports() -> None:
+    debits = [("lpp/CON/2025", 100), ("uveu/CON/AE", 100), ("uveu/CON/DE", -40), ("nac/N-1", 100), ("nveu/CON/IN", 100)]
+    assert BOOK.credits_of(debits, 60, 60) == [("uveu/CON/AE", 60), ("uveu/CON/DE", -40), ("nveu/CON/IN", 60)]

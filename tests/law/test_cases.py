@@ -13,9 +13,8 @@ import pytest
 from rulebook import load
 from rulebook.law.provisions import FIRST_DAY, Provision, all_provisions, met, not_applicable, not_met, unknown
 from rulebook.screening.book import Screening
-from rulebook.screening.classification import declared_level
 from rulebook.screening.options import alternatives
-from rulebook.screening.refusals import closed, lacking, refusal, undecided
+from rulebook.screening.refusals import closed, lacking, refusal, review_policy, undecided
 from rulebook.sections import s748_15, s750_7
 from rulebook.sections import s774_3a090 as ccl
 from schemas.codes import Result
@@ -55,6 +54,11 @@ KNOWN = {
     "undecided",
     "available",
     "absent",
+    "near",
+    "refused",
+    "cites",
+    "not_says",
+    "falls",
 }
 
 
@@ -73,18 +77,18 @@ def tried(row: str, screening: Screening, case: Case, available: int | None) -> 
     if one.kind == "class":
         results = set()
         for item in case.asked.items:
-            level, _ = declared_level(item.eccn, law)
-            whole = law.lists("assemblies", item.eccn) and item.circuits is None
-            tested = ccl.Tested(item, level, item.tpp, item.circuits or 1, item.performance_density, whole)
             if row == "4 classification":
                 results |= {f.result.value for f in screening.findings if f.provision == one.citation}
             else:
-                results.add(one.test(tested, law).result.value)
+                verdict = one.test(ccl.tested(item, law), law)
+                results.add(verdict.result.value if verdict else "none")
         return results
     extra: tuple[Any, ...] = ()
     if row.startswith("VEU"):
         held = s748_15.in_force(shipment, shipment.consignee.id) if shipment.facts.veus else []
         extra = (held[0] if held else None,)
+    if row == "5 needed":
+        extra = (screening.shipment.asked.authorization.kind if screening.shipment.asked.authorization else "LPP",)
     if row.startswith("LICENSE"):
         found = s750_7.candidates(shipment)
         extra = (found[0] if found else None,)
@@ -102,11 +106,11 @@ def limit_words(debit: Debit) -> Any:
     return f"{debit.limit.percent}% of {debit.limit.of}" if isinstance(debit.limit, Share) else debit.limit or "none"
 
 
-def unclaimed(screening: Screening, available: int | None) -> tuple[Reason, Reason | None]:
+def unclaimed(screening: Screening, available: int | None) -> tuple[tuple[Reason, ...], Reason | None]:
     """The refusal of a shipment as if nothing had been claimed, and what a reviewer would have to decide."""
     contents, shipment, law = screening.contents, screening.shipment, screening.law
     return (
-        refusal(contents, shipment, law, screening.closed, available),
+        refusal(contents, shipment, law, screening.closed, screening.options, available, None),
         undecided(contents, shipment, law, screening.options),
     )
 
@@ -133,6 +137,7 @@ def observed(screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
         "shut": [reason.code for reason in screening.closed],
         "stopped": screening.stopped,
         "debits": {one.account: one.amount for one in option.debits} if option else {},
+        "falls": {one.account: one.falls for one in option.debits if one.falls} if option else {},
         "limits": {one.account: limit_words(one) for one in option.debits} if option else {},
         "due": {one.kind: str(one.due) for one in option.obligations if one.kind in want.get("due", {})}
         if option
@@ -141,8 +146,11 @@ def observed(screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
         "absent": [
             kind for kind in want.get("absent", []) if option and kind not in {one.kind for one in option.obligations}
         ],
-        "policy": refused.facts["review_policy"],
-        "available": refused.facts.get("available", want.get("available")),
+        "policy": review_policy(screening.contents, screening.shipment, screening.law, want.get("available")).name,
+        "available": refused[0].facts.get("available", want.get("available")) if refused else want.get("available"),
+        "near": refused[0].facts.get("near", []) if refused else [],
+        "refused": [reason.code for reason in refused],
+        "cites": [reason.citation for reason in (*screening.reasons, *screening.closed, *refused)],
         "tpp": screening.tpp,
         "levels": [line.level for line in screening.lines],
         "eccns": [line.eccn for line in screening.lines],
@@ -159,22 +167,24 @@ def observed(screening: Screening, want: Mapping[str, Any]) -> dict[str, Any]:
 def test_case(told: dict[str, Any]) -> None:
     want = told["expect"]
     assert not set(want) - KNOWN, set(want) - KNOWN
-    assert not set(told) - {"name", "ship", "facts", "aside", "switches", "expect"}
+    assert not set(told) - {"name", "ship", "facts", "aside", "named", "switches", "expect"}
     book = load("ai-diffusion", told.get("switches"))
     case = build.case(told)
     screening = book.screen(case)
     seen = observed(screening, want)
-    plain = {key: value for key, value in want.items() if key not in ("find", "says")}
+    plain = {key: value for key, value in want.items() if key not in ("find", "says", "not_says")}
     assert {key: seen[key] for key in plain} == plain
     for row, result in want.get("find", {}).items():
         assert tried(row, screening, case, want.get("available")) == {result}, row
     text = " | ".join(
         [f.detail for f in screening.findings]
         + [f.detail for option in screening.options for f in option.findings]
-        + [unclaimed(screening, want.get("available"))[0].message]
+        + [reason.message for reason in unclaimed(screening, want.get("available"))[0]]
     )
     for words in want.get("says", []):
         assert words in text
+    for words in want.get("not_says", []):
+        assert words not in text
 
 
 VERDICTS = {met: "met", not_met: "not_met", not_applicable: "not_applicable", unknown: "unknown"}

@@ -342,10 +342,13 @@ class Machine(RuleBasedStateMachine):
         self.send("adjustment.made", {"account": path, "amount": amount}, self.model.correct(path, amount))
 
     def allot(self, draw: Draw) -> None:
-        """A limit is set from a day on."""
+        """A limit is set from a day on; a licence sets its own, and none is above the one of the law."""
         path, limit, day = draw(st.sampled_from(LIMITED)), draw(AMOUNTS), draw(st.sampled_from(DAYS))
-        self.model.limits.append((path, day, limit))
-        self.send("allocation.set", {"account": path, "limit": limit, "valid_from": day.isoformat()}, "recorded")
+        allowed = not path.startswith("license/") and not (path.startswith("lpp/") and limit > 26_900_000)
+        if allowed:
+            self.model.limits.append((path, day, limit))
+        data = {"account": path, "limit": limit, "valid_from": day.isoformat()}
+        self.send("allocation.set", data, "recorded" if allowed else "rejected")
 
     def merge(self, draw: Draw) -> None:
         """Two identifiers are of one party."""

@@ -26,7 +26,9 @@ def _bare(node: Any) -> list[str]:
 
 def _said(schema: dict[str, Any]) -> bool:
     """Whether a property is described; one in a condition on others only says what it must be."""
-    return schema.keys() <= {"const", "pattern"} or schema.get("description", "").endswith(".")
+    return schema.keys() <= {"const", "enum", "pattern", "properties", "required"} or schema.get(
+        "description", ""
+    ).endswith(".")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "schemas/json").glob("*.json")), ids=lambda path: path.name)

@@ -38,6 +38,7 @@ from services.engine.message import EventRejected
 def party_registered(context: DecisionContext, event: Event[PartyRegistered]) -> HandledEvent:
     """A party's standing facts from a day on."""
     context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
+    context.journal.parties.holders.register(event.data)
     return _recorded(context, event)
 
 
@@ -54,21 +55,32 @@ def party_merged(context: DecisionContext, event: Event[PartyMerged]) -> Handled
 
 def certification_received(context: DecisionContext, event: Event[Certification]) -> HandledEvent:
     """A standing statement, certification or notification."""
-    data = event.data
+    data, journal, answers = event.data, context.journal, context.answer(event)
     if data.of_designer:
-        context.journal.facts.add(FactKind.DESIGNER, ALL, data)
+        journal.facts.add(FactKind.DESIGNER, ALL, data)
     else:
-        context.journal.facts.add(FactKind.CERTIFICATION, data.party, data)
-    return _recorded(context, event)
+        journal.facts.add(FactKind.CERTIFICATION, data.party, data)
+    opened = context.book.notice_account(data)
+    if opened is None:
+        _record(context, answers, event)
+        return HandledEvent(answers)
+    account, limit = opened
+    journal.facts.add(FactKind.NOTICE, data.reference, data)
+    journal.accounts.set_limit(account, limit)
+    replenish(context, answers, account, _record(context, answers, event))
+    return HandledEvent(answers)
 
 
 def license_issued(context: DecisionContext, event: Event[LicenseIssued]) -> HandledEvent:
     """A licence or its amendment: its account, and its TPP committed on the country, even over the limit."""
     data, journal, answers = event.data, context.journal, context.answer(event)
     before = journal.facts.license(data.number)
-    entries = _given_back(context, before) if before and before.issued.country != data.country else []
-    old = _committed(context, before) if before and before.issued.country == data.country else 0
     terms = context.book.terms(data, data.country)
+    kept = (
+        before is not None and context.book.terms(before.issued, before.issued.country).allocation == terms.allocation
+    )
+    entries = _given_back(context, before) if before and not kept else []
+    old = _committed(context, before) if before and kept else 0
     more = _committed(context, License(data)) - old
     if terms.allocation is not None and more > 0:
         entries.append(journal.commit(terms.allocation, more, _known(context, terms.allocation, data.valid_from)))
@@ -118,6 +130,8 @@ def veu_changed(context: DecisionContext, event: Event[VeuAuthorized | VeuRevoke
         message = f"{data.holder} has no such {data.program} authorization"
         raise EventRejected("/data/holder", RejectionCode.VEU_UNKNOWN, message)
     facts.add(FactKind.VEU, data.holder, data)
+    if isinstance(data, VeuAuthorized):
+        context.journal.parties.holders.authorize(data)
     return _recorded(context, event)
 
 
@@ -125,9 +139,15 @@ def allocation_set(context: DecisionContext, event: Event[AllocationSet]) -> Han
     """An account's limit from a day on; one below the balance blocks new debits, and voids nothing."""
     data, answers = event.data, context.answer(event)
     _check_account(context, data.account, data.valid_from)
-    before = context.journal.accounts.find(data.account)
-    old = before.limit if before else None
+    if barred := context.book.barred_limit(data.account, data.limit, data.valid_from):
+        code, message = barred
+        pointer = "/data/limit" if code == RejectionCode.LIMIT_ABOVE_LAW else "/data/account"
+        raise EventRejected(pointer, code, message)
+    old = _known(context, data.account, data.valid_from)
     account = context.journal.set_limit(data)
+    known = _known(context, data.account, data.valid_from)
+    if known is not None:
+        context.journal.accounts.set_limit(data.account, known)
     record = _record(context, answers, event)
     if old is None or data.limit > old:
         replenish(context, answers, account.path, record)
@@ -196,9 +216,15 @@ def obligation_met(context: DecisionContext, event: Event[ObligationMet]) -> Han
     """An obligation has been met."""
     data = event.data
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
-    if not context.journal.obligations.meet(subject, data.kind, data.due):
+    facts, obligations = context.journal.facts, context.journal.obligations
+    once = obligations.meet(subject, data.kind, data.due)
+    if once is None:
         message = f"no obligation {data.kind} due on {data.due} exists for {subject.replace('/', ' ')}"
         raise EventRejected("/data/kind", RejectionCode.OBLIGATION_UNKNOWN, message)
+    for key in once:
+        facts.add(FactKind.MET, f"{data.kind}/{key}", data)
+    if once:
+        obligations.end_met(data.kind, lambda key: bool(facts.of(FactKind.MET, f"{data.kind}/{key}")))
     return _recorded(context, event)
 
 

@@ -17,7 +17,7 @@ from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.decision import decision, obligations_of, unscreened_decision
+from services.engine.decision import decision, unscreened_decision
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.refusal import refuse
@@ -46,7 +46,7 @@ def _has_left(shipment: Shipment) -> bool:
 def _judged_again(context: DecisionContext, shipment: Shipment) -> Judgement:
     """A held shipment, judged with what is known now, as of its export date."""
     asked = asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
-    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment))
+    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment), named=shipment.claim is not None)
 
 
 def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
@@ -194,6 +194,5 @@ def _release(
     context: DecisionContext, answers: Answers, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]
 ) -> None:
     context.journal.records.mention(shipment.id)
-    obligations = obligations_of(judgement)
-    data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, entries, obligations)
+    data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, entries)
     raise_alerts(context, answers, entries, answers.add(SHIPMENT_RELEASED, shipment.id, data))

@@ -24,6 +24,7 @@ def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent
         return refuse_duplicate(answers, existing)
     shipment = shipments.present(asked.shipment_id, ShipmentTerms(asked.export_date, asked.ship_to, asked.expires))
     judgement = judge(context, asked)
+    context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, judgement.entries, Outcome.APPROVED)
 
 
@@ -36,6 +37,7 @@ def amended(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
     voided = void(context, shipment)
     shipments.amend(shipment)
     judgement = judge(context, asked)
+    context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, voided + judgement.entries, Outcome.APPROVED)
 
 
@@ -74,7 +76,7 @@ def _dispatched_on_another_day(
 ) -> HandledEvent:
     entries = void(context, shipment)
     asked = asked_of(context, shipment).model_copy(update={"export_date": event.data.export_date})
-    judgement = judge(context, asked, shipment.reviewed, posted=True)
+    judgement = judge(context, asked, shipment.reviewed, posted=True, named=shipment.claim is not None)
     entries += judgement.entries
     if not judgement.passes:
         return _held_at_dispatch(context, answers, event, shipment, judgement, entries)
@@ -105,7 +107,8 @@ def _ended(context: DecisionContext, shipment: Shipment) -> Judgement | None:
     claim = Authorization.model_validate({"kind": terms.authorization, "reference": terms.reference})
     asked = asked_of(context, shipment).model_copy(update={"authorization": claim})
     facts = context.journal.parties.about(asked)
-    case = Case(asked, facts, frozenset(one.code for one in shipment.reviewed))
+    aside = frozenset(one.code for one in shipment.reviewed)
+    case = Case(asked, facts, aside, named=shipment.claim is not None)
     screening = context.book.screen(case)
     reasons = context.book.ended(screening)
     if not reasons:
