@@ -2,39 +2,18 @@
 
 import base64
 import gzip
-import os
-import subprocess
-import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from cli_events import answers, dispatch, kinds, lines, request
-from cli_run import TPP, Tpp
+from cli_run import Tpp
+from memory import MOST, measured
 
 from schemas.wire.read import rejection_id
 
-MOST = 300 << 20
-"""Bytes of memory that a command may take, whatever it is given."""
-
 MEBIBYTE = 1 << 20
 KEPT = 256 << 10
-
-
-def _screen(folder: Path, *words: str, stdin: Iterable[bytes] = ()) -> tuple[int, bytes, int]:
-    """Exit code, output and peak memory in bytes of a `tpp` in a folder, which is given standard input bit by bit."""
-    with tempfile.TemporaryFile() as kept:
-        run = subprocess.Popen([TPP, *words], cwd=folder, stdin=subprocess.PIPE, stdout=kept, stderr=kept)
-        assert run.stdin is not None
-        with suppress(BrokenPipeError), run.stdin:
-            for piece in stdin:
-                run.stdin.write(piece)
-        _, status, used = os.wait4(run.pid, 0)
-        run.returncode = os.waitstatus_to_exitcode(status)
-        kept.seek(0)
-        return run.returncode, kept.read(), used.ru_maxrss * (1 if os.uname().sysname == "Darwin" else 1024)
 
 
 def _first(text: bytes) -> dict[str, object]:
@@ -44,7 +23,7 @@ def _first(text: bytes) -> dict[str, object]:
 
 def test_64_mebibytes_without_a_line_end_on_standard_input_are_one_rejection(tmp_path: Path) -> None:
     piece = b"x" * (1 << 16)
-    code, told, memory = _screen(
+    code, told, memory = measured(
         tmp_path, "screen", "-", "--ledger", ":memory:", stdin=[piece] * 1024 + [b"\n" + request("SHP-1")]
     )
     assert code == 1
@@ -63,7 +42,7 @@ def test_a_gz_that_unpacks_to_one_line_of_a_gibibyte_is_one_rejection(tmp_path: 
         for _ in range(size // MEBIBYTE):
             packed.write(bytes(MEBIBYTE))
         packed.write(b"\n" + request("SHP-1") + b"\n")
-    code, told, memory = _screen(tmp_path, "screen", "bomb.jsonl.gz", "--ledger", ":memory:")
+    code, told, memory = measured(tmp_path, "screen", "bomb.jsonl.gz", "--ledger", ":memory:")
     assert code == 1
     data = _first(told)
     assert (data["size"], data["errors"]) == (
@@ -76,7 +55,7 @@ def test_a_gz_that_unpacks_to_one_line_of_a_gibibyte_is_one_rejection(tmp_path: 
 def test_a_batch_ends_by_bytes_too(tmp_path: Path) -> None:
     """Two thousand lines of almost a mebibyte would fill one batch by count."""
     line = request("SHP-1").ljust(MEBIBYTE - 1)
-    code, told, memory = _screen(
+    code, told, memory = measured(
         tmp_path, "screen", "-", "--ledger", ":memory:", "--out", "out.jsonl", stdin=[line + b"\n"] * 600
     )
     assert (code, told.splitlines()[0]) == (0, b"600 events: 600 approved, 0 held, 0 rejected")
