@@ -16,6 +16,7 @@ from schemas.wire.strict_json import MAX_BYTES
 from services.engine.answers import ORIGINAL_MOST
 from services.engine.message import Message, Whole
 from services.failure import Failure
+from services.visible import standard_output
 
 BATCH, BATCH_BYTES = 2048, 4 << 20
 """A batch ends after so many messages, or so many bytes of them, whichever comes first."""
@@ -176,7 +177,7 @@ def check_readable(files: Sequence[str]) -> None:
 def output(name: str | None) -> Iterator[IO[bytes]]:
     """Where answers go: a file, written from its first line on, or standard output."""
     if name is None or name == "-":
-        yield sys.stdout.buffer
+        yield standard_output()
         return
     try:
         with Path(name).open("wb") as file:

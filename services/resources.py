@@ -127,7 +127,7 @@ def standing(url: str | None) -> Iterator["Store"]:
     """A ledger that is there; where there is none, that is a failure."""
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"there is no ledger at {store.url}; `tpp screen FILE --ledger URL` makes one")
+            raise Failure(f"there is no ledger at {store.url!r}; `tpp screen FILE --ledger URL` makes one")
         store.open()
         yield store
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from services.cli.options import format_option, ledger_option, rulebook_option
+from services.cli.options import complain, format_option, ledger_option, rulebook_option
 from services.failure import Failure
 from services.resources import book, settings, software, standing, there
+from services.visible import visible
 
 _format = format_option("text", "json")
 
@@ -64,7 +65,7 @@ def key(ledger: str | None) -> None:
         with note_failures(), standing(ledger) as store, store.read() as connection:
             found += keys(connection)
     for one in dict.fromkeys(found):
-        click.echo(one)
+        click.echo(visible(str(one)))
 
 
 @audit.command()
@@ -173,7 +174,7 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
         second = read_note(new) if new is not None else cover(store, signer(settings()))
         found = compare(store, first, second, lambda recorded: public_keys(keys, settings(), recorded))
     if found is None:
-        click.echo(f"Error: {old} is not the beginning of {new or 'the newest checkpoint'}", err=True)
+        complain(f"{old} is not the beginning of {new or 'the newest checkpoint'}")
         sys.exit(1)
     print_json(found.to_json())
 
@@ -210,8 +211,9 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
         with note_failures(), standing(ledger) as store:
             made = pack(store, key, chosen, since, lambda recorded: public_keys((), settings(), recorded), Path(out))
     except NotTheBeginning:
-        click.echo(f"Error: {since} is not the beginning of the newest checkpoint", err=True)
+        complain(f"{since} is not the beginning of the newest checkpoint")
         sys.exit(1)
     click.echo(
-        f"{out}: {made.shipments:,} shipments, {made.records:,} records; check it with `python3 -I verify.py KEY`"
+        f"{visible(out)}: {made.shipments:,} shipments, {made.records:,} records; "
+        f"check it with `tpp audit check-pack {visible(out)} --key KEY`"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import format_option, ledger_option, moment_options
+from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options
 from services.failure import Failure
 from services.resources import reading, settings, standing, wall_clock
 
@@ -26,6 +26,7 @@ _format = format_option("table", "json")
 @click.option("--to", "last", metavar="DATE", help="The last booked day. [default: the last of all]")
 @moment_options
 @format_option(*STATEMENT_FORMATS, text="How to print, or which file.")
+@excel_option
 @click.option("--out", metavar="FILE", help="Where it goes. [default: standard output]")
 @ledger_option
 def statement(
@@ -35,6 +36,7 @@ def statement(
     as_of: str | None,
     known_at: str | None,
     form: str,
+    excel: bool,
     out: str | None,
     ledger: str | None,
 ) -> None:
@@ -70,7 +72,7 @@ def statement(
             if form in ("table", "json"):
                 write_statement(rows, form, stream)
             else:
-                write("statement", rows, form, stream)
+                write("statement", rows, form, stream, excel=excel)
 
 
 @contextmanager
@@ -81,7 +83,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except ExportRefused as error:
-        click.echo(f"Error: {error}", err=True)
+        complain(str(error))
         sys.exit(1)
     except OSError as error:
         raise Failure(f"the export cannot be written: {error}") from error
@@ -104,7 +106,7 @@ def _period(name: str) -> "Period":
     try:
         return period(name)
     except NeverEnds as error:
-        click.echo(f"Error: {error}", err=True)
+        complain(str(error))
         sys.exit(1)
     except ValueError as error:
         raise Failure(str(error)) from error
@@ -162,14 +164,21 @@ def list_(form: str, ledger: str | None) -> None:
 @snapshot.command()
 @click.argument("name", metavar="SNAPSHOT")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "xlsx", "parquet", "hledger"]), required=True, help="Which files."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "xlsx", "parquet", "hledger"]),
+    required=True,
+    is_eager=True,
+    help="Which files.",
 )
+@excel_option
 @click.option("--out", metavar="FOLDER", help="Where they go. [default: a folder of the snapshot's name]")
 @ledger_option
-def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
+def export(name: str, form: str, excel: bool, out: str | None, ledger: str | None) -> None:
     """Write the tables of a snapshot into a folder, the same bytes each time, and print the paths.
 
     csv: accounts, entries, holds, with datapackage.json; xlsx: one workbook; parquet: three files; hledger: a journal.
+    With --excel the CSV files are no longer those of the snapshot's digest.
 
     \b
     Example:
@@ -187,5 +196,5 @@ def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
         if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
             raise ExportRefused(f"the books of {name} are not those that were closed; `tpp audit verify` says where")
         readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
-        for path in write(Path(out or name), tables.period, form, readers):
+        for path in write(Path(out or name), tables.period, form, readers, excel=excel):
             click.echo(path)

@@ -8,7 +8,7 @@ import click
 
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
-from services.cli.options import Commands, format_option, ledger_option, moment_options, rulebook_option
+from services.cli.options import Commands, excel_option, format_option, ledger_option, moment_options, rulebook_option
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
 from services.failure import Failure
@@ -107,8 +107,11 @@ def _end(summary: "Summary") -> NoReturn:
 @click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
 @moment_options
 @_format
+@excel_option
 @ledger_option
-def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, ledger: str | None) -> None:
+def balance(
+    accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, excel: bool, ledger: str | None
+) -> None:
     """Print balances, in TPP.
 
     In ACCOUNT a * stands for any text. flow/CC/YEAR sums what was decided to go to a country.
@@ -124,7 +127,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
 
     with reading(ledger) as connection:
         found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
-    tables.write(found, tables.BALANCE, form)
+    tables.write(found, tables.BALANCE, form, excel=excel)
 
 
 @main.command()
@@ -155,8 +158,9 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
 
 @main.command()
 @_format
+@excel_option
 @ledger_option
-def holds(form: str, ledger: str | None) -> None:
+def holds(form: str, excel: bool, ledger: str | None) -> None:
     """Print the work list: held shipments, oldest first, with their reasons.
 
     \b
@@ -168,7 +172,7 @@ def holds(form: str, ledger: str | None) -> None:
 
     with reading(ledger) as connection:
         found = work_list(connection)
-    tables.write(found if form == "json" else list(map(in_cells, found)), tables.HOLDS, form)
+    tables.write(found if form == "json" else list(map(in_cells, found)), tables.HOLDS, form, excel=excel)
 
 
 @main.command()
@@ -205,8 +209,9 @@ def recheck(
 @click.option("--due-by", metavar="DATE", help="Only what is due until this day.")
 @click.option("--all", "every", is_flag=True, help="Also what was met or withdrawn.")
 @_format
+@excel_option
 @ledger_option
-def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) -> None:
+def obligations(due_by: str | None, every: bool, form: str, excel: bool, ledger: str | None) -> None:
     """Print what must be sent to whom by when.
 
     \b
@@ -225,7 +230,7 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
         except PydanticCustomError as error:
             raise click.BadParameter(f"{due_by!r} is not a day such as 2025-07-31") from error
         found = obligation_list(connection, book(None), until, every)
-    tables.write(found, tables.OBLIGATIONS, form)
+    tables.write(found, tables.OBLIGATIONS, form, excel=excel)
 
 
 @main.command()

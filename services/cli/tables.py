@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import IO, Any
 
-import click
 import orjson
 
-from schemas.columns import TABLES, Kind
+from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
+from services.visible import print_bytes, visible
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""
@@ -85,21 +85,27 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes])
     stream.write(text.getvalue().encode())
 
 
-def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv."""
+def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, *, excel: bool = False) -> None:
+    """Prints rows on standard output in one of the forms table, json and csv; of csv `excel` guards its texts."""
+
+    def cell(value: Any) -> Any:
+        return excel_text(value) if excel and isinstance(value, str) else value
+
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([row.get(name) for name in columns] for row in rows)
+        writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
+        print_bytes(text.getvalue().encode())
     else:
         _table(rows, columns)
 
 
 def print_json(value: Any) -> None:
     """Prints a value as JSON, indented by two."""
-    click.echo(_json(value), nl=False)
+    print_bytes(_json(value))
 
 
 def _json(value: Any) -> bytes:
@@ -128,4 +134,4 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | 
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else visible(str(value))

@@ -21,6 +21,7 @@ from services.files import batches, check_readable
 from services.kafka.access import address, client_options
 from services.kafka.producer import STRUCTURED
 from services.kafka.topics import MESSAGE_MOST, administration, check_topics
+from services.visible import visible
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -164,7 +165,7 @@ class _Sender:
     def _failure(self, where: str, why: object) -> None:
         self.failed += 1
         if self.failed <= _ERRORS_SHOWN:
-            click.echo(f"{where} was not acknowledged: {why}", err=True)
+            click.echo(visible(f"{where} was not acknowledged: {why}"), err=True)
 
     def show(self) -> None:
         """Writes the counts to standard error."""

@@ -2,11 +2,17 @@
 
 import textwrap
 
+from services.visible import visible
+
 WIDTH = 100
 
 
 def wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:
-    """A text as lines of at most WIDTH characters; the first and the others are indented by `first` and `rest`."""
+    """A text, visible, as lines of at most WIDTH characters; `first` and `rest` indent the first and the others."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False
+        visible(text, keep="\n\t"),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_long_words=False,
     )
