@@ -139,7 +139,7 @@ def _empty(ledger: str) -> Store:
     try:
         store = Store(ledger)
         if store.exists():
-            raise Failure(f"there is a ledger at {store.url} already; restore into an empty database")
+            raise Failure(f"there is a ledger at {store.url!r} already; restore into an empty database")
     except LedgerError as error:
         raise Failure(str(error)) from error
     return store

@@ -137,7 +137,7 @@ def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"no ledger at {store.url}; create it with `tpp migrate --ledger {store.url}`")
+            raise Failure(f"no ledger at {store.url!r}; create it with `tpp migrate --ledger {store.url!r}`")
         store.open()
         yield store
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import orjson
 from pydantic import ValidationError
@@ -21,7 +21,10 @@ from schemas.wire import strict_json as strict
 from schemas.wire.checks import CHECKS
 from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shown, suggestion
 
-__all__ = ["Error", "Event", "Rejection", "parse", "rejection_id", "same_content"]
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["Error", "Event", "Rejection", "parse", "rejection_hash", "rejection_id", "same_content", "too_large"]
 
 ID_LENGTH = 128
 LONGEST = 2_048
@@ -119,7 +122,7 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     if type(value) is not str or not _ID(value):
         errors += _wrong("id", value, "text.too_long", f"must have at most {ID_LENGTH} characters")
     value = get("source")
-    if type(value) is not str or not _is_reference(value):
+    if type(value) is not str or len(value) > LONGEST or not _is_reference(value):
         code, sentence = "source.invalid", "must be a URI-reference of RFC 3986, such as //wms.example"
         if isinstance(value, str) and len(value) > LONGEST:
             code, sentence = "text.too_long", f"must have at most {LONGEST:,} characters"
@@ -162,8 +165,8 @@ def _wrong(name: str, value: Any, code: str, sentence: str, words: Iterable[str]
 
 @lru_cache(maxsize=1_024)
 def _is_reference(text: str) -> bool:
-    """Whether it is a URI-reference of RFC 3986, not empty and not longer than LONGEST."""
-    return 0 < len(text) <= LONGEST and (_RELATIVE.fullmatch(text) or _URI.fullmatch(text)) is not None
+    """Whether a text of at most LONGEST characters is a URI-reference of RFC 3986 and not empty."""
+    return text != "" and (_RELATIVE.fullmatch(text) or _URI.fullmatch(text)) is not None
 
 
 def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str | int | bool]:
@@ -315,5 +318,17 @@ def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
     >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
     True
     """
+    digest = rejection_hash(position)
+    digest.update(raw)
+    return digest.hexdigest()
+
+
+def rejection_hash(position: Mapping[str, Any]) -> "_Hash":
+    """The beginning of `rejection_id`, for bytes that are not kept; add them in order."""
     place = orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
-    return sha256(b"%d:%b%b" % (len(place), place, raw)).hexdigest()
+    return sha256(b"%d:%b" % (len(place), place))
+
+
+def too_large(raw: bytes, size: int) -> Rejection:
+    """The rejection of a message of `size` bytes, which are too many; `raw` is its beginning."""
+    return Rejection(raw, (strict.too_large(size),), None, None, None, None)

@@ -65,9 +65,7 @@ def read(raw: bytes) -> tuple[Any, list[Error]]:
     errors: list[Error] = []
     try:
         if len(raw) > MAX_BYTES:
-            return UNREAD, [
-                Error("", "message.too_large", f"the message has {len(raw):,} bytes; at most {MAX_BYTES:,} are allowed")
-            ]
+            return UNREAD, [too_large(len(raw))]
         text = raw.decode()
         value, end = _QUICK.raw_decode(text)
         if end != len(text):
@@ -106,6 +104,11 @@ def _outside(raw: bytes) -> Error | None:
     if raw.startswith(b"\xef\xbb\xbf"):
         return Error("", "encoding.bom", "the message starts with a byte order mark")
     return too_deep(raw)
+
+
+def too_large(size: int) -> Error:
+    """The error of a message with too many bytes."""
+    return Error("", "message.too_large", f"the message has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
 
 def too_deep(raw: bytes) -> Error | None:

@@ -253,7 +253,7 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
     transaction, message = journal.transaction, read.message
     transaction.open_record(None)
     sequence = transaction.next_sequence()
-    text = rejection_text(read.rejection, rejection, message.position, sequence, message.received)
+    text = rejection_text(read.rejection, rejection, message, sequence)
     happened = None
     with suppress(TypeError, ValueError):
         happened = microseconds(datetime.fromisoformat(str(rejection.time).upper()))

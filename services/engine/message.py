@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from schemas.codes import RejectionCode
-from schemas.wire.read import Error, Event, Rejection, parse, rejection_id
+from schemas.wire.read import Error, Event, Rejection, parse, rejection_id, too_large
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A line that was too long to be kept: its size in bytes, its SHA-256 in hexadecimal, its rejection's id."""
+
+    size: int
+    sha256: str
+    rejection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +23,24 @@ class Message:
     """A message as received: its bytes and its position.
 
     `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. If `raw` was assembled from headers and a
-    value (binary mode), a rejection contains `value`.
+    value (binary mode), a rejection contains `value`. If `raw` is only the beginning of a longer line, `whole` is set;
+    such a message is rejected.
     """
 
     raw: bytes
     position: Mapping[str, Any]
     value: bytes | None = None
+    whole: Whole | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that a rejection reports, kept or not."""
+        return len(self.received) if self.whole is None else self.whole.size
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of these bytes, in hexadecimal."""
+        return sha256(self.received).hexdigest() if self.whole is None else self.whole.sha256
 
     @property
     def received(self) -> bytes:
@@ -54,6 +76,8 @@ class EventRejected(Exception):
 
 def read_message(message: Message) -> ReadMessage:
     """The message as an event, or as a rejection with all its errors."""
+    if message.whole is not None:
+        return ReadMessage(message, too_large(message.raw, message.whole.size), message.whole.rejection)
     return ReadMessage(message, parse(message.raw), rejection_id(message.position, message.received))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_ALERT
+from services.visible import visible
 
 
 def accounts_of(event: Mapping[str, Any]) -> set[str]:
@@ -46,7 +47,7 @@ def line(event: Mapping[str, Any], coloured: Callable[[str, str], str] = _uncolo
         word, parts = str(data["outcome"]), [about, *_decision(data)]
     else:
         word, parts = kind.removeprefix("tpp.").removesuffix(".v1") or "unreadable", [about]
-    when, what, *rest = map(_plain, [str(event.get("time") or "-"), f"{word:<8}", *parts])
+    when, what, *rest = map(visible, [str(event.get("time") or "-"), f"{word:<8}", *parts])
     return "  ".join(filter(None, [when, coloured(what, word), *rest])).rstrip()
 
 
@@ -83,11 +84,6 @@ def _error(error: Any) -> str:
 
 def _amount(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(text: str) -> str:
-    """The text without what could end the line or drive a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
