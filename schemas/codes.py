@@ -54,8 +54,8 @@ class ReasonCode(Code):
     )
     LICENSE_UNKNOWN = (
         "license.unknown",
-        "No licence was issued that fits, or not the one that is claimed.",
-        "Send `tpp.license.issued.v1`, or correct the claim; then recheck.",
+        "No licence was issued that fits, or not the one that is claimed or revoked.",
+        "Send `tpp.license.issued.v1`, or correct the claim and recheck; a refused revocation needs a new `id`.",
     )
     LICENSE_EXPIRED = (
         "license.expired",
@@ -132,6 +132,41 @@ class ReasonCode(Code):
         "The state of the shipment does not allow the event.",
         "Send an event that its state allows; the table of states lists them.",
     )
+    LINE_UNKNOWN = (
+        "line.unknown",
+        "The shipment has no line of this number.",
+        "Correct the number and send the event under a new `id`.",
+    )
+    OBLIGATION_UNKNOWN = (
+        "obligation.unknown",
+        "Nothing of this kind is owed on this day.",
+        "Name kind and day as `tpp obligations` prints them, under a new `id`.",
+    )
+    VEU_UNKNOWN = (
+        "veu.unknown",
+        "The holder has no such authorization to revoke.",
+        "Send `tpp.veu.authorized.v1` first, or correct holder, program or country; then use a new `id`.",
+    )
+    PARTY_SAME = (
+        "party.same",
+        "The party that is to survive was itself merged into the one that is to be absorbed.",
+        "Name the two parties the other way round, or send nothing: they are one already.",
+    )
+    BALANCE_NEGATIVE = (
+        "balance.negative",
+        "More would be credited than there is on the account.",
+        "Correct the figure, or attest the base first; then use a new `id`.",
+    )
+    AMOUNT_OVERFLOW = (
+        "amount.overflow",
+        "A balance would pass 2^53−1.",
+        "Correct the figure, or the account, and use a new `id`.",
+    )
+    CLOCK_STATE = (
+        "clock.state",
+        "The time to which the ledger is to be set back is not before its last tick.",
+        "Send nothing where the ledger's time is right; else correct `now`, under a new `id`.",
+    )
 
 
 class RejectionCode(Code):
@@ -149,13 +184,18 @@ class RejectionCode(Code):
     )
     AMOUNT_OVERFLOW = (
         "amount.overflow",
-        "A number, a product or a sum is beyond 2^53−1.",
+        "A number, a product or a sum of the message is beyond 2^53−1.",
         "Correct the figure, or split the shipment.",
     )
-    BALANCE_NEGATIVE = (
-        "balance.negative",
-        "More would be credited than there is on the account.",
-        "Correct the figure, or attest the base first.",
+    CLOCK_AHEAD = (
+        "clock.ahead",
+        "The `now` of a tick is more than 31 days after the event's own `time`.",
+        "Correct one of the two.",
+    )
+    CLOCK_FOREIGN = (
+        "clock.foreign",
+        "A tick of another clock arrived in the stream.",
+        "Send none: `tpp clock` ticks by itself; a file that `tpp screen` runs may hold ticks.",
     )
     COUNTRY_MISSING = "country.missing", "A national authorization has no `country`.", "Add `country`."
     COUNTRY_REFUSED = "country.refused", "A universal authorization has a `country`.", "Leave `country` out."
@@ -211,8 +251,8 @@ class RejectionCode(Code):
     )
     INTERNAL_ERROR = (
         "internal.error",
-        "The program itself failed on this event, three times.",
-        "Report it, together with the event.",
+        "The program itself failed on this message, or three times on this event.",
+        "Report it, together with the message.",
     )
     JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the sentence names."
     LEI_INVALID = (
@@ -220,15 +260,13 @@ class RejectionCode(Code):
         "The text is not a Legal Entity Identifier.",
         "Write its 20 characters, or leave it out.",
     )
-    LICENSE_UNKNOWN = "license.unknown", "No licence of this number was issued.", "Send `tpp.license.issued.v1` first."
     LINE_DUPLICATE = (
         "line.duplicate",
         "A line number occurs twice in one message.",
         "Give each line a number of its own, or add the lines up.",
     )
-    LINE_UNKNOWN = "line.unknown", "The shipment has no line of this number.", "Correct the number."
     LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or leave an optional list out."
-    LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
+    LIST_TOO_LONG = "list.too_long", "A list has more entries than the contract allows.", "Split the event."
     MEMBER_DUPLICATE = "member.duplicate", "A member name occurs twice in one object.", "Keep one of the two."
     MEMBER_MISSING = "member.missing", "A required attribute or member is missing.", "Add it."
     MEMBER_UNKNOWN = "member.unknown", "The contract does not know the member.", "Correct its name, or leave it out."
@@ -258,14 +296,13 @@ class RejectionCode(Code):
         "The number has too many digits, or too large an exponent.",
         "Correct the figure.",
     )
-    OBLIGATION_UNKNOWN = (
-        "obligation.unknown",
-        "Nothing of this kind is owed on this day.",
-        "Name kind and day as `tpp obligations` prints them.",
-    )
     ONE_OF = "one_of", "None or several are given of members of which exactly one is needed.", "Give exactly one."
     PARTY_SAME = "party.same", "A party is merged with itself.", "Name two parties."
-    REVIEWER_SAME = "reviewer.same", "The second reviewer is the first one.", "Have another person review it."
+    REVIEWER_SAME = (
+        "reviewer.same",
+        "The second reviewer is the first one, or a name that cannot be told apart from the first one's.",
+        "Have another person review it.",
+    )
     SHA256_INVALID = (
         "sha256.invalid",
         "The text is not a SHA-256 digest.",
@@ -275,6 +312,11 @@ class RejectionCode(Code):
         "source.invalid",
         "`source` is not a URI-reference of RFC 3986.",
         "Write one, such as `//wms.example`.",
+    )
+    SOURCE_RESERVED = (
+        "source.reserved",
+        "`source` begins with `//tpp-`, or cannot be told apart from one that does: such events are the program's own.",
+        "Name yourself as the source, such as `//wms.example`.",
     )
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
     TEXT_CONTROL = "text.control", "An attribute has a control character.", "Leave the character out."
@@ -299,11 +341,6 @@ class RejectionCode(Code):
     )
     VALUE_TOO_SMALL = "value.too_small", "A number is below the least that is allowed.", "Correct the figure."
     VALUE_UNKNOWN = "value.unknown", "The value is not one of those that the contract lists.", "Use one of them."
-    VEU_UNKNOWN = (
-        "veu.unknown",
-        "The holder has no such authorization to revoke.",
-        "Send `tpp.veu.authorized.v1` first, or correct holder, program or country.",
-    )
 
 
 class State(StrEnum):

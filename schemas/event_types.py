@@ -10,8 +10,10 @@ from typing_extensions import TypeVar
 from schemas.models import decisions, facts, incoming, outgoing
 from schemas.models.parts import Certification, Model
 
-LEDGER_SOURCE = "//tpp-ledger"
-"""The `source` of every event that goes out."""
+OWN_SOURCES = "//tpp-"
+"""How the `source` of the program's own events begins; nobody else's may."""
+LEDGER_SOURCE, CLOCK_SOURCE, CLI_SOURCE = "//tpp-ledger", "//tpp-clock", "//tpp-cli"
+"""The `source` of every event that goes out, of the clock's ticks, and of what commands ask for."""
 
 SHIPMENTS, FACTS = "tpp.shipments", "tpp.facts"
 DECISIONS, ALERTS, SNAPSHOTS, REJECTED = "tpp.decisions", "tpp.alerts", "tpp.snapshots", "tpp.rejected"

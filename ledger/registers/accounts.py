@@ -16,7 +16,11 @@ from schemas.models.values import TPP_MAX
 
 
 class Overflow(Exception):
-    """A balance would leave the range that the contract allows; nothing was written."""
+    """The balance of `account` would leave the range that the contract allows; nothing was written."""
+
+    def __init__(self, account: str, message: str) -> None:
+        super().__init__(message)
+        self.account = account
 
 
 class Account:
@@ -68,7 +72,7 @@ class Account:
         balance = parts[0] + parts[1] + parts[2] - parts[3]
         if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
             most = max(balance, *parts, key=abs)
-            raise Overflow(f"an amount of {self.path} would be {most:,}, more than {TPP_MAX:,}")
+            raise Overflow(self.path, f"an amount of {self.path} would be {most:,}, more than {TPP_MAX:,}")
         self.pending, self.posted, self.attested, self.credits = parts
         self.entries += 1
 

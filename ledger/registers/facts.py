@@ -11,7 +11,7 @@ from ledger.database.store import LedgerCorrupt
 from ledger.registers.transaction import Transaction
 from schemas.codes import FactKind
 from schemas.plan import License
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 
 ALL = "*"
 """The key of facts that are few and always read together: mergers, limits, thresholds, designers."""
@@ -53,7 +53,7 @@ class FactBook:
         )
         known.update(dict.fromkeys(wanted))
         for row in self._transaction.connection.execute(query):
-            event = parse(row.event)
+            event = read_record(row.event)
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} does not read as an event")
             self._know(row.kind, row.key, Fact(row.n, event.data))

@@ -15,7 +15,7 @@ from schemas.generate.asyncapi import HOLDS, key_of, types_of
 from schemas.generate.descriptions import descriptions, members, models_in, summary
 from schemas.generate.json_schemas import Schema, definitions
 from schemas.models.decisions import DIGEST
-from schemas.models.values import ECCN, IDENTIFIER, LEI, SHA256
+from schemas.models.values import ECCN, IDENTIFIER, LEI, SHA256, TEXT_MOST
 from schemas.periods import PERIOD
 
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -139,7 +139,9 @@ def _type(node: Schema, schemas: Mapping[str, Schema]) -> str:
     if choices := node.get("anyOf"):
         return _either([_type(choice, schemas) for choice in choices])
     if node.get("type") == "array":
-        return f"list of {_type(node['items'], schemas)}" + (", one or more" if node.get("minItems") else "")
+        least = ", one or more" if node.get("minItems") else ""
+        most = f", up to {node['maxItems']:,}" if "maxItems" in node else ""
+        return f"list of {_type(node['items'], schemas)}{least}{most}"
     if node.get("type") == "string":
         return _text(node)
     if node.get("type") == "integer":
@@ -161,7 +163,9 @@ def _text(node: Schema) -> str:
         return _PATTERNS[pattern]
     if pattern.startswith("^("):
         return "account path"
-    return "decimal as text" if pattern.startswith("^[0-9]+") else "text"
+    most = node.get("maxLength", TEXT_MOST)
+    bounds = f" of up to {most:,} characters" if most != TEXT_MOST else ""
+    return "decimal as text" if pattern.startswith("^[0-9]+") else f"text{bounds}"
 
 
 def _named(name: str, schemas: Mapping[str, Schema]) -> str:

@@ -6,16 +6,18 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from schemas.models.parts import (
+    MAX_ENTRIES,
+    MAX_THRESHOLDS,
     AccountPath,
-    AListOf,
     CreditableAccount,
     ListedFacility,
     Model,
     Party,
     Threshold,
+    list_of,
     one_of,
 )
-from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Text, Tpp
+from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Reason, Text, Tpp
 
 _NATIONAL: dict[str, Any] = {
     "if": {"properties": {"program": {"const": "national"}}},
@@ -45,7 +47,7 @@ class PartyMerged(Model):
     survivor: Identifier
     absorbed: Identifier
     valid_from: Day
-    reason: Text
+    reason: Reason
 
 
 class LicenseIssued(Model):
@@ -95,7 +97,7 @@ class VeuAuthorized(Model):
     holder: Identifier
     program: Literal["universal", "national"]
     country: Country | None = None
-    facilities: Annotated[tuple[ListedFacility, ...], AListOf]
+    facilities: Annotated[tuple[ListedFacility, ...], list_of(MAX_ENTRIES)]
     valid_from: Day
 
 
@@ -139,7 +141,7 @@ class ThresholdSet(Model):
     """
 
     account: Text
-    thresholds: Annotated[tuple[Threshold, ...], AListOf]
+    thresholds: Annotated[tuple[Threshold, ...], list_of(MAX_THRESHOLDS)]
 
 
 class UsageAttested(Model):
@@ -189,7 +191,7 @@ class AdjustmentMade(Model):
 
     account: AccountPath
     amount: Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
-    reason: Text
+    reason: Reason
     reviewer: Text
     second_reviewer: Text
     reference: Text
@@ -211,7 +213,7 @@ class MatchCleared(Model):
     entry: Text
     until: Day | None = None
     reviewer: Text
-    reason: Text
+    reason: Reason
 
 
 class ObligationMet(Model):

@@ -5,11 +5,12 @@ What must hold between members is in `schemas/wire/checks.py`, so that it is fou
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from schemas.models.parts import (
+    MAX_CERTIFICATIONS,
+    MAX_ENTRIES,
+    MAX_RED_FLAGS,
+    MAX_USES,
     AccountPath,
-    AListOf,
     Authorization,
     AuthorizationKind,
     Certification,
@@ -25,9 +26,10 @@ from schemas.models.parts import (
     Party,
     ProhibitedUse,
     RedFlag,
+    list_of,
     one_of,
 )
-from schemas.models.values import Country, Day, Identifier, Quantity, Text
+from schemas.models.values import Country, Day, Identifier, Quantity, Reason, Text
 
 __all__ = [
     "AccountPath",
@@ -95,12 +97,12 @@ class Requested(Model):
     operator: Parties | None = None
     end_use: Literal["data_center", "development", "production", "storage", "research", "consumer", "other"]
     from_facility: Identifier | None = None
-    part_744_uses: Annotated[tuple[ProhibitedUse, ...], AListOf] = ()
-    red_flags: Annotated[tuple[RedFlag, ...], AListOf] = ()
+    part_744_uses: Annotated[tuple[ProhibitedUse, ...], list_of(MAX_USES)] = ()
+    red_flags: Annotated[tuple[RedFlag, ...], list_of(MAX_RED_FLAGS)] = ()
     facility: Facility | None = None
-    items: Annotated[tuple[Item, ...], AListOf, Field(min_length=1)]
+    items: Annotated[tuple[Item, ...], list_of(MAX_ENTRIES, least=1)]
     authorization: Authorization | None = None
-    certifications: Annotated[tuple[Certification, ...], AListOf] = ()
+    certifications: Annotated[tuple[Certification, ...], list_of(MAX_CERTIFICATIONS)] = ()
     expires: Day | None = None
 
     @property
@@ -135,7 +137,7 @@ class Cancelled(Model):
     """
 
     shipment_id: Identifier
-    reason: Text
+    reason: Reason
 
 
 class ReturnedItem(Model):
@@ -158,7 +160,7 @@ class Returned(Model):
     """
 
     shipment_id: Identifier
-    items: Annotated[tuple[ReturnedItem, ...], AListOf, Field(min_length=1)]
+    items: Annotated[tuple[ReturnedItem, ...], list_of(MAX_ENTRIES, least=1)]
     date: Day
 
 
@@ -178,7 +180,7 @@ class ReviewDecided(Model):
     reviewer: Text
     second_reviewer: Text | None = None
     authorization: Authorization | None = None
-    reason: Text
+    reason: Reason
 
 
 class ReviewProposed(Model):
@@ -195,7 +197,7 @@ class ReviewProposed(Model):
     action: Literal["release", "deny", "withdraw"]
     reviewer: Text
     authorization: Authorization | None = None
-    reason: Text
+    reason: Reason
 
 
 class RecheckRequested(Model):

@@ -16,6 +16,8 @@ from schemas.times import DAY
 
 MAX_NAME = 256
 """The longest member name that a pointer spells out, in characters; of a longer one the object is named."""
+TOO_LONG = "too_long"
+"""What pydantic calls a list of too many entries."""
 MAX_HINTS = 50
 """How many errors a message may have for a guess at what a wrong name stands for."""
 
@@ -97,6 +99,26 @@ _PATTERNS = {
 }
 
 
+def shortened(failure: ValidationError, data: Any, base: str) -> tuple[list[Error], Any]:
+    """The lists in `data` that a failed validation found too long, and the data without the entries beyond."""
+    found = []
+    for detail in failure.errors(include_url=False):
+        if detail["type"] == TOO_LONG:
+            steps, most = _place(detail["loc"], data)[0], detail["ctx"]["max_length"]
+            sentence = f"must have at most {most:,} entries, not {len(detail['input']):,}"
+            found.append(Error(pointer_to(base, *steps), "list.too_long", sentence))
+            data = _cut(data, steps, most)
+    return found, data
+
+
+def _cut(data: Any, steps: list[str | int], most: int) -> Any:
+    if not steps:
+        return data[:most]
+    data = dict(data) if isinstance(data, dict) else list(data)
+    data[steps[0]] = _cut(data[steps[0]], steps[1:], most)
+    return data
+
+
 def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
     """What a failed validation of `data`, which stands at the pointer `base`, found."""
     found = []
@@ -104,6 +126,8 @@ def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseMo
     for detail in failure.errors(include_url=False):
         if detail["type"] == "string_unicode" or (detail["type"] == "too_short" and detail["input"]):
             continue  # the strict reading has told the one; in the other pydantic counts only the entries that passed
+        if detail["type"] == TOO_LONG:
+            continue  # told by who cuts the list
         steps, beside = _place(detail["loc"], data)
         code, message = _explain(detail, _names(model).difference(beside) if few else frozenset())
         if code == "member.unknown" and len(str(steps[-1])) > MAX_NAME:
@@ -167,11 +191,16 @@ def _literal(value: Any, limits: dict[str, Any]) -> tuple[str, str]:
     return "value.unknown", f"must be one of {words}, not {shown(value)}"
 
 
+def _long(value: str, limits: dict[str, Any]) -> tuple[str, str]:
+    return "text.too_long", f"must have at most {limits['max_length']:,} characters, not {len(value):,}"
+
+
 _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
     "missing": lambda *_: ("member.missing", "is required"),
     "less_than_equal": _above,
     "greater_than_equal": _below,
     "literal_error": _literal,
+    "string_too_long": _long,
     "string_too_short": lambda *_: ("text.empty", "must not be empty"),
     "too_short": lambda *_: ("list.empty", "must have an entry or more"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +13,25 @@ from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from ledger.registers.records import AnsweredEvent
 from rulebook import Book
-from schemas.codes import RejectionCode
+from schemas.codes import ReasonCode, RejectionCode
 from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.models.incoming import Requested
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine.answers import rejection_text, to_text
-from services.engine.context import DecisionContext
+from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers import HANDLERS
-from services.engine.message import EventFailed, EventRejected, Message, ReadMessage, read_message, rejected
+from services.engine.message import (
+    EventFailed,
+    EventRejected,
+    Message,
+    ReadMessage,
+    Refusal,
+    failed,
+    read_message,
+    rejected,
+)
+from services.engine.refusal import refuse_event, sentence
 
 LONE_TRIES = 3
 """How often an event that the program fails on is tried alone before it is rejected."""
@@ -49,7 +60,8 @@ class Engine:
         """For each message, in order, its answer and what follows from it.
 
         All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails
-        on is tried alone, three times, and then rejected with `internal.error`. Raises where the database fails.
+        on is tried alone, three times, and then rejected with `internal.error`; one whose amounts lead out of range is
+        refused. Raises where the database fails.
         """
         return self.decide(self.read(messages))
 
@@ -72,7 +84,7 @@ class Engine:
             try:
                 return self._decide(batch, keep=False)
             except EventFailed as failure:
-                batch = [_rejection_of(one, failure) if one is failure.read else one for one in batch]
+                batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
 
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
@@ -86,7 +98,7 @@ class Engine:
                 return self._decide([one])[0]
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return self._decide([_rejection_of(one, failure)])[0]
+                    return self._decide([not_taken(one, failure)])[0]
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
     def _decide(self, batch: Sequence[ReadMessage], *, keep: bool = True) -> list[Texts]:
@@ -120,7 +132,7 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
         return _repeat(journal, read, event, answered)
     journal.transaction.open_record(event.happened.date())
     try:
-        handled = HANDLERS[event.type](context, event)
+        handled = _handled(context, event, read.refusal)
     except EventRejected as error:
         journal.transaction.abandon_record()
         return _reject(journal, read, rejected(event, error.errors))
@@ -136,17 +148,24 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     return texts
 
 
-def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
-    """The message as the rejection that it gets: its amounts lead out of range, or the program fails on it."""
+def _handled(context: DecisionContext, event: Event[Any], refusal: Refusal | None) -> HandledEvent:
+    """What the handler of an event makes of it, or why it is refused."""
+    if refusal is None:
+        try:
+            return HANDLERS[event.type](context, event)
+        except Refusal as raised:
+            refusal = raised
+    return refuse_event(context, event, refusal)
+
+
+def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
+    """The message with its end: refused where its amounts lead out of range, rejected where the program fails on it."""
     cause, event = failure.__cause__, read.event
     if isinstance(event, Rejection):
         return read
     if isinstance(cause, Overflow):
-        error = Error("/data", RejectionCode.AMOUNT_OVERFLOW, str(cause))
-    else:
-        message = f"the program failed on this event: {type(cause).__name__}: {cause}"
-        error = Error("", RejectionCode.INTERNAL_ERROR, message)
-    return ReadMessage(read.message, rejected(event, (error,)), read.rejection)
+        return replace(read, refusal=Refusal(ReasonCode.AMOUNT_OVERFLOW, sentence(str(cause)), account=cause.account))
+    return replace(read, event=rejected(event, (failed(cause),)))
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
