@@ -43,6 +43,7 @@ ADJUSTMENT_MADE = "tpp.adjustment.made.v1"
 MATCH_CLEARED = "tpp.match.cleared.v1"
 OBLIGATION_MET = "tpp.obligation.met.v1"
 CLOCK_TICKED = "tpp.clock.ticked.v1"
+CLOCK_CORRECTED = "tpp.clock.corrected.v1"
 
 SHIPMENT_APPROVED = "tpp.shipment.approved.v1"
 SHIPMENT_HELD = "tpp.shipment.held.v1"
@@ -101,6 +102,7 @@ INCOMING: Mapping[str, EventType[Model]] = _by_name(
         EventType(MATCH_CLEARED, facts.MatchCleared, FACTS),
         EventType(OBLIGATION_MET, facts.ObligationMet, FACTS),
         EventType(CLOCK_TICKED, facts.ClockTicked, FACTS),
+        EventType(CLOCK_CORRECTED, facts.ClockCorrected, FACTS),
     )
 )
 OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(

@@ -251,3 +251,18 @@ class ClockTicked(Model):
     def day(self) -> date:
         """The UTC day of the tick."""
         return self.now.astimezone(UTC).date()
+
+
+class ClockCorrected(Model):
+    """The ledger's time stands too far ahead and is set back, by two persons: `tpp.clock.corrected.v1`.
+
+    now: The time that it is, RFC 3339 with an offset, before the ledger's last tick.
+    reviewer: Who sets the time back.
+    second_reviewer: Who confirms it, another person than the reviewer.
+    reason: Why the ledger's time was wrong, for the record.
+    """
+
+    now: Instant
+    reviewer: Text
+    second_reviewer: Text
+    reason: Reason

@@ -103,6 +103,8 @@ class _DayOfText:
         return core_schema.chain_schema([text, core_schema.date_schema(strict=False)])
 
 
+ANY_COUNTRY = "^[A-Z]{2}$"
+"""What is read as a country in a record, whose code may have been withdrawn since."""
 COUNTRY = f"^({'|'.join(sorted(country_codes()))})$"
 _NUMBER_SCHEMA: dict[str, Any] = {"type": "number", "minimum": 0}
 _TEXT_NUMBER_SCHEMA: dict[str, Any] = {"type": "string", "maxLength": TEXT_MOST,

@@ -175,6 +175,7 @@ CHECKS: dict[type[Model], Check] = {
     incoming.Returned: _returned,
     incoming.ReviewDecided: _two_reviewers,
     facts.AdjustmentMade: _two_reviewers,
+    facts.ClockCorrected: _two_reviewers,
     incoming.RecheckRequested: _one_of("shipment_id", "account", "all"),
     facts.ObligationMet: _one_of("shipment_id", "party"),
     facts.VeuAuthorized: _national,

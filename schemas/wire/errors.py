@@ -1,14 +1,16 @@
 """What can be wrong with a message: where it stands, and how a failed validation is told in plain sentences."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from schemas.models import values
@@ -16,8 +18,6 @@ from schemas.times import DAY
 
 MAX_NAME = 256
 """The longest member name that a pointer spells out, in characters; of a longer one the object is named."""
-TOO_LONG = "too_long"
-"""What pydantic calls a list of too many entries."""
 MAX_HINTS = 50
 """How many errors a message may have for a guess at what a wrong name stands for."""
 
@@ -92,6 +92,7 @@ _PATTERNS = {
         "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit",
     ),
     values.COUNTRY: ("country.unknown", "must be an assigned ISO 3166-1 alpha-2 code"),
+    values.ANY_COUNTRY: ("country.unknown", "must be an ISO 3166-1 alpha-2 code"),
     values.ECCN: ("eccn.invalid", "must be an ECCN with its sub-paragraph, such as 3A090.a, or EAR99"),
     values.LEI: ("lei.invalid", "must be a Legal Entity Identifier of 20 characters"),
     values.SHA256: ("sha256.invalid", "must be the 64 hexadecimal digits, in lower case, of a SHA-256 digest"),
@@ -99,24 +100,49 @@ _PATTERNS = {
 }
 
 
-def shortened(failure: ValidationError, data: Any, base: str) -> tuple[list[Error], Any]:
-    """The lists in `data` that a failed validation found too long, and the data without the entries beyond."""
-    found = []
-    for detail in failure.errors(include_url=False):
-        if detail["type"] == TOO_LONG:
-            steps, most = _place(detail["loc"], data)[0], detail["ctx"]["max_length"]
-            sentence = f"must have at most {most:,} entries, not {len(detail['input']):,}"
-            found.append(Error(pointer_to(base, *steps), "list.too_long", sentence))
-            data = _cut(data, steps, most)
-    return found, data
+def shortened(data: Any, base: str, model: type[BaseModel]) -> tuple[list[Error], Any]:
+    """The lists in `data` that have more entries than the model allows, and the data without the entries beyond."""
+    if not isinstance(data, dict):
+        return [], data
+    found: list[Error] = []
+    kept = dict(data)
+    for name, (most, part) in _lists(model).items():
+        value = data.get(name)
+        if isinstance(value, list) and len(value) > most:
+            sentence = f"must have at most {most:,} entries, not {len(value):,}"
+            found.append(Error(pointer_to(base, name), "list.too_long", sentence))
+            kept[name] = value = value[:most]
+        if part is not None and isinstance(value, list):
+            cut = [shortened(entry, pointer_to(base, name, n), part) for n, entry in enumerate(value)]
+            found += [error for errors, _ in cut for error in errors]
+            kept[name] = [entry for _, entry in cut]
+    return found, kept
 
 
-def _cut(data: Any, steps: list[str | int], most: int) -> Any:
-    if not steps:
-        return data[:most]
-    data = dict(data) if isinstance(data, dict) else list(data)
-    data[steps[0]] = _cut(data[steps[0]], steps[1:], most)
-    return data
+@cache
+def _lists(model: type[BaseModel]) -> dict[str, tuple[int, type[BaseModel] | None]]:
+    """The members of a model that are lists: how many entries each may have, and the model of an entry."""
+    found = {}
+    for name, field in model.model_fields.items():
+        for annotation, metadata in _alternatives(field.annotation, field.metadata):
+            most = [one.max_length for one in metadata if getattr(one, "max_length", None) is not None]
+            if get_origin(annotation) is tuple and most:
+                entry = get_args(annotation)[0]
+                part = entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
+                found[name] = (most[0], part)
+    return found
+
+
+def _alternatives(annotation: Any, metadata: Iterable[Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """What a member may be, each with what is said of it."""
+    flat = [inner for one in metadata for inner in (one.metadata if isinstance(one, FieldInfo) else [one])]
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        for one in get_args(annotation):
+            yield from _alternatives(one, ())
+    elif get_origin(annotation) is Annotated:
+        yield from _alternatives(annotation.__origin__, annotation.__metadata__)
+    else:
+        yield annotation, flat
 
 
 def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
@@ -126,8 +152,6 @@ def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseMo
     for detail in failure.errors(include_url=False):
         if detail["type"] == "string_unicode" or (detail["type"] == "too_short" and detail["input"]):
             continue  # the strict reading has told the one; in the other pydantic counts only the entries that passed
-        if detail["type"] == TOO_LONG:
-            continue  # told by who cuts the list
         steps, beside = _place(detail["loc"], data)
         code, message = _explain(detail, _names(model).difference(beside) if few else frozenset())
         if code == "member.unknown" and len(str(steps[-1])) > MAX_NAME:

@@ -261,18 +261,15 @@ def _data_errors(
     failure: ValidationError, data: dict[str, Any], model: type[Model], validator: SchemaValidator
 ) -> list[Error]:
     """What is wrong with the members of the data; of a list that is too long only the first entries are told."""
-    errors: list[Error] = []
-    while True:
-        long, data = shortened(failure, data, "/data")
-        errors += long
-        if not long:
-            return errors + errors_of(failure, data, "/data", model)
+    errors, data = shortened(data, "/data", model)
+    if errors:
         try:
             validator.validate_python(data)
         except ValidationError as shorter:
             failure = shorter
         else:
             return errors
+    return errors + errors_of(failure, data, "/data", model)
 
 
 def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Rejection:

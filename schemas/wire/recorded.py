@@ -33,4 +33,4 @@ def _loosened(node: Any) -> Any:
     if not isinstance(node, dict):
         return _UNBOUNDED.get(node, node) if callable(node) else node
     kept = {key: _loosened(value) for key, value in node.items() if key not in _TODAYS}
-    return kept | {"pattern": "^[A-Z]{2}$"} if node.get("pattern") == values.COUNTRY else kept
+    return kept | {"pattern": values.ANY_COUNTRY} if node.get("pattern") == values.COUNTRY else kept

@@ -78,22 +78,24 @@ def relay(ledger: str | None) -> None:
 
 
 @click.command()
+@rulebook_option
 @ledger_option
-def clock(ledger: str | None) -> None:
-    """Publish a tick once a minute, until SIGTERM; obligations fall due and debits lapse by it.
+def clock(rulebook: str | None, ledger: str | None) -> None:
+    """Tick once a minute, until SIGTERM; obligations fall due and debits lapse by it.
 
-    It also gives new records their leaves in the tree that `tpp audit` proves by. One clock works at a time; others
-    stand by.
+    It needs no broker: it writes its ticks into the ledger itself. It gives none where the machine's time is more than
+    31 days past the ledger's last record. It also gives new records their leaves in the tree that `tpp audit` proves
+    by. One clock works at a time; others stand by.
 
     \b
     Example:
-      TPP_BROKER=kafka:9092 tpp clock --ledger postgresql://tpp@db/tpp
+      tpp clock --ledger postgresql://tpp@db/tpp
     """
     from services.stream.clock import run
     from services.telemetry.logs import log_to_stderr
 
     log_to_stderr()
-    sys.exit(run(settings(), ledger))
+    sys.exit(run(settings(), ledger, rulebook))
 
 
 @click.group()

@@ -1,18 +1,19 @@
-"""Ticks: the only way in which time passes."""
+"""Ticks: the only way in which time passes; and the way back where it stands too far ahead."""
 
 from datetime import date, timedelta
 
 from ledger.registers.accounts import growth
 from schemas import accounts
-from schemas.codes import Outcome
+from schemas.codes import Outcome, ReasonCode
 from schemas.event_types import EVENT_RECORDED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_EXPIRED
-from schemas.models.facts import ClockTicked
-from schemas.times import DAY_MICROSECONDS, microseconds
+from schemas.models.facts import ClockCorrected, ClockTicked
+from schemas.times import DAY_MICROSECONDS, day_of, instant_text, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import unscreened_decision
+from services.engine.message import Refusal
 from services.engine.settlement import void
 
 WINDOW_DAYS = 90
@@ -38,6 +39,21 @@ def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
     _announce(context, answers, data.day)
     if yesterday is None or data.day > yesterday:
         _forecast(context, answers, now, data.day)
+    return HandledEvent(answers)
+
+
+def corrected(context: DecisionContext, event: Event[ClockCorrected]) -> HandledEvent:
+    """Sets the ledger's time back, so that ticks count again; what has lapsed by a wrong tick stays lapsed."""
+    now, journal = microseconds(event.data.now), context.journal
+    last = journal.transaction.ticked
+    if last is None or now >= last:
+        stands = "no tick has come yet" if last is None else f"the last tick was at {instant_text(last)}"
+        message = f"The ledger's time is not after {instant_text(now)}: {stands}."
+        raise Refusal(ReasonCode.CLOCK_STATE, message, now=instant_text(now))
+    journal.transaction.tick(now)
+    journal.obligations.set_back(day_of(now))
+    answers = context.answer(event)
+    answers.add(EVENT_RECORDED, event.subject, {"causation": answers.causation, "entries": []})
     return HandledEvent(answers)
 
 
