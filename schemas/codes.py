@@ -132,11 +132,7 @@ class ReasonCode(Code):
         "The state of the shipment does not allow the event.",
         "Send an event that its state allows; the table of states lists them.",
     )
-    LINE_UNKNOWN = (
-        "line.unknown",
-        "The shipment has no line of this number.",
-        "Correct the number and send the event under a new `id`.",
-    )
+    LINE_UNKNOWN = "line.unknown", "The shipment has no line of this number.", "Correct it and use a new `id`."
     OBLIGATION_UNKNOWN = (
         "obligation.unknown",
         "Nothing of this kind is owed on this day.",
@@ -155,18 +151,22 @@ class ReasonCode(Code):
     BALANCE_NEGATIVE = (
         "balance.negative",
         "More would be credited than there is on the account.",
-        "Correct the figure, or attest the base first; then use a new `id`.",
+        "Correct the figure, or attest first; use a new `id`.",
     )
-    AMOUNT_OVERFLOW = (
-        "amount.overflow",
-        "A balance would pass 2^53−1.",
-        "Correct the figure, or the account, and use a new `id`.",
-    )
+    AMOUNT_OVERFLOW = "amount.overflow", "A balance would pass 2^53−1.", "Correct the figure and use a new `id`."
     CLOCK_STATE = (
         "clock.state",
         "The time to which the ledger is to be set back is not before its last tick.",
         "Send nothing where the ledger's time is right; else correct `now`, under a new `id`.",
     )
+
+
+REFUSALS = (
+    ReasonCode.SHIPMENT_UNKNOWN, ReasonCode.SHIPMENT_DUPLICATE, ReasonCode.SHIPMENT_STATE, ReasonCode.LICENSE_UNKNOWN,
+    ReasonCode.LINE_UNKNOWN, ReasonCode.OBLIGATION_UNKNOWN, ReasonCode.VEU_UNKNOWN, ReasonCode.PARTY_SAME,
+    ReasonCode.BALANCE_NEGATIVE, ReasonCode.AMOUNT_OVERFLOW, ReasonCode.CLOCK_STATE,
+)  # fmt: skip
+"""The codes of refusals: what depends on the ledger as it stands, and not on the message and the book alone."""
 
 
 class RejectionCode(Code):
@@ -271,11 +271,7 @@ class RejectionCode(Code):
     MEMBER_MISSING = "member.missing", "A required attribute or member is missing.", "Add it."
     MEMBER_UNKNOWN = "member.unknown", "The contract does not know the member.", "Correct its name, or leave it out."
     MESSAGE_EMPTY = "message.empty", "The message has no content.", "Send an event."
-    MESSAGE_TOO_LARGE = (
-        "message.too_large",
-        "The message is longer than 1 MiB (1,048,576 bytes).",
-        "Split the shipment.",
-    )
+    MESSAGE_TOO_LARGE = "message.too_large", "The message is longer than 1 MiB.", "Split the shipment."
     NESTING_TOO_DEEP = (
         "nesting.too_deep",
         "Objects and lists are nested deeper than 32.",

@@ -1,6 +1,7 @@
 """The tables of the contract's pages, written between `<!-- generated: … -->` and `<!-- end -->`.
 
-What may be asked for: `data TYPE`, `object MODEL`, `reason codes`, `rejection codes`, `topics`, `types TOPIC`.
+What may be asked for: `data TYPE`, `object MODEL`, `reason codes`, `refusal codes`, `rejection codes`, `topics`,
+`types TOPIC`.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.codes import Code, ReasonCode, RejectionCode
+from schemas.codes import REFUSALS, Code, ReasonCode, RejectionCode
 from schemas.event_types import INCOMING, INPUTS, OUTGOING, TOPICS
 from schemas.generate.asyncapi import HOLDS, key_of, types_of
 from schemas.generate.descriptions import descriptions, members, models_in, summary
@@ -82,6 +83,8 @@ def _generated(asked: str) -> str:
         return f"### {_title(name)}\n\n{summary(found[0])}\n\n{_members(*found)}"
     if asked == "reason codes":
         return _codes(ReasonCode)
+    if asked == "refusal codes":
+        return _codes(REFUSALS)
     if asked == "rejection codes":
         return _codes(RejectionCode)
     if asked == "topics":

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic
 
 import orjson
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError, SchemaValidator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypeVar
 
 from schemas.event_types import CLOCK_TICKED, INCOMING, OWN_SOURCES
@@ -244,22 +244,18 @@ def _data(message: dict[str, Any], errors: list[Error], door: Door) -> Model | N
     if known is None:
         return None
     model = known.model
-    if door is Door.RECORD:
-        validator = recorded.validator(model)
-    else:
-        validator = model.__pydantic_validator__  # type: ignore[assignment]
-        if check := CHECKS.get(model):
-            errors += check(data)
+    validator: Any = recorded.validator(model) if door is Door.RECORD else model.__pydantic_validator__
+    if door is not Door.RECORD and (check := CHECKS.get(model)):
+        errors += check(data)
     try:
-        return validator.validate_python(data)  # type: ignore[no-any-return]
+        read: Model = validator.validate_python(data)
     except ValidationError as failure:
         errors += _data_errors(failure, data, model, validator)
-    return None
+        return None
+    return read
 
 
-def _data_errors(
-    failure: ValidationError, data: dict[str, Any], model: type[Model], validator: SchemaValidator
-) -> list[Error]:
+def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Model], validator: Any) -> list[Error]:
     """What is wrong with the members of the data; of a list that is too long only the first entries are told."""
     errors, data = shortened(data, "/data", model)
     if errors:
