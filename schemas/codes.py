@@ -375,6 +375,14 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
+class IdentifierKind(StrEnum):
+    """What an identifier is of."""
+
+    PARTY = "party"
+    LICENSE = "license"
+    FACILITY = "facility"
+
+
 class FactKind(StrEnum):
     """What a fact states; together with a key it says where the ledger keeps it.
 

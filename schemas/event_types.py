@@ -55,6 +55,7 @@ EVENT_REFUSED = "tpp.event.refused.v1"
 EVENT_REJECTED = "tpp.event.rejected.v1"
 QUOTA_ALERT = "tpp.quota.alert.v1"
 SHIPMENT_ALERT = "tpp.shipment.alert.v1"
+PARTY_ALERT = "tpp.party.alert.v1"
 OBLIGATION_DUE = "tpp.obligation.due.v1"
 SNAPSHOT_CLOSED = "tpp.snapshot.closed.v1"
 
@@ -117,6 +118,7 @@ OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
         EventType(EVENT_REJECTED, outgoing.Rejected, REJECTED),
         EventType(QUOTA_ALERT, outgoing.QuotaAlert, ALERTS, "account"),
         EventType(SHIPMENT_ALERT, outgoing.ShipmentAlert, ALERTS, "shipment_id"),
+        EventType(PARTY_ALERT, outgoing.PartyAlert, ALERTS, "party"),
         EventType(OBLIGATION_DUE, outgoing.ObligationDue, ALERTS),
         EventType(SNAPSHOT_CLOSED, outgoing.SnapshotClosed, SNAPSHOTS, "period"),
     )

@@ -53,6 +53,8 @@ def skeleton(text: str) -> str:
     >>> skeleton("O'Hara") == skeleton("0'hara"), skeleton("Ann") == skeleton("Anna")
     (True, False)
     """
+    if text.isascii() and text.isprintable():
+        return text.casefold().translate(_TABLE).replace("rn", "m")
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = "".join("-" if unicodedata.category(c) == "Pd" else c for c in plain if not _invisible(c))
     return plain.translate(_TABLE).replace("rn", "m")

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
+from ledger.registers.identifiers import Identifiers, named
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
@@ -113,9 +114,10 @@ class Entry:
 class Accounts:
     """The accounts of a ledger, by path; a path of an absorbed party means the survivor's account."""
 
-    def __init__(self, transaction: Transaction, parties: Parties) -> None:
+    def __init__(self, transaction: Transaction, parties: Parties, identifiers: Identifiers) -> None:
         self._transaction = transaction
         self._parties = parties
+        self._identifiers = identifiers
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
@@ -136,6 +138,9 @@ class Accounts:
             query = select(table).where(self._transaction.store.among(table.c.path, wanted))
             for row in self._transaction.connection.execute(query):
                 known[row.path] = Account(*row)
+            new = [one for path in wanted if known[path] is None for _, one in named(path)]
+            if len(new) > 1:
+                self._identifiers.load(new)
 
     def find(self, path: str) -> Account | None:
         """The account, or None where it was never opened."""
@@ -171,6 +176,7 @@ class Accounts:
         if account is None:
             account = Account(self._transaction.next_account(), self._parties.path(path))
             self._known[account.path] = account
+            self._identifiers.add_path(account.path)
         self._change(account)
         return account
 

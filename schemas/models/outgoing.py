@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.codes import Outcome, RejectionCode
+from schemas.codes import IdentifierKind, Outcome, RejectionCode
 from schemas.models.decisions import (
     Causation,
     Counter,
@@ -180,6 +180,30 @@ class ShipmentAlert(Out):
     kind: Literal["left_without_approval"]
     state: StateGiven | None
     export_date: Day | None = None
+    causation: Causation
+    caused_by: Words
+    message: Words
+
+
+class PartyAlert(Out):
+    """An identifier appeared that cannot be told apart from one of before: `tpp.party.alert.v1`.
+
+    party: The identifier that appeared, with an account or facts of its own.
+    kind: What happened.
+    of: What it identifies.
+    other: The identifier of before.
+    score: How much the two resemble each other, from 0 to 1; these are equal but for case, letters that look alike
+        and trailing punctuation.
+    causation: The event by which it appeared.
+    caused_by: The id of the answer to that event.
+    message: A sentence that a compliance officer can act on.
+    """
+
+    party: Identifier
+    kind: Literal["resembles"]
+    of: Annotated[IdentifierKind, Field(strict=False)]
+    other: Identifier
+    score: Words
     causation: Causation
     caused_by: Words
     message: Words

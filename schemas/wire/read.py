@@ -54,10 +54,8 @@ class Door(Enum):
     RECORD = "record"
     """The journal: what was taken once is read again, whatever is taken now."""
 
-    @property
-    def trusted(self) -> bool:
-        """Whether events of the program's own may come by it."""
-        return self in (Door.OWN, Door.RECORD)
+
+_OWN, _RECORD = Door.OWN, Door.RECORD
 
 
 class _Unset:
@@ -120,9 +118,9 @@ def _event(raw: bytes, message: dict[str, Any], errors: list[Error], door: Door)
     happened = _attributes(message, errors)
     extensions = {} if message.keys() <= _KNOWN else _extensions(message, errors)
     data = _data(message, errors, door)
-    if door is not Door.RECORD:
+    if door is not _RECORD:
         _sizes(message, errors)
-        if not door.trusted:
+        if door is not _OWN:
             _whose(message, errors, door)
         if happened is not None and data is not None:
             errors += check_time(data, happened)
@@ -244,8 +242,8 @@ def _data(message: dict[str, Any], errors: list[Error], door: Door) -> Model | N
     if known is None:
         return None
     model = known.model
-    validator: Any = recorded.validator(model) if door is Door.RECORD else model.__pydantic_validator__
-    if door is not Door.RECORD and (check := CHECKS.get(model)):
+    validator: Any = recorded.validator(model) if door is _RECORD else model.__pydantic_validator__
+    if door is not _RECORD and (check := CHECKS.get(model)):
         errors += check(data)
     try:
         read: Model = validator.validate_python(data)

@@ -32,6 +32,7 @@ from services.engine.message import (
     rejected,
 )
 from services.engine.refusal import refuse_event, sentence
+from services.engine.resemblance import alert_resemblances
 
 LONE_TRIES = 3
 """How often an event that the program fails on is tried alone before it is rejected."""
@@ -140,6 +141,7 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
         raise
     except Exception as error:
         raise EventFailed(read) from error
+    alert_resemblances(context, handled.answers)
     texts = tuple(handled.answers.texts)
     journal.records.add(
         (event.source, event.id), event.type, handled.shipment_id, microseconds(event.happened),

@@ -37,6 +37,8 @@ from services.stream.clock import tick
 TOPIC = {
     "tpp.event.rejected.v1": "tpp.rejected",
     "tpp.quota.alert.v1": "tpp.alerts",
+    "tpp.shipment.alert.v1": "tpp.alerts",
+    "tpp.party.alert.v1": "tpp.alerts",
     "tpp.obligation.due.v1": "tpp.alerts",
     "tpp.snapshot.closed.v1": "tpp.snapshots",
 }

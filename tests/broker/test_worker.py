@@ -178,10 +178,10 @@ def test_an_event_that_the_program_fails_on_is_rejected_and_those_behind_it_are_
     fails = """
 from services.engine.handlers import HANDLERS
 requested = HANDLERS["tpp.shipment.requested.v1"]
-def planted(turn, event, out):
+def planted(context, event):
     if event.id == "load-7":
         raise ZeroDivisionError("planted")
-    return requested(turn, event, out)
+    return requested(context, event)
 HANDLERS["tpp.shipment.requested.v1"] = planted
 """
     worker = stream.start("worker", fails)

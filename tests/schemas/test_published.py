@@ -58,6 +58,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "causation": DECISION["causation"], "shipment_id": "SHP-0001", "outcome": "refused", "state": "dispatched",
         "reasons": [REASON | {"code": "shipment.state"}],
     },
+    "tpp.party.alert.v1": {
+        "party": "con-lO", "kind": "resembles", "of": "party", "other": "CON-10", "score": "1.00", "causation": DECISION["causation"],
+        "caused_by": "d-1", "message": "Party con-lO cannot be told apart from CON-10.",
+    },
     "tpp.shipment.alert.v1": {
         "shipment_id": "SHP-0001", "kind": "left_without_approval", "state": "held", "export_date": "2025-06-05",
         "causation": DECISION["causation"], "caused_by": "a-1",
