@@ -278,8 +278,8 @@ def moves(leaf: dict[str, Any], answers: list[dict[str, Any]]) -> None:
 def _agrees(reported: dict[str, Any], entry: dict[str, Any], merged: bool) -> bool:
     """Whether the reported amount and state are those of the parts that an entry changes.
 
-    Only an amount that leaves a facility and a lowered attestation are negative. A posted amount may come from pending,
-    wholly or in part. In a merger of parties, all parts move from one account to another.
+    Only an amount that leaves a facility or a base and a lowered attestation are negative. A posted one may come from
+    pending, wholly or in part. In a merger of parties, all parts move from one account to another.
     """
     amount, state = reported["amount"], reported["state"]
     pending, posted, attested, credits = parts = tuple(entry[part] for part in PARTS)
@@ -287,7 +287,7 @@ def _agrees(reported: dict[str, Any], entry: dict[str, Any], merged: bool) -> bo
         change = pending + posted + attested - credits
         first = next((part for part in PARTS if entry[part]), None)
         return (amount, state) in ((-change, "voided"), (change, first))
-    if amount < 0 and state != "attested" and not entry["account"].startswith("facility/"):
+    if amount < 0 and state != "attested" and not entry["account"].startswith(("facility/", "nveu/", "uveu/")):
         return False
     taken = pending if state == "posted" and min(0, -amount) <= pending <= max(0, -amount) else 0
     changes = {"pending": (amount, 0, 0, 0), "posted": (taken, amount, 0, 0), "voided": (-amount, 0, 0, 0)}
