@@ -207,7 +207,7 @@ def recheck(
     events = recheck_events(shipments, account, everything, wall_clock())
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
-        records = [Message(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
+        records = [Message(event, {"request": f"recheck {number}"}, own=True) for number, event in enumerate(events, 1)]
         _write(runs.run(records), stream, summary)
     _end(summary)
 

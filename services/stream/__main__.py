@@ -34,7 +34,7 @@ def _relay(chosen: "Settings") -> int:
 def _clock(chosen: "Settings") -> int:
     from services.stream.clock import run
 
-    return run(chosen, None)
+    return run(chosen, None, None)
 
 
 PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _relay, "clock": _clock}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_ALERT
+from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, PARTY_ALERT, QUOTA_ALERT, SHIPMENT_ALERT
 from services.visible import visible
 
 
@@ -37,7 +37,7 @@ def line(event: Mapping[str, Any], coloured: Callable[[str, str], str] = _uncolo
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind == SHIPMENT_ALERT:
+    elif kind in (SHIPMENT_ALERT, PARTY_ALERT):
         word, parts = "alert", [about, str(data.get("kind")), str(data.get("message", ""))]
     elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]

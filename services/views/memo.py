@@ -8,7 +8,7 @@ import orjson
 from ledger.queries.records import ShipmentRecord
 from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
 from schemas.models.incoming import Party, Requested
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.views.moments import shown
 from services.views.wrapping import wrapped
 from services.visible import visible
@@ -32,7 +32,7 @@ def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) ->
 
 
 def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
-    event = parse(record.event)
+    event = read_record(record.event)
     if not isinstance(event, Event):
         return
     kind = event.type.removeprefix("tpp.").removesuffix(".v1").replace(".", " ")
