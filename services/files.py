@@ -60,7 +60,7 @@ def _file(name: str, read: Callable[[int], None]) -> Iterator[bytes]:
         with Path(name).open("rb") as raw:
             content: Any = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
             place = 0
-            while chunk := content.read(_CHUNK):
+            while chunk := content.read1(_CHUNK):
                 yield chunk
                 if raw.tell() != place:
                     read(raw.tell() - place)
