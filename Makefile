@@ -6,7 +6,7 @@ DEMO := build/demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format schemas lock bench soak clean
+.PHONY: help demo test test-all check format schemas lock bench soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare
 soak: $(VENV)/dev ## the longest tests at length (hours), then ten minutes of the stream at 200 events a second
 	TPP_TEST_SOAK=1 $(BIN)/python -m pytest -n 2 -m soak
 	$(BIN)/python ops/bench_stream.py --soak 600 --rate 200
+
+fuzz: $(VENV)/dev ## 30,000 odd messages through the engine: one answer each, and the books add up
+	$(BIN)/python ops/fuzz.py
 
 lock: ## renew the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock

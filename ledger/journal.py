@@ -9,6 +9,7 @@ from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.accounts import Account, Accounts, Entry
 from ledger.registers.attestations import Attestations
 from ledger.registers.facts import FactBook
+from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.obligations import Obligations
 from ledger.registers.parties import Parties
@@ -33,10 +34,11 @@ class Journal:
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
         self.records = Records(transaction)
-        self.facts = FactBook(transaction)
+        self.identifiers = Identifiers(transaction)
+        self.facts = FactBook(transaction, self.identifiers)
         self.parties = Parties(transaction, self.facts)
         self.limits = SetLimits(transaction, self.facts, self.parties)
-        self.accounts = Accounts(transaction, self.parties)
+        self.accounts = Accounts(transaction, self.parties, self.identifiers)
         self.attestations = Attestations(transaction)
         self.waiting = Waiting(transaction)
         self.shipments = Shipments(transaction, self.waiting)

@@ -26,7 +26,7 @@ from ledger.database import tables
 from ledger.database.store import LedgerError, Store, ledger_url
 from schemas.models.incoming import Returned
 from schemas.times import day_of
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.cli.commands import main
 from services.cli.options import Commands
 from services.failure import Failure
@@ -114,7 +114,7 @@ def _last_days(ledger: str) -> Iterator[tuple[str, str, date | None]]:
         came_back: dict[str, date] = {}
         returned = select(j.c.event).where(j.c.type == "tpp.shipment.returned.v1")
         for raw in connection.execute(returned).scalars():
-            event = parse(raw)
+            event = read_record(raw)
             if isinstance(event, Event) and isinstance(event.data, Returned):
                 name, back = event.data.shipment_id, event.data.date
                 came_back[name] = max(came_back.get(name, back), back)
@@ -139,7 +139,7 @@ def _empty(ledger: str) -> Store:
     try:
         store = Store(ledger)
         if store.exists():
-            raise Failure(f"there is a ledger at {store.url} already; restore into an empty database")
+            raise Failure(f"there is a ledger at {store.url!r} already; restore into an empty database")
     except LedgerError as error:
         raise Failure(str(error)) from error
     return store

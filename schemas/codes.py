@@ -1,4 +1,4 @@
-"""The words with a fixed meaning in the contract: codes, states, outcomes, results, kinds of facts."""
+"""The words with a fixed meaning in the contract: codes, states, outcomes, results."""
 
 from enum import StrEnum
 from typing import Self
@@ -59,8 +59,8 @@ class ReasonCode(Code):
     )
     LICENSE_UNKNOWN = (
         "license.unknown",
-        "No licence fits, or the claimed one is not known.",
-        "Send `tpp.license.issued.v1`, or correct the claim; then recheck.",
+        "No licence fits, or the claimed or revoked one is not known.",
+        "Send `tpp.license.issued.v1`, or correct the claim and recheck; a refused revocation needs a new `id`.",
     )
     LICENSE_EXPIRED = (
         "license.expired",
@@ -137,6 +137,41 @@ class ReasonCode(Code):
         "The state of the shipment does not allow the event.",
         "Send an event that its state allows; the table of states lists them.",
     )
+    LINE_UNKNOWN = "line.unknown", "The shipment has no line with this number.", "Correct it and use a new `id`."
+    OBLIGATION_UNKNOWN = (
+        "obligation.unknown",
+        "No obligation of this kind is due on this day.",
+        "Give kind and day as `tpp obligations` shows them, under a new `id`.",
+    )
+    VEU_UNKNOWN = (
+        "veu.unknown",
+        "The holder has no such authorization to revoke.",
+        "Send `tpp.veu.authorized.v1` first, or correct holder, program or country; then use a new `id`.",
+    )
+    PARTY_SAME = (
+        "party.same",
+        "The party that is to survive was itself merged into the one that is to be absorbed.",
+        "Name the two parties the other way round, or send nothing: they are one already.",
+    )
+    BALANCE_NEGATIVE = (
+        "balance.negative",
+        "A reduction exceeds what is on the account.",
+        "Correct the figure, or attest the base first; use a new `id`.",
+    )
+    AMOUNT_OVERFLOW = "amount.overflow", "A balance would exceed 2^53−1.", "Correct the figure and use a new `id`."
+    CLOCK_STATE = (
+        "clock.state",
+        "The time to which the ledger is to be set back is not before its last tick.",
+        "Send nothing if the ledger's time is right; else correct `now`, under a new `id`.",
+    )
+
+
+REFUSALS = (
+    ReasonCode.SHIPMENT_UNKNOWN, ReasonCode.SHIPMENT_DUPLICATE, ReasonCode.SHIPMENT_STATE, ReasonCode.LICENSE_UNKNOWN,
+    ReasonCode.LINE_UNKNOWN, ReasonCode.OBLIGATION_UNKNOWN, ReasonCode.VEU_UNKNOWN, ReasonCode.PARTY_SAME,
+    ReasonCode.BALANCE_NEGATIVE, ReasonCode.AMOUNT_OVERFLOW, ReasonCode.CLOCK_STATE,
+)  # fmt: skip
+"""The codes of refusals: what depends on the ledger as it stands, and not on the message and the book alone."""
 
 
 class RejectionCode(Code):
@@ -154,13 +189,18 @@ class RejectionCode(Code):
     )
     AMOUNT_OVERFLOW = (
         "amount.overflow",
-        "A number, a product or a sum exceeds 2^53−1.",
+        "A number, a product or a sum of the message exceeds 2^53−1.",
         "Correct the figure, or split the shipment.",
     )
-    BALANCE_NEGATIVE = (
-        "balance.negative",
-        "A reduction exceeds what is on the account.",
-        "Correct the figure, or attest the base first.",
+    CLOCK_AHEAD = (
+        "clock.ahead",
+        "The `now` of a tick is more than 31 days after the event's own `time`.",
+        "Correct one of the two.",
+    )
+    CLOCK_FOREIGN = (
+        "clock.foreign",
+        "A tick of another clock arrived in the stream.",
+        "Send none: `tpp clock` ticks by itself; a file that `tpp screen` runs may hold ticks.",
     )
     COUNTRY_MISSING = "country.missing", "A national authorization has no `country`.", "Add `country`."
     COUNTRY_REFUSED = "country.refused", "A universal authorization has a `country`.", "Omit `country`."
@@ -216,8 +256,8 @@ class RejectionCode(Code):
     )
     INTERNAL_ERROR = (
         "internal.error",
-        "The program itself failed on this event, three times.",
-        "Report it, and attach the event.",
+        "The program itself failed on this message, or three times on this event.",
+        "Report it, and attach the message.",
     )
     JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the message names."
     LEI_INVALID = (
@@ -225,29 +265,23 @@ class RejectionCode(Code):
         "The value is not a Legal Entity Identifier.",
         "Write its 20 characters, or omit it.",
     )
-    LICENSE_UNKNOWN = "license.unknown", "The licence is not known.", "Send `tpp.license.issued.v1` first."
     LINE_DUPLICATE = (
         "line.duplicate",
         "A line number is repeated.",
         "Give each line its own number, or combine the lines.",
     )
-    LINE_UNKNOWN = "line.unknown", "The shipment has no line with this number.", "Correct the number."
     LIMIT_ABOVE_LAW = (
         "limit.above_law",
         "The limit is above what the law allows for the account.",
         "Set at most what the message names.",
     )
     LIST_EMPTY = "list.empty", "A list that needs an entry has none.", "Add an entry, or omit an optional list."
-    LIST_TOO_LONG = "list.too_long", "A list has more than 20,000 entries.", "Split the event."
+    LIST_TOO_LONG = "list.too_long", "A list has more entries than the contract allows.", "Split the event."
     MEMBER_DUPLICATE = "member.duplicate", "A member name is repeated in an object.", "Keep one of them."
     MEMBER_MISSING = "member.missing", "A required attribute or member is missing.", "Add it."
     MEMBER_UNKNOWN = "member.unknown", "The contract has no such member.", "Correct its name, or omit it."
     MESSAGE_EMPTY = "message.empty", "The message has no content.", "Send an event."
-    MESSAGE_TOO_LARGE = (
-        "message.too_large",
-        "The message is longer than 1 MiB (1,048,576 bytes).",
-        "Split the shipment.",
-    )
+    MESSAGE_TOO_LARGE = "message.too_large", "The message is longer than 1 MiB.", "Split the shipment."
     NESTING_TOO_DEEP = (
         "nesting.too_deep",
         "Objects and lists are nested more than 32 levels deep.",
@@ -268,11 +302,6 @@ class RejectionCode(Code):
         "The number has too many digits, or too large an exponent.",
         "Correct the figure.",
     )
-    OBLIGATION_UNKNOWN = (
-        "obligation.unknown",
-        "No obligation of this kind is due on this day.",
-        "Give kind and day as `tpp obligations` shows them.",
-    )
     ONE_OF = (
         "one_of",
         "None or several of the members are present of which exactly one is required.",
@@ -281,7 +310,7 @@ class RejectionCode(Code):
     PARTY_SAME = "party.same", "A party is merged with itself.", "Give two different parties."
     REVIEWER_SAME = (
         "reviewer.same",
-        "The second reviewer is the same person as the first.",
+        "The second reviewer is the same person as the first, or has a name that cannot be told apart from it.",
         "Have another person review it.",
     )
     SHA256_INVALID = (
@@ -293,6 +322,11 @@ class RejectionCode(Code):
         "source.invalid",
         "`source` is not a URI-reference of RFC 3986.",
         "Write one, such as `//wms.example`.",
+    )
+    SOURCE_RESERVED = (
+        "source.reserved",
+        "`source` begins with `//tpp-`, or cannot be told apart from one that does: such events are the program's own.",
+        "Name yourself as the source, such as `//wms.example`.",
     )
     SPECVERSION_UNSUPPORTED = "specversion.unsupported", "`specversion` is not `1.0`.", "Send a CloudEvents 1.0 event."
     TECHNOLOGY_FOR_REFUSED = (
@@ -326,11 +360,6 @@ class RejectionCode(Code):
     )
     VALUE_TOO_SMALL = "value.too_small", "A number is below the minimum.", "Correct the figure."
     VALUE_UNKNOWN = "value.unknown", "The value is not one of those that the contract lists.", "Use one of them."
-    VEU_UNKNOWN = (
-        "veu.unknown",
-        "The holder has no such authorization to revoke.",
-        "Send `tpp.veu.authorized.v1` first, or correct holder, program or country.",
-    )
 
 
 class State(StrEnum):
@@ -367,27 +396,3 @@ class Result(StrEnum):
     NOT_MET = "not_met"
     NOT_APPLICABLE = "not_applicable"
     UNKNOWN = "unknown"
-
-
-class FactKind(StrEnum):
-    """What a fact states; the ledger keeps it under this kind and a key.
-
-    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
-    is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
-    to be met only once.
-    """
-
-    PARTY = "party"
-    MERGE = "merge"
-    CERTIFICATION = "certification"
-    DESIGNER = "designer"
-    LICENSE = "license"
-    LICENSES = "licenses"
-    REVOKED = "revoked"
-    VEU = "veu"
-    HOLDER = "holder"
-    NOTICE = "notice"
-    MET = "met"
-    LIMIT = "limit"
-    THRESHOLD = "threshold"
-    CLEARED = "cleared"

@@ -13,6 +13,7 @@ Row = Sequence[Any]
 """The values of a row, in the order of its columns: texts, integers or None."""
 
 _BATCH = 512
+_FORMULA = ("=", "+", "-", "@", "\t")
 _QUOTED = ',"\r\n'
 
 
@@ -75,28 +76,40 @@ TABLES = {
 """The columns of each table, in order."""
 
 
-def csv_text(table: str, rows: Iterable[Row]) -> Iterator[bytes]:
+def excel_text(text: str) -> str:
+    """The text, with an apostrophe in front if a spreadsheet would take it for a formula.
+
+    >>> excel_text("=1+1"), excel_text("S-1")
+    ("'=1+1", 'S-1')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_text(table: str, rows: Iterable[Row], *, excel: bool = False) -> Iterator[bytes]:
     """The CSV of a table, in pieces: RFC 4180 with LF, UTF-8, the names of the columns first.
 
     A value is quoted only if it contains a comma, a quote, CR or LF. The `csv` module is not used: whether it quotes CR
     depends on the version of Python, so the digest would change; formatting by column is faster, too.
+    `excel`: texts that a spreadsheet would take for formulas get an apostrophe in front.
     """
     columns = TABLES[table]
     line = f"{','.join(['%s'] * len(columns))}\n"
     yield (line % tuple(column.name for column in columns)).encode()
     rest = iter(rows)
     while batch := list(islice(rest, _BATCH)):
-        values = [_texts(column, cells) for column, cells in zip(columns, zip(*batch, strict=True), strict=True)]
+        values = [_texts(column, cells, excel) for column, cells in zip(columns, zip(*batch, strict=True), strict=True)]
         yield "".join([line % row for row in zip(*values, strict=True)]).encode()
 
 
-def _texts(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+def _texts(column: Column, values: Sequence[Any], excel: bool) -> Sequence[Any]:
     """The values of a column in CSV; integers are left unchanged."""
     if column.kind is Kind.INSTANT:
         return ["" if value is None else instant_text(value) for value in values]
     if None in values:
         values = ["" if value is None else value for value in values]
     if column.kind is Kind.TEXT:
+        if excel:
+            values = list(map(excel_text, values))
         together = "".join(values)
         if any(character in together for character in _QUOTED):
             return [_quoted(value) for value in values]

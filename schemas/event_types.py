@@ -10,8 +10,10 @@ from typing_extensions import TypeVar
 from schemas.models import decisions, facts, incoming, outgoing
 from schemas.models.parts import Certification, Model
 
-LEDGER_SOURCE = "//tpp-ledger"
-"""The `source` of every outgoing event."""
+OWN_SOURCES = "//tpp-"
+"""How the `source` of the program's own events begins; no other event's may."""
+LEDGER_SOURCE, CLOCK_SOURCE, CLI_SOURCE = "//tpp-ledger", "//tpp-clock", "//tpp-cli"
+"""The `source` of every outgoing event, of the clock's ticks, and of the requests of commands."""
 
 SHIPMENTS, FACTS = "tpp.shipments", "tpp.facts"
 DECISIONS, ALERTS, SNAPSHOTS, REJECTED = "tpp.decisions", "tpp.alerts", "tpp.snapshots", "tpp.rejected"
@@ -41,6 +43,7 @@ ADJUSTMENT_MADE = "tpp.adjustment.made.v1"
 MATCH_CLEARED = "tpp.match.cleared.v1"
 OBLIGATION_MET = "tpp.obligation.met.v1"
 CLOCK_TICKED = "tpp.clock.ticked.v1"
+CLOCK_CORRECTED = "tpp.clock.corrected.v1"
 
 SHIPMENT_APPROVED = "tpp.shipment.approved.v1"
 SHIPMENT_HELD = "tpp.shipment.held.v1"
@@ -52,6 +55,7 @@ EVENT_REFUSED = "tpp.event.refused.v1"
 EVENT_REJECTED = "tpp.event.rejected.v1"
 QUOTA_ALERT = "tpp.quota.alert.v1"
 SHIPMENT_ALERT = "tpp.shipment.alert.v1"
+PARTY_ALERT = "tpp.party.alert.v1"
 OBLIGATION_DUE = "tpp.obligation.due.v1"
 SNAPSHOT_CLOSED = "tpp.snapshot.closed.v1"
 
@@ -97,6 +101,7 @@ INCOMING: Mapping[str, EventType[Model]] = _by_name(
         EventType(MATCH_CLEARED, facts.MatchCleared, FACTS),
         EventType(OBLIGATION_MET, facts.ObligationMet, FACTS),
         EventType(CLOCK_TICKED, facts.ClockTicked, FACTS),
+        EventType(CLOCK_CORRECTED, facts.ClockCorrected, FACTS),
     )
 )
 OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
@@ -111,6 +116,7 @@ OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
         EventType(EVENT_REJECTED, outgoing.Rejected, REJECTED),
         EventType(QUOTA_ALERT, outgoing.QuotaAlert, ALERTS, "account"),
         EventType(SHIPMENT_ALERT, outgoing.ShipmentAlert, ALERTS, "shipment_id"),
+        EventType(PARTY_ALERT, outgoing.PartyAlert, ALERTS, "party"),
         EventType(OBLIGATION_DUE, outgoing.ObligationDue, ALERTS),
         EventType(SNAPSHOT_CLOSED, outgoing.SnapshotClosed, SNAPSHOTS, "period"),
     )

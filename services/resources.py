@@ -102,20 +102,26 @@ def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> 
     At the end, the new records are hashed into the tree. `existing`: if the ledger does not exist, an empty one in
     memory takes its place, so that no file is created.
     """
-    from ledger.journal import Ledger
     from ledger.proof.leaves import seal
-    from services.engine.engine import Engine
 
-    _tune()
     law = book(rulebook)
     with ExitStack() as opened:
         store = opened.enter_context(_store(url))
         if existing and not store.exists():
             store = opened.enter_context(_store(":memory:"))
         store.open()
-        yield Engine(Ledger(store), law, wall_clock, software())
+        yield engine_on(store, law)
         if not (existing or store.memory):
             seal(store)
+
+
+def engine_on(store: "Store", law: "Book") -> "Engine":
+    """An engine on an open ledger, with the machine's clock."""
+    from ledger.journal import Ledger
+    from services.engine.engine import Engine
+
+    _tune()
+    return Engine(Ledger(store), law, wall_clock, software())
 
 
 def _tune() -> None:
@@ -137,7 +143,7 @@ def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"no ledger at {store.url}; create it with `tpp migrate --ledger {store.url}`")
+            raise Failure(f"no ledger at {store.url!r}; create it with `tpp migrate --ledger {store.url!r}`")
         store.open()
         yield store
 

@@ -78,6 +78,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "adjustment.made": {
         "reason": "count", "reviewer": "r.one", "second_reviewer": "r.two", "reference": "J-1",
     },
+    "clock.corrected": {"reason": "the machine's clock was wrong", "reviewer": "r.one", "second_reviewer": "r.two"},
     "match.cleared": {"reviewer": "r.one", "reason": "another person"},
     "obligation.met": {"by": "p.one", "reference": "M-1"},
 }  # fmt: skip
@@ -106,6 +107,7 @@ STEPS = {
     "clear": "match.cleared",
     "met": "obligation.met",
     "tick": "clock.ticked",
+    "correct": "clock.corrected",
 }
 """The event types of the steps of a flow."""
 SUBJECTS = ("shipment_id", "number", "account", "party", "holder", "survivor", "id")
@@ -291,7 +293,7 @@ def of_step(number: int, step: Mapping[str, Any], parties: Mapping[str, Any], us
         return text.strip("\n").encode()
     plain = {
         "id": step.get("id", f"evt-{number}"),
-        "time": step.get("time", instant(START + timedelta(minutes=number))),
+        "time": step.get("time", step.get("now", instant(START + timedelta(minutes=number)))),
     }
     return event(STEPS[step["do"]], _data_of(step, parties, usual), **{**plain, **step.get("attributes", {})})
 

@@ -40,7 +40,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0004"
+VERSION = "0005"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 BUSY_MS = 60_000

@@ -178,6 +178,16 @@ fact = Table(
     **STRICT,
 )
 
+identifier = Table(
+    "identifier",
+    metadata,
+    Column("form", Text, primary_key=True, comment="what it shares with all that look like it"),
+    Column("kind", Text, primary_key=True, comment="party, license or facility"),
+    Column("id", Text, primary_key=True),
+    comment="identifiers that have an account or facts of their own",
+    **STRICT,
+)
+
 attestation = Table(
     "attestation",
     metadata,

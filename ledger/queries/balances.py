@@ -9,8 +9,8 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 from ledger.database import tables
 from ledger.registers.shipments import PENDING_STATES
 from schemas import accounts
-from schemas.codes import FactKind
-from schemas.wire.read import Event, parse
+from schemas.kinds import FactKind
+from schemas.wire.read import Event, read_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _set_limits(connection: Connection, moment: Moment) -> dict[str, _SetLimit]:
         return party
 
     for row in connection.execute(query):
-        event = parse(row.event)
+        event = read_record(row.event)
         if not isinstance(event, Event):
             continue
         data: Any = event.data

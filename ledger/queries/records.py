@@ -46,6 +46,12 @@ class Published:
     sent: int = 0
 
 
+def last_recorded(connection: Connection) -> int | None:
+    """When the last record was made, in microseconds since 1970 (UTC); None if there is none."""
+    head = connection.execute(select(tables.head.c.n, tables.head.c.recorded)).one()
+    return int(head.recorded) if head.n else None
+
+
 def state(connection: Connection, shipment: str) -> str | None:
     """The state of a shipment; None if it does not exist."""
     found: str | None = connection.execute(

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, by_code_points
+from ledger.registers.identifiers import Identifiers
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
@@ -16,7 +17,11 @@ from schemas.models.values import TPP_MAX
 
 
 class Overflow(Exception):
-    """A balance would exceed the range that the contract allows; nothing was written."""
+    """The balance of `account` would exceed the range that the contract allows; nothing was written."""
+
+    def __init__(self, account: str, message: str) -> None:
+        super().__init__(message)
+        self.account = account
 
 
 class Account:
@@ -69,7 +74,7 @@ class Account:
         balance = parts[0] + parts[1] + parts[2] - parts[3]
         if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
             most = max(balance, *parts, key=abs)
-            raise Overflow(f"an amount on {self.path} would be {most:,} TPP, beyond {TPP_MAX:,}")
+            raise Overflow(self.path, f"an amount on {self.path} would be {most:,} TPP, beyond {TPP_MAX:,}")
         self.pending, self.posted, self.attested, self.credits = parts
         self.entries += 1
 
@@ -110,15 +115,14 @@ class Entry:
 class Accounts:
     """The accounts of a ledger, by path; the path of an absorbed party means the survivor's account."""
 
-    def __init__(self, transaction: Transaction, parties: Parties) -> None:
+    def __init__(self, transaction: Transaction, parties: Parties, identifiers: Identifiers) -> None:
         self._transaction = transaction
         self._parties = parties
+        self._identifiers = identifiers
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
         transaction.at_flush(self._write)
-
-    # --- reading --------------------------------------------------------------------------------------------------
 
     def path(self, path: str) -> str:
         """The path under which an account is kept now."""
@@ -133,6 +137,7 @@ class Accounts:
             query = select(table).where(self._transaction.store.among(table.c.path, wanted))
             for row in self._transaction.connection.execute(query):
                 known[row.path] = Account(*row)
+            self._identifiers.load_new(path for path in wanted if known[path] is None)
 
     def find(self, path: str) -> Account | None:
         """The account, or None if it was never opened."""
@@ -154,11 +159,10 @@ class Accounts:
     def of_party(self, party: str) -> list[str]:
         """The paths of a party's accounts, sorted, without those of parties absorbed earlier."""
         self._transaction.flush()
-        table = tables.account
-        theirs = table.c.path.like("%/" + party.replace("_", r"\_") + "%", escape="\\")
-        query = select(table.c.path).where(theirs).order_by(table.c.path)
+        path = tables.account.c.path
+        query = select(path).where(path.like("%/" + party.replace("_", r"\_") + "%", escape="\\")).order_by(path)
         paths = self._transaction.connection.execute(query).scalars().all()
-        return [path for path in paths if accounts.party(path) == party]
+        return [one for one in paths if accounts.party(one) == party]
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -168,6 +172,7 @@ class Accounts:
         if account is None:
             account = Account(self._transaction.next_account(), self._parties.path(path))
             self._known[account.path] = account
+            self._identifiers.add_path(account.path)
         self._change(account)
         return account
 

@@ -1,6 +1,6 @@
 """Facts that decisions rest on: a fact is the event that stated it, and the table only points to its record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
+from ledger.registers.identifiers import Identifiers
 from ledger.registers.transaction import Transaction
-from schemas.codes import FactKind
+from schemas.kinds import FactKind, IdentifierKind
 from schemas.plan import License
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 
 ALL = "*"
 """The key of facts that are few and always read together: mergers, limits, thresholds, designers."""
@@ -29,11 +30,23 @@ class Stated(dict[str, tuple[Fact, ...]]):
     """All that was stated under one key: the facts of each kind, oldest first."""
 
 
+_OF_PARTIES = frozenset({FactKind.PARTY, FactKind.CERTIFICATION, FactKind.VEU, FactKind.CLEARED, FactKind.LICENSES})
+
+
+def of_fact(kind: str, key: str) -> Iterator[tuple[IdentifierKind, str]]:
+    """The identifier under which a fact is kept, with its kind, if it is kept under one."""
+    if kind in _OF_PARTIES:
+        yield IdentifierKind.PARTY, key
+    elif kind == FactKind.LICENSE:
+        yield IdentifierKind.LICENSE, key
+
+
 class FactBook:
     """Facts by kind and key."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, identifiers: Identifiers) -> None:
         self._transaction = transaction
+        self._identifiers = identifiers
         self._known = transaction.cache.rows(Stated)
         self._rows: list[tuple[str, str, int]] = []
         transaction.at_flush(self._write)
@@ -53,10 +66,13 @@ class FactBook:
         )
         known.update(dict.fromkeys(wanted))
         for row in self._transaction.connection.execute(query):
-            event = parse(row.event)
+            event = read_record(row.event)
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
             self._know(row.kind, row.key, Fact(row.n, event.data))
+        new = [key for key in wanted if known[key] is None]
+        if len(new) > 1:
+            self._identifiers.load(new)
 
     def _know(self, kind: str, key: str, fact: Fact) -> None:
         stated = self._known[key]
@@ -99,6 +115,8 @@ class FactBook:
         n = self._transaction.n
         self._know(kind, key, Fact(n, data))
         self._rows.append((key, kind.value, n))
+        for of, identifier in of_fact(kind, key):
+            self._identifiers.add(of, identifier)
 
     def _write(self) -> None:
         self._transaction.store.insert(self._transaction.connection, tables.fact, self._rows)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from ledger.registers.facts import FactBook
 from ledger.registers.transaction import Transaction
-from schemas.codes import FactKind
+from schemas.kinds import FactKind
 from schemas.models.facts import PartyRegistered, VeuAuthorized
 from schemas.models.incoming import Requested
 from schemas.models.parts import Party

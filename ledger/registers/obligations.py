@@ -118,6 +118,15 @@ class Obligations:
             for row in rows
         ]
 
+    def set_back(self, day: date) -> None:
+        """Takes back what was announced ahead of a day: it is announced again when it falls due, or is overdue."""
+        self._transaction.flush()
+        table, today = tables.obligation, day.isoformat()
+        ahead = update(table).where(table.c.state == "open", table.c.announced != "")
+        execute = self._transaction.connection.execute
+        execute(ahead.where(table.c.due > today).values(announced=""))
+        execute(ahead.where(table.c.due == today, table.c.announced == "overdue").values(announced="due"))
+
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:

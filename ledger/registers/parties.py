@@ -8,7 +8,7 @@ from ledger.registers.facts import ALL, Fact, FactBook
 from ledger.registers.holders import Holders
 from ledger.registers.transaction import Transaction
 from schemas import accounts
-from schemas.codes import FactKind
+from schemas.kinds import FactKind
 from schemas.models.facts import PartyMerged, VeuAuthorized
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification, Party

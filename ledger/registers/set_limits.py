@@ -8,7 +8,7 @@ from ledger.registers.limits import lower
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
-from schemas.codes import FactKind
+from schemas.kinds import FactKind
 from schemas.models.facts import AllocationSet, ThresholdSet
 from schemas.plan import Share
 

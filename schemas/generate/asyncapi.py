@@ -30,6 +30,7 @@ HOLDS = {
 _KEYS = {
     "shipment_id": "The shipment_id, else the subject.",
     "account": "The account.",
+    "party": "The party.",
     "period": "The period.",
     "subject": "The subject.",
 }

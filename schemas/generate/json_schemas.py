@@ -8,12 +8,15 @@ from pydantic import BaseModel
 from schemas import event_types
 from schemas.event_types import INCOMING, LEDGER_SOURCE, OUTGOING
 from schemas.generate.descriptions import descriptions, models_in, summary
-from schemas.models.values import COUNTRY_SCHEMA
-from schemas.wire.read import ID_LENGTH, LONGEST
+from schemas.models.values import COUNTRY_SCHEMA, TEXT_MOST, TIME_MOST
+from schemas.wire.read import EXTENSION_MOST, ID_LENGTH
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
+
+_OUT_MOST = 2_048
+"""The most characters of an attribute that goes out."""
 
 _NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _URI_CHARACTERS = r"^(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$"
@@ -28,37 +31,34 @@ def _text(most: int, **more: Any) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": most, "pattern": _NO_CONTROL} | more
 
 
-def _attributes() -> dict[str, Schema]:
-    """The attributes of every event; an optional attribute that is null is not set."""
+def _attributes(most: int) -> dict[str, Schema]:
+    """The attributes of every event, strings of at most so many characters; an optional one that is null is not set."""
     return {
         "specversion": {"const": "1.0", "description": "The version of CloudEvents."},
         "id": _text(ID_LENGTH, description="Identifies the event together with `source`, permanently."),
-        "source": _text(
-            LONGEST, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."
-        ),
+        "source": _text(most, format="uri-reference", pattern=_URI_CHARACTERS, description="Who published the event."),
         "type": {"type": "string", "description": "The type of the event."},
-        "subject": _text(LONGEST, description="What the event is about; events about one thing keep their order."),
+        "subject": _text(most, description="What the event is about; events about one thing keep their order."),
         "time": _TIME | {"description": "When it happened, in the publisher's clock."},
         "datacontenttype": {"enum": ["application/json", None], "description": "The media type of `data`."},
         "dataschema": {
             "type": ["string", "null"],
             "format": "uri",
-            "maxLength": LONGEST,
+            "maxLength": most,
             "description": "The schema of `data`.",
         },
     }
 
 
-_EXTENSIONS: Schema = {
-    "propertyNames": {"pattern": "^[a-z0-9]+$"},
-    "additionalProperties": {
-        "type": ["string", "integer", "boolean", "null"],
-        "minimum": -(2**31),
-        "maximum": 2**31 - 1,
-        "pattern": _NO_CONTROL,
-        "description": "An extension attribute.",
-    },
+_EXTENSION: Schema = {
+    "type": ["string", "integer", "boolean", "null"],
+    "minimum": -(2**31),
+    "maximum": 2**31 - 1,
+    "maxLength": TEXT_MOST,
+    "pattern": _NO_CONTROL,
+    "description": "An extension attribute.",
 }
+_EXTENSIONS: Schema = {"propertyNames": {"pattern": "^[a-z0-9]+$"}, "additionalProperties": _EXTENSION}
 
 
 def event_schema(name: str) -> Schema:
@@ -66,12 +66,17 @@ def event_schema(name: str) -> Schema:
     incoming = name in INCOMING
     model: type[BaseModel] = INCOMING[name].model if incoming else OUTGOING[name].model
     parts = definitions(model, incoming)
-    properties = _attributes() | {"data": {"$ref": f"#/$defs/{model.__name__}", "description": "What the event says."}}
+    properties = _attributes(TEXT_MOST if incoming else _OUT_MOST) | {
+        "data": {"$ref": f"#/$defs/{model.__name__}", "description": "What the event says."}
+    }
     properties["type"] = {"const": name, "description": "The type of the event."}
     required = ["specversion", "id", "source", "type", "subject", "time", "data"]
-    if not incoming:
+    properties["time"]["maxLength"] = TIME_MOST
+    if incoming:
+        properties |= {attribute: _EXTENSION | {"maxLength": most} for attribute, most in EXTENSION_MOST.items()}
+    else:
         properties["source"] = {"const": LEDGER_SOURCE, "description": "The ledger."}
-        properties["id"] = _text(LONGEST, description="Derived from the causing event: the same input, the same id.")
+        properties["id"] = _text(_OUT_MOST, description="Derived from the causing event: the same input, the same id.")
         properties["time"]["description"] = "The time of the causing event."
         properties["sequence"] = {"type": "string", "minLength": 1, "description": "The order of publication."}
         required.append("sequence")

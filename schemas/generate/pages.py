@@ -1,6 +1,7 @@
 """The tables of the contract's pages, written between `<!-- generated: … -->` and `<!-- end -->`.
 
-A marker may ask for `data TYPE`, `object MODEL`, `reason codes`, `rejection codes`, `topics`, `types TOPIC`.
+A marker may ask for `data TYPE`, `object MODEL`, `reason codes`, `refusal codes`, `rejection codes`, `topics`,
+`types TOPIC`.
 """
 
 import re
@@ -9,13 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.codes import Code, ReasonCode, RejectionCode
+from schemas.codes import REFUSALS, Code, ReasonCode, RejectionCode
 from schemas.event_types import INCOMING, INPUTS, OUTGOING, TOPICS
 from schemas.generate.asyncapi import HOLDS, key_of, types_of
 from schemas.generate.descriptions import descriptions, members, models_in, summary
 from schemas.generate.json_schemas import Schema, definitions
 from schemas.models.decisions import DIGEST
-from schemas.models.values import ECCN, IDENTIFIER, LEI, SHA256
+from schemas.models.values import ECCN, IDENTIFIER, LEI, SHA256, TEXT_MOST
 from schemas.periods import PERIOD
 
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -82,6 +83,8 @@ def _generated(asked: str) -> str:
         return f"### {_title(name)}\n\n{summary(found[0])}\n\n{_members(*found)}"
     if asked == "reason codes":
         return _codes(ReasonCode)
+    if asked == "refusal codes":
+        return _codes(REFUSALS)
     if asked == "rejection codes":
         return _codes(RejectionCode)
     if asked == "topics":
@@ -139,7 +142,9 @@ def _type(node: Schema, schemas: Mapping[str, Schema]) -> str:
     if choices := node.get("anyOf"):
         return _either([_type(choice, schemas) for choice in choices])
     if node.get("type") == "array":
-        return f"list of {_type(node['items'], schemas)}" + (", one or more" if node.get("minItems") else "")
+        least = ", one or more" if node.get("minItems") else ""
+        most = f", up to {node['maxItems']:,}" if "maxItems" in node else ""
+        return f"list of {_type(node['items'], schemas)}{least}{most}"
     if node.get("type") == "string":
         return _text(node)
     if node.get("type") == "integer":
@@ -161,7 +166,9 @@ def _text(node: Schema) -> str:
         return _PATTERNS[pattern]
     if pattern.startswith("^("):
         return "account path"
-    return "decimal string" if pattern.startswith("^[0-9]+") else "string"
+    most = node.get("maxLength", TEXT_MOST)
+    bounds = f" of up to {most:,} characters" if most != TEXT_MOST else ""
+    return "decimal string" if pattern.startswith("^[0-9]+") else f"string{bounds}"
 
 
 def _named(name: str, schemas: Mapping[str, Schema]) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.codes import Outcome, ReasonCode, Result, State
 from schemas.models.parts import ReviewKind
-from schemas.models.values import TPP_MAX, Day, Identifier, Text, Tpp
+from schemas.models.values import TPP_MAX, Day, Identifier, Tpp, Words
 
 Signed = Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
 Counter = Annotated[int, Field(ge=1)]
@@ -40,8 +40,8 @@ class Causation(Out):
     id: The `id` of that event.
     """
 
-    source: Text
-    id: Text
+    source: Words
+    id: Words
 
 
 class Taken(Out):
@@ -83,7 +83,7 @@ class DebitDone(Out):
     entry: The number of the entry in its account, counted from 1 without gaps.
     """
 
-    account: Text
+    account: Words
     amount: Signed
     state: Literal["pending", "posted", "voided", "attested", "credits"]
     balance: Signed
@@ -102,7 +102,7 @@ class ReasonGiven(Out):
 
     code: Annotated[ReasonCode, Field(strict=False)]
     citation: str
-    message: Text
+    message: Words
     facts: dict[str, Any]
 
 
@@ -115,7 +115,7 @@ class FindingGiven(Out):
     facts: The figures of the detail, by name.
     """
 
-    provision: Text
+    provision: Words
     result: Annotated[Result, Field(strict=False)]
     detail: str
     facts: dict[str, Any]
@@ -131,9 +131,9 @@ class ObligationOwed(Out):
     contents: What to send, to whom, with which subject line; absent in decisions.
     """
 
-    kind: Text
+    kind: Words
     due: Day
-    citation: Text
+    citation: Words
     party: Identifier | None = None
     contents: dict[str, Any] | None = None
 
@@ -146,8 +146,8 @@ class ListUsed(Out):
     digest: The SHA-256 digest of the list; absent if it is not known.
     """
 
-    name: Text
-    version: Text
+    name: Words
+    version: Words
     digest: Digest | None = None
 
 
@@ -159,9 +159,9 @@ class ReviewGiven(Out):
     reason: Why, as the reviewer wrote it.
     """
 
-    reviewer: Text
-    second_reviewer: Text | None = None
-    reason: Text
+    reviewer: Words
+    second_reviewer: Words | None = None
+    reason: Words
 
 
 class Basis(Out):
@@ -174,7 +174,7 @@ class Basis(Out):
 
     rulebook_digest: Digest
     lists: list[ListUsed]
-    software: Text
+    software: Words
 
 
 class Decision(Out):
@@ -197,11 +197,11 @@ class Decision(Out):
     basis: What the decision rests on, besides the events.
     """
 
-    decision_id: Text
+    decision_id: Words
     shipment_id: Identifier
     causation: Causation
     outcome: Literal[Outcome.APPROVED, Outcome.HELD, Outcome.RELEASED, Outcome.DENIED, Outcome.EXPIRED]
-    rulebook: Text
+    rulebook: Words
     law_as_of: Day | None
     authorization: Taken | None = None
     tpp: Tpp

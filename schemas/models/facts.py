@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from schemas.models.parts import (
+    MAX_ENTRIES,
     MAX_NAMED,
+    MAX_THRESHOLDS,
+    MAX_USES,
     AccountPath,
-    AListOf,
     CreditableAccount,
     ListedFacility,
     Model,
@@ -17,9 +19,10 @@ from schemas.models.parts import (
     Party,
     ProhibitedUse,
     Threshold,
+    list_of,
     one_of,
 )
-from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Text, Tpp
+from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Reason, Text, Tpp
 
 _NATIONAL: dict[str, Any] = {
     "if": {"properties": {"program": {"const": "national"}}},
@@ -49,7 +52,7 @@ class PartyMerged(Model):
     survivor: Identifier
     absorbed: Identifier
     valid_from: Day
-    reason: Text
+    reason: Reason
 
 
 class LicenseIssued(Model):
@@ -79,8 +82,8 @@ class LicenseIssued(Model):
     items: NamedItems | None = None
     end_users: NamedParties | None = None
     operators: NamedParties | None = None
-    others: Annotated[tuple[Identifier, ...], Field(strict=False, max_length=MAX_NAMED)] = ()
-    part_744_uses: Annotated[tuple[ProhibitedUse, ...], AListOf] = ()
+    others: Annotated[tuple[Identifier, ...], list_of(MAX_NAMED)] = ()
+    part_744_uses: Annotated[tuple[ProhibitedUse, ...], list_of(MAX_USES)] = ()
 
 
 class LicenseRevoked(Model):
@@ -112,7 +115,7 @@ class VeuAuthorized(Model):
     holder: Identifier
     program: Literal["universal", "national"]
     country: Country | None = None
-    facilities: Annotated[tuple[ListedFacility, ...], AListOf]
+    facilities: Annotated[tuple[ListedFacility, ...], list_of(MAX_ENTRIES)]
     valid_from: Day
     items: NamedItems | None = None
     owner: Identifier | None = None
@@ -158,7 +161,7 @@ class ThresholdSet(Model):
     """
 
     account: Text
-    thresholds: Annotated[tuple[Threshold, ...], AListOf]
+    thresholds: Annotated[tuple[Threshold, ...], list_of(MAX_THRESHOLDS)]
 
 
 class UsageAttested(Model):
@@ -208,7 +211,7 @@ class AdjustmentMade(Model):
 
     account: AccountPath
     amount: Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
-    reason: Text
+    reason: Reason
     reviewer: Text
     second_reviewer: Text
     reference: Text
@@ -230,7 +233,7 @@ class MatchCleared(Model):
     entry: Text
     until: Day | None = None
     reviewer: Text
-    reason: Text
+    reason: Reason
 
 
 class ObligationMet(Model):
@@ -268,3 +271,18 @@ class ClockTicked(Model):
     def day(self) -> date:
         """The UTC day of the tick."""
         return self.now.astimezone(UTC).date()
+
+
+class ClockCorrected(Model):
+    """The ledger's time stands too far ahead and is set back, by two persons: `tpp.clock.corrected.v1`.
+
+    now: The time that it is, RFC 3339 with an offset, before the ledger's last tick.
+    reviewer: Who sets the time back.
+    second_reviewer: Who confirms it, another person than the reviewer.
+    reason: Why the ledger's time was wrong, for the record.
+    """
+
+    now: Instant
+    reviewer: Text
+    second_reviewer: Text
+    reason: Reason

@@ -5,11 +5,14 @@ Rules between members are in `schemas/wire/checks.py`, so that their errors are 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from schemas.models.parts import (
+    MAX_CERTIFICATIONS,
+    MAX_ENTRIES,
+    MAX_RED_FLAGS,
+    MAX_USES,
     AccountPath,
-    AListOf,
     Authorization,
     AuthorizationKind,
     Certification,
@@ -26,9 +29,10 @@ from schemas.models.parts import (
     ProhibitedUse,
     RedFlag,
     ReviewedAuthorization,
+    list_of,
     one_of,
 )
-from schemas.models.values import Country, Day, Identifier, Quantity, Text
+from schemas.models.values import Country, Day, Identifier, Quantity, Reason, Text
 
 __all__ = [
     "AccountPath",
@@ -97,12 +101,12 @@ class Requested(Model):
     operator: Parties | None = None
     end_use: Literal["data_center", "development", "production", "storage", "research", "consumer", "other"]
     from_facility: Identifier | None = None
-    part_744_uses: Annotated[tuple[ProhibitedUse, ...], AListOf] = ()
-    red_flags: Annotated[tuple[RedFlag, ...], AListOf] = ()
+    part_744_uses: Annotated[tuple[ProhibitedUse, ...], list_of(MAX_USES)] = ()
+    red_flags: Annotated[tuple[RedFlag, ...], list_of(MAX_RED_FLAGS)] = ()
     facility: Facility | None = None
-    items: Annotated[tuple[Item, ...], AListOf, Field(min_length=1)]
+    items: Annotated[tuple[Item, ...], list_of(MAX_ENTRIES, least=1)]
     authorization: Authorization | None = None
-    certifications: Annotated[tuple[Certification, ...], AListOf] = ()
+    certifications: Annotated[tuple[Certification, ...], list_of(MAX_CERTIFICATIONS)] = ()
     expires: Day | None = None
 
     @property
@@ -137,7 +141,7 @@ class Cancelled(Model):
     """
 
     shipment_id: Identifier
-    reason: Text
+    reason: Reason
 
 
 class ReturnedItem(Model):
@@ -160,7 +164,7 @@ class Returned(Model):
     """
 
     shipment_id: Identifier
-    items: Annotated[tuple[ReturnedItem, ...], AListOf, Field(min_length=1)]
+    items: Annotated[tuple[ReturnedItem, ...], list_of(MAX_ENTRIES, least=1)]
     date: Day
 
 
@@ -194,7 +198,7 @@ class ReviewDecided(Model):
     reviewer: Text
     second_reviewer: Text | None = None
     authorization: ReviewedAuthorization | None = None
-    reason: Text
+    reason: Reason
 
 
 class ReviewProposed(Model):
@@ -211,7 +215,7 @@ class ReviewProposed(Model):
     action: Literal["release", "deny", "withdraw"]
     reviewer: Text
     authorization: ReviewedAuthorization | None = None
-    reason: Text
+    reason: Reason
 
 
 class RecheckRequested(Model):

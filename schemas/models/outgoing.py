@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schemas.codes import Outcome, RejectionCode
+from schemas.kinds import IdentifierKind
 from schemas.models.decisions import (
     Causation,
     Counter,
@@ -16,7 +17,7 @@ from schemas.models.decisions import (
     StateGiven,
     Taken,
 )
-from schemas.models.values import Day, Identifier, Instant, Sha256, Text, Tpp
+from schemas.models.values import Day, Identifier, Instant, Sha256, Tpp, Words
 from schemas.periods import PERIOD
 
 
@@ -30,9 +31,9 @@ class Proposal(Out):
     """
 
     action: Literal["release", "deny", "withdraw"]
-    reviewer: Text
+    reviewer: Words
     authorization: Taken | None = None
-    reason: Text
+    reason: Words
 
 
 class Recorded(Out):
@@ -59,17 +60,17 @@ class Recorded(Out):
 
 
 class EventRefused(Out):
-    """The answer to an event that the state of its shipment does not allow: `tpp.event.refused.v1`; no balance changes.
+    """The answer to an event that cannot be taken as the ledger stands: `tpp.event.refused.v1`; no balance changes.
 
     causation: The event that was refused.
-    shipment_id: The shipment that the event is about.
+    shipment_id: The shipment that the event is about; absent if it is about none.
     outcome: That the event was refused.
     state: The state of the shipment, unchanged; null if the shipment does not exist.
-    reasons: Why the event was refused: one reason, `shipment.state`, `shipment.unknown` or `shipment.duplicate`.
+    reasons: Why the event was refused.
     """
 
     causation: Causation
-    shipment_id: Identifier
+    shipment_id: Identifier | None = None
     outcome: Literal[Outcome.REFUSED]
     state: StateGiven | None
     reasons: Annotated[list[ReasonGiven], Field(min_length=1)]
@@ -85,7 +86,7 @@ class Fault(Out):
 
     pointer: Annotated[str, Field(pattern="^(/[^/]*)*$")]
     code: Annotated[RejectionCode, Field(strict=False)]
-    message: Text
+    message: Words
 
 
 class InFile(Out):
@@ -107,7 +108,7 @@ class InTopic(Out):
     offset: The offset in the partition, counted from 0.
     """
 
-    topic: Text
+    topic: Words
     partition: Annotated[int, Field(ge=0)]
     offset: Annotated[int, Field(ge=0)]
 
@@ -154,12 +155,12 @@ class QuotaAlert(Out):
     holds_waiting: The held shipments that a recheck would try; of the kind `replenished` only.
     """
 
-    account: Text
+    account: Words
     kind: Literal["threshold", "exhausted", "over_limit", "replenished", "forecast"]
     threshold: str | Tpp | None = None
     balance: Signed
     limit: Tpp | None
-    crossed_by: Text | None = None
+    crossed_by: Words | None = None
     projected_exhaustion: Day | Instant | None = None
     holds_waiting: list[Identifier] | Tpp | None = None
 
@@ -181,8 +182,32 @@ class ShipmentAlert(Out):
     state: StateGiven | None
     export_date: Day | None = None
     causation: Causation
-    caused_by: Text
-    message: Text
+    caused_by: Words
+    message: Words
+
+
+class PartyAlert(Out):
+    """An identifier appeared that cannot be told apart from one of before: `tpp.party.alert.v1`.
+
+    party: The identifier that appeared, with an account or facts of its own.
+    kind: What happened.
+    of: What it identifies.
+    other: The identifier of before.
+    score: How much the two resemble each other, from 0 to 1; these are equal but for case, letters that look alike
+        and trailing punctuation.
+    causation: The event by which it appeared.
+    caused_by: The id of the answer to that event.
+    message: A sentence that a compliance officer can act on.
+    """
+
+    party: Identifier
+    kind: Literal["resembles"]
+    of: Annotated[IdentifierKind, Field(strict=False)]
+    other: Identifier
+    score: Words
+    causation: Causation
+    caused_by: Words
+    message: Words
 
 
 class ObligationDue(Out):
@@ -197,12 +222,12 @@ class ObligationDue(Out):
     contents: What to send, to whom, with which subject line.
     """
 
-    kind: Text
+    kind: Words
     shipment_id: Identifier | None = None
     party: Identifier | None = None
     due: Day
     state: Literal["due", "overdue"]
-    citation: Text
+    citation: Words
     contents: dict[str, Any]
 
 
@@ -219,7 +244,7 @@ class SnapshotClosed(Out):
     previous_digest: The digest of the snapshot that was closed before this one; null for the first.
     """
 
-    snapshot_id: Text
+    snapshot_id: Words
     period: Annotated[str, Field(pattern=PERIOD)]
     as_of: Day
     record: Annotated[int, Field(ge=0)] | None = None

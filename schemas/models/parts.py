@@ -14,11 +14,13 @@ from schemas.models.values import (
     IDENTIFIER,
     TECHNOLOGY,
     TPP_MAX,
+    Address,
     Country,
     Day,
     Eccn,
     Identifier,
     Lei,
+    Note,
     Number,
     NumberOrText,
     Quantity,
@@ -49,12 +51,18 @@ ProhibitedUse = Literal[
     "entity_list",
     "mass_surveillance",
 ]
-MAX_ENTRIES = 20_000
-"""The most entries of a list: more lines than 1 MiB can have, and few enough to report every error."""
+MAX_ENTRIES = 1_000
+"""The most entries of a list that has no bound of its own."""
+MAX_PARTIES, MAX_CERTIFICATIONS, MAX_RED_FLAGS, MAX_USES, MAX_THRESHOLDS = 50, 200, 50, 50, 20
 MAX_NAMED = 1_000
 """The most items, parties or part numbers that a licence, an authorization or a notification names."""
-AListOf = Field(strict=False, max_length=MAX_ENTRIES)
-"""Marks a tuple that is a list on the wire; its entries remain strict."""
+
+
+def list_of(most: int, least: int = 0) -> Any:
+    """Marks a tuple that is a list on the wire, of at most so many entries; its entries remain strict."""
+    return Field(strict=False, max_length=most, min_length=least or None)
+
+
 LineNumber = Annotated[int, Field(ge=1, le=TPP_MAX)]
 
 
@@ -69,11 +77,18 @@ def _one_or_more(value: Any) -> Any:
 
 
 def _account(path: str) -> str:
-    account = accounts.read(path)
-    if account is None:
+    if accounts.read(path) is None:
         raise PydanticCustomError(
             "account.invalid", "must be the path of an account that holds entries, such as lpp/CON-70/2025"
         )
+    return path
+
+
+def assigned(path: str) -> str:
+    """An account's path, whose country is an assigned one; raises PydanticCustomError if it is not."""
+    account = accounts.read(path)
+    if account is None:
+        return path
     place = account.country or (account.part if len(account.part) == 2 else "")
     if place and place not in country_codes():
         raise PydanticCustomError(
@@ -96,8 +111,10 @@ def _account_schema(*families: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": accounts.pattern(*families)})
 
 
-AccountPath = Annotated[str, AfterValidator(_account), _account_schema(*accounts.FAMILIES)]
-CreditableAccount = Annotated[str, AfterValidator(_creditable), _account_schema(*accounts.CREDITABLE)]
+AccountPath = Annotated[str, AfterValidator(_account), AfterValidator(assigned), _account_schema(*accounts.FAMILIES)]
+CreditableAccount = Annotated[
+    str, AfterValidator(_creditable), AfterValidator(assigned), _account_schema(*accounts.CREDITABLE)
+]
 
 _FRACTION = r"^(?:0\.(?!0+$)[0-9]{1,6}|1(?:\.0{1,6})?)$"
 
@@ -171,7 +188,7 @@ class Party(Model):
     name: Text
     country: Country
     headquarters: Country
-    address: str | None = None
+    address: Address | None = None
     lei: Lei | None = None
     private_sector: bool | None = None
     ultimate_parent: Parent | None = None
@@ -187,10 +204,10 @@ class Party(Model):
         return self.ultimate_parent.headquarters if self.ultimate_parent else self.headquarters
 
 
-_Several = Annotated[list[Party], Field(min_length=1, max_length=MAX_ENTRIES)]
+_Several = Annotated[list[Party], Field(min_length=1, max_length=MAX_PARTIES)]
 Parties = Annotated[
     tuple[Party, ...],
-    Field(min_length=1, max_length=MAX_ENTRIES),
+    Field(min_length=1, max_length=MAX_PARTIES),
     BeforeValidator(_one_or_more, json_schema_input_type=Party | _Several),
 ]
 
@@ -204,7 +221,7 @@ class Facility(Model):
     """
 
     id: Identifier
-    address: str
+    address: Address
     country: Country
 
 
@@ -225,7 +242,7 @@ class RedFlag(Model):
     """
 
     number: LineNumber
-    note: str
+    note: Note
 
 
 class Authorization(Model):
@@ -270,8 +287,8 @@ class NamedItem(Model):
     part_number: Text | None = None
 
 
-NamedItems = Annotated[tuple[NamedItem, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
-NamedParties = Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)]
+NamedItems = Annotated[tuple[NamedItem, ...], list_of(MAX_NAMED, least=1)]
+NamedParties = Annotated[tuple[Identifier, ...], list_of(MAX_NAMED, least=1)]
 
 
 class Covered(Model):
@@ -282,7 +299,7 @@ class Covered(Model):
     """
 
     tpp: Tpp
-    part_numbers: Annotated[tuple[Text, ...], Field(strict=False, min_length=1, max_length=MAX_NAMED)] | None = None
+    part_numbers: Annotated[tuple[Text, ...], list_of(MAX_NAMED, least=1)] | None = None
 
 
 class Certification(Model):

@@ -6,14 +6,19 @@ right type; the model reports the others.
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from schemas import accounts
+from schemas.lookalikes import same_name
 from schemas.models import facts, incoming
 from schemas.models.parts import Certification, Model
-from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TPP_MAX
+from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TEXT_MOST, TPP_MAX
 from schemas.times import DAY
 from schemas.wire.errors import Error, shown
+
+AHEAD_DAYS = 31
+"""How far a tick may stand ahead of the event that brings it, and the machine's clock of the ledger's last record."""
 
 Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
@@ -109,13 +114,13 @@ def _doubled(index: int, line: int) -> Error:
 
 
 def _two_reviewers(data: dict[str, Any]) -> list[Error]:
-    """The second reviewer is another person; differences in case and outer spaces do not count."""
+    """The second reviewer is another person; case, spaces, punctuation and look-alike letters do not count."""
     first, second = data.get("reviewer"), data.get("second_reviewer")
     if (
         isinstance(first, str)
         and isinstance(second, str)
-        and first
-        and first.strip().casefold() == second.strip().casefold()
+        and 0 < len(first) <= TEXT_MOST >= len(second)
+        and same_name(first, second)
     ):
         return [Error("/data/second_reviewer", "reviewer.same", f"must not be the reviewer, {shown(first)}")]
     return []
@@ -199,6 +204,14 @@ def _one_of(*names: str) -> Check:
     return check
 
 
+def check_time(data: Model, happened: datetime) -> list[Error]:
+    """A tick does not stand far ahead of the `time` of its event: that would end time for every event after it."""
+    if isinstance(data, facts.ClockTicked) and data.now - happened > timedelta(days=AHEAD_DAYS):
+        sentence = f"must be at most {AHEAD_DAYS} days after the event's own time, {happened.isoformat()}"
+        return [Error("/data/now", "clock.ahead", f"{sentence}, not {data.now.isoformat()}")]
+    return []
+
+
 CHECKS: dict[type[Model], Check] = {
     incoming.Requested: _shipment,
     Certification: _certified,
@@ -206,6 +219,7 @@ CHECKS: dict[type[Model], Check] = {
     incoming.Returned: _returned,
     incoming.ReviewDecided: _reviewed,
     facts.AdjustmentMade: _two_reviewers,
+    facts.ClockCorrected: _two_reviewers,
     incoming.RecheckRequested: _one_of("shipment_id", "account", "all"),
     facts.ObligationMet: _one_of("shipment_id", "party"),
     facts.VeuAuthorized: _authorized,

@@ -1,13 +1,15 @@
 """Errors of a message: their place, their code, and a plain sentence for each failed validation."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from schemas.models import values
@@ -91,11 +93,65 @@ _PATTERNS = {
         "must be an identifier: 1 to 128 of A-Z a-z 0-9 . _ : -, the first a letter or digit",
     ),
     values.COUNTRY: ("country.unknown", "must be an assigned ISO 3166-1 alpha-2 code"),
+    values.ANY_COUNTRY: ("country.unknown", "must be an ISO 3166-1 alpha-2 code"),
     values.ECCN: ("eccn.invalid", "must be an ECCN with its sub-paragraph, such as 3A090.a, or EAR99"),
     values.LEI: ("lei.invalid", "must be a Legal Entity Identifier of 20 characters"),
     values.SHA256: ("sha256.invalid", "must be the 64 hexadecimal digits, in lower case, of a SHA-256 digest"),
     DAY: ("date.invalid", "must be a calendar day, YYYY-MM-DD"),
 }
+
+
+def shortened(data: Any, base: str, model: type[BaseModel]) -> tuple[list[Error], Any]:
+    """The lists in `data` that have more entries than the model allows, and the data without the entries beyond."""
+    if not isinstance(data, dict):
+        return [], data
+    found: list[Error] = []
+    kept = dict(data)
+    for name, (most, part) in _lists(model).items():
+        value = data.get(name)
+        if isinstance(value, list) and most is not None and len(value) > most:
+            sentence = f"must have at most {most:,} entries, not {len(value):,}"
+            found.append(Error(pointer_to(base, name), "list.too_long", sentence))
+            kept[name] = value = value[:most]
+        if part is not None and isinstance(value, list):
+            cut = [shortened(entry, pointer_to(base, name, n), part) for n, entry in enumerate(value)]
+            found += [error for errors, _ in cut for error in errors]
+            kept[name] = [entry for _, entry in cut]
+        elif part is not None and isinstance(value, dict):
+            errors, kept[name] = shortened(value, pointer_to(base, name), part)
+            found += errors
+    return found, kept
+
+
+@cache
+def _lists(model: type[BaseModel]) -> dict[str, tuple[int | None, type[BaseModel] | None]]:
+    """The members of a model that may hold lists: how many entries each may have, and the model of an entry.
+
+    An object is as an entry of a list without a bound.
+    """
+    found: dict[str, tuple[int | None, type[BaseModel] | None]] = {}
+    for name, field in model.model_fields.items():
+        for annotation, metadata in _alternatives(field.annotation, field.metadata):
+            most = [one.max_length for one in metadata if getattr(one, "max_length", None) is not None]
+            if get_origin(annotation) is tuple and most:
+                entry = get_args(annotation)[0]
+                part = entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
+                found[name] = (most[0], part)
+            elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and _lists(annotation):
+                found.setdefault(name, (None, annotation))
+    return found
+
+
+def _alternatives(annotation: Any, metadata: Iterable[Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """What a member may be, each with what is said of it."""
+    flat = [inner for one in metadata for inner in (one.metadata if isinstance(one, FieldInfo) else [one])]
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        for one in get_args(annotation):
+            yield from _alternatives(one, ())
+    elif get_origin(annotation) is Annotated:
+        yield from _alternatives(annotation.__origin__, annotation.__metadata__)
+    else:
+        yield annotation, flat
 
 
 def errors_of(failure: ValidationError, data: Any, base: str, model: type[BaseModel]) -> list[Error]:
@@ -168,11 +224,16 @@ def _literal(value: Any, limits: dict[str, Any]) -> tuple[str, str]:
     return "value.unknown", f"must be one of {words}, not {shown(value)}"
 
 
+def _long(value: str, limits: dict[str, Any]) -> tuple[str, str]:
+    return "text.too_long", f"must have at most {limits['max_length']:,} characters, not {len(value):,}"
+
+
 _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], tuple[str, str]]] = {
     "missing": lambda *_: ("member.missing", "is required"),
     "less_than_equal": _above,
     "greater_than_equal": _below,
     "literal_error": _literal,
+    "string_too_long": _long,
     "string_too_short": lambda *_: ("text.empty", "must not be empty"),
     "too_short": lambda *_: ("list.empty", "must have at least one entry"),
 }

@@ -5,27 +5,36 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from enum import Enum
 from hashlib import sha256
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import orjson
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeVar
 
-from schemas.event_types import INCOMING
-from schemas.models.parts import MAX_ENTRIES, Model
+from schemas.event_types import CLOCK_TICKED, INCOMING, OWN_SOURCES
+from schemas.models.parts import Model
+from schemas.models.values import TEXT_MOST, TIME_MOST
 from schemas.times import parse_instant
+from schemas.wire import recorded
 from schemas.wire import strict_json as strict
-from schemas.wire.checks import CHECKS
-from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shown, suggestion
+from schemas.wire.checks import CHECKS, check_time
+from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shortened, shown, suggestion
+from schemas.wire.sources import is_reference, is_reserved, is_uri
 
-__all__ = ["Error", "Event", "Rejection", "parse", "rejection_id", "same_content"]
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = [
+    "Door", "Error", "Event", "Rejection", "parse", "read_record", "rejection_hash", "rejection_id", "same_content",
+    "too_large",
+]  # fmt: skip
 
 ID_LENGTH = 128
-LONGEST = 2_048
-"""The most characters of `source`, `subject` and `dataschema`: `source` and `id` are a key of the database."""
+EXTENSION_MOST = {"traceparent": 55}
+"""The most characters of an extension attribute, if fewer than TEXT_MOST."""
 MAX_ERRORS_SIZE = 262_144
 """The most characters of a rejection's errors, so that a broker accepts it: as many as `original` may have."""
 
@@ -33,19 +42,26 @@ _REQUIRED = ("specversion", "id", "source", "type", "subject", "time")
 _KNOWN = frozenset((*_REQUIRED, "datacontenttype", "dataschema", "data"))
 _PLAIN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 _ID = re.compile(f"{_PLAIN}{{1,{ID_LENGTH}}}").fullmatch
-_SUBJECT = re.compile(f"{_PLAIN}{{1,{LONGEST}}}").fullmatch
+_SUBJECT = re.compile(f"{_PLAIN}+").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAME = re.compile("[a-z0-9]+").fullmatch
-_CHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=@{}]|%[0-9A-Fa-f]{{2}})"
-_PCHAR, _PLAIN_PCHAR, _QUERY = _CHAR.format(":"), _CHAR.format(""), _CHAR.format(":/?")
-_HOST = rf"(?:\[[0-9A-Fa-fv:.\-_~!$&'()*+,;=]+\]|{_PLAIN_PCHAR.replace('@', '')}*)"
-_AUTHORITY = rf"//(?:{_PCHAR.replace('@', '')}*@)?{_HOST}(?::[0-9]*)?(?:/{_PCHAR}*)*"
-_ROOTED = rf"/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
-_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*:"
-_TAIL = rf"(?:\?{_QUERY}*)?(?:\#{_QUERY}*)?"
-_URI = re.compile(rf"{_SCHEME}(?:{_AUTHORITY}|{_ROOTED}|(?:{_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
-_RELATIVE = re.compile(rf"(?:{_AUTHORITY}|{_ROOTED}|(?:{_PLAIN_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
 _INT32 = 2**31
+
+
+class Door(Enum):
+    """Where a message comes from, which says whose events it may be."""
+
+    FILE = "file"
+    """An event file: events of others, ticks among them."""
+    STREAM = "stream"
+    """A topic, or a request over HTTP: events of others, and no ticks."""
+    OWN = "own"
+    """The program itself."""
+    RECORD = "record"
+    """The journal: what was taken once is read again, whatever is taken now."""
+
+
+_OWN, _RECORD = Door.OWN, Door.RECORD
 
 
 class _Unset:
@@ -85,25 +101,35 @@ class Rejection:
     subject: str | None
 
 
-def parse(raw: bytes) -> Event | Rejection:
-    """The event of a message in structured mode, or its rejection with all errors. Never raises."""
+def parse(raw: bytes, door: Door = Door.FILE) -> Event | Rejection:
+    """The event of a message in structured mode, or its rejection with all errors."""
     message = strict.quick(raw)
-    if type(message) is dict and (event := _event(raw, message, [])):
+    if type(message) is dict and (event := _event(raw, message, [], door)):
         return event
     message, errors = strict.read(raw)
     if type(message) is dict:
-        return _event(raw, message, errors) or _rejection(raw, message, errors)
+        return _event(raw, message, errors, door) or _rejection(raw, message, errors)
     if message is not strict.UNREAD:
-        deep = strict.too_deep(raw)
-        errors = [deep] if deep else [*errors, Error("", "type.wrong", f"must be an object, not {kind(message)}")]
+        errors = [*errors, Error("", "type.wrong", f"must be an object, not {kind(message)}")]
     return Rejection(raw, _bounded(errors), None, None, None, None)
 
 
-def _event(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Event | None:
+def read_record(raw: bytes) -> Event | Rejection:
+    """The event of a record of the journal, which is not tested by today's bounds, members and names."""
+    return parse(raw, Door.RECORD)
+
+
+def _event(raw: bytes, message: dict[str, Any], errors: list[Error], door: Door) -> Event | None:
     """The event of a JSON object; None, with all errors noted, if it is not one."""
     happened = _attributes(message, errors)
     extensions = {} if message.keys() <= _KNOWN else _extensions(message, errors)
-    data = _data(message, errors)
+    data = _data(message, errors, door)
+    if door is not _RECORD:
+        _sizes(message, errors)
+        if door is not _OWN:
+            _whose(message, errors, door)
+        if happened is not None and data is not None:
+            errors += check_time(data, happened)
     if errors or happened is None or data is None:
         return None
     of = message.__getitem__
@@ -119,21 +145,19 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     if type(value) is not str or not _ID(value):
         errors += _wrong("id", value, "text.too_long", f"must have at most {ID_LENGTH} characters")
     value = get("source")
-    if type(value) is not str or not _is_reference(value):
-        code, sentence = "source.invalid", "must be a URI-reference of RFC 3986, such as //wms.example"
-        if isinstance(value, str) and len(value) > LONGEST:
-            code, sentence = "text.too_long", f"must have at most {LONGEST:,} characters"
-        errors += _wrong("source", value, code, sentence)
+    if type(value) is not str or not is_reference(value):
+        sentence = "must be a URI-reference of RFC 3986, such as //wms.example"
+        errors += _wrong("source", value, "source.invalid", sentence)
     value = get("subject")
     if type(value) is not str or not _SUBJECT(value):
-        errors += _wrong("subject", value, "text.too_long", f"must have at most {LONGEST:,} characters")
+        errors += _wrong("subject", value, "type.wrong", "must be a text")
     value = get("datacontenttype")
     if value is not None and value != "application/json":
         errors += _wrong(
             "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json" or omitted'
         )
     value = get("dataschema")
-    if value is not None and not (type(value) is str and len(value) <= LONGEST and _URI.fullmatch(value)):
+    if value is not None and not (type(value) is str and is_uri(value)):
         errors += _wrong("dataschema", value, "dataschema.invalid", "must be an absolute URI or omitted")
     value = get("time")
     try:
@@ -141,6 +165,28 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     except PydanticCustomError as error:
         errors += _wrong("time", value, error.type, error.message())
     return None
+
+
+def _sizes(message: dict[str, Any], errors: list[Error]) -> None:
+    """Notes which of the attributes are too long."""
+    for name, value in message.items():
+        if type(value) is str and len(value) > TIME_MOST and name not in ("id", "type"):
+            most = TIME_MOST if name == "time" else EXTENSION_MOST.get(name, TEXT_MOST)
+            if len(value) > most:
+                place = pointer_to("", name) if len(name) <= MAX_NAME else ""
+                sentence = f"must have at most {most:,} characters, not {len(value):,}"
+                errors.append(Error(place, "text.too_long", sentence))
+
+
+def _whose(message: dict[str, Any], errors: list[Error], door: Door) -> None:
+    """Notes that the event is one of the program's own, or a tick that only the program's clock may give."""
+    source = message.get("source")
+    if isinstance(source, str) and is_reserved(source[:TEXT_MOST]):
+        sentence = f"must not begin with {OWN_SOURCES}: such events are the program's own"
+        errors.append(Error("/source", "source.reserved", f"{sentence}; it is {shown(source)}"))
+    elif door is Door.STREAM and message.get("type") == CLOCK_TICKED:
+        sentence = "a tick is taken only from the program's own clock, or from a file that `tpp screen` runs"
+        errors.append(Error("/type", "clock.foreign", sentence))
 
 
 def _wrong(name: str, value: Any, code: str, sentence: str, words: Iterable[str] = ()) -> Iterator[Error]:
@@ -158,12 +204,6 @@ def _wrong(name: str, value: Any, code: str, sentence: str, words: Iterable[str]
         yield Error(f"/{name}", "text.control", "must not contain a control character")
     else:
         yield Error(f"/{name}", code, f"{sentence}, not {shown(value)}{suggestion(value, words)}")
-
-
-@lru_cache(maxsize=1_024)
-def _is_reference(text: str) -> bool:
-    """Whether it is a URI-reference of RFC 3986, not empty and not longer than LONGEST."""
-    return 0 < len(text) <= LONGEST and (_RELATIVE.fullmatch(text) or _URI.fullmatch(text)) is not None
 
 
 def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str | int | bool]:
@@ -195,7 +235,7 @@ def _extensions(message: dict[str, Any], errors: list[Error]) -> dict[str, str |
     return kept
 
 
-def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
+def _data(message: dict[str, Any], errors: list[Error], door: Door) -> Model | None:
     """The data as the model of the event's type; notes what is wrong with `type` and with `data`."""
     name = message.get("type")
     known = INCOMING.get(name) if type(name) is str else None
@@ -211,28 +251,23 @@ def _data(message: dict[str, Any], errors: list[Error]) -> Model | None:
     if known is None:
         return None
     model = known.model
-    if check := CHECKS.get(model):
+    validator: Any = recorded.validator(model) if door is _RECORD else model.__pydantic_validator__
+    if door is not _RECORD and (check := CHECKS.get(model)):
         errors += check(data)
     try:
-        return model.__pydantic_validator__.validate_python(data)  # type: ignore[no-any-return]
+        read: Model = validator.validate_python(data)
     except ValidationError as failure:
-        errors += _data_errors(failure, data, model)
-    return None
+        errors += _data_errors(failure, data, model, validator)
+        return None
+    return read
 
 
-def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Model]) -> list[Error]:
+def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Model], validator: Any) -> list[Error]:
     """The errors of the data's members; of a list that is too long, only those of its first entries."""
-    errors = []
-    for name, value in data.items():
-        if isinstance(value, list) and len(value) > MAX_ENTRIES:
-            place = pointer_to("/data", name) if len(name) <= MAX_NAME else "/data"
-            errors.append(
-                Error(place, "list.too_long", f"must have at most {MAX_ENTRIES:,} entries, not {len(value):,}")
-            )
+    errors, data = shortened(data, "/data", model)
     if errors:
-        data = {name: value[:MAX_ENTRIES] if isinstance(value, list) else value for name, value in data.items()}
         try:
-            model.__pydantic_validator__.validate_python(data)
+            validator.validate_python(data)
         except ValidationError as shorter:
             failure = shorter
         else:
@@ -242,9 +277,7 @@ def _data_errors(failure: ValidationError, data: dict[str, Any], model: type[Mod
 
 def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Rejection:
     """The rejection, with those attributes that are valid and not repeated."""
-    if deep := strict.too_deep(raw):
-        return Rejection(raw, (deep,), None, None, None, None)
-    wrong = {error.pointer for error in errors}
+    wrong = {error.pointer for error in errors if error.code not in _READ}
 
     def read(name: str) -> str | None:
         value = message.get(name)
@@ -253,6 +286,8 @@ def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Reje
     return Rejection(raw, _bounded(errors), read("source"), read("id"), read("time"), read("subject"))
 
 
+_READ = ("source.reserved", "clock.foreign")
+"""What is wrong with an attribute that can be read all the same."""
 _SPENT = ("text.invalid", "number.not_finite", "number.too_long")
 
 
@@ -315,5 +350,17 @@ def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
     >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
     True
     """
+    digest = rejection_hash(position)
+    digest.update(raw)
+    return digest.hexdigest()
+
+
+def rejection_hash(position: Mapping[str, Any]) -> "_Hash":
+    """The beginning of `rejection_id`, for bytes that are not kept; add them in order."""
     place = orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
-    return sha256(b"%d:%b%b" % (len(place), place, raw)).hexdigest()
+    return sha256(b"%d:%b" % (len(place), place))
+
+
+def too_large(raw: bytes, size: int) -> Rejection:
+    """The rejection of a message of `size` bytes, which are too many; `raw` is its beginning."""
+    return Rejection(raw, (strict.too_large(size),), None, None, None, None)

@@ -60,19 +60,19 @@ def read(raw: bytes) -> tuple[Any, list[Error]]:
 
     Numbers with a fraction or exponent are Decimals as written. A repeated member has its last value, a number that
     cannot be kept is a `Bad`; both have an error at their pointer, like each text with a lone surrogate or NUL and each
-    null inside `data`. A value of an unknown shape may still be nested too deeply; see `too_deep`.
+    null inside `data`. A message that is nested too deeply is not read any further.
     """
     errors: list[Error] = []
+    if len(raw) > MAX_BYTES:
+        return UNREAD, [too_large(len(raw))]
+    if problem := _outside(raw):
+        return UNREAD, [problem]
     try:
-        if len(raw) > MAX_BYTES:
-            return UNREAD, [
-                Error("", "message.too_large", f"the message has {len(raw):,} bytes; at most {MAX_BYTES:,} are allowed")
-            ]
         text = raw.decode()
         value, end = _QUICK.raw_decode(text)
         if end != len(text):
             return _careful(raw)
-    except (ValueError, ArithmeticError, RecursionError):
+    except (ValueError, ArithmeticError):
         return _careful(raw)
     if b"null" in raw or (b"\\" in raw and _ESCAPED.search(raw)):
         _texts(value, (), errors)
@@ -81,8 +81,6 @@ def read(raw: bytes) -> tuple[Any, list[Error]]:
 
 def _careful(raw: bytes) -> tuple[Any, list[Error]]:
     """Like `read`, for a message that could not be read quickly."""
-    if problem := _outside(raw):
-        return UNREAD, [problem]
     errors: list[Error] = []
     try:
         value = _rebuilt(_CAREFUL.decode(raw.decode()), "", errors)
@@ -106,6 +104,11 @@ def _outside(raw: bytes) -> Error | None:
     if raw.startswith(b"\xef\xbb\xbf"):
         return Error("", "encoding.bom", "the message starts with a byte order mark")
     return too_deep(raw)
+
+
+def too_large(size: int) -> Error:
+    """The error of a message with too many bytes."""
+    return Error("", "message.too_large", f"the message has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
 
 def too_deep(raw: bytes) -> Error | None:

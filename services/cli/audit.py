@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import format_option, ledger_option, rulebook_option
+from services.cli.options import complain, format_option, ledger_option, rulebook_option
 from services.failure import Failure
 from services.resources import book, settings, software, standing, there
+from services.visible import visible
 
 if TYPE_CHECKING:
     from ledger.proof.notes import PublicKey
@@ -74,7 +75,7 @@ def key(ledger: str | None) -> None:
         with note_failures(), standing(ledger) as store, store.read() as connection:
             found += keys(connection)
     for one in dict.fromkeys(found):
-        click.echo(one)
+        click.echo(visible(str(one)))
 
 
 @audit.command()
@@ -198,7 +199,7 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
         second = read_note(new) if new is not None else cover(store, signer(settings()))
         found = compare(store, first, second, lambda recorded: public_keys(keys, settings(), recorded))
     if found is None:
-        click.echo(f"Error: {old} is not a prefix of {new or 'the newest checkpoint'}", err=True)
+        complain(f"{old} is not a prefix of {new or 'the newest checkpoint'}")
         sys.exit(1)
     print_json(found.to_json())
 
@@ -243,7 +244,7 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
         with note_failures(), standing(ledger) as store:
             made = write_pack(store, key, chosen, since, known, Path(out))
     except NotAPrefix:
-        click.echo(f"Error: {since} is not a prefix of the newest checkpoint", err=True)
+        complain(f"{since} is not a prefix of the newest checkpoint")
         sys.exit(1)
     counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
-    click.echo(f"wrote {out}: {counts}; verify it with `python3 -I verify.py KEY`")
+    click.echo(f"wrote {visible(out)}: {counts}; verify it with `python3 -I verify.py KEY`")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import format_option, ledger_option, moment_options
+from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options
 from services.failure import Failure
 from services.resources import reading, settings, standing, wall_clock
 
@@ -26,6 +26,7 @@ _format = format_option("table", "json")
 @click.option("--to", "last", metavar="DATE", help="Last booking day. [default: the account's last]")
 @moment_options
 @format_option(*STATEMENT_FORMATS, text="Output format.")
+@excel_option
 @click.option("--out", metavar="FILE", help="Write to this file. [default: standard output]")
 @ledger_option
 def statement(
@@ -35,6 +36,7 @@ def statement(
     as_of: str | None,
     known_at: str | None,
     form: str,
+    excel: bool,
     out: str | None,
     ledger: str | None,
 ) -> None:
@@ -72,7 +74,7 @@ def statement(
             if form in ("table", "json"):
                 write_statement(rows, form, stream)
             else:
-                write("statement", rows, form, stream)
+                write("statement", rows, form, stream, excel=excel)
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except ExportRefused as error:
-        click.echo(f"Error: {error}", err=True)
+        complain(str(error))
         sys.exit(1)
     except OSError as error:
         raise Failure(f"cannot write the export: {error}") from error
@@ -106,7 +108,7 @@ def _period(name: str) -> "Period":
     try:
         return period(name)
     except NeverEnds as error:
-        click.echo(f"Error: {error}", err=True)
+        complain(str(error))
         sys.exit(1)
     except ValueError as error:
         raise Failure(str(error)) from error
@@ -166,16 +168,23 @@ def list_(form: str, ledger: str | None) -> None:
 @snapshot.command()
 @click.argument("name", metavar="SNAPSHOT")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "xlsx", "parquet", "hledger"]), required=True, help="File format."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "xlsx", "parquet", "hledger"]),
+    required=True,
+    is_eager=True,
+    help="File format.",
 )
+@excel_option
 @click.option("--out", metavar="FOLDER", help="Folder for the files. [default: the snapshot's name]")
 @ledger_option
-def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
+def export(name: str, form: str, excel: bool, out: str | None, ledger: str | None) -> None:
     """Export the tables of a snapshot.
 
     Writes the same bytes each time and prints the paths.
 
     csv: accounts, entries, holds, with datapackage.json; xlsx: one workbook; parquet: three files; hledger: a journal.
+    With --excel the CSV files are no longer those of the snapshot's digest.
 
     \b
     Example:
@@ -195,5 +204,5 @@ def export(name: str, form: str, out: str | None, ledger: str | None) -> None:
                 f"the books of {name} differ from those that were closed; `tpp audit verify` shows where"
             )
         readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
-        for path in write(Path(out or name), tables.period, form, readers):
+        for path in write(Path(out or name), tables.period, form, readers, excel=excel):
             click.echo(path)

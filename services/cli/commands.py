@@ -8,7 +8,7 @@ import click
 
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
-from services.cli.options import Commands, format_option, ledger_option, moment_options, rulebook_option
+from services.cli.options import Commands, excel_option, format_option, ledger_option, moment_options, rulebook_option
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
 from services.failure import Failure
@@ -106,8 +106,11 @@ def _end(summary: "Summary") -> NoReturn:
 @click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
 @moment_options
 @_format
+@excel_option
 @ledger_option
-def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, ledger: str | None) -> None:
+def balance(
+    accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, excel: bool, ledger: str | None
+) -> None:
     """Show balances, in TPP.
 
     In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
@@ -124,7 +127,7 @@ def balance(accounts: tuple[str, ...], as_of: str | None, known_at: str | None, 
     with reading(ledger) as connection:
         found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
     empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
-    tables.write(found, tables.BALANCE, form, empty)
+    tables.write(found, tables.BALANCE, form, empty, excel=excel)
 
 
 @main.command()
@@ -157,8 +160,9 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
 
 @main.command()
 @_format
+@excel_option
 @ledger_option
-def holds(form: str, ledger: str | None) -> None:
+def holds(form: str, excel: bool, ledger: str | None) -> None:
     """List held shipments and their reasons.
 
     The oldest hold comes first.
@@ -173,7 +177,7 @@ def holds(form: str, ledger: str | None) -> None:
     with reading(ledger) as connection:
         found = work_list(connection)
     rows = found if form == "json" else list(map(in_cells, found))
-    tables.write(rows, tables.HOLDS, form, "no shipment is held")
+    tables.write(rows, tables.HOLDS, form, "no shipment is held", excel=excel)
 
 
 @main.command()
@@ -203,7 +207,7 @@ def recheck(
     events = recheck_events(shipments, account, everything, wall_clock())
     summary = Summary()
     with engine(ledger, rulebook) as runs, output(None) as stream:
-        records = [Message(event, {"request": f"recheck {number}"}) for number, event in enumerate(events, 1)]
+        records = [Message(event, {"request": f"recheck {number}"}, own=True) for number, event in enumerate(events, 1)]
         _write(runs.run(records), stream, summary)
     _end(summary)
 
@@ -212,8 +216,9 @@ def recheck(
 @click.option("--due-by", metavar="DATE", help="Only obligations due on or before this date.")
 @click.option("--all", "every", is_flag=True, help="Include obligations that were met or withdrawn.")
 @_format
+@excel_option
 @ledger_option
-def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) -> None:
+def obligations(due_by: str | None, every: bool, form: str, excel: bool, ledger: str | None) -> None:
     """List what must be filed, to whom and by when.
 
     \b
@@ -233,7 +238,7 @@ def obligations(due_by: str | None, every: bool, form: str, ledger: str | None) 
             raise click.BadParameter(f"{due_by!r} is not a date such as 2025-07-31") from error
         found = obligation_list(connection, book(None), until, every)
     empty = f"no obligation is due by {due_by}" if due_by else f"no obligation {'exists' if every else 'is open'}"
-    tables.write(found, tables.OBLIGATIONS, form, empty)
+    tables.write(found, tables.OBLIGATIONS, form, empty, excel=excel)
 
 
 @main.command()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from services.failure import Failure
+from services.visible import visible
 
 _Command = Callable[..., Any]
 
@@ -21,11 +22,29 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Failure as error:
-            raise _Failed(str(error)) from error
+            raise _Failed(visible(str(error))) from error
+        except click.ClickException as error:
+            error.message = visible(error.message, keep="\n")
+            raise
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Reads the options before the name of a command."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            error.message = visible(error.message, keep="\n")
+            raise
 
 
 class _Failed(click.ClickException):
     exit_code = 2
+
+
+def complain(sentence: str) -> None:
+    """Prints an error to standard error, like a failure."""
+    click.echo(f"Error: {visible(sentence)}", err=True)
 
 
 def ledger_option(command: _Command) -> _Command:
@@ -49,6 +68,21 @@ def rulebook_option(command: _Command) -> _Command:
     )
 
 
+def excel_option(command: _Command) -> _Command:
+    """The option `--excel` of a command that writes CSV."""
+    text = "For csv: put an apostrophe before texts that begin with = + - @ or a tab, which Excel takes for formulas."
+    return click.option("--excel", is_flag=True, callback=_of_csv, help=text)(command)
+
+
+def _of_csv(ctx: click.Context, _: click.Parameter, chosen: bool) -> bool:
+    """Refuses `--excel` with another format than csv; `--format` is eager, so it is read before."""
+    if chosen and ctx.params.get("form") != "csv":
+        raise click.UsageError("--excel needs --format csv.")
+    return chosen
+
+
 def format_option(*forms: str, text: str = "Output format.") -> Callable[[_Command], _Command]:
     """The option `--format` of a command; the first of the forms is its default."""
-    return click.option("--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=text)
+    return click.option(
+        "--format", "form", type=click.Choice(forms), default=forms[0], is_eager=True, show_default=True, help=text
+    )

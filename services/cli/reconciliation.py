@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ledger.queries.reconcile import Different, Line, Result
 from services.views.reconciliation import summary
+from services.visible import visible
 
 FIRST = 20
 """How many lines of each group a table shows."""
@@ -72,12 +73,12 @@ def _rows(
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    return _plain(line.shipment_id), _plain(line.account), line.date, f"{line.amount:,}"
+    return visible(line.shipment_id), visible(line.account), line.date, f"{line.amount:,}"
 
 
 def _differences(one: Different) -> list[tuple[str, ...]]:
     """A row for each field that differs; the first names the line as the ledger has it."""
-    row, name = f"{one.row:,}", f"{_plain(one.here.shipment_id)}\n{_plain(one.here.account)}"
+    row, name = f"{one.row:,}", f"{visible(one.here.shipment_id)}\n{visible(one.here.account)}"
     rows: list[tuple[str, ...]] = []
     for field in one.fields:
         rows.append((row, name, field, _side(field, getattr(one.here, field)), _side(field, getattr(one.there, field))))
@@ -89,13 +90,8 @@ def _side(field: str, value: Any) -> str:
     """The value of a field on one side; an id in quotes, so that blanks are visible."""
     if field == "amount":
         return f"{value:,}"
-    return repr(value) if field == "shipment_id" else _plain(value)
+    return repr(value) if field == "shipment_id" else visible(value)
 
 
 def _number(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
-
-
-def _plain(text: str) -> str:
-    """A text without terminal control characters."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -87,24 +87,26 @@ def relay(ledger: str | None) -> None:
 
 
 @click.command()
+@rulebook_option
 @ledger_option
-def clock(ledger: str | None) -> None:
-    """Publish a tick every minute until stopped.
+def clock(rulebook: str | None, ledger: str | None) -> None:
+    """Tick every minute until stopped.
 
     On a tick, obligations fall due and unused debits lapse.
 
-    The clock also hashes new records into the tree that `tpp audit` uses. One clock is active at a time; others stand
-    by.
+    The clock needs no broker: it writes its ticks into the ledger itself. It gives none if the machine's time is more
+    than 31 days past the ledger's last record. It also hashes new records into the tree that `tpp audit` uses. One
+    clock is active at a time; others stand by.
 
     \b
     Example:
-      TPP_BROKER=kafka:9092 tpp clock --ledger postgresql://tpp@db/tpp
+      tpp clock --ledger postgresql://tpp@db/tpp
     """
     from services.stream.clock import run
     from services.telemetry.logs import log_to_stderr
 
     log_to_stderr()
-    sys.exit(run(settings(), ledger))
+    sys.exit(run(settings(), ledger, rulebook))
 
 
 @click.group()

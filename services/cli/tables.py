@@ -9,8 +9,9 @@ from typing import IO, Any
 import click
 import orjson
 
-from schemas.columns import TABLES, Kind
+from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
+from services.visible import print_bytes, visible
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""
@@ -85,23 +86,32 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes])
     stream.write(text.getvalue().encode())
 
 
-def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table."""
+def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str, *, excel: bool = False) -> None:
+    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table.
+
+    `excel`: as of `excel_text`, in csv.
+    """
+
+    def cell(value: Any) -> Any:
+        return excel_text(value) if excel and isinstance(value, str) else value
+
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([row.get(name) for name in columns] for row in rows)
+        writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
+        print_bytes(text.getvalue().encode())
     elif rows:
         _table(rows, columns)
     else:
-        click.echo(empty)
+        click.echo(visible(empty))
 
 
 def print_json(value: Any) -> None:
     """Prints a value as JSON, indented by two."""
-    click.echo(_json(value), nl=False)
+    print_bytes(_json(value))
 
 
 def _json(value: Any) -> bytes:
@@ -126,4 +136,4 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | 
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else visible(str(value))

@@ -11,6 +11,7 @@ import orjson
 from ledger.registers.transaction import Transaction
 from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.wire.read import Event, Rejection
+from services.engine.message import Message
 
 ORIGINAL_MOST = 256 * 1024
 """The maximum number of bytes of a message that its rejection contains."""
@@ -73,15 +74,13 @@ def event_text(
     )
 
 
-def rejection_text(
-    identifier: str, rejection: Rejection, position: Mapping[str, Any], sequence: int, raw: bytes
-) -> str:
-    """The rejection of a message, as one line of JSON; `raw` are the original bytes."""
+def rejection_text(identifier: str, rejection: Rejection, message: Message, sequence: int) -> str:
+    """The rejection of a message, as one line of JSON."""
     data: dict[str, Any] = {
-        "original": base64.b64encode(raw[:ORIGINAL_MOST]).decode(),
-        "size": len(raw),
-        "sha256": hashlib.sha256(raw).hexdigest(),
-        "position": position,
+        "original": base64.b64encode(message.received[:ORIGINAL_MOST]).decode(),
+        "size": message.size,
+        "sha256": message.digest,
+        "position": message.position,
         "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in rejection.errors],
     }
     if rejection.source is not None and rejection.id is not None:
@@ -91,7 +90,7 @@ def rejection_text(
         "id": identifier,
         "source": LEDGER_SOURCE,
         "type": EVENT_REJECTED,
-        "subject": position_text(position),
+        "subject": position_text(message.position),
     }
     if rejection.time is not None:
         envelope["time"] = rejection.time

@@ -7,11 +7,14 @@ import orjson
 from ledger.database.store import LedgerCorrupt
 from ledger.journal import Journal
 from ledger.registers.unfinished import Work
-from schemas.event_types import LEDGER_SOURCE
+from schemas.event_types import CLOCK_TICKED, LEDGER_SOURCE, RECHECK_REQUESTED
 from schemas.wire.read import Event
 from services.engine.answers import Answers, answer_id
 from services.engine.context import DecisionContext
 from services.engine.message import Message
+
+IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
+"""The types of events that may ask for work in chunks."""
 
 CHUNK = 500
 """How many shipments, obligations or accounts one record looks at. By number, so that a replay gives the same bytes."""
@@ -27,7 +30,8 @@ def next_chunk(journal: Journal) -> Message | None:
         return None
     event = orjson.loads(journal.records.event(work.n))
     event |= {"source": LEDGER_SOURCE, "id": chunk_id(event["source"], event["id"], work.chunk)}
-    return Message(orjson.dumps(event), {"request": f"chunk {work.chunk} of record {work.n}"})
+    position = {"request": f"chunk {work.chunk} of record {work.n}"}
+    return Message(orjson.dumps(event), position, recorded=True)
 
 
 def chunk_id(source: str, identifier: str, chunk: int) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.registers.accounts import Entry
+from ledger.registers.identifiers import named
 from ledger.registers.shipments import Shipment
 from schemas.codes import Outcome, Result
 from schemas.plan import Debit, Finding, Reason, Short
 from services.engine.context import DecisionContext
 from services.engine.judgement import Judgement
+from services.engine.resemblance import findings_of, resemblances
 
 
 def entries_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -57,7 +59,7 @@ def decision(
         ],
         "debits": entries_to_json(entries),
         "reasons": reasons_to_json(judgement.reasons),
-        "findings": findings(judgement),
+        "findings": findings(judgement) + _resembling(context, entries),
         "obligations": [
             {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
             for o in (judgement.owed if chosen else ())
@@ -119,6 +121,12 @@ def findings(judgement: Judgement) -> list[dict[str, Any]]:
         result += [_quota(debit, entry) for debit, entry in taken if entry.limit is not None]
         result += [_noted(debit, entry) for debit, entry in taken if debit.noted and entry.before]
     return result
+
+
+def _resembling(context: DecisionContext, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The findings on identifiers that got their account by these entries and look like others."""
+    opened = {one for entry in entries if entry.entry == 1 for one in named(entry.account)}
+    return findings_of([one for one in resemblances(context) if (one.kind, one.id) in opened]) if opened else []
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar
@@ -13,16 +14,27 @@ from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from ledger.registers.records import AnsweredEvent
 from rulebook import Book
-from schemas.codes import RejectionCode
-from schemas.event_types import CLOCK_TICKED, EVENT_REJECTED, LEDGER_SOURCE, RECHECK_REQUESTED
+from schemas.codes import ReasonCode, RejectionCode
+from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.models.incoming import Requested
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine.answers import rejection_text, to_text
-from services.engine.chunks import chunk_id, next_chunk
-from services.engine.context import DecisionContext
+from services.engine.chunks import IN_CHUNKS, chunk_id, next_chunk
+from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers import HANDLERS
-from services.engine.message import EventFailed, EventRejected, Message, ReadMessage, read_message, rejected
+from services.engine.message import (
+    EventFailed,
+    EventRejected,
+    Message,
+    ReadMessage,
+    Refusal,
+    failed,
+    read_message,
+    rejected,
+)
+from services.engine.refusal import refuse_event, sentence
+from services.engine.resemblance import alert_resemblances
 
 LONE_TRIES = 3
 """How many times an event on which the program fails is tried alone before it is rejected."""
@@ -30,9 +42,6 @@ LONE_TRIES = 3
 RETRIES = 6
 _FACT_KEYS = ("id", "party", "number", "exporter", "holder")
 """The members of an event's data under which facts are kept."""
-
-IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
-"""The types of events that may ask for work in chunks."""
 
 T = TypeVar("T")
 Texts = Sequence[str]
@@ -57,8 +66,8 @@ class Engine:
         """For each message, in order, its answer and what follows from it.
 
         All is decided in one transaction; where it raises, nothing is written. An event that the program itself fails
-        on is tried alone, three times, and then rejected with `internal.error`. What an event asks for in chunks is
-        finished before the next event. Raises where the database fails.
+        on is tried alone, three times, and then rejected with `internal.error`; one whose amounts exceed the range is
+        refused. What an event asks for in chunks is finished before the next event. Raises if the database fails.
         """
         return self.decide(self.read(messages))
 
@@ -113,7 +122,7 @@ class Engine:
             try:
                 return self._retried(self._check, batch)
             except EventFailed as failure:
-                batch = [_rejection_of(one, failure) if one is failure.read else one for one in batch]
+                batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
 
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
@@ -140,7 +149,7 @@ class Engine:
                 return self._retried(self._transact, [one], False)
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return self._retried(self._transact, [_rejection_of(one, failure)], False)
+                    return self._retried(self._transact, [not_taken(one, failure)], False)
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
     def _retried(self, decide: Callable[..., T], *arguments: Any) -> T:
@@ -177,7 +186,7 @@ class Engine:
             if work is not None and message is not None:
                 read = read_message(message)
                 with self.deciding(journal, [read]) as context:
-                    texts = answer(context, _rejection_of(read, given_up) if given_up else read)
+                    texts = answer(context, not_taken(read, given_up) if given_up else read)
                 if given_up:
                     journal.unfinished.go_on(work, None)
             pending = journal.unfinished.next() is not None
@@ -204,7 +213,7 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
         return _repeat(journal, read, event, answered)
     journal.transaction.open_record(event.happened.date())
     try:
-        handled = HANDLERS[event.type](context, event)
+        handled = _handled(context, event, read.refusal)
     except EventRejected as error:
         journal.transaction.abandon_record()
         return _reject(journal, read, rejected(event, error.errors))
@@ -212,6 +221,7 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
         raise
     except Exception as error:
         raise EventFailed(read) from error
+    alert_resemblances(context, handled.answers)
     texts = tuple(handled.answers.texts)
     journal.records.add(
         (event.source, event.id), event.type, handled.shipment_id, microseconds(event.happened),
@@ -220,17 +230,24 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     return texts
 
 
-def _rejection_of(read: ReadMessage, failure: EventFailed) -> ReadMessage:
-    """The message with its rejection: its amounts exceed the range, or the program fails on it."""
+def _handled(context: DecisionContext, event: Event[Any], refusal: Refusal | None) -> HandledEvent:
+    """What the handler of an event makes of it, or why it is refused."""
+    if refusal is None:
+        try:
+            return HANDLERS[event.type](context, event)
+        except Refusal as raised:
+            refusal = raised
+    return refuse_event(context, event, refusal)
+
+
+def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
+    """The message with its end: refused if its amounts exceed the range, rejected if the program fails on it."""
     cause, event = failure.__cause__, read.event
     if isinstance(event, Rejection):
         return read
     if isinstance(cause, Overflow):
-        error = Error("/data", RejectionCode.AMOUNT_OVERFLOW, str(cause))
-    else:
-        message = f"internal error while processing this event: {type(cause).__name__}: {cause}"
-        error = Error("", RejectionCode.INTERNAL_ERROR, message)
-    return ReadMessage(read.message, rejected(event, (error,)), read.rejection)
+        return replace(read, refusal=Refusal(ReasonCode.AMOUNT_OVERFLOW, sentence(str(cause)), account=cause.account))
+    return replace(read, event=rejected(event, (failed(cause),)))
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
@@ -253,7 +270,7 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
     transaction, message = journal.transaction, read.message
     transaction.open_record(None)
     sequence = transaction.next_sequence()
-    text = rejection_text(read.rejection, rejection, message.position, sequence, message.received)
+    text = rejection_text(read.rejection, rejection, message, sequence)
     happened = None
     with suppress(TypeError, ValueError):
         happened = microseconds(datetime.fromisoformat(str(rejection.time).upper()))

@@ -12,7 +12,7 @@ from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside
 from rulebook import Screening
 from schemas import accounts
-from schemas.codes import FactKind
+from schemas.kinds import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
 from services.engine.context import DecisionContext

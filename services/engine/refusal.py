@@ -1,4 +1,4 @@
-"""Answers to events that the state of a shipment does not allow; the ledger does not move."""
+"""Answers to events that can be read and cannot be taken as the ledger stands; it does not move."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from schemas.models.incoming import Dispatched
 from schemas.plan import Reason
 from schemas.wire.read import Event
 from services.engine.answers import Answers
-from services.engine.context import HandledEvent
+from services.engine.chunks import IN_CHUNKS, answers_of, is_chunk, work_of
+from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import reasons_to_json
 from services.engine.life import allowed_steps
+from services.engine.message import Refusal
 
 CITATION = "docs/contract/events-in.md"
 """Where the life of a shipment is described."""
@@ -20,16 +22,41 @@ CITATION = "docs/contract/events-in.md"
 def refuse_duplicate(answers: Answers, shipment: Shipment) -> HandledEvent:
     """The answer to a second request under the identifier of a shipment."""
     message = f"Shipment {shipment.id} already exists; every shipment needs an identifier of its own."
-    return _refused(answers, shipment.id, shipment, ReasonCode.SHIPMENT_DUPLICATE, message)
+    return _refused_shipment(answers, shipment.id, shipment, ReasonCode.SHIPMENT_DUPLICATE, message)
 
 
 def refuse(answers: Answers, identifier: str, shipment: Shipment | None) -> HandledEvent:
     """The answer to an event of a shipment that does not exist, or whose state does not allow it."""
     if shipment is None:
         message = f"Shipment {identifier} does not exist; request it first."
-        return _refused(answers, identifier, None, ReasonCode.SHIPMENT_UNKNOWN, message)
+        return _refused_shipment(answers, identifier, None, ReasonCode.SHIPMENT_UNKNOWN, message)
     message = f"Shipment {identifier} is {_in_words(shipment)}; {allowed_steps(shipment)}."
-    return _refused(answers, identifier, shipment, ReasonCode.SHIPMENT_STATE, message)
+    return _refused_shipment(answers, identifier, shipment, ReasonCode.SHIPMENT_STATE, message)
+
+
+def refuse_event(context: DecisionContext, event: Event[Any], refusal: Refusal) -> HandledEvent:
+    """The answer to an event that the ledger, as it stands, does not let be taken; its shipment, if any, stays.
+
+    The work of a chunk that is refused ends.
+    """
+    answers = context.answer(event)
+    if event.type in IN_CHUNKS and is_chunk(event):
+        work = work_of(context, event)
+        answers = answers_of(context, event, work)
+        context.journal.unfinished.go_on(work, None)
+    identifier: str | None = getattr(event.data, "shipment_id", None)
+    shipment = None if identifier is None else context.journal.shipments.find(identifier)
+    reason = Reason(refusal.code, CITATION, refusal.message, refusal.facts)
+    return _refused(answers, event.subject, identifier, shipment, reason)
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence.
+
+    >>> sentence("no licence L-1 was issued")
+    'No licence L-1 was issued.'
+    """
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def refuse_dispatch(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> HandledEvent:
@@ -60,17 +87,23 @@ def _in_words(shipment: Shipment) -> str:
     return shipment.state.replace("_", " ")
 
 
-def _refused(
+def _refused_shipment(
     answers: Answers, identifier: str, shipment: Shipment | None, code: ReasonCode, message: str
 ) -> HandledEvent:
     state = None if shipment is None else shipment.public_state
     facts: dict[str, Any] = {"shipment_id": identifier} | ({"state": state} if state else {})
+    return _refused(answers, identifier, identifier, shipment, Reason(code, CITATION, message, facts))
+
+
+def _refused(
+    answers: Answers, subject: str, identifier: str | None, shipment: Shipment | None, reason: Reason
+) -> HandledEvent:
     data = {
         "causation": answers.causation,
-        "shipment_id": identifier,
+        **({} if identifier is None else {"shipment_id": identifier}),
         "outcome": Outcome.REFUSED,
-        "state": state,
-        "reasons": reasons_to_json([Reason(code, CITATION, message, facts)]),
+        "state": None if shipment is None else shipment.public_state,
+        "reasons": reasons_to_json([reason]),
     }
-    answers.add(EVENT_REFUSED, identifier, data)
+    answers.add(EVENT_REFUSED, identifier or subject, data)
     return HandledEvent(answers, identifier)

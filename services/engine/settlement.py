@@ -9,7 +9,7 @@ from rulebook import Terms
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
 from schemas.models.incoming import Requested, ReviewedAuthorization
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
@@ -23,7 +23,7 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
     """The latest request of a shipment, with a reviewer's authorization in place of the claim."""
     journal = context.journal
     journal.transaction.use(shipment.asked)
-    event = parse(journal.records.event(shipment.asked))
+    event = read_record(journal.records.event(shipment.asked))
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
         raise LedgerCorrupt(f"journal record {shipment.asked} is not a request of shipment {shipment.id}")
     if shipment.claim is None:

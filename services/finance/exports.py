@@ -33,21 +33,26 @@ _FIELD_TYPES = {
 }
 
 
-def export(folder: Path, period: Period, form: str, tables: Tables) -> list[Path]:
+def export(folder: Path, period: Period, form: str, tables: Tables, *, excel: bool = False) -> list[Path]:
     """The files of a snapshot in one of FORMS, written into a folder, which is created if it does not exist.
 
-    Files get their names once all are complete. Raises ExportRefused if the format cannot hold the rows.
+    Files get their names once all are complete. `excel`: as of `csv_text`. Raises ExportRefused if the format cannot
+    hold the rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
-        names = _WRITERS[form](Path(scratch), period, tables)
+        names = (
+            _csv(Path(scratch), period, tables, excel)
+            if form == "csv"
+            else _WRITERS[form](Path(scratch), period, tables)
+        )
         return [(Path(scratch) / name).replace(folder / name) for name in names]
 
 
-def write(table: str, rows: Iterable[Row], form: str, out: IO[bytes]) -> None:
+def write(table: str, rows: Iterable[Row], form: str, out: IO[bytes], *, excel: bool = False) -> None:
     """Writes one table in one of FORMS; hledger takes the table `statement` only. Raises ExportRefused."""
     if form == "csv":
-        out.writelines(csv_text(table, rows))
+        out.writelines(csv_text(table, rows, excel=excel))
     elif form == "parquet":
         _write_parquet(table, rows, out)
     elif form == "xlsx":
@@ -77,8 +82,8 @@ def totals(accounts: Iterable[Row]) -> list[tuple[str | int, ...]]:
     return [(family, *sums[family].values()) for family in sorted(sums)]
 
 
-def _csv(folder: Path, period: Period, tables: Tables) -> list[str]:
-    resources = [_csv_resource(folder, table, tables[table]()) for table in SNAPSHOT_TABLES]
+def _csv(folder: Path, period: Period, tables: Tables, excel: bool) -> list[str]:
+    resources = [_csv_resource(folder, table, tables[table](), excel) for table in SNAPSHOT_TABLES]
     package = {
         "profile": "tabular-data-package",
         "name": f"tpp-snapshot-{period.name.lower()}",
@@ -90,11 +95,11 @@ def _csv(folder: Path, period: Period, tables: Tables) -> list[str]:
     return [*(resource["path"] for resource in resources), "datapackage.json"]
 
 
-def _csv_resource(folder: Path, table: str, rows: Iterable[Row]) -> dict[str, Any]:
+def _csv_resource(folder: Path, table: str, rows: Iterable[Row], excel: bool) -> dict[str, Any]:
     """Writes the CSV of a table; the description of that file in a data package."""
     digest = sha256()
     with (folder / f"{table}.csv").open("wb") as file:
-        for piece in csv_text(table, rows):
+        for piece in csv_text(table, rows, excel=excel):
             digest.update(piece)
             file.write(piece)
         size = file.tell()
@@ -187,7 +192,6 @@ def _hledger(folder: Path, period: Period, tables: Tables) -> list[str]:
 
 
 _WRITERS: dict[str, Callable[[Path, Period, Tables], list[str]]] = {
-    "csv": _csv,
     "xlsx": _xlsx,
     "parquet": _parquet,
     "hledger": _hledger,

@@ -18,11 +18,15 @@ from typing import TYPE_CHECKING, Any
 from services.kafka.access import faust_broker, faust_credentials
 from services.kafka.aiokafka_client import accept_any_header_name, fetch_committed
 from services.kafka.offsets import Place
+from services.kafka.queues import BoundedInBytes
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
 log = logging.getLogger("tpp.worker")
+
+BUFFER, BUFFER_BYTES = 4096, 16 << 20
+"""The waiting events of a topic, and their bytes, at which its partitions are paused."""
 
 SESSION_SECONDS = 6.0
 """A killed member keeps its partitions this long; the broker accepts no less."""
@@ -60,10 +64,24 @@ def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
     `places`: partitions that are known to exist. Messages of uncommitted transactions are skipped.
     """
     import faust
+    from mode.utils.queues import ThrowableQueue
+
+    class _Queue(BoundedInBytes, ThrowableQueue[Any]):
+        most_bytes = BUFFER_BYTES
+
+        def clear(self) -> None:
+            """Removes all events."""
+            super().clear()
+            self._bytes = 0
 
     class _App(faust.App):
         def _create_directories(self) -> None:
             """Creates none: there are no tables to keep in them."""
+
+        def FlowControlQueue(  # noqa: N802
+            self, maxsize: int | None = None, *, clear_on_resume: bool = False
+        ) -> ThrowableQueue[Any]:
+            return _Queue(maxsize or BUFFER, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
     app = _App(
         settings.group,
@@ -78,7 +96,7 @@ def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
         store="memory://",
         datadir=Path(tempfile.gettempdir()) / "tpp-faust",
         stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
+        stream_buffer_maxsize=BUFFER,
         stream_recovery_delay=0.0,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=1.0,

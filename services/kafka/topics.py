@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from schemas.event_types import TOPICS
+from schemas.event_types import INPUTS, TOPICS
 from services.failure import BrokerError
 from services.kafka.access import address, check_access, client_options
 
@@ -32,11 +32,7 @@ def create_topics(
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-    how = {
-        "num_partitions": partitions,
-        "replication_factor": replication,
-        "configs": {"max.message.bytes": str(MESSAGE_MOST)},
-    }
+    how = {"num_partitions": partitions, "replication_factor": replication}
     made = []
     try:
         admin = KafkaAdminClient(bootstrap_servers=address.split(","), client_id="tpp-topics", **(options or {}))
@@ -46,7 +42,7 @@ def create_topics(
                 if name in existing:
                     continue
                 try:
-                    admin.create_topics({name: how}, wait_for_metadata=True)
+                    admin.create_topics({name: how | {"configs": _configs(name)}}, wait_for_metadata=True)
                 except TopicAlreadyExistsError:
                     continue
                 made.append(name)
@@ -55,6 +51,12 @@ def create_topics(
     except KafkaError as error:
         raise BrokerError(f"cannot create the topics on {address}: {error}") from error
     return tuple(made)
+
+
+def _configs(topic: str) -> dict[str, str]:
+    """The broker's settings of a topic. Inputs are stored uncompressed, so that no batch unpacks to more."""
+    limit = {"max.message.bytes": str(MESSAGE_MOST)}
+    return limit | {"compression.type": "uncompressed"} if topic in INPUTS else limit
 
 
 @contextmanager

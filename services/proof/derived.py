@@ -25,11 +25,24 @@ class Basis:
 DERIVED = (
     tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.fact,
     tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished, tables.head,
+    tables.identifier,
 )  # fmt: skip
 _NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded")}
 _REPLAYED_ONLY = (
     ("journal", "rests_on"),
-    *((table, None) for table in ("shipment", "waiting", "fact", "attestation", "obligation", "mention", "unfinished")),
+    *(
+        (table, None)
+        for table in (
+            "shipment",
+            "waiting",
+            "fact",
+            "attestation",
+            "obligation",
+            "mention",
+            "unfinished",
+            "identifier",
+        )
+    ),
     *(("account", column) for column in ("limit", "leaving", "refused", "forecast")),
     ("head", "ticked"),
 )

@@ -18,7 +18,7 @@ from ledger.proof.merkle import Read
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
 from schemas.models.incoming import Certification, Requested
 from schemas.periods import Period
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.failure import Failure
 from services.proof.keys import read_note
 from services.proof.proofs import ConsistencyProof, Keys
@@ -144,7 +144,7 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 def _evidence(n: int, raw: bytes) -> Iterator[dict[str, Any]]:
-    event = parse(raw)
+    event = read_record(raw)
     data: Any = event.data if isinstance(event, Event) else None
     stated = [data] if isinstance(data, Certification) else data.certifications if isinstance(data, Requested) else ()
     for one in stated or ():

@@ -11,7 +11,7 @@ from ledger.queries.entries import PARTS, Parts
 from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE, SNAPSHOT_CLOSED
 from schemas.periods import Period, booked, period
 from schemas.times import day_of, microseconds
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.engine.answers import answer_id, position_text
 from services.proof.derived import Basis
 from services.proof.report import VerificationReport
@@ -126,7 +126,7 @@ def _rejection(row: Any, answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _event(row: Any, answers: Sequence[dict[str, Any]]) -> Iterator[str]:
-    event = parse(row.event)
+    event = read_record(row.event)
     if not isinstance(event, Event):
         yield "its bytes are not a valid event"
         return

@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 from ledger.database import tables
 from ledger.database.store import Store
 from ledger.journal import Ledger
+from ledger.registers.accounts import Overflow
 from rulebook import Book
 from schemas.event_types import EVENT_REJECTED, SNAPSHOT_CLOSED
 from schemas.periods import period
-from services.engine.engine import Engine, answer
-from services.engine.message import Message
+from services.engine.engine import Engine, answer, not_taken
+from services.engine.message import EventFailed, Message, ReadMessage
 from services.engine.period_close import close_period
 
 BATCH = 2_000
@@ -54,9 +55,25 @@ def _close(ledger: Ledger, _: Engine, rows: Sequence[Any]) -> None:
 
 
 def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
-    batch = engine.read([Message(bytes(row.event), orjson.loads(row.position)) for row in rows])
-    with ledger.begin(rows[-1].recorded) as journal, engine.deciding(journal, batch) as context:
-        for row, one in zip(rows, batch, strict=True):
+    """Decides a batch of records; one by one if the amounts of one exceed the range, which refuses that one."""
+    messages = [Message(bytes(row.event), orjson.loads(row.position), recorded=True) for row in rows]
+    pairs = list(zip(rows, engine.read(messages), strict=True))
+    try:
+        _transact(ledger, engine, pairs)
+    except EventFailed:
+        for row, one in pairs:
+            try:
+                _transact(ledger, engine, [(row, one)])
+            except EventFailed as failure:
+                if not isinstance(failure.__cause__, Overflow):
+                    raise
+                _transact(ledger, engine, [(row, not_taken(one, failure))])
+
+
+def _transact(ledger: Ledger, engine: Engine, pairs: Sequence[tuple[Any, ReadMessage]]) -> None:
+    batch = [one for _, one in pairs]
+    with ledger.begin(pairs[-1][0].recorded) as journal, engine.deciding(journal, batch) as context:
+        for row, one in pairs:
             if row.type != EVENT_REJECTED:
                 answer(context, one)
                 continue

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from services.failure import Failure
 from services.resources import settings
 from services.telemetry.logs import log_to_stderr
+from services.visible import visible
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -33,7 +34,7 @@ def _relay(chosen: "Settings") -> int:
 def _clock(chosen: "Settings") -> int:
     from services.stream.clock import run
 
-    return run(chosen, None)
+    return run(chosen, None, None)
 
 
 PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _relay, "clock": _clock}
@@ -52,7 +53,7 @@ def main(part: str) -> int:
 
 
 def _fail(why: str) -> int:
-    print(f"Error: {why}", file=sys.stderr)  # noqa: T201
+    print(f"Error: {visible(why)}", file=sys.stderr)  # noqa: T201
     return 2
 
 

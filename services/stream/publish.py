@@ -13,6 +13,7 @@ import click
 import orjson
 
 from schemas.event_types import FACTS, INPUTS, SHIPMENTS, incoming_destination
+from schemas.wire.strict_json import MAX_BYTES
 from services.engine.answers import position_text
 from services.engine.message import Message
 from services.failure import BrokerError
@@ -21,6 +22,7 @@ from services.kafka.access import address, client_options
 from services.kafka.producer import STRUCTURED
 from services.kafka.topics import MESSAGE_MOST, administration, check_topics
 from services.views.wrapping import counted
+from services.visible import visible
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -37,6 +39,8 @@ def destination(line: bytes) -> tuple[str, bytes | None]:
     >>> destination(b'{"type": "tpp.clock.ticked.v1", "subject": "clock"}')
     ('tpp.facts', b'clock')
     """
+    if len(line) > MAX_BYTES:
+        return SHIPMENTS, None
     try:
         event = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -55,7 +59,7 @@ def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False
     with ExitStack() as stack:
         sender = stack.enter_context(_sender(settings))
         bar = stack.enter_context(_progress(files, sender))
-        lines = (record for batch in batches(files, bar) for record in batch)
+        lines = (record for batch in batches(files, bar, MESSAGE_MOST) for record in batch)
         with suppress(_Stop):
             if facts_first:
                 _facts_first(settings, sender, lines)
@@ -74,7 +78,7 @@ def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Messag
     with tempfile.TemporaryFile() as later:
         for record in lines:
             topic, key = destination(record.raw)
-            if topic == FACTS:
+            if topic == FACTS or record.whole is not None:
                 sender.send(record, topic, key)
             else:
                 later.write(orjson.dumps(record.position) + b"\n" + record.raw + b"\n")
@@ -109,10 +113,13 @@ class _Sender:
         from kafka.errors import KafkaError, MessageSizeTooLargeError
 
         where = position_text(record.position)
+        if record.whole is not None:
+            self._too_large(where, record)
+            return
         try:
             future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
         except MessageSizeTooLargeError:
-            self._failure(where, f"{len(record.raw):,} bytes exceed the limit of a topic ({MESSAGE_MOST:,})")
+            self._too_large(where, record)
             return
         except KafkaError as error:
             self._failure(where, error)
@@ -153,10 +160,13 @@ class _Sender:
                 self.failed += 1
         self._waiting.clear()
 
+    def _too_large(self, where: str, record: Message) -> None:
+        self._failure(where, f"{record.size:,} bytes exceed the limit of a topic ({MESSAGE_MOST:,})")
+
     def _failure(self, where: str, why: object) -> None:
         self.failed += 1
         if self.failed <= _ERRORS_SHOWN:
-            click.echo(f"{where} was not acknowledged: {why}", err=True)
+            click.echo(visible(f"{where} was not acknowledged: {why}"), err=True)
 
     def show(self) -> None:
         """Writes the counts to standard error."""

@@ -9,28 +9,38 @@ from ledger.database.store import DatabaseError, database_message
 from services.kafka.faust_app import assigned_to, commit, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
+from services.kafka.queues import BoundedInBytes, size_of
 from services.stream.gate import Gate
 
 log = logging.getLogger("tpp.worker")
 
-BATCH = 2000
+BATCH, BATCH_BYTES = 2000, 4 << 20
+"""The messages, and their bytes, after which a batch ends, whichever comes first."""
 
 _END = object()
 
 
+class _Waiting(BoundedInBytes, asyncio.Queue[Any]):
+    """The events that were taken off the stream."""
+
+    most_bytes = BATCH_BYTES
+
+
 async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
-    """The stream's events in lists of those that are available, at most `size`; none is lost.
+    """The stream's events in lists of those that are available, bounded in number and in bytes; none is lost.
 
     A separate task takes events off the stream while a list is processed. It is not cancelled while the stream runs,
     which would lose the event that the stream was about to deliver.
     """
-    waiting: asyncio.Queue[Any] = asyncio.Queue(size)
+    waiting = _Waiting(size)
     taking = asyncio.ensure_future(_take(stream, waiting))
     try:
         while not taking.done() or not waiting.empty():
             batch = [await waiting.get()]
-            while len(batch) < size and not waiting.empty():
+            taken = size_of(batch[0])
+            while len(batch) < size and taken < BATCH_BYTES and not waiting.empty():
                 batch.append(waiting.get_nowait())
+                taken += size_of(batch[-1])
             if events := [event for event in batch if event is not _END]:
                 yield events
         await taking
@@ -38,7 +48,7 @@ async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
         taking.cancel()
 
 
-async def _take(stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+async def _take(stream: Any, waiting: asyncio.Queue[Any]) -> None:
     """Puts the stream's events into a queue, and a marker after the last one, or if the stream fails."""
     try:
         async for event in stream.noack().events():

@@ -19,6 +19,7 @@ from services.kafka.local_broker import LocalBroker
 from services.kafka.topics import BROKERS_OWN, create_topics
 from services.resources import engine
 from services.stream.signals import until_signal
+from services.visible import visible
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -204,7 +205,7 @@ def _print_addresses(address: str, local: LocalBroker | None, url: str, parts: S
 
 
 def _log(text: str) -> None:
-    click.echo(f"{click.style('up      ', bold=True)} | {text}", err=True)
+    click.echo(f"{click.style('up      ', bold=True)} | {visible(text)}", err=True)
 
 
 def _repeat(name: str, process: "subprocess.Popen[bytes]") -> None:
@@ -213,4 +214,4 @@ def _repeat(name: str, process: "subprocess.Popen[bytes]") -> None:
         return
     with process.stdout as lines:
         for line in lines:
-            click.echo(f"{name:<8} | {line.decode(errors='replace').rstrip()}", err=True)
+            click.echo(f"{name:<8} | {visible(line.decode(errors='replace').rstrip())}", err=True)

@@ -20,6 +20,7 @@ from services.kafka.kafka_python import accept_any_header_name
 from services.kafka.topics import check_topics
 from services.stream.signals import Ended, until_signal
 from services.views.event_lines import accounts_of, line
+from services.visible import print_bytes
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -87,7 +88,7 @@ def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
         for record in in_order(found.values()):
             text = shown(record.value, wanted)
             if text is not None:
-                click.echo(text)
+                _write(text)
                 written += 1
             places[(record.topic, record.partition)] = record.offset + 1
             if written == wanted.most:
@@ -137,6 +138,13 @@ def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
     if wanted.account is not None and not any(matches(wanted.account, account) for account in accounts_of(event)):
         return None
     return value.replace(b"\r", b" ").replace(b"\n", b" ") if wanted.form == "jsonl" else line(event, _coloured)
+
+
+def _write(text: bytes | str) -> None:
+    if isinstance(text, str):
+        click.echo(text)
+    else:
+        print_bytes(text + b"\n")
 
 
 def _coloured(text: str, word: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_ALERT
+from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, PARTY_ALERT, QUOTA_ALERT, SHIPMENT_ALERT
+from services.visible import visible
 
 
 def accounts_of(event: Mapping[str, Any]) -> set[str]:
@@ -36,7 +37,7 @@ def line(event: Mapping[str, Any], coloured: Callable[[str, str], str] = _uncolo
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind == SHIPMENT_ALERT:
+    elif kind in (SHIPMENT_ALERT, PARTY_ALERT):
         word, parts = "alert", [about, str(data.get("kind")), str(data.get("message", ""))]
     elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]
@@ -46,7 +47,7 @@ def line(event: Mapping[str, Any], coloured: Callable[[str, str], str] = _uncolo
         word, parts = str(data["outcome"]), [about, *_decision(data)]
     else:
         word, parts = kind.removeprefix("tpp.").removesuffix(".v1") or "unreadable", [about]
-    when, what, *rest = map(_plain, [str(event.get("time") or "-"), f"{word:<8}", *parts])
+    when, what, *rest = map(visible, [str(event.get("time") or "-"), f"{word:<8}", *parts])
     return "  ".join(filter(None, [when, coloured(what, word), *rest])).rstrip()
 
 
@@ -83,11 +84,6 @@ def _error(error: Any) -> str:
 
 def _amount(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(text: str) -> str:
-    """The text without what could end the line or drive a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

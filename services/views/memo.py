@@ -8,9 +8,10 @@ import orjson
 from ledger.queries.records import ShipmentRecord
 from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
 from schemas.models.incoming import Party, Requested
-from schemas.wire.read import Event, parse
+from schemas.wire.read import Event, read_record
 from services.views.moments import shown
 from services.views.wrapping import wrapped
+from services.visible import visible
 
 _MARKS = {"met": "met", "not_met": "NOT MET", "not_applicable": "n/a", "unknown": "UNKNOWN"}
 
@@ -22,6 +23,7 @@ def to_json(records: Sequence[ShipmentRecord]) -> list[dict[str, Any]]:
 
 def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) -> str:
     """The life of a shipment so far, to be read from top to bottom."""
+    shipment = visible(shipment)
     lines = [f"Shipment {shipment}", "=" * (9 + len(shipment)), ""]
     lines += wrapped(f"State: {(state or 'unknown').replace('_', ' ')}. Law: 90 FR 4544 (codified, not enforced).")
     for number, record in enumerate(records, 1):
@@ -30,7 +32,7 @@ def memo(shipment: str, state: str | None, records: Sequence[ShipmentRecord]) ->
 
 
 def _record(number: int, record: ShipmentRecord) -> Iterator[str]:
-    event = parse(record.event)
+    event = read_record(record.event)
     if not isinstance(event, Event):
         return
     kind = event.type.removeprefix("tpp.").removesuffix(".v1").replace(".", " ")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.views.wrapping import counted, wrapped
+from services.visible import visible
 
 
 def verification(found: Mapping[str, Any]) -> str:
@@ -18,7 +19,7 @@ def verification(found: Mapping[str, Any]) -> str:
         f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
         for one in found["not_records"]
     ]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def proofs(found: Mapping[str, Any]) -> str:
@@ -34,4 +35,4 @@ def proofs(found: Mapping[str, Any]) -> str:
             f"  {entry['account']} entry {entry['entry']}: balance {entry['balance']:,}" for entry in leaf["entries"]
         ]
         lines += [f"  {counted(len(record['proof']), 'hash', 'hashes')} from its leaf to the root"]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))

@@ -6,9 +6,8 @@ from typing import Any
 
 import orjson
 
+from schemas.event_types import CLI_SOURCE, RECHECK_REQUESTED
 from schemas.times import instant_text
-
-SOURCE = "//tpp-cli"
 
 
 def recheck_events(shipments: Sequence[str], account: str | None, everything: bool, now: int) -> list[bytes]:
@@ -28,8 +27,8 @@ def _recheck(subject: str, data: dict[str, Any], now: int) -> bytes:
         {
             "specversion": "1.0",
             "id": str(uuid.uuid4()),
-            "source": SOURCE,
-            "type": "tpp.recheck.requested.v1",
+            "source": CLI_SOURCE,
+            "type": RECHECK_REQUESTED,
             "subject": subject,
             "time": instant_text(now),
             "datacontenttype": "application/json",

@@ -2,6 +2,8 @@
 
 import textwrap
 
+from services.visible import visible
+
 WIDTH = 100
 
 
@@ -15,7 +17,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:
-    """A text as lines of at most WIDTH characters; the first and the others are indented by `first` and `rest`."""
+    """A text, made visible, as lines of at most WIDTH characters, indented by `first` and then `rest`."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest, break_long_words=False
+        visible(text, keep="\n\t"),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_long_words=False,
     )

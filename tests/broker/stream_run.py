@@ -31,7 +31,7 @@ OUTPUTS = [topic for topic in TOPICS if topic not in INPUTS]
 CODE = {
     "worker": "from services.stream.worker import run; sys.exit(run(Settings(), url, None))",
     "relay": "from services.stream.relay import run; sys.exit(run(Settings(), url))",
-    "clock": "from services.stream.clock import run; sys.exit(run(Settings(), url))",
+    "clock": "from services.stream.clock import run; sys.exit(run(Settings(), url, None))",
 }
 
 

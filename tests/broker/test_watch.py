@@ -84,7 +84,7 @@ def test_watch_writes_readable_lines_in_the_order_of_publication(broker: Broker)
     done = tpp(address, "watch", "--from-start", "--max", "4", *BACKSTOP)
     assert [line for line in done.stdout.splitlines() if "unreadable" not in line] == [
         "2025-06-02T09:30:00Z  approved  SHP-1  LPP  126,592 TPP",
-        "2025-06-02T09:30:00Z  held      SHP-2  LPP  126,592 TPP  quota.exhausted: 14,400 TPP too many [2J",
+        "2025-06-02T09:30:00Z  held      SHP-2  LPP  126,592 TPP  quota.exhausted: 14,400 TPP too many\\x1b[2J",
         "2025-06-02T09:31:00Z  alert     lpp/CON-2/2025  threshold 0.8  21,600,000 of 26,900,000 TPP",
     ]
 

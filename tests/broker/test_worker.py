@@ -32,11 +32,12 @@ BINARY = [
     ("ce_specversion", b"1.0"),
     ("ce_id", b"evt-binary"),
     ("ce_source", b"//wms.example"),
-    ("ce_type", b"tpp.clock.ticked.v1"),
-    ("ce_subject", b"clock"),
+    ("ce_type", b"tpp.threshold.set.v1"),
+    ("ce_subject", b"lpp"),
     ("ce_time", b"2025-06-02T09:30:00Z"),
     ("content-type", b"application/json"),
 ]
+VALUE = b'{"account":"lpp/*","thresholds":[]}'
 
 
 def _answered(stream: Stream) -> list[dict]:
@@ -74,8 +75,8 @@ def test_whatever_comes_in_has_one_answer_and_nothing_stops_the_worker(streams) 
         Sending(b"", "c"),
         Sending(None, "d"),
         Sending(None, "e", headers=BINARY),
-        Sending(b'{"now":"2025-06-02T09:30:00Z"}', "f", "tpp.facts", headers=wrong),
-        Sending(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", headers=BINARY),
+        Sending(VALUE, "f", "tpp.facts", headers=wrong),
+        Sending(VALUE, "g", "tpp.facts", headers=BINARY),
         Sending(b"\xff\xfe", None, headers=()),
     ]
     ticked = Sending(structured(BINARY, odd[6].value), "g", "tpp.facts")
@@ -98,7 +99,7 @@ def test_whatever_comes_in_has_one_answer_and_nothing_stops_the_worker(streams) 
         "member.missing": 2,
         "encoding.invalid": 1,
     }
-    assert sorted(one["size"] for one in told) == sorted([9, len(huge), 0, 0, 0, 30, 2])
+    assert sorted(one["size"] for one in told) == sorted([9, len(huge), 0, 0, 0, len(VALUE), 2])
     source = rejected["tpp.facts"]["data"]
     assert source["errors"] == [{"pointer": "/source", "code": "member.missing", "message": "is required"}]
     assert base64.b64decode(source["original"]) == odd[5].value
@@ -125,7 +126,7 @@ def test_compressed_messages_and_odd_header_names_are_decided_like_others(stream
         odd = Sending(share[2], partition=0, headers=[STRUCTURED, (Odd("odd"), b"x")])
         plain = [Sending(line, partition=0) for line in share]
         stream.publish([*plain[:2], odd, *plain[3:]], codec)
-    stream.publish([Sending(b'{"now":"2025-06-02T09:30:00Z"}', "g", "tpp.facts", [*BINARY, (Odd("odd"), b"x")])])
+    stream.publish([Sending(VALUE, "g", "tpp.facts", [*BINARY, (Odd("odd"), b"x")])])
     worker = stream.start("worker")
     stream.wait_decided(worker)
     assert worker.end() == 0

@@ -49,6 +49,8 @@ def after(event: Mapping[str, Any]) -> str:
     """An event that follows: `alert lpp/CON-1/2025 threshold 0.5`, `due lpp_certification_copy SHP-1 overdue`."""
     data = event["data"]
     match kind(event):
+        case "alert" if "other" in data:
+            return f"{data['kind']} {data['of']} {data['party']} {data['other']}"
         case "alert" if "account" not in data:
             return f"{data['kind']} {data['shipment_id']} {data['state'] or 'unknown'}"
         case "alert":

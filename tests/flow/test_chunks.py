@@ -10,10 +10,12 @@ from events import of_step
 from flow_run import Run
 from sqlalchemy import text
 
+from ledger.registers.accounts import Overflow
 from rulebook import load
+from schemas.event_types import RECHECK_REQUESTED
 from services.engine import chunks
 from services.engine.engine import Engine
-from services.engine.handlers import clock, reviews
+from services.engine.handlers import HANDLERS, clock, reviews
 from services.engine.message import Message
 from services.proof.report import Discrepancy
 from services.proof.verification import verify
@@ -142,6 +144,28 @@ def test_what_is_left_is_verified(tmp_path: Path) -> None:
         with run.store.begin() as connection:
             connection.execute(text("UPDATE unfinished SET work = replace(work, 'after', 'before')"))
         assert {one.table for one in verified(run)} == {"unfinished"}
+
+
+def test_a_chunk_whose_amounts_exceed_the_range_is_refused_and_ends_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = HANDLERS[RECHECK_REQUESTED]
+
+    def overflows(context: Any, event: Any) -> Any:
+        if event.id.endswith("/3"):
+            raise Overflow("lpp/CON-1/2025", "an amount exceeds the range")
+        return handle(context, event)
+
+    monkeypatch.setitem(HANDLERS, RECHECK_REQUESTED, overflows)
+    with Run(f"sqlite:///{tmp_path / 'ledger.db'}", {}) as run:
+        asked, last = map(parsed, run.engine.run(recheck())[-2:])
+        refused = asked[-1]
+        assert refused["type"] == "tpp.event.refused.v1"
+        assert refused["data"]["reasons"][0]["code"] == "amount.overflow"
+        assert refused["data"]["causation"] == asked[0]["data"]["causation"]
+        assert last[0]["type"] == "tpp.shipment.approved.v1"
+        assert run.engine.go_on() is None
+        assert verified(run) == []
 
 
 def verified(run: Run) -> list[Discrepancy]:

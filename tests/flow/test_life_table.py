@@ -54,7 +54,10 @@ ALLOWED = {
 def answers(run: Run, steps: list[dict[str, Any]], first: int = 1) -> list[dict[str, Any]]:
     """The answer to each step, without what follows from it."""
     raw = [of_step(n, step, {}, USUAL) for n, step in enumerate(steps, first)]
-    return [orjson.loads(given[0]) for given in run.engine.run([Message(one, {"request": "1"}) for one in raw])]
+    return [
+        orjson.loads(given[0])
+        for given in run.engine.run([Message(one, {"file": "in.jsonl", "line": 1}) for one in raw])
+    ]
 
 
 @pytest.mark.parametrize("word", EVENTS)

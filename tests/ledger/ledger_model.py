@@ -256,28 +256,28 @@ class Model:
         """The end of a licence."""
         licence = self.licences.get(number)
         if licence is None:
-            return "rejected"
+            return "refused"
         licence.revoked = min(day, licence.revoked or day)
         return "recorded"
 
     def attest(self, path: str, tpp: int, by: str) -> str:
         """Use that the ledger did not see."""
         if self.attested.get((self.path(path), by), 0) - tpp > self.there(path):
-            return "rejected"
+            return "refused"
         self.attested[self.path(path), by] = tpp
         return "recorded"
 
     def correct(self, path: str, amount: int) -> str:
         """An adjustment; attrition is one of less."""
         if -amount > (max(0, self.balance(path)) if path.startswith("country") else self.there(path)):
-            return "rejected"
+            return "refused"
         self.corrections.append((path, max(0, amount), max(0, -amount)))
         return "recorded"
 
     def merge(self, survivor: str, absorbed: str) -> str:
         """Two identifiers of one party."""
         if self.one(survivor) == absorbed:
-            return "rejected"
+            return "refused"
         survivor, absorbed = self.one(survivor), self.one(absorbed)
         if survivor != absorbed:
             self.survivors[absorbed] = survivor

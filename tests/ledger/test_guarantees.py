@@ -142,7 +142,7 @@ def test_a_batch_that_is_rolled_back_leaves_nothing(store: Store, monkeypatch: p
     check_ledger(store)
 
 
-def test_a_part_beyond_the_range_is_a_rejection(store: Store) -> None:
+def test_a_part_beyond_the_range_is_a_refusal(store: Store) -> None:
     """The balance stays small while posted and credits grow: the sum of a part leaves the range before the balance does."""
     line, runs = Line(), engine(store)
     batch = [
@@ -152,8 +152,8 @@ def test_a_part_beyond_the_range_is_a_rejection(store: Store) -> None:
         line.requested("SHP-1", "CON-21", 1, "LPP"),
     ]
     told = answers(runs.run(records(batch)))
-    assert [answer["type"].split(".")[2] for answer in told] == ["recorded", "recorded", "rejected", "approved"]
-    assert told[2]["data"]["errors"][0]["code"] == "amount.overflow"
+    assert [answer["type"].split(".")[2] for answer in told] == ["recorded", "recorded", "refused", "approved"]
+    assert told[2]["data"]["reasons"][0]["code"] == "amount.overflow"
     check_ledger(store)
 
 
@@ -165,16 +165,16 @@ def test_a_tick_is_taken_however_slowly_an_account_fills(store: Store, country_l
     if country_limit is not None:
         batch.insert(0, line.allotted("country/SA/2025-2027", country_limit))
     told = answers(runs.run(records(batch)))
-    assert {answer["type"] for answer in told} == {"tpp.event.recorded.v1"}, told[-1]["data"].get("errors")
+    assert {answer["type"] for answer in told} == {"tpp.event.recorded.v1"}, [one["data"].get("errors") for one in told]
 
 
 @pytest.mark.parametrize("first", ["attested", "adjusted"])
-def test_a_balance_beyond_the_range_is_a_rejection(store: Store, first: str) -> None:
+def test_a_balance_beyond_the_range_is_a_refusal(store: Store, first: str) -> None:
     line, runs = Line(), engine(store)
     batch = [getattr(line, first)(LPP, TPP_MAX), line.adjusted(LPP, 1), line.requested("SHP-1", "CON-21", 1, "LPP")]
     told = answers(runs.run(records(batch)))
-    assert [answer["type"].split(".")[2] for answer in told] == ["recorded", "rejected", "approved"]
-    assert told[1]["data"]["errors"][0]["code"] == "amount.overflow"
+    assert [answer["type"].split(".")[2] for answer in told] == ["recorded", "refused", "approved"]
+    assert told[1]["data"]["reasons"][0]["code"] == "amount.overflow"
     check_ledger(store)
 
 

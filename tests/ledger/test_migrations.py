@@ -194,3 +194,30 @@ def test_a_new_file_is_opened_while_another_process_makes_its_first_table(tmp_pa
         later.join()
         other.close()
         store.close()
+
+
+def test_identifiers_of_before_are_known_by_what_looks_like_them(empty_url: str) -> None:
+    migrate.upgrade(empty_url, "0002")
+    store = Store(empty_url)
+    with store.begin() as connection:
+        for number, path in enumerate(
+            ("lpp/CON-10/2025", "aia/CON-10", "license/L-1", "facility/F.", "country/IN/2025-2027"), 1
+        ):
+            account = "INSERT INTO account VALUES (:id, :path, NULL, 0, 0, 0, 0, 0, 0, 0, NULL)"
+            connection.execute(text(account), {"id": number, "path": path})
+        for kind, key in (
+            ("party", "con-1O"),
+            ("license", "L-1"),
+            ("licenses", "EXP-1"),
+            ("limit", "*"),
+            ("veu", "CON-10"),
+        ):
+            connection.execute(text("INSERT INTO fact VALUES (:key, :kind, 1)"), {"kind": kind, "key": key})
+    assert migrate.upgrade(empty_url) == ("0002", VERSION)
+    with store.read() as connection:
+        found = {tuple(row) for row in connection.execute(tables.identifier.select())}
+    assert found == {
+        ("con-lo", "party", "CON-10"), ("con-lo", "party", "con-1O"), ("exp-l", "party", "EXP-1"),
+        ("l-l", "license", "L-1"), ("f", "facility", "F."),
+    }  # fmt: skip
+    store.close()

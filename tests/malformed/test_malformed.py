@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,15 +47,9 @@ def test_names_are_unique_and_many_codes_are_shown() -> None:
         "list.too_long",
         "event.conflict",
         "internal.error",
+        "clock.foreign",
     }
-    elsewhere |= {
-        "balance.negative",
-        "line.unknown",
-        "license.unknown",
-        "obligation.unknown",
-        "veu.unknown",
-        "limit.above_law",
-    }
+    elsewhere.add("limit.above_law")
     assert {code for case in CASES for _, code in case["expect"]} == set(RejectionCode) - elsewhere
 
 
@@ -117,24 +110,6 @@ def test_a_rejection_lists_no_more_errors_than_can_be_sent() -> None:
     assert sum(len(error.pointer) + len(error.message) for error in outcome.errors) < MAX_ERRORS_SIZE + 1_000
     left = int(outcome.errors[0].message.split()[0].replace(",", ""))
     assert left + len(outcome.errors) - 1 == 20_002
-
-
-def test_a_list_of_20000_entries_is_read_and_of_one_more_is_not() -> None:
-    threshold = {"type": "tpp.threshold.set.v1", "data": {"account": "*", "thresholds": [1] * 20_000}}
-    assert isinstance(parse(_event(**threshold)), Event)
-    threshold["data"] = {"account": "*", "thresholds": [0] + [1] * 20_000, "more": 1}
-    assert _found(_event(**threshold)) == [
-        ["/data/more", "member.unknown"],
-        ["/data/thresholds", "list.too_long"],
-        ["/data/thresholds/0", "threshold.invalid"],
-    ]
-    started = time.process_time()
-    returned = {
-        "type": "tpp.shipment.returned.v1",
-        "data": {"shipment_id": "S", "items": [{}] * 200_000, "date": "2025-06-05"},
-    }
-    assert _found(_event(**returned))[0] == ["", "errors.more"]
-    assert time.process_time() - started < 20
 
 
 def test_a_member_name_too_long_for_a_pointer_is_told_at_its_object() -> None:

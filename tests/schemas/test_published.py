@@ -58,6 +58,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "causation": DECISION["causation"], "shipment_id": "SHP-0001", "outcome": "refused", "state": "dispatched",
         "reasons": [REASON | {"code": "shipment.state"}],
     },
+    "tpp.party.alert.v1": {
+        "party": "con-lO", "kind": "resembles", "of": "party", "other": "CON-10", "score": "1.00", "causation": DECISION["causation"],
+        "caused_by": "d-1", "message": "Party con-lO cannot be told apart from CON-10.",
+    },
     "tpp.shipment.alert.v1": {
         "shipment_id": "SHP-0001", "kind": "left_without_approval", "state": "held", "export_date": "2025-06-05",
         "causation": DECISION["causation"], "caused_by": "a-1",
@@ -210,8 +214,8 @@ def test_every_code_is_on_the_page_of_rejection_codes() -> None:
 
 
 def test_reason_codes_are_those_of_the_contract() -> None:
-    assert len(ReasonCode) == 23
+    assert len(ReasonCode) == 30
     assert {code.value.split(".")[0] for code in ReasonCode} == {
         "quota", "authorization", "destination", "certification", "license", "veu", "classification", "party", "end_use",
-        "facility", "review", "red_flag", "shipment", "transaction",
+        "facility", "review", "red_flag", "shipment", "transaction", "line", "obligation", "balance", "amount", "clock",
     }  # fmt: skip

@@ -34,4 +34,5 @@ HANDLERS: Mapping[str, Handler] = {
     event_types.MATCH_CLEARED: facts.match_cleared,
     event_types.OBLIGATION_MET: facts.obligation_met,
     event_types.CLOCK_TICKED: clock.ticked,
+    event_types.CLOCK_CORRECTED: clock.corrected,
 }

@@ -1,4 +1,4 @@
-"""Ticks: the only way in which time passes."""
+"""Ticks: the only way in which time passes; and the way back if it stands too far ahead."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -7,16 +7,17 @@ from typing import Any
 
 from ledger.registers.accounts import growth, limited
 from schemas import accounts
-from schemas.codes import Outcome
+from schemas.codes import Outcome, ReasonCode
 from schemas.event_types import EVENT_RECORDED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_EXPIRED
-from schemas.models.facts import ClockTicked
-from schemas.times import DAY_MICROSECONDS, day_of, microseconds
+from schemas.models.facts import ClockCorrected, ClockTicked
+from schemas.times import DAY_MICROSECONDS, day_of, instant_text, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts
 from services.engine.answers import Answers
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import unscreened_decision
+from services.engine.message import Refusal
 from services.engine.settlement import void
 
 WINDOW_DAYS = 90
@@ -99,6 +100,21 @@ def _pass_time(
         return None
     last = _forecast(context, answers, phase, room)
     return None if last is None else replace(phase, after=last)
+
+
+def corrected(context: DecisionContext, event: Event[ClockCorrected]) -> HandledEvent:
+    """Sets the ledger's time back, so that ticks count again; what has lapsed by a wrong tick stays lapsed."""
+    now, journal = microseconds(event.data.now), context.journal
+    last = journal.transaction.ticked
+    if last is None or now >= last:
+        stands = "no tick has come yet" if last is None else f"the last tick was at {instant_text(last)}"
+        message = f"The ledger's time is not after {instant_text(now)}: {stands}."
+        raise Refusal(ReasonCode.CLOCK_STATE, message, now=instant_text(now))
+    journal.transaction.tick(now)
+    journal.obligations.set_back(day_of(now))
+    answers = context.answer(event)
+    answers.add(EVENT_RECORDED, event.subject, {"causation": answers.causation, "entries": []})
+    return HandledEvent(answers)
 
 
 def _announce(context: DecisionContext, answers: Answers, day: date, most: int) -> int:

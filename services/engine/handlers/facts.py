@@ -8,8 +8,9 @@ from ledger.registers.accounts import Entry
 from ledger.registers.facts import ALL
 from ledger.registers.limits import limit_value
 from schemas import accounts
-from schemas.codes import FactKind, RejectionCode
+from schemas.codes import ReasonCode, RejectionCode
 from schemas.event_types import EVENT_RECORDED
+from schemas.kinds import FactKind
 from schemas.models.facts import (
     AdjustmentMade,
     AllocationSet,
@@ -32,7 +33,7 @@ from services.engine.alerts import raise_alerts, replenish
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import entries_to_json
-from services.engine.message import EventRejected
+from services.engine.message import EventRejected, Refusal
 
 
 def party_registered(context: DecisionContext, event: Event[PartyRegistered]) -> HandledEvent:
@@ -47,8 +48,8 @@ def party_merged(context: DecisionContext, event: Event[PartyMerged]) -> Handled
     data, parties = event.data, context.journal.parties
     survivor, absorbed = parties.survivor(data.survivor), parties.survivor(data.absorbed)
     if data.absorbed == survivor:
-        message = f"{data.survivor} was already merged into {data.absorbed}"
-        raise EventRejected("/data/survivor", RejectionCode.PARTY_SAME, message)
+        message = f"{data.survivor} was already merged into {data.absorbed}."
+        raise Refusal(ReasonCode.PARTY_SAME, message, survivor=data.survivor, absorbed=data.absorbed)
     entries = context.journal.merge(absorbed, survivor, data) if survivor != absorbed else []
     return _recorded(context, event, entries)
 
@@ -98,7 +99,7 @@ def license_revoked(context: DecisionContext, event: Event[LicenseRevoked]) -> H
     data = event.data
     license = context.journal.facts.license(data.number)
     if license is None:
-        raise EventRejected("/data/number", RejectionCode.LICENSE_UNKNOWN, f"licence {data.number} is not known")
+        raise Refusal(ReasonCode.LICENSE_UNKNOWN, f"Licence {data.number} is not known.", number=data.number)
     entries = _given_back(context, license)
     context.journal.facts.add(FactKind.REVOKED, data.number, data)
     return _recorded(context, event, entries)
@@ -127,8 +128,8 @@ def veu_changed(context: DecisionContext, event: Event[VeuAuthorized | VeuRevoke
         fact.data.program == data.program and fact.data.country == data.country
         for fact in facts.of(FactKind.VEU, data.holder)
     ):
-        message = f"{data.holder} has no such {data.program} authorization"
-        raise EventRejected("/data/holder", RejectionCode.VEU_UNKNOWN, message)
+        message = f"{data.holder} has no such {data.program} authorization."
+        raise Refusal(ReasonCode.VEU_UNKNOWN, message, **data.model_dump(exclude={"date"}, exclude_none=True))
     facts.add(FactKind.VEU, data.holder, data)
     if isinstance(data, VeuAuthorized):
         context.journal.parties.holders.authorize(data)
@@ -165,7 +166,7 @@ def usage_attested(context: DecisionContext, event: Event[UsageAttested]) -> Han
     data, journal = event.data, context.journal
     _check_account(context, data.account, data.as_of)
     lower = journal.attestations.find(journal.accounts.path(data.account), data.by) - data.tpp
-    _check_fall(context, data.account, lower, "/data/tpp")
+    _check_fall(context, data.account, lower)
     known = _known(context, data.account, data.as_of)
     return _recorded(context, event, [journal.attest(data.account, data.tpp, data.by, known)])
 
@@ -174,7 +175,7 @@ def attrition_reported(context: DecisionContext, event: Event[AttritionReported]
     """Items that no longer count towards an allocation (748.15(a)(2)(iii)(B))."""
     data = event.data
     _check_account(context, data.account, data.date)
-    _check_fall(context, data.account, data.tpp, "/data/tpp")
+    _check_fall(context, data.account, data.tpp)
     known = _known(context, data.account, data.date)
     return _recorded(context, event, [context.journal.credit(data.account, data.tpp, None, known)])
 
@@ -183,21 +184,21 @@ def adjustment_made(context: DecisionContext, event: Event[AdjustmentMade]) -> H
     """A correction by hand, by two reviewers."""
     data, day = event.data, event.happened.date()
     _check_account(context, data.account, day)
-    _check_fall(context, data.account, -data.amount, "/data/amount")
+    _check_fall(context, data.account, -data.amount)
     known = _known(context, data.account, day)
     return _recorded(context, event, [context.journal.adjust(data.account, data.amount, known)])
 
 
-def _check_fall(context: DecisionContext, path: str, fall: int, pointer: str) -> None:
-    """Rejects a credit, an adjustment or a lower attestation that exceeds the balance: it would make room for debits.
+def _check_fall(context: DecisionContext, path: str, fall: int) -> None:
+    """Refuses a credit, an adjustment or a lower attestation that exceeds the balance: it would make room for debits.
 
     Pending amounts do not count, since a void may still give them back; on an allocation, licences commit them.
     """
     ledger = context.journal.accounts
     most = ledger.balance(path) if accounts.committed(path) else ledger.removable(path)
     if fall > max(0, most):
-        message = f"cannot reduce {path} by {fall:,} TPP: at most {max(0, most):,} TPP can be removed"
-        raise EventRejected(pointer, RejectionCode.BALANCE_NEGATIVE, message)
+        message = f"Cannot reduce {path} by {fall:,} TPP: at most {max(0, most):,} TPP can be removed."
+        raise Refusal(ReasonCode.BALANCE_NEGATIVE, message, account=path, asked=fall, available=most)
 
 
 def _check_account(context: DecisionContext, path: str, day: date) -> None:
@@ -219,8 +220,8 @@ def obligation_met(context: DecisionContext, event: Event[ObligationMet]) -> Han
     facts, obligations = context.journal.facts, context.journal.obligations
     once = obligations.meet(subject, data.kind, data.due)
     if once is None:
-        message = f"no obligation {data.kind} due on {data.due} exists for {subject.replace('/', ' ')}"
-        raise EventRejected("/data/kind", RejectionCode.OBLIGATION_UNKNOWN, message)
+        message = f"No obligation {data.kind} due on {data.due} exists for {subject.replace('/', ' ')}."
+        raise Refusal(ReasonCode.OBLIGATION_UNKNOWN, message, kind=data.kind, due=data.due.isoformat())
     for key in once:
         facts.add(FactKind.MET, f"{data.kind}/{key}", data)
     if once:

@@ -2,7 +2,7 @@
 
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment, ShipmentTerms
-from schemas.codes import Outcome, RejectionCode, State
+from schemas.codes import Outcome, ReasonCode, State
 from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned
 from schemas.plan import Case
 from schemas.wire.read import Event
@@ -11,7 +11,7 @@ from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
-from services.engine.message import EventRejected
+from services.engine.message import Refusal
 from services.engine.refusal import alert_departure, refuse, refuse_dispatch, refuse_duplicate
 from services.engine.settlement import asked_of, let_go, license_terms, post_on_allocation, record, settle, void
 
@@ -123,10 +123,10 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
     if not allows(shipment, Step.RETURN):
         return refuse(answers, data.shipment_id, shipment)
     lines = {line.line: line for line in shipment.terms.lines}
-    for index, item in enumerate(data.items):
-        if item.line not in lines:
-            message = f"shipment {shipment.id} has no line {item.line}"
-            raise EventRejected(f"/data/items/{index}/line", RejectionCode.LINE_UNKNOWN, message)
+    unknown = [item.line for item in data.items if item.line not in lines]
+    if unknown:
+        message = f"Shipment {shipment.id} has no line {unknown[0]}."
+        raise Refusal(ReasonCode.LINE_UNKNOWN, message, shipment_id=shipment.id, line=unknown[0])
     every = covered = 0
     for item in data.items:
         line = lines[item.line]

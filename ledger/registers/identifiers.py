@@ -1,0 +1,103 @@
+"""Identifiers that have an account or facts of their own, and which of them cannot be told apart."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from ledger.database import tables
+from ledger.registers.transaction import Transaction
+from schemas import accounts
+from schemas.kinds import IdentifierKind
+from schemas.lookalikes import same_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """An identifier that appeared, and one of before that it cannot be told apart from."""
+
+    kind: IdentifierKind
+    id: str
+    other: str
+
+
+class Known(tuple[tuple[str, str], ...]):
+    """The identifiers of one form, each with its kind."""
+
+    __slots__ = ()
+
+
+class Identifiers:
+    """Every identifier by the form that it shares with those that look like it."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._known = transaction.cache.rows(Known)
+        self._seen: set[tuple[IdentifierKind, str]] = set()
+        self._rows: list[tuple[str, str, str]] = []
+        self._appeared: list[tuple[int, Resemblance]] = []
+        transaction.at_flush(self._write)
+
+    def load(self, ids: Iterable[str]) -> None:
+        """Reads what looks like these identifiers, in one query for all."""
+        known, table = self._known, tables.identifier
+        wanted = {form for form in map(same_identifier, ids) if form not in known}
+        if not wanted:
+            return
+        known.update(dict.fromkeys(wanted, Known()))
+        query = select(table).where(self._transaction.store.among(table.c.form, wanted)).order_by(*table.primary_key)
+        for row in self._transaction.connection.execute(query):
+            known[row.form] = Known((*(known[row.form] or ()), (row.kind, row.id)))
+
+    def load_new(self, paths: Iterable[str]) -> None:
+        """Reads what looks like the identifiers of accounts that do not exist yet; of a single one, `add` does."""
+        ids = [identifier for path in paths for _, identifier in named(path)]
+        if len(ids) > 1:
+            self.load(ids)
+
+    def add(self, kind: IdentifierKind, identifier: str) -> None:
+        """Notes that an identifier has an account or facts of its own."""
+        if (kind, identifier) in self._seen:
+            return
+        self._seen.add((kind, identifier))
+        form = same_identifier(identifier)
+        if form not in self._known:
+            self.load([identifier])
+        known = self._known[form] or Known()
+        if (kind, identifier) in known:
+            return
+        self._appeared += [
+            (self._transaction.n, Resemblance(kind, identifier, other)) for of, other in known if of == kind
+        ]
+        self._known[form] = Known((*known, (kind.value, identifier)))
+        self._rows.append((form, kind.value, identifier))
+
+    def add_path(self, path: str) -> None:
+        """Notes the identifier that the path of an account names, if any."""
+        for kind, identifier in named(path):
+            self.add(kind, identifier)
+
+    @property
+    def appeared(self) -> list[Resemblance]:
+        """What appeared by the record that is being made and looks like one of before, in order."""
+        return [one for n, one in self._appeared if n == self._transaction.n]
+
+    def _write(self) -> None:
+        self._transaction.store.insert(self._transaction.connection, tables.identifier, self._rows)
+        self._rows = []
+
+
+def named(path: str) -> Iterator[tuple[IdentifierKind, str]]:
+    """The identifier that the path of an account names, with its kind.
+
+    >>> list(named("lpp/CON-70/2025")), list(named("country/IN/2025-2027"))
+    ([(<IdentifierKind.PARTY: 'party'>, 'CON-70')], [])
+    """
+    account = accounts.read(path)
+    if account is not None:
+        parts = (
+            (IdentifierKind.PARTY, account.party),
+            (IdentifierKind.LICENSE, account.number),
+            (IdentifierKind.FACILITY, account.facility),
+        )
+        yield from ((kind, identifier) for kind, identifier in parts if identifier)

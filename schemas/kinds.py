@@ -1,0 +1,35 @@
+"""What an identifier is of, and what a fact states."""
+
+from enum import StrEnum
+
+
+class IdentifierKind(StrEnum):
+    """What an identifier is of."""
+
+    PARTY = "party"
+    LICENSE = "license"
+    FACILITY = "facility"
+
+
+class FactKind(StrEnum):
+    """What a fact states; the ledger keeps it under this kind and a key.
+
+    `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
+    is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
+    to be met only once.
+    """
+
+    PARTY = "party"
+    MERGE = "merge"
+    CERTIFICATION = "certification"
+    DESIGNER = "designer"
+    LICENSE = "license"
+    LICENSES = "licenses"
+    REVOKED = "revoked"
+    VEU = "veu"
+    HOLDER = "holder"
+    NOTICE = "notice"
+    MET = "met"
+    LIMIT = "limit"
+    THRESHOLD = "threshold"
+    CLEARED = "cleared"
