@@ -19,7 +19,7 @@ from services.failure import BrokerError
 from services.kafka.local_broker import jars, java
 
 QUICKSTART = ROOT / "examples" / "quickstart.jsonl"
-COMMANDS = ("worker", "relay", "clock", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
+COMMANDS = ("worker", "relay", "up", f"publish {QUICKSTART}", "watch", "topics create", "audit intake")
 
 
 @pytest.fixture(autouse=True)
