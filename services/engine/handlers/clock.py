@@ -80,6 +80,7 @@ def _pass_time(
     """Does a chunk of what a tick asks for: first expiries, then obligations, then forecasts. Returns what is left."""
     journal = context.journal
     lapsing = [] if phase.after is not None else journal.shipments.lapsing(phase.day, CHUNK)
+    journal.shipments.load(lapsing)
     lapsed = [(shipment, void(context, shipment)) for shipment in map(journal.shipments.find, lapsing) if shipment]
     expired = {"expired": [shipment.id for shipment, _ in lapsed]} if names_expired else {}
     answers.add(EVENT_RECORDED, subject, {**recorded, **expired})
@@ -144,6 +145,7 @@ def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: i
     ledger, transaction = context.journal.accounts, context.journal.transaction
     paths = limited(transaction, phase.after or "", most)
     grown = growth(transaction, paths, phase.now - WINDOW_DAYS * DAY_MICROSECONDS, phase.now)
+    ledger.load(grown)
     for path in sorted(grown):
         account = ledger.open(path)
         limit = account.limit
