@@ -26,13 +26,14 @@ from rulebook.sections import (
     s748_15,
     s748_15_bases,
     s750_7,
+    s774_catalogue,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
 from schemas.codes import RejectionCode, Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
-from schemas.plan import Debit, Option, Share
+from schemas.plan import Debit, Finding, Option, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
@@ -171,8 +172,10 @@ def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
     return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
 
 
+_BUT_FOR_A_USER = " but for an operator or end user"
+_NOT_FOR_DATA_CENTRES = ", if its .a items are said not to be for data centres"
 _NEAR = {
-    (s740_27.a_users.citation, Result.NOT_MET): " but for an operator or end user",
+    (s740_27.a_users.citation, Result.NOT_MET): _BUT_FOR_A_USER,
     (s740_27.a1_designer.citation, Result.UNKNOWN): ", if the designer is said",
     (s740_27.a1_designer.citation, Result.NOT_MET): " but for the designer",
     (s740_28.b_designer.citation, Result.UNKNOWN): ", if the designer is said",
@@ -181,8 +184,22 @@ _NEAR = {
     (s740_28.e_facility.citation, Result.UNKNOWN): ", if a facility is named",
     (s748_15.a_operator.citation, Result.NOT_MET): " but for the operator",
     (s748_15.a_facility.citation, Result.UNKNOWN): ", if a listed facility is named",
+    (s748_15.d_transaction.citation, Result.UNKNOWN): ", if the listed facility is named from which it leaves",
 }
-"""What an authorization is called that one party or one statement keeps closed."""
+"""What is said of an authorization that one party or one statement keeps closed."""
+
+
+def _near(shipment: Shipment, law: Law, finding: Finding) -> str:
+    """What is said of an authorization that a finding alone keeps closed; empty where that is no near miss."""
+    provision, result = finding.provision, finding.result
+    if provision == s740_8.a_not_for_data_centres.citation and result is Result.UNKNOWN:
+        return "" if s774_catalogue.for_data_centres(shipment, law) else _NOT_FOR_DATA_CENTRES
+    if provision == s740_27.a3_entity.citation:
+        return "" if s740_27.consignee_outside(shipment, law) else _BUT_FOR_A_USER
+    if provision == s750_7.a_parties.citation and len(finding.facts.get("parties", ())) == 1:
+        return f" {finding.facts['number']} but for {finding.facts['differences'][0]}"
+    return _NEAR.get((provision, result), "")
+
 
 CONTENTS = Contents(
     values="ai_diffusion",
@@ -230,7 +247,7 @@ CONTENTS = Contents(
     split=("ACA", s740_8.covers),
     policies=s742_6.POLICIES,
     stricter=s744.stricter,
-    near=_NEAR,
+    near=_near,
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,

@@ -24,9 +24,9 @@ def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | 
     if any(line.level in _UNDECIDED for line in shipment.lines):
         said = "whether a line needs a licence is not decided"
         return not_applicable(said) if kind == "LICENSE" else not_met(said)
-    if kind == "LICENSE":
-        return not_applicable("the licence is not needed: no line needs a licence")
-    return not_met("no line needs a licence")
+    technology = [line for line in shipment.lines if line.software]
+    said = f"{named(technology)}: this book asks no licence for it" if technology else "no line needs a licence"
+    return not_applicable(f"the licence is not needed: {said}") if kind == "LICENSE" else not_met(said)
 
 
 def plan(
