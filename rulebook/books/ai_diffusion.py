@@ -25,8 +25,10 @@ from rulebook.sections import (
     s746,
     s748_15,
     s748_15_bases,
+    s748_supp10,
     s750_7,
     s774_catalogue,
+    s774_supp1,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
@@ -201,6 +203,20 @@ def _near(shipment: Shipment, law: Law, finding: Finding) -> str:
     return _NEAR.get((provision, result), "")
 
 
+_DECISIVE = {
+    "NLR": (s734_13.nothing_exported, s742_6.a6_worldwide, s742_6.a6_b_items, s774_supp1.no_license),
+    "ACA": (s740_8.a_not_for_data_centres,),
+    "AIA": (s740_27.a_location, s740_27.a3_entity),
+    "ACM": (s740_28.d_private_sector, s740_28.e_facility),
+    "VEU": (s748_15.a_listed, s748_15_bases.b_installed, s748_supp10.p6_outside),
+    "LPP": (s740_29.d_yearly,),
+    "NAC": (s740_8_c.c_notification,),
+    "LICENSE": (s750_7.c4_amount,),
+    "SAVING": (fr90_4544.saving_word,),
+    "NOT_YET_REQUIRED": (fr90_4544.not_yet_before,),
+}
+"""The paragraphs on which each authorization turns, of which a memo shows those that were found last."""
+
 CONTENTS = Contents(
     values="ai_diffusion",
     before=(
@@ -248,6 +264,7 @@ CONTENTS = Contents(
     policies=s742_6.POLICIES,
     stricter=s744.stricter,
     near=_near,
+    decisive={kind: frozenset(one.citation for one in rows) for kind, rows in _DECISIVE.items()},
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,

@@ -73,7 +73,8 @@ class Contents:
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
     authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
     review, or another that is stricter, then with its citation. `near`: what is said of an authorization that a
-    finding alone keeps closed, after its name; empty where nothing is.
+    finding alone keeps closed, after its name; empty where nothing is. `decisive`: the citations
+    of the paragraphs on which each authorization turns.
     """
 
     values: str
@@ -87,6 +88,7 @@ class Contents:
     policies: tuple[Provision, ...]
     stricter: Callable[[Shipment, Law, str], tuple[str, str]]
     near: Callable[[Shipment, Law, Finding], str]
+    decisive: Mapping[str, frozenset[str]]
     rationed: frozenset[str]
     allocation: Callable[[Shipment, Law], tuple[str, int] | None]
     unallotted: Callable[[Shipment, Law], str]
