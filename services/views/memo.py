@@ -192,8 +192,17 @@ def _duties(shipment: str, decided: dict[str, Any], connection: Connection) -> I
 def _law(decided: dict[str, Any]) -> tuple[str, ...]:
     """How the law stands, and under which readings of it was decided."""
     basis = decided["basis"]
-    status, switches = basis.get("law_status"), basis.get("switches")
-    since = f" since {status['not_enforced_since']}" if status else ""
+    switches, as_of = basis.get("switches"), f"as of {decided['law_as_of']} " if decided["law_as_of"] else ""
     readings = "" if switches is None else f" Switches: {', '.join(switches) or 'none'}."
-    as_of = f" as of {decided['law_as_of']}" if decided["law_as_of"] else ""
-    return (f"90 FR 4544{as_of} ({decided['rulebook']}): codified, not enforced{since}.{readings}",)
+    stands = law_in_words(basis.get("law_status"), f"{as_of}({decided['rulebook']})")
+    return (f"{stands}.{readings}",)
+
+
+def law_in_words(status: Mapping[str, Any] | None, as_of: str = "") -> str:
+    """How the rule stands.
+
+    >>> law_in_words({"codified": True, "not_enforced_since": "2025-05-13"})
+    '90 FR 4544: codified, not enforced since 2025-05-13'
+    """
+    since = f" since {status['not_enforced_since']}" if status else ""
+    return f"90 FR 4544{f' {as_of}' if as_of else ''}: codified, not enforced{since}"
