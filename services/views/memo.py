@@ -12,7 +12,7 @@ from ledger.queries.work_list import ended
 from rulebook import Book
 from schemas.codes import ReasonCode, State
 from schemas.event_types import SHIPMENT_ALERT
-from schemas.models.incoming import Requested
+from schemas.models.incoming import Requested, ReviewDecided
 from schemas.wire.read import Event, read_record
 from services.views.trace import claimed, duty, under
 from services.views.wrapping import SCREEN, counted, wrapped
@@ -23,6 +23,7 @@ _DUTIES = 5
 _LABEL = 11
 _GOES = frozenset({State.APPROVED, State.RELEASED})
 _MEANINGS = {str(code): code.meaning for code in ReasonCode}
+_STATES = frozenset({ReasonCode.SHIPMENT_STATE, ReasonCode.SHIPMENT_DUPLICATE, ReasonCode.SHIPMENT_UNKNOWN})
 _LAPSED = "Nothing was screened: what was pending is given back."
 _STANDS = {
     State.CANCELLED: "was cancelled, and does not go",
@@ -54,10 +55,12 @@ def memo_of(
     connection: Connection, book: Book, shipment: str, state: str | None, records: Sequence[ShipmentRecord]
 ) -> Memo:
     """The memo of a shipment as it stands, from its records; the ledger says which obligations are met."""
-    asked, decided = _asked(records), _decided(records)
+    asked, (decided, cause) = _asked(records), _decided(records)
     alerts = [one["data"]["message"] for record in records for one in record.answers if one["type"] == SHIPMENT_ALERT]
     rows: list[Row] = [("Requested", _request(asked))] if asked is not None else []
     if decided is not None:
+        if isinstance(cause, ReviewDecided) and cause.action == "release":
+            rows.append(("Review", (_review(cause.reviewer, cause.second_reviewer, cause.reason),)))
         rows.append(("Decisive", _decisive(decided, book)))
         rows.append(("Near", _near(decided)))
         rows.append(("Owed", _owed(shipment, decided, connection)))
@@ -88,10 +91,20 @@ def _asked(records: Sequence[ShipmentRecord]) -> Requested | None:
     return None
 
 
-def _decided(records: Sequence[ShipmentRecord]) -> dict[str, Any] | None:
-    """The last decision."""
-    answers = (answer["data"] for record in reversed(records) for answer in reversed(record.answers))
-    return next((data for data in answers if "law_as_of" in data), None)
+def _decided(records: Sequence[ShipmentRecord]) -> tuple[dict[str, Any] | None, Any]:
+    """The last decision with the data of the event that caused it; not what a state did not allow, in 0.1.0 a hold."""
+    for record in reversed(records):
+        for answer in reversed(record.answers):
+            data = answer["data"]
+            if "law_as_of" in data and not any(reason["code"] in _STATES for reason in data["reasons"]):
+                event = read_record(record.event)
+                return data, event.data if isinstance(event, Event) else None
+    return None, None
+
+
+def _review(reviewer: str, second: str | None, reason: str) -> str:
+    names = f"{reviewer} and {second}" if second else reviewer
+    return f"{names}: {reason.removesuffix('.')}."
 
 
 def _answer(shipment: str, state: str | None, decided: dict[str, Any] | None) -> str:
@@ -129,7 +142,9 @@ def _decisive(decided: dict[str, Any], book: Book) -> tuple[str, ...]:
     taken = decided["authorization"]
     if taken is None:
         review = decided.get("review")
-        return (f"{review['reviewer']}: {review['reason']}",) if review else (_LAPSED,)
+        if review is None:
+            return (_LAPSED,)
+        return (_review(review["reviewer"], review.get("second_reviewer"), review["reason"]),)
     citations = book.decisive(taken["kind"])
     passed = [one for one in decided["findings"] if one["result"] == "met"]
     found = [one for one in passed if one["provision"] in citations] or _beside(decided, citations) or passed[-1:]
