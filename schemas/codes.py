@@ -34,7 +34,7 @@ class ReasonCode(Code):
     )
     AUTHORIZATION_INELIGIBLE = (
         "authorization.ineligible",
-        "The claimed authorization does not fit the items, the parties or the transaction.",
+        "The claimed authorization does not fit the items, the parties or the transaction, or is not needed.",
         "Amend the shipment, or claim one of the authorizations that the message names.",
     )
     DESTINATION_DENIED = (
