@@ -155,6 +155,11 @@ def b2_certification(shipment: Shipment, law: Law) -> Verdict | None:
     return statement(shipment, "aia_consignee_certification", (shipment.consignee.id,), shipment.consignee.name)
 
 
+def consignee_outside(shipment: Shipment, law: Law) -> bool:
+    """Whether the ultimate consignee's headquarters or its ultimate parent's are outside Supplement No. 5(a)."""
+    return _outside(shipment.consignee, law.members("supp5a"), located=False) is not None
+
+
 def _weights(shipment: Shipment) -> bool:
     return any(line.level == "weights" for line in shipment.needing)
 

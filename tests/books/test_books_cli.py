@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import os
 import pty
 import re
@@ -279,6 +280,8 @@ def test_an_export_in_every_form(lite: Call, tmp_path: Path) -> None:
         assert (told.code, told.error) == (0, "")
         assert told.out.decode().splitlines() == [f"2025-06/{name}" for name in names]
     assert sorted(path.name for path in (tmp_path / "2025-06").iterdir()) == sorted(chain.from_iterable(files.values()))
+    package = json.loads((tmp_path / "2025-06/datapackage.json").read_text())
+    assert package["description"].endswith("90 FR 4544: codified, not enforced since 2025-05-13.")
     assert (tmp_path / "2025-06/holds.csv").read_text() == (
         f"shipment_id,record,happened,codes,tpp\nSHP-4,7,2025-06-02T09:07:00Z,quota.exhausted,{2_000 * UNIT}\n"
     )

@@ -63,6 +63,7 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
     assert tpp("migrate").startswith("created the ledger")
     assert len(tpp("screen", ROOT / "examples/quickstart.jsonl", code=1).splitlines()) > 20
     assert tpp("audit", "verify").startswith("verified: ")
+    assert tpp("explain", SHIPMENT, "--short", "--format", "html").startswith("<!DOCTYPE html>")
     assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(
         f"wrote {folder / 'pack'}: 1 shipment, "
     )
