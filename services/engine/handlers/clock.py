@@ -43,10 +43,16 @@ def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
 
 
 def _tick_chunk(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
+    """Does the next chunk of a tick's work; none of it is left once time was set back before the tick."""
     work = work_of(context, event)
     answers = answers_of(context, event, work)
+    phase, last = _Phase(**work.left), context.journal.transaction.ticked
     recorded = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
-    left = _pass_time(context, answers, event.subject, recorded, _Phase(**work.left), names_expired=True)
+    if last is not None and phase.now > last:
+        answers.add(EVENT_RECORDED, event.subject, {**recorded, "expired": []})
+        left = None
+    else:
+        left = _pass_time(context, answers, event.subject, recorded, phase, names_expired=True)
     context.journal.unfinished.go_on(work, None if left is None else asdict(left))
     return HandledEvent(answers)
 
