@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 _ED25519 = b"\x01"
 """The type of a key, before its bytes (C2SP signed-note)."""
-_PRIVATE = "PRIVATE+KEY+"
+PRIVATE = "PRIVATE+KEY+"
+"""How the text of a private key begins."""
 _MOST_SIGNATURES = 100
 _CHECKPOINT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n")
 
@@ -67,9 +68,9 @@ class SigningKey:
     @classmethod
     def parse(cls, text: str) -> "SigningKey":
         """The key of a text `PRIVATE+KEY+NAME+HASH+BASE64`; raises NoteError, which never contains the text."""
-        if not text.startswith(_PRIVATE):
+        if not text.startswith(PRIVATE):
             raise NoteError("a private key must begin with PRIVATE+KEY+")
-        name, identifier, seed = _key_parts(text.removeprefix(_PRIVATE))
+        name, identifier, seed = _key_parts(text.removeprefix(PRIVATE))
         key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if key.public.id.hex() != identifier:
             raise NoteError("a private key's hash does not match its name and bytes")
@@ -78,7 +79,7 @@ class SigningKey:
     def secret(self) -> str:
         """The key as its file holds it: `PRIVATE+KEY+NAME+HASH+BASE64`."""
         seed = base64.b64encode(_ED25519 + self._key.private_bytes_raw()).decode()
-        return f"{_PRIVATE}{self.public.name}+{self.public.id.hex()}+{seed}"
+        return f"{PRIVATE}{self.public.name}+{self.public.id.hex()}+{seed}"
 
     def signature(self, text: str) -> bytes:
         """The Ed25519 signature of a note's text."""

@@ -213,10 +213,8 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
 def export(shipments: tuple[str, ...], period: str | None, out: str, since: str | None, ledger: str | None) -> None:
     """Write a pack of shipments for an examiner.
 
-    A pack has the events, decisions, entries, evidence digests, proofs and a verifier.
-
-    The verifier is a single file and needs only Python: run `python3 -I verify.py KEY` in FOLDER, with the key printed
-    by `tpp audit key`.
+    A pack has the events, decisions, entries, evidence digests and proofs. `tpp audit check-pack` verifies it; so does
+    the single file that `tpp audit verifier` writes, which needs only Python.
 
     \b
     Example:
@@ -247,4 +245,64 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
         complain(f"{since} is not a prefix of the newest checkpoint")
         sys.exit(1)
     counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
-    click.echo(f"wrote {visible(out)}: {counts}; verify it with `python3 -I verify.py KEY`")
+    click.echo(f"wrote {visible(out)}: {counts}; verify it with `tpp audit check-pack FOLDER --key KEY`")
+
+
+@audit.command("check-pack")
+@click.argument("folder")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="KEY",
+    help="The ledger's public key, or a file of public keys; not from the pack.",
+)
+@_format
+def check_pack(folder: str, keys: tuple[str, ...], form: str) -> None:
+    """Verify a pack that `tpp audit export` wrote.
+
+    Checks the signatures, the size and digest of each file, the proof of each record, its event and answers, that no
+    record of a shipment is missing, and the documents in evidence/. No program of FOLDER is run, and no file outside of
+    it is read. Packs of earlier versions are taken.
+
+    Exits with 1 if the pack is not valid; the file that is wrong is named.
+
+    \b
+    Example:
+      tpp audit check-pack pack --key tpp-ledger.pub
+    """
+    from services.cli.tables import print_json
+    from services.proof.check import check
+    from services.proof.keys import public_keys
+    from services.views.proofs import pack
+
+    found = check(Path(folder), public_keys(keys, settings(), ()))
+    if form == "json":
+        print_json(found.to_json())
+    else:
+        click.echo(pack(found.to_json()))
+    sys.exit(0 if found.ok else 1)
+
+
+@audit.command()
+@click.option("--out", metavar="FILE", help="Write the verifier to this file.")
+def verifier(out: str | None) -> None:
+    """Print the SHA-256 of the verifier of packs.
+
+    The changelog of a release names it too. With --out, writes the verifier, a single file that needs only Python:
+    `python3 -I verify.py KEY FOLDER`.
+
+    \b
+    Example:
+      tpp audit verifier --out verify.py
+    """
+    from services.files import output
+    from services.proof.check import verifier_digest
+    from services.proof.pack import VERIFIER
+
+    if out is not None:
+        with output(out) as stream:
+            stream.write(VERIFIER.read_bytes())
+    if out != "-":
+        click.echo(f"{verifier_digest()}  {visible(out or 'verify.py')}")

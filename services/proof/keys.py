@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.proof.notes import NoteError, PublicKey, SigningKey, key_file
+from ledger.proof.notes import PRIVATE, NoteError, PublicKey, SigningKey, key_file
 from services.failure import Failure
 
 if TYPE_CHECKING:
@@ -33,14 +33,31 @@ def public_keys(words: Iterable[str], settings: "Settings", recorded: Iterable[P
 
 
 def _named(word: str) -> list[PublicKey]:
+    """The keys of a text, else of the file that it names: a pack may contain a file whose name is a key."""
     try:
-        path = Path(word)
-        text = path.read_text("utf-8") if len(word) < 1024 and path.is_file() else word
-        keys = [PublicKey.parse(line.strip()) for line in text.splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, NoteError) as error:
-        raise Failure(f"{word!r} is neither a public key nor a file of public keys: {error}") from error
+        return _keys_of(word)
+    except NoteError as error:
+        why = str(error)
+    if PRIVATE in word:
+        raise Failure(why)
+    try:
+        return _keys_of(Path(word).read_text("utf-8"))
+    except NoteError as error:
+        why = str(error)
+    except OSError as error:
+        why = why if "+" in word else error.strerror or why
+    except ValueError:
+        why = "it is not a text"
+    raise Failure(f"{word!r} is neither a public key nor a file of public keys: {why}")
+
+
+def _keys_of(text: str) -> list[PublicKey]:
+    """The public keys of a text, one in each line; raises NoteError."""
+    if PRIVATE in text:
+        raise NoteError("a private key was given where a public key is expected; `tpp audit key` prints the public key")
+    keys = [PublicKey.parse(line) for line in map(str.strip, text.splitlines()) if line]
     if not keys:
-        raise Failure(f"{word!r} contains no public key")
+        raise NoteError("there is no key in it")
     return keys
 
 
