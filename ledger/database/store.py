@@ -1,7 +1,8 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ from ledger.database import tables
 
 __all__ = [
     "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "retryable",
+    "database_message", "ledger_url", "private_file", "retryable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -83,7 +84,18 @@ _when_free = Retrying(
 """Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
+def private_file(path: str) -> None:
+    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created."""
+    with suppress(OSError, ValueError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+
+
 def _sqlite(engine: Engine, memory: bool) -> None:
+    @event.listens_for(engine, "do_connect")
+    def create(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:
+        if not (memory or options.get("uri")):
+            private_file(arguments[0])  # its -wal and -shm get the same mode
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
