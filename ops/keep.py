@@ -23,7 +23,7 @@ import click
 from sqlalchemy import select
 
 from ledger.database import tables
-from ledger.database.store import LedgerError, Store, private_file
+from ledger.database.store import LedgerError, Store, private_file, shown
 from schemas.models.incoming import Returned
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
@@ -141,7 +141,7 @@ def _empty(ledger: str) -> Store:
     try:
         store = Store(ledger)
         if store.exists():
-            raise Failure(f"there is a ledger at {store.url!r} already; restore into an empty database")
+            raise Failure(f"there is a ledger at {shown(store.url)} already; restore into an empty database")
     except LedgerError as error:
         raise Failure(str(error)) from error
     return store
@@ -149,7 +149,7 @@ def _empty(ledger: str) -> Store:
 
 def _libpq(store: Store) -> str:
     """The URL for libpq, without its password: every user of the machine can read the arguments of a program."""
-    url = store.url.set(drivername="postgresql", password=None)
+    url = store.url.set(drivername="postgresql")._replace(password=None)
     if any("password" in name for name in url.query):
         raise Failure("a password among the options of the ledger's URL cannot be handed on; write it before the @")
     return url.render_as_string()

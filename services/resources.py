@@ -141,9 +141,12 @@ def there(url: str | None) -> bool:
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
+    from ledger.database.store import shown
+
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"no ledger at {store.url!r}; create it with `tpp migrate --ledger {store.url!r}`")
+            where = shown(store.url)
+            raise Failure(f"no ledger at {where}; create it with `tpp migrate --ledger {where}`")
         store.open()
         yield store
 
