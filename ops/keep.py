@@ -30,7 +30,7 @@ from schemas.wire.read import Event, read_record
 from services.cli.commands import main
 from services.cli.options import Commands
 from services.failure import Failure
-from services.resources import standing
+from services.resources import ledger_address, standing
 from services.views.moments import day
 
 YEARS = 5
@@ -139,7 +139,7 @@ def _years_after(day: date) -> date:
 def _empty(ledger: str) -> Store:
     """The database of a ledger to come; Failure where one is there."""
     try:
-        store = Store(ledger)
+        store = Store(ledger_address(ledger))
         if store.exists():
             raise Failure(f"there is a ledger at {shown(store.url)} already; restore into an empty database")
     except LedgerError as error:

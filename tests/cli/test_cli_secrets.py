@@ -12,7 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from ledger.database.store import ledger_url
 from services.cli.commands import main
+from services.resources import ledger_address
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +158,38 @@ def test_no_part_of_the_stream_tells_a_password(part: str) -> None:
         )  # fmt: skip
         assert SECRET not in done.stdout + done.stderr
         assert "Error: " in done.stderr or done.returncode < 0
+
+
+def test_a_password_comes_from_its_file_unless_the_url_has_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = f" {SECRET}@:/%?#é\\ "
+    (folder / "password").write_bytes(f"{odd}\r\n".encode())
+    monkeypatch.setenv("TPP_LEDGER_PASSWORD_FILE", str(folder / "password"))
+    monkeypatch.setenv("TPP_LEDGER_URL", "postgresql://tpp@db/tpp")
+    assert ledger_url(ledger_address(None)).password == odd
+    assert ledger_url(ledger_address("postgresql://app@db:5433/x?sslmode=require")).password == odd
+    assert ledger_url(ledger_address("postgresql://tpp:own@db/tpp")).password == "own"
+    assert ledger_address("sqlite:///l.db") == "sqlite:///l.db"
+    done = CliRunner().invoke(main, ["balance", "--ledger", "postgresql://tpp@127.0.0.1:1/tpp"])
+    assert done.exit_code == 2
+    assert SECRET not in done.output
+
+
+def test_a_file_without_a_password_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "empty").write_text("\n")
+    (folder / "bytes").write_bytes(b"\xff\xfe")
+    for name, why in (
+        ("none", "No such file"),
+        (".", "Is a directory"),
+        ("empty", "is empty"),
+        ("bytes", "not a text"),
+    ):
+        monkeypatch.setenv("TPP_LEDGER_PASSWORD_FILE", name)
+        for words in (["balance"], ["migrate"]):
+            done = CliRunner().invoke(main, [*words, "--ledger", "postgresql://tpp@127.0.0.1:1/tpp"])
+            assert (done.exit_code, done.stdout) == (2, "")
+            assert done.stderr.startswith("Error: ")
+            assert "TPP_LEDGER_PASSWORD_FILE" in done.stderr
+            assert why in done.stderr
 
 
 def test_a_private_key_in_the_place_of_its_file_is_not_repeated(folder: Path) -> None:
