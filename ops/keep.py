@@ -54,7 +54,10 @@ def backup(ledger: str, file: Path) -> None:
     with standing(ledger) as store:
         part = file.with_name(f"{file.name}.part")
         part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise Failure(f"cannot write {part}: {error.strerror}") from error
         if store.postgresql:
             _run(store, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", _libpq(store))
         else:
@@ -150,7 +153,7 @@ def _empty(ledger: str) -> Store:
 def _libpq(store: Store) -> str:
     """The URL for libpq, without its password: every user of the machine can read the arguments of a program."""
     url = store.url.set(drivername="postgresql")._replace(password=None)
-    if any("password" in name for name in url.query):
+    if any("password" in name.lower() for name in url.query):
         raise Failure("a password among the options of the ledger's URL cannot be handed on; write it before the @")
     return url.render_as_string()
 

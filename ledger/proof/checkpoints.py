@@ -53,14 +53,17 @@ def keys(connection: Connection) -> list[PublicKey]:
 def present_keys(connection: Connection) -> list[PublicKey]:
     """The key that signs now: of those with the newest checkpoint, the one that began last.
 
-    None where nothing was signed. More than one where several began with the same checkpoint.
+    None where nothing was signed. More than one where programs of version 0.1.0 began with the same checkpoint.
     """
     found = signers(connection)
     return [one.key for one in found if (one.last, one.first) == (found[0].last, found[0].first)]
 
 
-def check_key(connection: Connection, key: PublicKey, *, rotate: bool) -> None:
-    """Raises OtherKey if another key signs this ledger, and the ledger is not to change to this one."""
+def check_key(connection: Connection, key: PublicKey, size: int, *, rotate: bool) -> None:
+    """Raises OtherKey if another key signs this ledger, and the ledger cannot change to this one over `size` records.
+
+    The keys' first checkpoints tell which replaced which, so that two must not begin with the same.
+    """
     present = present_keys(connection)
     if not present or key in present:
         return
@@ -69,6 +72,8 @@ def check_key(connection: Connection, key: PublicKey, *, rotate: bool) -> None:
         raise OtherKey(f"this ledger is signed with the key {wanted}, not with {key.short}")
     if key in keys(connection):
         raise OtherKey(f"the key {key.short} was replaced by {wanted}; a replaced key does not sign again")
+    if signers(connection)[0].first == size:
+        raise OtherKey(f"the key {wanted} has just begun to sign this ledger; it can be replaced after the next record")
 
 
 def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: bool = False) -> bytes:
@@ -77,8 +82,8 @@ def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: 
     `rotate`: from now on this key signs instead of the present one. Raises OtherKey.
     """
     with store.read() as connection:
-        check_key(connection, key.public, rotate=rotate)
         last = int(connection.execute(select(tables.head.c.n)).scalar_one())
+        check_key(connection, key.public, last, rotate=rotate)
         mine = [(n, note) for n, signer, note in checkpoints(connection) if signer == str(key.public)]
     if mine and mine[-1][0] >= (last if records is None else records):
         return mine[-1][1].encode()
@@ -88,7 +93,7 @@ def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: 
     note = sign(checkpoint.text, key)
     with store.begin() as connection:
         store.lock_leaves(connection)
-        check_key(connection, key.public, rotate=rotate)
+        check_key(connection, key.public, size, rotate=rotate)
         this = (tables.checkpoint.c.n == size, tables.checkpoint.c.key == str(key.public))
         if connection.execute(select(tables.checkpoint.c.n).where(*this)).scalar() is None:
             store.insert(connection, tables.checkpoint, [(size, str(key.public), note.decode())])

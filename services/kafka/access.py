@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _HOST = re.compile(r"[\w.-]*")
-_ADDRESS = re.compile(rf"({_HOST.pattern[:-1]}+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
+_ADDRESS = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
 
 
 def client_options(settings: "Settings") -> dict[str, Any]:

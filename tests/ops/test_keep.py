@@ -74,6 +74,7 @@ def test_a_backup_made_while_others_write_is_one_moment_and_verifies(
     if databases.kind == "sqlite":
         assert stat.S_IMODE(Path(str(as_url(restored).database)).stat().st_mode) == 0o600
     keep("backup", url, file, code=2)
+    assert "cannot write" in keep("backup", url, tmp_path / "none" / "file", code=2).stderr
     assert "there is a ledger" in keep("restore", file, restored, code=2).stderr
     databases.drop(url)
     databases.drop(restored)

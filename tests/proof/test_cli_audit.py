@@ -193,6 +193,19 @@ def test_a_key_that_was_replaced_does_not_sign_again(audit: Audit) -> None:
         assert new.short in done.stderr
 
 
+def test_a_key_is_replaced_after_another_record_at_the_earliest(audit: Audit) -> None:
+    """Otherwise nothing would tell which of the two came later."""
+    audit.checkpoint("a.checkpoint")
+    own = PublicKey.parse(audit("key").stdout.strip())
+    audit.key.rename(audit.folder / "old.key")
+    done = audit("checkpoint", "--rotate")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"the key {own.short} has just begun to sign this ledger" in done.stderr
+    build(audit.url, STORY[:41])
+    assert audit("checkpoint", "--rotate").exit_code == 0
+    assert audit("checkpoint").exit_code == 0
+
+
 def test_two_that_sign_a_ledger_first_with_keys_of_their_own_do_not_both_succeed(audit: Audit) -> None:
     """The second looked before the first had signed."""
     one, two = SigningKey.make("tpp-ledger"), SigningKey.make("tpp-ledger")
