@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options
+from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options, tell
 from services.failure import Failure
 from services.resources import book, reading, settings, standing, wall_clock
 
@@ -138,7 +138,7 @@ def close(name: str, form: str, ledger: str | None) -> None:
 
     chosen = _period(name)
     with standing(ledger) as store:
-        key = signer(settings())
+        key = signer(settings(), store, tell)
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
     if form == "json":

@@ -211,6 +211,7 @@ def test_a_record_of_any_number_may_be_named(call: Call, command: str) -> None:
 
 
 def test_a_close_gives_the_data_of_its_event(call: Call, ledger_url: str) -> None:
+    call("audit", "key", "--new")
     assert call("snapshot", "list", "--format", "json").json == []
     told = call("snapshot", "close", "2025-06", "--format", "json").json
     assert list(told) == MEMBERS
@@ -331,6 +332,7 @@ def test_an_export_of_changed_books_is_refused(lite: Call, tmp_path: Path, form:
 def test_a_close_over_answers_that_cannot_be_read_is_a_sentence(lite: Call, tmp_path: Path) -> None:
     with closing(unguarded(tmp_path / "tpp-ledger.db")) as connection:
         connection.execute("UPDATE journal SET answers = substr(answers, 2) WHERE n = 7")
+    lite("audit", "key", "--new")
     told = lite("snapshot", "close", "2025-06")
     assert (told.code, told.sentence[:35]) == (2, "cannot read the answers of record 7")
     assert lite("snapshot", "list", "--format", "json").json == []

@@ -68,7 +68,10 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
         f"wrote {folder / 'pack'}: 1 shipment, "
     )
     key_line = tpp("audit", "key").strip()
+    run(folder, site / "bin" / "tpp", "audit", "verifier", "--out", "verify.py", PYTHONPATH=str(site))
+    checked = run(folder, site / "bin" / "tpp", "audit", "check-pack", "pack", "--key", key_line, PYTHONPATH=str(site))
+    assert checked.stdout.startswith("valid: ")
     checked = subprocess.run(
-        [sys.executable, "-I", "verify.py", key_line], cwd=folder / "pack", capture_output=True, text=True, check=False
+        [sys.executable, "-I", "verify.py", key_line, "pack"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert (checked.returncode, checked.stdout.startswith("valid: ")) == (0, True), checked.stdout
