@@ -4,8 +4,9 @@
 
 Fills a ledger in a file with balances, patterns of thresholds and holds that wait. Then come broken messages, messages
 grown to 1 MiB, and a recheck of all holds and a tick, chunk by chunk. Prints the CPU of the slowest of each kind beside
-its size and its answers; exit 1 where one takes more than 0.2 s and 1 s for each MiB that it has, or answers more than
-1 MiB in one event. `--most-seconds` allows more on a machine that does other work.
+its size and its answers; exit 1 where one takes more than 0.2 s (a chunk of a recheck or tick, with 500 shipments: 1 s)
+and 1 s for each MiB that it has, or answers more than 1 MiB in one event. `--most-seconds` allows more on a machine
+that does other work.
 """
 
 import resource
@@ -24,6 +25,7 @@ from fuzz import EXAMPLES, Fuzzer
 import rulebook
 from ledger.database.store import Store
 from ledger.journal import Ledger
+from services.engine.chunks import IN_CHUNKS
 from services.engine.engine import Engine
 from services.engine.message import Message
 from services.resources import software
@@ -31,6 +33,8 @@ from services.resources import software
 MIB = 2**20
 BATCH = 500
 MOST_LIST = 1_000
+FIRST, FURTHER = "first chunk", "further chunk"
+CHUNK_FACTOR = 5
 
 
 @dataclass
@@ -130,7 +134,9 @@ def measured(engine: Engine, message: Message, found: dict[str, Worst], kind: st
     started = time.process_time()
     (texts,) = engine.decide_between(Engine.read([message]))
     answered = orjson.loads(texts[0])
-    kind = f"{kind}, {answered['data'].get('outcome') or answered['type'].split('.')[2]}"
+    outcome = answered["data"].get("outcome") or answered["type"].split(".")[2]
+    asks = outcome == "recorded" and orjson.loads(message.raw)["type"] in IN_CHUNKS
+    kind = FIRST if asks else f"{kind}, {outcome}"
     spent = time.process_time() - started
     found.setdefault(kind, Worst()).add(spent, len(message.raw), max(map(len, texts)))
     while True:
@@ -139,7 +145,7 @@ def measured(engine: Engine, message: Message, found: dict[str, Worst], kind: st
         if chunk is None:
             return
         spent = time.process_time() - started
-        found.setdefault("a chunk", Worst()).add(spent, 0, max(map(len, chunk)))
+        found.setdefault(FURTHER, Worst()).add(spent, 0, max(map(len, chunk)))
 
 
 def hostile(fuzzer: Fuzzer, messages: int) -> Iterator[tuple[str, bytes]]:
@@ -148,10 +154,10 @@ def hostile(fuzzer: Fuzzer, messages: int) -> Iterator[tuple[str, bytes]]:
         yield "broken", fuzzer.message()
         yield "grown", grown(fuzzer, MIB)
         yield "plain", _own(example("shipment.requested"), fuzzer)
-    tick = example("clock.ticked")
+    tick = example("clock.ticked") | {"id": "tick-large"}
     tick["data"]["now"] = tick["time"] = "2026-01-02T00:00:00Z"
     yield "tick", orjson.dumps(tick)
-    recheck = example("recheck.requested")
+    recheck = example("recheck.requested") | {"id": "recheck-large"}
     recheck["data"] = {"all": True}
     yield "recheck", orjson.dumps(recheck)
 
@@ -181,7 +187,8 @@ def main(accounts: int, patterns: int, holds: int, messages: int, seed: int, mos
             f" longest answer {worst.answer:9,}"
         )
     click.echo(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MiB")
-    if any(worst.over > most_seconds or worst.answer > MIB for worst in found.values()):
+    allowed = {kind: most_seconds * (CHUNK_FACTOR if kind in (FIRST, FURTHER) else 1) for kind in found}
+    if any(worst.over > allowed[kind] or worst.answer > MIB for kind, worst in found.items()):
         sys.exit(1)
 
 
