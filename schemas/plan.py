@@ -233,13 +233,15 @@ class Facts:
 class Case:
     """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside.
 
-    `named`: whether the authorization that is asked is one that the reviewer named.
+    `named`: whether the authorization that is asked is one that the reviewer named. `taken`: of a shipment that was let
+    go, what covers each line: only that is tried, and `asked` claims it. None where anything may be tried.
     """
 
     asked: Requested
     facts: Facts
     set_aside: frozenset[str] = frozenset()
     named: bool = True
+    taken: Mapping[int, str] | None = None
 
     @property
     def released_under(self) -> str | None:

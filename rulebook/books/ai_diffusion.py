@@ -246,10 +246,7 @@ CONTENTS = Contents(
     ),
     may_set_aside=_may_set_aside,
     settled=frozenset({_SHARE}),
-    ended=(
-        frozenset({"LICENSE", "VEU"}),
-        frozenset({"license.expired", "license.unknown", "license.mismatch", "veu.not_listed"}),
-    ),
+    figures=frozenset({"asked", "available", "tpp", "least", "catalogue_tpp", "score", "others"}),
     accounting=Accounting(
         limit=_limit,
         openings=_openings,

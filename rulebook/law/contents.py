@@ -70,10 +70,10 @@ class Contents:
     `needing`: the lines that need a licence. `base`: debits that every option brings. `split`: the kind that takes
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
-    `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
-    authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
-    review, or another that is stricter, then with its citation. `near`: a provision's citation and its result to words
-    that name an authorization which this provision alone keeps closed.
+    `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become; `figures`:
+    the facts of a reason that may move while it stays the same. `stricter`: a policy of review, or another that is
+    stricter, then with its citation. `near`: a provision's citation and its result to words that name an authorization
+    which this provision alone keeps closed.
     """
 
     values: str
@@ -93,5 +93,5 @@ class Contents:
     releasable: frozenset[str]
     may_set_aside: Callable[[str, Mapping[str, Any]], bool]
     settled: frozenset[str]
-    ended: tuple[frozenset[str], frozenset[str]]
+    figures: frozenset[str]
     accounting: Accounting

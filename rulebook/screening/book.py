@@ -21,7 +21,7 @@ from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
-from schemas.plan import Case, Finding, Line, Option, Reason, Share, Short
+from schemas.plan import Case, Debit, Finding, Line, Option, Reason, Share, Short
 
 
 @dataclass(eq=False, slots=True)
@@ -137,15 +137,9 @@ class Book:
         """The reason of an account without room; `account` is its path now, `later` the first day on which all fits."""
         return refusals.shortage(screening.shipment, option, short, account, later)
 
-    def may_end(self, authorization: str | None) -> bool:
-        """Whether an authorization may end between the approval and the departure of a shipment."""
-        return authorization in self._contents.ended[0]
-
-    def ended(self, screening: Screening) -> tuple[Reason, ...]:
-        """Why the authorization under which a shipment was let go no longer carries it; none where it does."""
-        codes = self._contents.ended[1]
-        found = (reason for option in screening.options for reason in refusals.closed(option))
-        return tuple(reason for reason in found if reason.code in codes)
+    def elsewhere(self, option: Option, debit: Debit) -> Reason:
+        """The reason of an option that fits, but would go on an account that the shipment let go never debited."""
+        return refusals.elsewhere(option, debit)
 
     # --- accounts -------------------------------------------------------------------------------------------------
 
@@ -206,6 +200,10 @@ class Book:
     def settled(self, codes: Iterable[str]) -> frozenset[str]:
         """Those of the reasons set aside that stay so whatever the figures become: the account alone decides."""
         return self._contents.settled.intersection(codes)
+
+    def lasting(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of a reason by which it is the same one later, though a figure in them has moved."""
+        return {name: value for name, value in facts.items() if name not in self._contents.figures}
 
     def notice(self, kind: str, day: date) -> dict[str, str]:
         """What an obligation asks for: what to send, to whom, with which subject line; as of a day."""

@@ -31,6 +31,16 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
     return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
+def claim_of(context: DecisionContext, shipment: Shipment) -> ReviewedAuthorization | None:
+    """The authorization under which a shipment was let go, as a claim; None if it has none."""
+    terms, claim = shipment.terms, asked_of(context, shipment).authorization
+    if terms.authorization is None:
+        return None
+    return ReviewedAuthorization.model_validate(
+        {"kind": terms.authorization, "reference": terms.reference, "apply_to": claim.apply_to if claim else None}
+    )
+
+
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
     """Voids everything that a shipment has pending, and withdraws the obligations of its decision."""
     journal = context.journal
@@ -42,9 +52,14 @@ def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
 
 
 def terms_of(judgement: Judgement) -> ShipmentTerms:
-    """The terms of a shipment that was judged: its dates and amounts, and what it debited if it passes."""
+    """The terms of a shipment that was judged: its dates and amounts, and what it debited if it passes.
+
+    One that was judged under the authorization that it had, and does not pass, keeps its name.
+    """
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
-    authorization = chosen.authorization if chosen else None
+    had = asked.authorization if judgement.case.taken is not None else None
+    authorization = chosen.authorization if chosen else had.kind if had else None
+    reference = chosen.reference if chosen else had.reference if had else None
     quantities = {item.line: item.quantity for item in asked.items}
     covers = chosen.lines if chosen else {}
     lines = [
@@ -60,7 +75,7 @@ def terms_of(judgement: Judgement) -> ShipmentTerms:
     debits = [ShipmentDebit(debit.account, debit.amount) for debit in chosen.debits] if chosen else []
     return ShipmentTerms(
         asked.export_date, asked.ship_to, asked.expires, judgement.screening.tpp, authorization,
-        chosen.reference if chosen else None, tuple(debits), tuple(lines),
+        reference, tuple(debits), tuple(lines),
     )  # fmt: skip
 
 
