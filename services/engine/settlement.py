@@ -1,6 +1,7 @@
 """What handlers of shipments share: voiding, settling a judgement, posting, recording, and refusing an event."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
@@ -117,13 +118,16 @@ def settle(
     return HandledEvent(answers, shipment.id)
 
 
-def record(context: DecisionContext, answers: Answers, shipment: Shipment, entries: Sequence[Entry]) -> str:
+def record(
+    context: DecisionContext, answers: Answers, shipment: Shipment, entries: Sequence[Entry], **more: Any
+) -> str:
     """Adds the record of an event about a shipment, and the alerts of its entries. Returns the record's id."""
     data = {
         "causation": answers.causation,
         "shipment_id": shipment.id,
         "state": shipment.public_state,
         "entries": entries_to_json(entries),
+        **more,
     }
     identifier = answers.add(EVENT_RECORDED, shipment.id, data)
     raise_alerts(context, answers, entries, identifier)

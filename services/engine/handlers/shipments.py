@@ -15,7 +15,7 @@ from services.engine.decision import published
 from services.engine.judgement import Judgement, judge, judge_departure
 from services.engine.life import Step, allows
 from services.engine.message import Refusal
-from services.engine.refusal import alert_departure, refuse, refuse_dispatch, refuse_duplicate
+from services.engine.refusal import alert_departure, alert_return, refuse, refuse_dispatch, refuse_duplicate
 from services.engine.settlement import (
     asked_of,
     claim_of,
@@ -131,7 +131,10 @@ def _at_departure(context: DecisionContext, shipment: Shipment, debited: Abstrac
 
 
 def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
-    """Credits what came back, up to what went out; never on accounts that count exports made (740.29(d), (h)(2))."""
+    """Credits what came back, up to what went out; never on accounts that count exports made (740.29(d), (h)(2)).
+
+    Units that exceed what went out, and those of a return dated before the shipment left, are said to be unexplained.
+    """
     data, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.RETURN):
@@ -142,12 +145,19 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
         message = f"Shipment {shipment.id} has no line {unknown[0]}."
         raise Refusal(ReasonCode.LINE_UNKNOWN, message, shipment_id=shipment.id, line=unknown[0])
     every = covered = 0
+    early, unexplained = data.date < shipment.terms.export_date, list[dict[str, int]]()
     for item in data.items:
         line = lines[item.line]
-        tpp = line.unit_tpp * shipments.return_units(shipment, item.line, item.quantity)
+        units = shipments.return_units(shipment, item.line, item.quantity)
+        tpp = line.unit_tpp * units
         every += tpp
         covered += tpp if line.covered else 0
-    record(context, answers, shipment, _credited(context, shipment, every, covered))
+        if over := item.quantity if early else item.quantity - units:
+            unexplained.append({"line": item.line, "quantity": over})
+    entries = _credited(context, shipment, every, covered)
+    record(context, answers, shipment, entries, **({"unexplained": unexplained} if unexplained else {}))
+    if unexplained:
+        alert_return(answers, event, shipment, unexplained)
     return HandledEvent(answers, shipment.id)
 
 
