@@ -45,6 +45,11 @@ class Screening:
     contents: Contents = field(repr=False)
 
     @property
+    def destination(self) -> str:
+        """The country as whose part the destination counts."""
+        return self.shipment.asked.ship_to
+
+    @property
     def allocation(self) -> tuple[str, int] | None:
         """The account and the law's limit on which the policy of review depends; None where it depends on none."""
         policy = refusals.review_policy(self.contents, self.shipment, self.law, 0)
@@ -159,12 +164,13 @@ class Book:
         """Why the law has no such account on a day; empty where it has."""
         return self._accounting.barred(self._values, account, day)
 
-    def credits_of(self, debits: Amounts, every: int, covered: int) -> Amounts:
+    def credits_of(self, debits: Amounts, every: int, covered: int, earlier: int) -> Amounts:
         """What a return credits, by account: never where exports made are counted (740.29(d), (h)(2)).
 
-        `every`: TPP of all .a lines that came back; `covered`: of those under the authorization taken.
+        `every`: TPP of all .a lines that came back; `covered`: of those under the authorization taken; `earlier`: of
+        all .a lines that came back before.
         """
-        return self._accounting.credits(debits, every, covered)
+        return self._accounting.credits(debits, every, covered, earlier)
 
     def licensed(self, authorization: str | None) -> bool:
         """Whether a shipment under this authorization draws on a licence."""

@@ -68,7 +68,9 @@ def judge(
         known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
         result.entries = context.journal.take(result.chosen, asked.shipment_id, day, known, posted)
         planned = result.chosen.obligations
-        context.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
+        context.journal.facts.load(
+            key for one in planned for name in one.once for key in _keys(context, one.kind, name)
+        )
         result.owed = [one for one in planned if _owed(context, one, result.entries)]
     return result
 
@@ -145,7 +147,7 @@ def _owed(context: DecisionContext, obligation: Obligation, entries: Sequence[En
     """Whether the entries bring the account to the balance of which a duty speaks, and it was not met once before."""
     if obligation.reaches is not None and not _reached(obligation, entries):
         return False
-    return not obligation.once or not all(_met(context, obligation.kind, names) for names in obligation.once)
+    return not obligation.once or not all(met_once(context, obligation.kind, name) for name in obligation.once)
 
 
 def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
@@ -156,13 +158,16 @@ def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _met(context: DecisionContext, kind: str, names: Sequence[str]) -> bool:
-    """Whether what needs to be met only once was met, under one of its names."""
-    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(kind, names))
+def met_once(context: DecisionContext, kind: str, name: str) -> bool:
+    """Whether what one party owes for another only once was met, under whatever name either of them has had."""
+    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(context, kind, name))
 
 
-def _keys(kind: str, names: Sequence[str]) -> list[str]:
-    return [f"{kind}/{name}" for name in names]
+def _keys(context: DecisionContext, kind: str, name: str) -> list[str]:
+    """The keys of what is owed once: the name says the party that owes, the one for which, and what, if it is said."""
+    group = context.journal.parties.group
+    by, to, *what = name.split("/")
+    return ["/".join((kind, one, other, *what)) for one in group(by) for other in group(to)]
 
 
 def _tried(context: DecisionContext, case: Case) -> Judgement:

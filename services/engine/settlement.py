@@ -10,6 +10,7 @@ from rulebook import Terms
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
 from schemas.models.incoming import Requested, ReviewedAuthorization
+from schemas.plan import License
 from schemas.wire.read import Event, read_record
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
@@ -75,7 +76,7 @@ def terms_of(judgement: Judgement) -> ShipmentTerms:
     ]
     debits = [ShipmentDebit(debit.account, debit.amount) for debit in chosen.debits] if chosen else []
     return ShipmentTerms(
-        asked.export_date, asked.ship_to, asked.expires, judgement.screening.tpp, authorization,
+        asked.export_date, judgement.screening.destination, asked.expires, judgement.screening.tpp, authorization,
         reference, tuple(debits), tuple(lines),
     )  # fmt: skip
 
@@ -85,8 +86,9 @@ def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, s
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
     for one in judgement.owed:
-        subject = f"party/{one.party}" if one.party else f"shipment/{shipment.id}"
-        journal.obligations.add(subject, one.kind, one.due, one.citation, [names[0] for names in one.once])
+        names = journal.parties.group(one.party) if one.party else ()
+        subjects = [f"party/{name}" for name in names] or [f"shipment/{shipment.id}"]
+        journal.obligations.add(subjects, one.kind, one.due, one.citation, one.once)
     return post_on_allocation(context, shipment) if state is State.DISPATCHED else []
 
 
@@ -145,6 +147,11 @@ def license_terms(context: DecisionContext, shipment: Shipment) -> Terms | None:
     return context.book.terms(license.issued, terms.ship_to)
 
 
+def _own_allocation(context: DecisionContext, license: License) -> str | None:
+    """The allocation on which a licence is committed now; None if it is on none."""
+    return context.book.terms(license.issued, license.issued.country).allocation
+
+
 def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Entry]:
     """Posts a licensed shipment that has left on its allocation; what a revocation gave back is debited again."""
     journal, terms = context.journal, shipment.terms
@@ -156,6 +163,6 @@ def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Ent
     license = journal.facts.license(terms.reference)
     account = journal.accounts.find(own)
     posted = (account.posted if account else 0) - amount
-    lapsed = license is None or license.revoked or license.issued.country != terms.ship_to
+    lapsed = license is None or license.revoked or _own_allocation(context, license) != accounts.allocation
     committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
     return [journal.post(accounts.allocation, amount, shipment.id, min(amount, committed))] if amount else []

@@ -8,6 +8,7 @@ import orjson
 from events import of_step
 from flow_run import Run
 
+from ledger.queries.balances import balances
 from services.engine.message import Message
 
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"]}
@@ -88,3 +89,12 @@ def test_the_replenished_alert_counts_or_names_the_holds_that_wait() -> None:
     assert alert["data"].get("holds_waiting", 2) in (2, ["SHP-2", "SHP-3"])
     assert alert["data"]["balance"] == 0
     assert alert["data"]["limit"] == 26_900_000
+
+
+def test_the_report_of_flows_counts_a_territory_as_its_country() -> None:
+    steps = [{"do": "request", "ship": {"id": f"SHP-{to}", "to": to, **PAPER}} for to in ("GF", "FR", "PL")]
+    with Run(":memory:", {}) as run:
+        sent(run, *(of_step(number, step, {}, {}) for number, step in enumerate(steps, 1)))
+        with run.store.read() as connection:
+            found = {one.account: one.balance for one in balances(connection, ["flow/*"])}
+    assert found == {"flow/FR/2025": 253_312, "flow/PL/2025": 126_656}

@@ -145,6 +145,7 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
         message = f"Shipment {shipment.id} has no line {unknown[0]}."
         raise Refusal(ReasonCode.LINE_UNKNOWN, message, shipment_id=shipment.id, line=unknown[0])
     every = covered = 0
+    earlier = sum(line.unit_tpp * line.returned for line in lines.values())
     early, unexplained = data.date < shipment.terms.export_date, list[dict[str, int]]()
     for item in data.items:
         line = lines[item.line]
@@ -154,22 +155,24 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
         covered += tpp if line.covered else 0
         if over := item.quantity if early else item.quantity - units:
             unexplained.append({"line": item.line, "quantity": over})
-    entries = _credited(context, shipment, every, covered)
+    entries = _credited(context, shipment, every, covered, earlier)
     record(context, answers, shipment, entries, **({"unexplained": unexplained} if unexplained else {}))
     if unexplained:
         alert_return(answers, event, shipment, unexplained)
     return HandledEvent(answers, shipment.id)
 
 
-def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int) -> list[Entry]:
+def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int, earlier: int) -> list[Entry]:
     """The credits for returned units: the TPP of every .a line, and of the lines under the authorization taken.
+
+    `earlier` is the TPP of every .a line that came back before.
 
     No credit takes an account below zero: what attrition or an onward shipment has already removed is not credited
     again.
     """
     journal = context.journal
     debits = [(debit.account, debit.amount) for debit in shipment.terms.debits]
-    credits = list(context.book.credits_of(debits, every, covered))
+    credits = list(context.book.credits_of(debits, every, covered, earlier))
     terms = license_terms(context, shipment)
     if terms is not None and terms.allocation is not None:
         credits.append((terms.allocation, covered))
