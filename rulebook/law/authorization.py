@@ -21,7 +21,7 @@ def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | 
     """An authorization is claimed only where a line needs a licence; a licence that is not needed is not a fault."""
     if shipment.needing or kind not in _GRANTS:
         return None
-    if any(line.level in _UNDECIDED for line in shipment.lines):
+    if not shipment.domestic and any(line.level in _UNDECIDED for line in shipment.lines):
         said = "whether a line needs a licence is not decided"
         return not_applicable(said) if kind == "LICENSE" else not_met(said)
     if kind == "LICENSE":
