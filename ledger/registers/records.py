@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
@@ -12,6 +12,9 @@ from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]
 """The source and id of an event, which identify it permanently."""
+
+_EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("record"))
+_ANSWERS = select(tables.journal.c.answers).where(tables.journal.c.n == bindparam("record"))
 
 AnswerTexts = tuple[str, ...]
 """The answers of one record: events as JSON texts."""
@@ -105,9 +108,7 @@ class Records:
         """The bytes of the event of a record."""
         if n in self._rows:
             return self._rows[n].event
-        table = tables.journal
-        query = select(table.c.event).where(table.c.n == n)
-        found = self._transaction.connection.execute(query).scalar_one_or_none()
+        found = self._transaction.connection.execute(_EVENT, {"record": n}).scalar_one_or_none()
         if found is None:
             raise LedgerCorrupt(f"journal record {n} is missing")
         return bytes(found)
@@ -116,10 +117,7 @@ class Records:
         """The answers of a record."""
         if n in self._rows:
             return self._rows[n].answers
-        table = tables.journal
-        answers: AnswerTexts = self._transaction.connection.execute(
-            select(table.c.answers).where(table.c.n == n)
-        ).scalar_one()
+        answers: AnswerTexts = self._transaction.connection.execute(_ANSWERS, {"record": n}).scalar_one()
         return answers
 
     def forget(self) -> None:

@@ -102,6 +102,8 @@ def unscreened_decision(
 def published(context: DecisionContext, record: int, shipment: str, *outcomes: Outcome) -> dict[str, Any] | None:
     """The data of a decision on a shipment that a record has published, of one of these outcomes; None without one."""
     for text in context.journal.records.answers(record):
+        if shipment not in text:
+            continue
         data: dict[str, Any] = orjson.loads(text)["data"]
         if data.get("shipment_id") == shipment and data.get("outcome") in outcomes:
             return data

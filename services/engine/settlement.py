@@ -33,14 +33,11 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
     return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
-def claim_of(context: DecisionContext, shipment: Shipment) -> ReviewedAuthorization | None:
-    """The authorization under which a shipment was let go, as a claim; None if it has none."""
-    terms, claim = shipment.terms, asked_of(context, shipment).authorization
-    if terms.authorization is None:
-        return None
-    return ReviewedAuthorization.model_validate(
-        {"kind": terms.authorization, "reference": terms.reference, "apply_to": claim.apply_to if claim else None}
-    )
+def claimed(asked: Requested, terms: ShipmentTerms) -> Requested:
+    """A request that claims the authorization under which its shipment was let go."""
+    claim = asked.authorization
+    had = {"kind": terms.authorization, "reference": terms.reference, "apply_to": claim.apply_to if claim else None}
+    return asked.model_copy(update={"authorization": ReviewedAuthorization.model_validate(had)})
 
 
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:

@@ -203,6 +203,8 @@ def _figures(draw: st.DrawFn, data: dict[str, Any]) -> None:
         "datacenter": (True, False, None), "performance_density": (None, 1, 5.92), "circuits": (None, 1, 8),
         "designer": (None, "Unheard Chips GmbH"), "technology_for": (None, "3A090.a", "5A992.c", "3A001.b.2"),
     }  # fmt: skip
+    if name == "technology_for" and name not in item:
+        return
     value = draw(st.sampled_from(values[name]))
     item.pop(name, None)
     if value is not None:

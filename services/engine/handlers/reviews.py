@@ -19,7 +19,7 @@ from services.engine.decision import decision, published, unscreened_decision
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.refusal import refuse
-from services.engine.settlement import asked_of, claim_of, let_go, settle
+from services.engine.settlement import asked_of, claimed, let_go, settle
 
 
 def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEvent:
@@ -49,10 +49,9 @@ def _judged_again(context: DecisionContext, shipment: Shipment) -> Judgement:
 
 def _rejudged(context: DecisionContext, shipment: Shipment) -> Judgement:
     """A held shipment, judged without a reviewer: one that left as planned only under the authorization that it had."""
-    claim = claim_of(context, shipment)
-    if claim is None or not _has_left(shipment):
+    if shipment.terms.authorization is None or not _has_left(shipment):
         return _judged_again(context, shipment)
-    asked = asked_of(context, shipment).model_copy(update={"authorization": claim})
+    asked = claimed(asked_of(context, shipment), shipment.terms)
     return judge(context, asked, shipment.reviewed, posted=True, named=shipment.claim is not None, taken={})
 
 

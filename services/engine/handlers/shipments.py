@@ -18,7 +18,7 @@ from services.engine.message import Refusal
 from services.engine.refusal import alert_departure, alert_return, refuse, refuse_dispatch, refuse_duplicate
 from services.engine.settlement import (
     asked_of,
-    claim_of,
+    claimed,
     let_go,
     license_terms,
     post_on_allocation,
@@ -118,16 +118,14 @@ def _held_at_dispatch(
 
 def _at_departure(context: DecisionContext, shipment: Shipment, debited: AbstractSet[str]) -> Judgement:
     """A shipment that leaves as planned, judged under the authorization that it has with the facts of now."""
-    request, claim = asked_of(context, shipment), claim_of(context, shipment)
-    covers: dict[int, str] = {}
-    if request.authorization is None:
+    asked, covers = asked_of(context, shipment), dict[int, str]()
+    if asked.authorization is None:
         let_go = published(context, shipment.last, shipment.id, Outcome.APPROVED, Outcome.RELEASED)
         if let_go is None:
             raise LedgerCorrupt(f"journal record {shipment.last} does not let shipment {shipment.id} go")
         covers = {line["line"]: line["authorization"] for line in let_go["lines"]}
-    asked = request.model_copy(update={"authorization": claim})
     named = shipment.claim is not None
-    return judge_departure(context, asked, shipment.reviewed, named, covers, debited)
+    return judge_departure(context, claimed(asked, shipment.terms), shipment.reviewed, named, covers, debited)
 
 
 def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
