@@ -74,7 +74,7 @@ BASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 NOT_OPEN: dict[str, dict[str, Any]] = {
     "ACA for data centres": {"to": "VN", "lines": [H100]},
-    "LPP of too much": {"to": "PL", "papers": ["lpp"], "lines": [{**H100, "quantity": 2_000}]},
+    "LPP of too much": {"to": "PL", "papers": ["lpp"], "lines": [{**H100, "quantity": 1_700}]},
     "NLR of weights": {"to": "PL", "lines": [WEIGHTS]},
     "NLR of memory": {"to": "CN", "lines": [HBM]},
     "NLR of chips": {"to": "CN", "lines": [{**H100, "quantity": 1}]},
