@@ -98,9 +98,9 @@ class Obligation(NamedTuple):
     """Something that must be filed or kept: by whom, by when, and under which provision.
 
     `reaches` names an account and a balance: the duty arises only where the account is there or above it with the debit
-    (740.27(c)), with `exactly` only where it is there to the unit (740.29(g)(2)). `once` are keys of what needs to be
-    met only once, each with the other names that it may have been met under: the duty arises only where one of them
-    was not met before (740.27(b)(1), (c)).
+    (740.27(c)), with `exactly` only where it is there to the unit (740.29(g)(2)). `once` are names of what one party
+    owes for another only once, `EXP-1/CON-1` or with what is owed `EXP-1/CON-1/3A090.a`: the duty arises only where one
+    of them was not met before (740.27(b)(1), (c)).
     """
 
     kind: str
@@ -110,7 +110,7 @@ class Obligation(NamedTuple):
     party: str | None = None
     reaches: tuple[str, int] | None = None
     exactly: bool = False
-    once: tuple[tuple[str, ...], ...] = ()
+    once: tuple[str, ...] = ()
 
 
 class Line(NamedTuple):
@@ -202,10 +202,11 @@ class Hit:
 class Facts:
     """What the ledger knew of a shipment's parties, as of its export date.
 
-    `registered`: party id to its registration in force. `certifications`, `licenses`, `veus`: all that name a party of
-    the shipment, whatever their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one.
-    `lists`: the restricted-party lists that were searched; `hits`: what was found and not cleared. `owners`: holder of
-    a validated end-user's authorization to its ultimate parent, as the last shipment to it said.
+    `registered`: party id to its registration in force, of the parties, their ultimate parents and the holders of which
+    one of them is the owner. `certifications`, `licenses`, `veus`: all that name a party of the shipment, whatever
+    their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one. `lists`: the
+    restricted-party lists that were searched; `hits`: what was found and not cleared. `owners`: holder of a validated
+    end-user's authorization to its ultimate parent, as the last shipment to it said.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -233,13 +234,15 @@ class Facts:
 class Case:
     """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside.
 
-    `named`: whether the authorization that is asked is one that the reviewer named.
+    `named`: whether the authorization that is asked is one that the reviewer named. `taken`: of a shipment that was let
+    go, what covers each line: only that is tried, and `asked` claims it. None where anything may be tried.
     """
 
     asked: Requested
     facts: Facts
     set_aside: frozenset[str] = frozenset()
     named: bool = True
+    taken: Mapping[int, str] | None = None
 
     @property
     def released_under(self) -> str | None:

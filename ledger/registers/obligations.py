@@ -51,13 +51,13 @@ class Obligations:
         self._withdrawn: list[str] = []
         transaction.at_flush(self._write)
 
-    def add(self, subject: str, kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
-        """Notes an obligation with its due date; a party has the same one only once.
+    def add(self, subjects: Sequence[str], kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
+        """Notes an obligation with its due date; a party has the same one only once, under the first of its subjects.
 
-        `once`: keys of what needs to be met only once.
+        `once`: names of what needs to be met only once.
         """
-        key = (kind, due.isoformat())
-        if subject.startswith(_PARTY) and self._has(subject, *key):
+        key, subject = (kind, due.isoformat()), subjects[0]
+        if subject.startswith(_PARTY) and any(self._has(one, *key) for one in subjects):
             return
         self._new.setdefault(subject, {})[key] = _Row(
             subject, *key, self._transaction.n, citation, " ".join(once) or None
@@ -76,22 +76,26 @@ class Obligations:
         new.update({key: replace(row, state="withdrawn") for key, row in new.items()})
         self._withdrawn.append(subject)
 
-    def meet(self, subject: str, kind: str, due: date) -> list[str] | None:
-        """Notes that an obligation was met: the keys of what needs to be met only once; None where there is none."""
+    def meet(self, subjects: Sequence[str], kind: str, due: date) -> list[str] | None:
+        """Notes that an obligation was met: the names of what needs to be met only once; None where there is none.
+
+        `subjects`: the shipment, or the party under each of its identifiers.
+        """
         self._transaction.flush()
         table = tables.obligation
-        this = (table.c.subject == subject, table.c.kind == kind, table.c.due == due.isoformat())
+        this = (table.c.subject.in_(subjects), table.c.kind == kind, table.c.due == due.isoformat())
         met = update(table).where(*this).values(state="met").returning(table.c.once)
-        found = self._transaction.connection.execute(met).first()
-        return None if found is None else (found.once or "").split()
+        found = self._transaction.connection.execute(met).all()
+        return sorted({name for row in found for name in (row.once or "").split()}) if found else None
 
-    def end_met(self, kind: str, met: Callable[[str], bool]) -> None:
-        """Ends what is open of a kind where all its keys are met."""
+    def end_met(self, kind: str | None, met: Callable[[str, str], bool]) -> None:
+        """Ends what is open of a kind, or of every kind, where all that it names is met once: by its kind and name."""
+        self._transaction.flush()
         table, connection = tables.obligation, self._transaction.connection
-        opened = table.select().where(table.c.kind == kind, table.c.state == "open", table.c.once.is_not(None))
-        for row in connection.execute(opened).all():
-            if all(met(key) for key in row.once.split()):
-                this = (table.c.subject == row.subject, table.c.kind == kind, table.c.due == row.due)
+        opened = table.select().where(table.c.state == "open", table.c.once.is_not(None))
+        for row in connection.execute(opened if kind is None else opened.where(table.c.kind == kind)).all():
+            if all(met(row.kind, name) for name in row.once.split()):
+                this = (table.c.subject == row.subject, table.c.kind == row.kind, table.c.due == row.due)
                 connection.execute(update(table).where(*this).values(state="met"))
 
     def falling_due(self, day: date, most: int) -> list[DueObligation]:

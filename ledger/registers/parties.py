@@ -85,16 +85,12 @@ class Parties:
             groups[party.id] = self.group(party.id)
             groups[party.owner] = self.group(party.owner)
         ids = [key for group in groups.values() for key in group]
-        registered = {}
-        for party in asked.parties:
-            standing = self._registered(groups[party.id], asked.export_date)
-            if standing is not None:
-                registered[party.id] = standing
         holders = self.holders.of_owners(ids)
-        for holder in holders:
-            standing = self._registered(self.group(holder), asked.export_date)
+        registered = {}
+        for name in dict.fromkeys((*groups, *holders)):
+            standing = self._registered(self.group(name), asked.export_date)
             if standing is not None:
-                registered.setdefault(holder, standing)
+                registered[name] = standing
         certifications = [*self._certifications(ids), *facts.used(FactKind.DESIGNER, ALL)]
         if self.survivors:
             self.use_mergers(ids)

@@ -13,11 +13,11 @@ from ledger.registers.transaction import Transaction
 Key = tuple[str, str]
 """The source and id of an event, which identify it permanently."""
 
+_EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("record"))
+_ANSWERS = select(tables.journal.c.answers).where(tables.journal.c.n == bindparam("record"))
+
 AnswerTexts = tuple[str, ...]
 """The answers of one record: events as JSON texts."""
-
-
-_EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Records:
         """The bytes of the event of a record."""
         if n in self._rows:
             return self._rows[n].event
-        found = self._transaction.connection.execute(_EVENT, {"n": n}).scalar_one_or_none()
+        found = self._transaction.connection.execute(_EVENT, {"record": n}).scalar_one_or_none()
         if found is None:
             raise LedgerCorrupt(f"journal record {n} is missing")
         return bytes(found)
@@ -117,10 +117,7 @@ class Records:
         """The answers of a record."""
         if n in self._rows:
             return self._rows[n].answers
-        table = tables.journal
-        answers: AnswerTexts = self._transaction.connection.execute(
-            select(table.c.answers).where(table.c.n == n)
-        ).scalar_one()
+        answers: AnswerTexts = self._transaction.connection.execute(_ANSWERS, {"record": n}).scalar_one()
         return answers
 
     def forget(self) -> None:

@@ -125,16 +125,18 @@ def _barred(values: Values, path: str, day: date) -> str:
     return f"{account.country} has no allocation under 742.6(b)(10)(iii)(B)"
 
 
-def _credits(debits: Amounts, every: int, covered: int) -> Amounts:
+def _credits(debits: Amounts, every: int, covered: int, earlier: int) -> Amounts:
     """What leaves the installed base of a validated end-user or a facility again; never exports made under LPP, AIA.
 
-    Where a move lowered an account, it comes back; at most what it was raised or lowered by.
+    Where a move lowered an account, it comes back; of all returns together at most what it was raised or lowered by.
     """
     credits = []
     for path, amount in debits:
         account = accounts.read(path)
         if account is not None and account.family in ("nveu", "uveu"):
-            credits.append((path, min(every, amount) if amount > 0 else -min(every, -amount)))
+            most = abs(amount)
+            now = min(earlier + every, most) - min(earlier, most)
+            credits.append((path, now if amount > 0 else -now))
         elif account is not None and account.family == "facility":
             credits.append((path, -every if amount < 0 else covered))
     return credits
@@ -280,10 +282,7 @@ CONTENTS = Contents(
     ),
     may_set_aside=_may_set_aside,
     settled=frozenset({_SHARE}),
-    ended=(
-        frozenset({"LICENSE", "VEU"}),
-        frozenset({"license.expired", "license.unknown", "license.mismatch", "veu.not_listed"}),
-    ),
+    figures=frozenset({"asked", "available", "tpp", "least", "catalogue_tpp", "score", "others"}),
     accounting=Accounting(
         limit=_limit,
         openings=_openings,

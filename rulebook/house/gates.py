@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rulebook.law.authorization import months_after
 from rulebook.law.law import Law
-from rulebook.law.places import receivers_of
+from rulebook.law.places import receivers_of, registered_parent
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.models.incoming import Party
@@ -97,14 +97,17 @@ def _same(code: str, other: str, seats: Mapping[str, str]) -> bool:
 
 
 def _parent(party: Party, shipment: Shipment, law: Law) -> list[str]:
-    """Where the headquarters of a stated ultimate parent are not those under which it is registered itself."""
-    parent, known = party.ultimate_parent, shipment.facts.registered
-    if parent is None:
+    """Where a stated ultimate parent is registered itself with other headquarters, or with a parent of its own."""
+    parent, entry = party.ultimate_parent, registered_parent(party, shipment.facts)
+    if parent is None or entry is None:
         return []
-    entry = known.get(parent.id) or known.get(shipment.facts.one(parent.id))
-    if entry is None or _same(parent.headquarters, entry.headquarters, law.period.seats):
-        return []
-    return [f"ultimate parent's headquarters {parent.headquarters}, registered {entry.headquarters}"]
+    one, found = shipment.facts.one, list[str]()
+    if not _same(parent.headquarters, entry.headquarters, law.period.seats):
+        found.append(f"ultimate parent's headquarters {parent.headquarters}, registered {entry.headquarters}")
+    if one(entry.owner) != one(parent.id):
+        seat = entry.parent_headquarters
+        found.append(f"ultimate parent {one(parent.id)}, registered as owned by {one(entry.owner)}, of {seat}")
+    return found
 
 
 @provision("house rule: the register of parties", row="4 parties", code="party.conflict", kind="gate")

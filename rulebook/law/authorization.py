@@ -67,7 +67,7 @@ def duty(
     party: str | None = None,
     reaches: tuple[str, int] | None = None,
     exactly: bool = False,
-    once: tuple[tuple[str, ...], ...] = (),
+    once: tuple[str, ...] = (),
 ) -> Obligation:
     """An obligation as the book's notices describe it."""
     template = law.worked_out.get(("notice", kind))
@@ -79,16 +79,11 @@ def duty(
     return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly, once)
 
 
-def once_for_each(shipment: Shipment, *more: str) -> tuple[tuple[str, ...], ...]:
-    """The keys of what this exporter owes this ultimate consignee once: one, or one for each word of `more`.
-
-    Each key comes with the other names that it may have been met under: those of parties that were merged.
-    """
-    names = shipment.facts.names
-    pairs = [f"{one}/{other}" for one in names(shipment.asked.exporter.id) for other in names(shipment.consignee.id)]
-    if not more:
-        return (tuple(pairs),)
-    return tuple(tuple(f"{pair}/{word}" for pair in pairs) for word in dict.fromkeys(more))
+def once_for_each(shipment: Shipment, *more: str) -> tuple[str, ...]:
+    """The names of what this exporter owes this ultimate consignee once: one, or one for each word of `more`."""
+    one = shipment.facts.one
+    pair = f"{one(shipment.asked.exporter.id)}/{one(shipment.consignee.id)}"
+    return tuple(f"{pair}/{word}" for word in dict.fromkeys(more)) or (pair,)
 
 
 def record_retention(shipment: Shipment, law: Law, authorization: str = "") -> Obligation:

@@ -34,17 +34,18 @@ class Accounting:
 
     `limit` of an account under the law of a day. `openings`: later first days on which a debit could fit, each with the
     account and its limit then. `likely`: accounts that a request may debit. `barred`: why the law has no such account
-    on a day; empty where it has. `credits` of a return: the authorization, its debits, the TPP of all .a lines that
-    came back and of those under the authorization. `terms` of a licence for shipments to a country. `notice`: the
-    account that a certification opens, and its limit. `above`: why no event may set a limit on an account from a day
-    on, a rejection code and a sentence; None where one may. `licensed`: the authorizations that draw on a licence.
+    on a day; empty where it has. `credits` of a return: its debits, the TPP of all .a lines that came back, of those
+    under the authorization, and of all that came back before. `terms` of a licence for shipments to a country.
+    `notice`: the account that a certification opens, and its limit. `above`: why no event may set a limit on an account
+    from a day on, a rejection code and a sentence; None where one may. `licensed`: the authorizations that draw on a
+    licence.
     """
 
     limit: Callable[[Law, str], int | Share | None]
     openings: Callable[[Values, str, date], Iterable[tuple[date, str, int]]]
     likely: Callable[[Requested], tuple[str, ...]]
     barred: Callable[[Values, str, date], str]
-    credits: Callable[[Amounts, int, int], Amounts]
+    credits: Callable[[Amounts, int, int, int], Amounts]
     terms: Callable[[Law, LicenseIssued, str], Terms]
     notice: Callable[[Certification], tuple[str, int] | None]
     above: Callable[[Values, str, int, date], tuple[RejectionCode, str] | None]
@@ -70,11 +71,10 @@ class Contents:
     `needing`: the lines that need a licence. `base`: debits that every option brings. `split`: the kind that takes
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
-    `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
-    authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
-    review, or another that is stricter, then with its citation. `near`: what is said of an authorization that a
-    finding alone keeps closed, after its name; empty where nothing is. `decisive`: the citations
-    of the paragraphs on which each authorization turns.
+    `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become; `figures`:
+    the facts of a reason that may move while it stays the same. `stricter`: a policy of review, or another that is
+    stricter, then with its citation. `near`: what is said of an authorization that a finding alone keeps closed, after
+    its name; empty where nothing is. `decisive`: the citations of the paragraphs on which each authorization turns.
     """
 
     values: str
@@ -95,5 +95,5 @@ class Contents:
     releasable: frozenset[str]
     may_set_aside: Callable[[str, Mapping[str, Any]], bool]
     settled: frozenset[str]
-    ended: tuple[frozenset[str], frozenset[str]]
+    figures: frozenset[str]
     accounting: Accounting

@@ -103,6 +103,9 @@ def with_register(case: Case, law: Law) -> Requested:
 
     def read(party: Party) -> Party:
         entry = known.get(party.id) or known.get(case.facts.one(party.id))
+        if aside:
+            above = registered_parent(party, case.facts)
+            party = party if above is None else _under(party, above, law)
         if entry is None:
             return party
         if aside:
@@ -115,6 +118,12 @@ def with_register(case: Case, law: Law) -> Requested:
     return case.asked.model_copy(update=update) if update else case.asked
 
 
+def registered_parent(party: Party, facts: Facts) -> Party | None:
+    """The registration of a party's stated ultimate parent; None if it has none, or is not registered."""
+    parent, known = party.ultimate_parent, facts.registered
+    return None if parent is None else known.get(parent.id) or known.get(facts.one(parent.id))
+
+
 def owners_of(case: Case) -> tuple[str, ...]:
     """Whose limits the shipment counts on: the consignee's owner, and the registered one where both words count."""
     consignee, one = case.asked.ultimate_consignee, case.facts.one
@@ -122,8 +131,8 @@ def owners_of(case: Case) -> tuple[str, ...]:
     if CONFLICT not in case.set_aside:
         return (owner,)
     known = case.facts.registered
-    entry = known.get(consignee.id) or known.get(one(consignee.id))
-    return (owner,) if entry is None else tuple(dict.fromkeys((owner, one(entry.owner))))
+    entry, above = known.get(consignee.id) or known.get(one(consignee.id)), registered_parent(consignee, case.facts)
+    return tuple(dict.fromkeys((owner, *(one(said.owner) for said in (entry, above) if said is not None))))
 
 
 def _changed(asked: Requested, change: Callable[[Party], Party]) -> dict[str, Any]:
@@ -153,8 +162,17 @@ def _strict(party: Party, entry: Party, law: Law) -> Party:
     )
 
 
-def _stricter(codes: tuple[str, str], part_of: Callable[[str, str], str], law: Law) -> str:
-    """Of two countries that under which more is closed; the first where they are alike."""
+def _under(party: Party, above: Party, law: Law) -> Party:
+    """A party whose ultimate parent is headquartered where the parent's own registration says, if that is stricter."""
+    parent, seat_of = party.ultimate_parent, law.period.seats.get
+    if parent is None:
+        return party
+    seat = _stricter((parent.headquarters, above.headquarters, above.parent_headquarters), seat_of, law)
+    return party.model_copy(update={"ultimate_parent": parent.model_copy(update={"headquarters": seat})})
+
+
+def _stricter(codes: tuple[str, ...], part_of: Callable[[str, str], str], law: Law) -> str:
+    """Of some countries that under which more is closed; the first where they are alike."""
 
     def closed(code: str) -> int:
         country = part_of(code, code)

@@ -21,7 +21,7 @@ from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
-from schemas.plan import Case, Finding, Line, Option, Reason, Share, Short
+from schemas.plan import Case, Debit, Finding, Line, Option, Reason, Share, Short
 
 
 @dataclass(eq=False, slots=True)
@@ -43,6 +43,11 @@ class Screening:
     shipment: Shipment = field(repr=False)
     law: Law = field(repr=False)
     contents: Contents = field(repr=False)
+
+    @property
+    def destination(self) -> str:
+        """The country as whose part the destination counts."""
+        return self.shipment.asked.ship_to
 
     @property
     def allocation(self) -> tuple[str, int] | None:
@@ -137,15 +142,9 @@ class Book:
         """The reason of an account without room; `account` is its path now, `later` the first day on which all fits."""
         return refusals.shortage(screening.shipment, option, short, account, later)
 
-    def may_end(self, authorization: str | None) -> bool:
-        """Whether an authorization may end between the approval and the departure of a shipment."""
-        return authorization in self._contents.ended[0]
-
-    def ended(self, screening: Screening) -> tuple[Reason, ...]:
-        """Why the authorization under which a shipment was let go no longer carries it; none where it does."""
-        codes = self._contents.ended[1]
-        found = (reason for option in screening.options for reason in refusals.closed(option))
-        return tuple(reason for reason in found if reason.code in codes)
+    def elsewhere(self, option: Option, debit: Debit) -> Reason:
+        """The reason of an option that fits, but would go on an account that the shipment let go never debited."""
+        return refusals.elsewhere(option, debit)
 
     # --- accounts -------------------------------------------------------------------------------------------------
 
@@ -165,12 +164,13 @@ class Book:
         """Why the law has no such account on a day; empty where it has."""
         return self._accounting.barred(self._values, account, day)
 
-    def credits_of(self, debits: Amounts, every: int, covered: int) -> Amounts:
+    def credits_of(self, debits: Amounts, every: int, covered: int, earlier: int) -> Amounts:
         """What a return credits, by account: never where exports made are counted (740.29(d), (h)(2)).
 
-        `every`: TPP of all .a lines that came back; `covered`: of those under the authorization taken.
+        `every`: TPP of all .a lines that came back; `covered`: of those under the authorization taken; `earlier`: of
+        all .a lines that came back before.
         """
-        return self._accounting.credits(debits, every, covered)
+        return self._accounting.credits(debits, every, covered, earlier)
 
     def licensed(self, authorization: str | None) -> bool:
         """Whether a shipment under this authorization draws on a licence."""
@@ -210,6 +210,10 @@ class Book:
     def decisive(self, authorization: str) -> frozenset[str]:
         """The citations of the paragraphs on which an authorization turns; none of one that the book does not have."""
         return self._contents.decisive.get(authorization, frozenset())
+
+    def lasting(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of a reason by which it is the same one later, though a figure in them has moved."""
+        return {name: value for name, value in facts.items() if name not in self._contents.figures}
 
     def notice(self, kind: str, day: date) -> dict[str, str]:
         """What an obligation asks for: what to send, to whom, with which subject line; as of a day."""

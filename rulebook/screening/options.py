@@ -1,5 +1,7 @@
 """The options of a shipment: the claimed authorization alone, or each in the order of the book until one fits."""
 
+from collections.abc import Iterator
+
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
 from rulebook.law.provisions import all_open
@@ -18,7 +20,11 @@ def options_of(contents: Contents, shipment: Shipment, law: Law, allowed: Allowe
     claim = shipment.asked.authorization
     if claim is None:
         return tuple(_in_order(contents, shipment, law, allowed))
-    return contents.authorizations[claim.kind](shipment, law) if open_to(claim.kind, allowed) else ()
+    if not open_to(claim.kind, allowed):
+        return ()
+    if shipment.case.taken and contents.split is not None:
+        return tuple(_as_taken(contents.split[0], claim.kind, contents, shipment, law, allowed))
+    return contents.authorizations[claim.kind](shipment, law)
 
 
 def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allowed) -> tuple[Option, ...]:
@@ -73,6 +79,21 @@ def _split(contents: Contents, shipment: Shipment, law: Law, allowed: Allowed) -
             if all_open(options[-1].findings) and options[-1].unlimited:
                 return options
     return options
+
+
+def _as_taken(
+    first: str, kind: str, contents: Contents, shipment: Shipment, law: Law, allowed: Allowed
+) -> Iterator[Option]:
+    """The options of a shipment that was let go under `kind`; the lines that `first` took are still to go under it."""
+    covers = shipment.case.taken or {}
+    taken = tuple(line for line in shipment.needing if covers.get(line.line) == first != kind)
+    if not taken:
+        yield from contents.authorizations[kind](shipment, law)
+    elif open_to(first, allowed):
+        part = contents.authorizations[first](shipment.only(taken), law)[0]
+        rest = shipment.only(tuple(line for line in shipment.needing if line not in taken))
+        for option in contents.authorizations[kind](rest, law):
+            yield _joined(part, option, taken)
 
 
 def _joined(part: Option, option: Option, taken: tuple[Line, ...]) -> Option:

@@ -183,6 +183,13 @@ def of_policy(reasons: Iterable[Reason], policy: str) -> tuple[Reason, ...]:
     )
 
 
+def elsewhere(option: Option, debit: Debit) -> Reason:
+    """The reason of an option that fits by another account than those on which the shipment was let go."""
+    detail = f"{debit.account} would count it, on which nothing was debited when it was let go"
+    facts = {"failed": [{"provision": debit.cites, "detail": detail}]}
+    return Reason(INELIGIBLE, debit.cites, f"{option.authorization} does not fit: {detail}.", facts)
+
+
 def shortage(screened: Shipment, option: Option, short: Short, account: str, later: date | None) -> Reason:
     """The reason of one account that has no room: how much was asked, how much is left, what would fit and from when.
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rulebook.law.authorization import named, plan
 from rulebook.law.law import Law
-from rulebook.law.naming import commodity, to_be_named, touches_part_746, unnamed
+from rulebook.law.naming import commodity, names_item, to_be_named, touches_part_746, unnamed
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, versions
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.models.parts import Party
-from schemas.plan import Debit, Finding, License, Line, Option
+from schemas.plan import WAITING, Debit, Finding, License, Line, Option
 
 
 def _mismatch(shipment: Shipment, one: License) -> list[str]:
@@ -40,16 +40,8 @@ def names(shipment: Shipment, line: Line) -> bool:
         return False
     item = next(one for one in shipment.asked.items if one.line == line.line)
     fitting = (one for one in candidates(shipment) if not _mismatch(shipment, one) and not _validity(shipment, one))
-    return any(
-        _covers(named.eccn, (item.eccn, line.eccn)) and named.part_number in (None, item.part_number)
-        for one in fitting
-        for named in getattr(one.issued, "items", None) or ()
-    )
-
-
-def _covers(licensed: str | None, eccns: tuple[str, ...]) -> bool:
-    """Whether an ECCN on a licence is one of these, or has one of them among its paragraphs."""
-    return licensed is not None and any(eccn == licensed or eccn.startswith(f"{licensed}.") for eccn in eccns)
+    items = [named for one in fitting for named in one.issued.items or () if named.eccn is not None]
+    return names_item(items, line, item)
 
 
 @provision("15 CFR 748.4; 750.7", row="LICENSE 1", code="license.unknown")
@@ -134,9 +126,15 @@ def a_parties(shipment: Shipment, law: Law, one: License) -> Verdict:
 
 
 def licensed_lines(shipment: Shipment, law: Law) -> tuple[Line, ...]:
-    """The lines that go under a licence: those in need of one; all, where part 744 or 746 asks for one for any item."""
+    """The lines that go under a licence: those in need of one, and those of which the book does not decide whether.
+
+    All lines, where part 744 or 746 asks for a licence for any item.
+    """
     embargoed = "review.needed" not in shipment.set_aside and touches_part_746(shipment, law)
-    return shipment.lines if shipment.asked.part_744_uses or embargoed else shipment.needing
+    if shipment.asked.part_744_uses or embargoed:
+        return shipment.lines
+    undecided = () if shipment.domestic else [line for line in shipment.lines if line.level in WAITING]
+    return tuple(line for line in shipment.lines if line in shipment.needing or line in undecided)
 
 
 @provision("15 CFR 750.7(a)", row="LICENSE 3 items", code="license.mismatch")

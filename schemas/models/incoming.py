@@ -148,7 +148,8 @@ class ReturnedItem(Model):
     """The units of a line that came back.
 
     line: The line's number in the shipment.
-    quantity: The number of units that came back; what exceeds the units that went out is ignored.
+    quantity: The number of units that came back; what exceeds the units that went out is not
+        credited, and the record says so.
     """
 
     line: LineNumber

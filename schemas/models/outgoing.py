@@ -36,6 +36,17 @@ class Proposal(Out):
     reason: Words
 
 
+class Unexplained(Out):
+    """Units that were reported as returned and cannot have come back: more than went out, or before they left.
+
+    line: The line's number in the shipment.
+    quantity: The number of units.
+    """
+
+    line: Counter
+    quantity: Counter
+
+
 class Recorded(Out):
     """The answer to an accepted event that no decision answers: `tpp.event.recorded.v1`.
 
@@ -47,6 +58,8 @@ class Recorded(Out):
     released: The shipments that were released; of a recheck only.
     held: The shipments that are still held; of a recheck only.
     skipped: The shipments that were not screened because their export date is past; of a recheck only.
+    unexplained: The returned units that exceed those that went out, or all of a return dated before the shipment left,
+        in the order in which they were reported; of `tpp.shipment.returned.v1` only, and absent if there are none.
     """
 
     causation: Causation
@@ -57,6 +70,7 @@ class Recorded(Out):
     released: list[Identifier] | None = None
     held: list[Identifier] | None = None
     skipped: list[Identifier] | None = None
+    unexplained: Annotated[list[Unexplained], Field(min_length=1)] | None = None
 
 
 class EventRefused(Out):
@@ -166,19 +180,19 @@ class QuotaAlert(Out):
 
 
 class ShipmentAlert(Out):
-    """A shipment left although it was not allowed to: `tpp.shipment.alert.v1`.
+    """A shipment left although it was not allowed to, or more came back than left: `tpp.shipment.alert.v1`.
 
     shipment_id: The shipment that left.
-    kind: What happened.
+    kind: What happened: it left without an approval, or units came back that cannot have.
     state: The state of the shipment after the event; null if the shipment does not exist.
     export_date: The day on which the shipment left; absent if it is not known.
-    causation: The event that reported the dispatch.
+    causation: The event that reported the dispatch or the return.
     caused_by: The id of the answer to that event.
     message: A sentence that a compliance officer can act on.
     """
 
     shipment_id: Identifier
-    kind: Literal["left_without_approval"]
+    kind: Literal["left_without_approval", "returned_too_much"]
     state: StateGiven | None
     export_date: Day | None = None
     causation: Causation

@@ -1,8 +1,8 @@
 """Judging a shipment: the law's options against the ledger's balances, and the debits of the first that fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -52,39 +52,105 @@ def judge(
     posted: bool = False,
     named: bool = False,
     explained: bool = True,
+    taken: Mapping[int, str] | None = None,
 ) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, if it has left, as posted.
 
     `reviewed`: the reasons that reviewers have set aside. A reason is disregarded only if it is the same as when the
     reviewer saw it, or if the rulebook says that it is settled. `named`: whether the
-    authorization is one that a reviewer named. `explained`: whether the reasons are wanted of a shipment
-    that no authorization fits; what a reviewer has set aside is compared with them.
+    authorization is one that a reviewer named. `taken`: what covered each line of a shipment that was let go, where no
+    other authorization is to be tried. `explained`: whether the reasons are wanted of a shipment that no authorization
+    fits; what a reviewer has set aside is compared with them.
     """
-    facts = context.journal.parties.about(asked)
-    seen = {(one.code, _as_text(one.facts)) for one in reviewed}
-    aside = context.book.settled(one.code for one in reviewed)
-    while True:
-        result = _tried(context, Case(asked, facts, aside, named), explained or bool(seen))
-        more = _agreed(result.reasons, seen) - aside if seen else frozenset()
-        if not more:
-            break
-        aside |= more
+    explained = explained or bool(reviewed)
+    case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
+    result = _reviewed(context, case, reviewed, lambda context, case: _tried(context, case, explained), dict)
     if result.passes and result.chosen:
         day, debits = asked.export_date, result.chosen.debits
         limits, book = context.journal.limits, context.book
         known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
         result.entries = context.journal.take(result.chosen, asked.shipment_id, day, known, posted)
         planned = result.chosen.obligations
-        context.journal.facts.load(key for one in planned for names in one.once for key in _keys(one.kind, names))
+        context.journal.facts.load(
+            key for one in planned for name in one.once for key in _keys(context, one.kind, name)
+        )
         result.owed = [one for one in planned if _owed(context, one, result.entries)]
     return result
+
+
+def judge_departure(
+    context: DecisionContext,
+    asked: Requested,
+    reviewed: Sequence[SetAside],
+    named: bool,
+    taken: Mapping[int, str],
+    debited: AbstractSet[str],
+) -> Judgement:
+    """Screens a shipment that leaves as planned under what it was let go under, by the facts of now.
+
+    No quota is tested and no balance changes: it passes only on accounts that it has `debited`. A reason that reviewers
+    set aside stays so if a figure in its facts has moved.
+    """
+    case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
+    return _reviewed(
+        context, case, reviewed, lambda context, case: _standing(context, case, debited), context.book.lasting
+    )
+
+
+def _standing(context: DecisionContext, case: Case, debited: AbstractSet[str]) -> Judgement:
+    """Screens a case and finds the first open option that tests no account but those debited, or why there is none."""
+    screening = context.book.screen(case)
+    result = Judgement(case, screening, [(option, []) for option in screening.options])
+    path, elsewhere = context.journal.accounts.path, list[Reason]()
+    for option in screening.options:
+        if not option.open:
+            continue
+        others = [
+            debit
+            for debit in option.debits
+            if debit.limit is not None
+            and not debit.falls
+            and debited.isdisjoint(path(one.account) for one in (debit, *debit.otherwise))
+        ]
+        if not others:
+            result.chosen = option
+            break
+        elsewhere += [context.book.elsewhere(option, debit) for debit in others]
+    result.reasons = list(screening.reasons)
+    if result.chosen is None and not screening.stopped:
+        result.reasons += _against(context, result, elsewhere)
+    return result
+
+
+def _reviewed(
+    context: DecisionContext,
+    case: Case,
+    reviewed: Sequence[SetAside],
+    judge: Callable[[DecisionContext, Case], Judgement],
+    same: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Judgement:
+    """The judgement of a case without what reviewers have set aside; `same` are the facts that make a reason the same.
+
+    What is set aside may let further reasons appear that reviewers have seen too.
+    """
+    seen = {(one.code, _as_text(same(one.facts))) for one in reviewed}
+    aside = context.book.settled(one.code for one in reviewed)
+    while True:
+        result = judge(context, replace(case, set_aside=aside))
+        if not seen:
+            return result
+        reasons = {(reason.code, _as_text(same(reason.facts))) for reason in result.reasons}
+        more = frozenset(code for code, _ in reasons) - frozenset(code for code, _ in reasons - seen) - aside
+        if not more:
+            return result
+        aside |= more
 
 
 def _owed(context: DecisionContext, obligation: Obligation, entries: Sequence[Entry]) -> bool:
     """Whether the entries bring the account to the balance of which a duty speaks, and it was not met once before."""
     if obligation.reaches is not None and not _reached(obligation, entries):
         return False
-    return not obligation.once or not all(_met(context, obligation.kind, names) for names in obligation.once)
+    return not obligation.once or not all(met_once(context, obligation.kind, name) for name in obligation.once)
 
 
 def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
@@ -95,19 +161,16 @@ def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _met(context: DecisionContext, kind: str, names: Sequence[str]) -> bool:
-    """Whether what needs to be met only once was met, under one of its names."""
-    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(kind, names))
+def met_once(context: DecisionContext, kind: str, name: str) -> bool:
+    """Whether what one party owes for another only once was met, under whatever name either of them has had."""
+    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(context, kind, name))
 
 
-def _keys(kind: str, names: Sequence[str]) -> list[str]:
-    return [f"{kind}/{name}" for name in names]
-
-
-def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> frozenset[str]:
-    """The codes for which a reviewer saw every reason as it is now."""
-    unseen = {reason.code for reason in reasons if (reason.code, _as_text(reason.facts)) not in seen}
-    return frozenset(reason.code for reason in reasons) - unseen
+def _keys(context: DecisionContext, kind: str, name: str) -> list[str]:
+    """The keys of what is owed once: the name says the party that owes, the one for which, and what, if it is said."""
+    group = context.journal.parties.group
+    by, to, *what = name.split("/")
+    return ["/".join((kind, one, other, *what)) for one in group(by) for other in group(to)]
 
 
 def _tried(context: DecisionContext, case: Case, explained: bool) -> Judgement:
@@ -132,14 +195,14 @@ def _as_text(facts: Mapping[str, Any]) -> str:
     return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _against(context: DecisionContext, result: Judgement) -> list[Reason]:
-    """Why no option fits; for a claimed authorization, also which others would."""
+def _against(context: DecisionContext, result: Judgement, more: Sequence[Reason] = ()) -> list[Reason]:
+    """Why no option fits, `more` among it; for a claimed authorization, also which others would."""
     day = result.case.asked.export_date
     explanation = context.book.explain(result.screening, *_left(context, result))
     reasons = list(explanation.barriers)
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
         reasons += [_shortage(context, result, option, short) for short in shorts] or closed
-    reasons += explanation.refusal
+    reasons += [*more, *explanation.refusal]
     fitting = [option.authorization for option in explanation.alternatives if not context.journal.short(option, day)]
     return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
 

@@ -1,11 +1,13 @@
-"""Answers to events that can be read and cannot be taken as the ledger stands; it does not move."""
+"""Answers to events that the ledger, as it stands, does not let be taken; and alerts of what happened all the same."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from ledger.registers.shipments import Shipment
 from schemas.codes import Outcome, ReasonCode, State
 from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
-from schemas.models.incoming import Dispatched
+from schemas.models.incoming import Dispatched, Returned
 from schemas.plan import Reason
 from schemas.wire.read import Event
 from services.engine.answers import Answers
@@ -71,16 +73,33 @@ def alert_departure(answers: Answers, event: Event[Dispatched], shipment: Shipme
     """Adds the alert that goods left which were not allowed to (15 CFR 764.2)."""
     data = event.data
     what = "which does not exist" if shipment is None else f"which is {_in_words(shipment)}"
+    message = f"Goods of shipment {data.shipment_id}, {what}, left on {data.export_date} without an approval."
+    state = None if shipment is None else shipment.public_state
+    _alert(answers, "left_without_approval", data.shipment_id, state, data.export_date, message)
+
+
+def alert_return(
+    answers: Answers, event: Event[Returned], shipment: Shipment, unexplained: Sequence[Mapping[str, int]]
+) -> None:
+    """Adds the alert that units are said to have come back which cannot have: too many of a line, or too early."""
+    left = shipment.terms.export_date
+    lines = ", ".join(f"{one['quantity']:,} of line {one['line']}" for one in unexplained)
+    why = f"before it left on {left}" if event.data.date < left else "which are more than went out"
+    message = f"Units of shipment {shipment.id} are said to have come back on {event.data.date}, {why}: {lines}."
+    _alert(answers, "returned_too_much", shipment.id, shipment.public_state, left, message)
+
+
+def _alert(answers: Answers, kind: str, shipment: str, state: str | None, left: date, message: str) -> None:
     alert = {
-        "shipment_id": data.shipment_id,
-        "kind": "left_without_approval",
-        "state": None if shipment is None else shipment.public_state,
-        "export_date": data.export_date.isoformat(),
+        "shipment_id": shipment,
+        "kind": kind,
+        "state": state,
+        "export_date": left.isoformat(),
         "causation": answers.causation,
         "caused_by": answers.id,
-        "message": f"Goods of shipment {data.shipment_id}, {what}, left on {data.export_date} without an approval.",
+        "message": message,
     }
-    answers.add(SHIPMENT_ALERT, data.shipment_id, alert)
+    answers.add(SHIPMENT_ALERT, shipment, alert)
 
 
 def _in_words(shipment: Shipment) -> str:

@@ -1,6 +1,7 @@
 """What handlers of shipments share: voiding, settling a judgement, posting, recording, and refusing an event."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
@@ -9,6 +10,7 @@ from rulebook import Terms
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
 from schemas.models.incoming import Requested, ReviewedAuthorization
+from schemas.plan import License
 from schemas.wire.read import Event, read_record
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
@@ -31,6 +33,13 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
     return event.data.model_copy(update={"authorization": ReviewedAuthorization(**shipment.claim)})
 
 
+def claimed(asked: Requested, terms: ShipmentTerms) -> Requested:
+    """A request that claims the authorization under which its shipment was let go."""
+    claim = asked.authorization
+    had = {"kind": terms.authorization, "reference": terms.reference, "apply_to": claim.apply_to if claim else None}
+    return asked.model_copy(update={"authorization": ReviewedAuthorization.model_validate(had)})
+
+
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
     """Voids everything that a shipment has pending, and withdraws the obligations of its decision."""
     journal = context.journal
@@ -42,9 +51,14 @@ def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:
 
 
 def terms_of(judgement: Judgement) -> ShipmentTerms:
-    """The terms of a shipment that was judged: its dates and amounts, and what it debited if it passes."""
+    """The terms of a shipment that was judged: its dates and amounts, and what it debited if it passes.
+
+    One that was judged under the authorization that it had, and does not pass, keeps its name.
+    """
     asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
-    authorization = chosen.authorization if chosen else None
+    had = asked.authorization if judgement.case.taken is not None else None
+    authorization = chosen.authorization if chosen else had.kind if had else None
+    reference = chosen.reference if chosen else had.reference if had else None
     quantities = {item.line: item.quantity for item in asked.items}
     covers = chosen.lines if chosen else {}
     lines = [
@@ -59,8 +73,8 @@ def terms_of(judgement: Judgement) -> ShipmentTerms:
     ]
     debits = [ShipmentDebit(debit.account, debit.amount) for debit in chosen.debits] if chosen else []
     return ShipmentTerms(
-        asked.export_date, asked.ship_to, asked.expires, judgement.screening.tpp, authorization,
-        chosen.reference if chosen else None, tuple(debits), tuple(lines),
+        asked.export_date, judgement.screening.destination, asked.expires, judgement.screening.tpp, authorization,
+        reference, tuple(debits), tuple(lines),
     )  # fmt: skip
 
 
@@ -69,8 +83,9 @@ def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, s
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
     for one in judgement.owed:
-        subject = f"party/{one.party}" if one.party else f"shipment/{shipment.id}"
-        journal.obligations.add(subject, one.kind, one.due, one.citation, [names[0] for names in one.once])
+        names = journal.parties.group(one.party) if one.party else ()
+        subjects = [f"party/{name}" for name in names] or [f"shipment/{shipment.id}"]
+        journal.obligations.add(subjects, one.kind, one.due, one.citation, one.once)
     return post_on_allocation(context, shipment) if state is State.DISPATCHED else []
 
 
@@ -102,13 +117,16 @@ def settle(
     return HandledEvent(answers, shipment.id)
 
 
-def record(context: DecisionContext, answers: Answers, shipment: Shipment, entries: Sequence[Entry]) -> str:
+def record(
+    context: DecisionContext, answers: Answers, shipment: Shipment, entries: Sequence[Entry], **more: Any
+) -> str:
     """Adds the record of an event about a shipment, and the alerts of its entries. Returns the record's id."""
     data = {
         "causation": answers.causation,
         "shipment_id": shipment.id,
         "state": shipment.public_state,
         "entries": entries_to_json(entries),
+        **more,
     }
     identifier = answers.add(EVENT_RECORDED, shipment.id, data)
     raise_alerts(context, answers, entries, identifier)
@@ -126,6 +144,11 @@ def license_terms(context: DecisionContext, shipment: Shipment) -> Terms | None:
     return context.book.terms(license.issued, terms.ship_to)
 
 
+def _own_allocation(context: DecisionContext, license: License) -> str | None:
+    """The allocation on which a licence is committed now; None if it is on none."""
+    return context.book.terms(license.issued, license.issued.country).allocation
+
+
 def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Entry]:
     """Posts a licensed shipment that has left on its allocation; what a revocation gave back is debited again."""
     journal, terms = context.journal, shipment.terms
@@ -137,6 +160,6 @@ def post_on_allocation(context: DecisionContext, shipment: Shipment) -> list[Ent
     license = journal.facts.license(terms.reference)
     account = journal.accounts.find(own)
     posted = (account.posted if account else 0) - amount
-    lapsed = license is None or license.revoked or license.issued.country != terms.ship_to
+    lapsed = license is None or license.revoked or _own_allocation(context, license) != accounts.allocation
     committed = 0 if lapsed or license is None else max(0, license.issued.tpp - posted)
     return [journal.post(accounts.allocation, amount, shipment.id, min(amount, committed))] if amount else []

@@ -118,4 +118,5 @@ _WORDS = {
     "released": lambda data, _: data.get("released"),
     "held": lambda data, _: data.get("held"),
     "skipped": lambda data, _: data.get("skipped"),
+    "unexplained": lambda data, _: [f"{one['line']} {one['quantity']:,}" for one in data.get("unexplained", [])],
 }

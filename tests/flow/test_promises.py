@@ -6,9 +6,14 @@ from typing import Any
 
 import orjson
 from events import of_step
-from flow_run import Run
+from flow_run import NOW, Run
 
+import rulebook
+from ledger.journal import Ledger
+from ledger.queries.balances import balances
+from services.engine.engine import Engine
 from services.engine.message import Message
+from services.resources import software
 
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"]}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -88,3 +93,28 @@ def test_the_replenished_alert_counts_or_names_the_holds_that_wait() -> None:
     assert alert["data"].get("holds_waiting", 2) in (2, ["SHP-2", "SHP-3"])
     assert alert["data"]["balance"] == 0
     assert alert["data"]["limit"] == 26_900_000
+
+
+def test_the_report_of_flows_counts_a_territory_as_its_country() -> None:
+    steps = [{"do": "request", "ship": {"id": f"SHP-{to}", "to": to, **PAPER}} for to in ("GF", "FR", "PL")]
+    with Run(":memory:", {}) as run:
+        sent(run, *(of_step(number, step, {}, {}) for number, step in enumerate(steps, 1)))
+        with run.store.read() as connection:
+            found = {one.account: one.balance for one in balances(connection, ["flow/*"])}
+    assert found == {"flow/FR/2025": 253_312, "flow/PL/2025": 126_656}
+
+
+def test_what_another_reading_let_go_is_tested_anew_when_it_leaves() -> None:
+    names = ("SHP-1", "SHP-2")
+    steps = [{"do": "request", "ship": {"id": name, "to": "VN", **PAPER}} for name in names]
+    steps += [{"do": "dispatch", "data": {"shipment_id": name, "export_date": "2025-06-05"}} for name in names]
+    *before, last = [of_step(number, step, {}, {}) for number, step in enumerate(steps, 1)]
+    with Run(":memory:", {"lpp_in_d1_d4": True}) as run:
+        sent(run, *before)
+        run.engine = Engine(Ledger(run.store), rulebook.load("ai-diffusion"), lambda: NOW, software())
+        ((answer, alert),) = sent(run, last)
+        stands = run.standing()["lpp/CON-1/2025"]
+    assert answer["type"] == "tpp.shipment.held.v1"
+    assert [reason["code"] for reason in answer["data"]["reasons"]] == ["authorization.ineligible"]
+    assert alert["data"]["kind"] == "left_without_approval"
+    assert stands["posted"] == stands["balance"] == 126_656

@@ -313,14 +313,16 @@ def test_what_is_owed_once_is_named_by_exporter_consignee_and_eccn() -> None:
     option = screened(ship=ship).options[0]
     once = {one.kind: one.once for one in option.obligations if one.once}
     assert once == {
-        "aia_furnish_eccn": (("EXP/CON/3A090.a",), ("EXP/CON/4D090",)),
-        "aia_certification_submission": (("EXP/CON",),),
+        "aia_furnish_eccn": ("EXP/CON/3A090.a", "EXP/CON/4D090"),
+        "aia_certification_submission": ("EXP/CON",),
     }
-    option = screened(ship=ship, facts={"survivors": {"CON-OLD": "CON"}}).options[0]
+    option = screened(ship=ship, facts={"survivors": {"CON": "CON-NEW"}}).options[0]
     filed = next(one for one in option.obligations if one.kind == "aia_certification_submission")
-    assert filed.once == (("EXP/CON", "EXP/CON-OLD"),)
+    assert filed.once == ("EXP/CON-NEW",)
 
 
 def test_a_return_credits_bases_both_ways_and_never_what_counts_exports() -> None:
     debits = [("lpp/CON/2025", 100), ("uveu/CON/AE", 100), ("uveu/CON/DE", -40), ("nac/N-1", 100), ("nveu/CON/IN", 100)]
-    assert BOOK.credits_of(debits, 60, 60) == [("uveu/CON/AE", 60), ("uveu/CON/DE", -40), ("nveu/CON/IN", 60)]
+    assert BOOK.credits_of(debits, 60, 60, 0) == [("uveu/CON/AE", 60), ("uveu/CON/DE", -40), ("nveu/CON/IN", 60)]
+    assert BOOK.credits_of(debits, 30, 30, 0) == [("uveu/CON/AE", 30), ("uveu/CON/DE", -30), ("nveu/CON/IN", 30)]
+    assert BOOK.credits_of(debits, 30, 30, 30) == [("uveu/CON/AE", 30), ("uveu/CON/DE", -10), ("nveu/CON/IN", 30)]

@@ -111,10 +111,7 @@ class Machine(RuleBasedStateMachine):
         self.waiting.append((Message(raw, {"file": "in.jsonl", "line": self.lines}), check))
 
     def send(self, kind: str, data: dict[str, Any], outcome: str) -> None:
-        """An event whose answer is of a kind: `recorded`, `approved`, `held`…
-
-        A rejected one uses no id up, and elsewhere it is another rejection: it is not sent again.
-        """
+        """An event whose answer is of a kind: `recorded`, `approved`, `held`…; one that is rejected uses up no id."""
         raw = self.line.event(kind, data)
         if outcome != "rejected":
             self.raws.append(raw)

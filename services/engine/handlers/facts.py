@@ -33,6 +33,7 @@ from services.engine.alerts import raise_alerts, replenish
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import entries_to_json
+from services.engine.judgement import met_once
 from services.engine.message import EventRejected, Refusal
 
 
@@ -51,6 +52,7 @@ def party_merged(context: DecisionContext, event: Event[PartyMerged]) -> Handled
         message = f"{data.survivor} was already merged into {data.absorbed}."
         raise Refusal(ReasonCode.PARTY_SAME, message, survivor=data.survivor, absorbed=data.absorbed)
     entries = context.journal.merge(absorbed, survivor, data) if survivor != absorbed else []
+    context.journal.obligations.end_met(None, lambda kind, key: met_once(context, kind, key))
     return _recorded(context, event, entries)
 
 
@@ -216,16 +218,17 @@ def match_cleared(context: DecisionContext, event: Event[MatchCleared]) -> Handl
 def obligation_met(context: DecisionContext, event: Event[ObligationMet]) -> HandledEvent:
     """An obligation has been met."""
     data = event.data
+    names = context.journal.parties.group(data.party) if data.party else ()
     subject = f"shipment/{data.shipment_id}" if data.shipment_id else f"party/{data.party}"
     facts, obligations = context.journal.facts, context.journal.obligations
-    once = obligations.meet(subject, data.kind, data.due)
+    once = obligations.meet([f"party/{name}" for name in names] or [subject], data.kind, data.due)
     if once is None:
         message = f"No obligation {data.kind} due on {data.due} exists for {subject.replace('/', ' ')}."
         raise Refusal(ReasonCode.OBLIGATION_UNKNOWN, message, kind=data.kind, due=data.due.isoformat())
     for key in once:
         facts.add(FactKind.MET, f"{data.kind}/{key}", data)
     if once:
-        obligations.end_met(data.kind, lambda key: bool(facts.of(FactKind.MET, f"{data.kind}/{key}")))
+        obligations.end_met(data.kind, lambda kind, key: met_once(context, kind, key))
     return _recorded(context, event)
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside, Shipment
 from schemas.codes import Outcome, State
@@ -17,11 +15,11 @@ from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.decision import decision, unscreened_decision
+from services.engine.decision import decision, published, unscreened_decision
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.refusal import refuse
-from services.engine.settlement import asked_of, let_go, settle
+from services.engine.settlement import asked_of, claimed, let_go, settle
 
 
 def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEvent:
@@ -50,6 +48,18 @@ def _judged_again(context: DecisionContext, shipment: Shipment, explained: bool 
     return judge(context, asked, shipment.reviewed, posted=left, named=named, explained=explained)
 
 
+def _rejudged(context: DecisionContext, shipment: Shipment) -> Judgement:
+    """A held shipment, judged without a reviewer: one that left as planned only under the authorization that it had.
+
+    Why it stays held is not asked.
+    """
+    if shipment.terms.authorization is None or not _has_left(shipment):
+        return _judged_again(context, shipment, explained=False)
+    asked = claimed(asked_of(context, shipment), shipment.terms)
+    named = shipment.claim is not None
+    return judge(context, asked, shipment.reviewed, posted=True, named=named, taken={}, explained=False)
+
+
 def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
     context.journal.shipments.deny(shipment)
     review = data.model_dump(include={"reviewer", "second_reviewer", "reason"}, exclude_none=True)
@@ -69,13 +79,8 @@ def _releasable(context: DecisionContext, shipment: Shipment) -> list[SetAside]:
 
 def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[str, Any]]:
     """The reasons of a shipment's present hold, as they were published."""
-    if shipment.held is None:
-        return []
-    for line in context.journal.records.answers(shipment.held):
-        data = orjson.loads(line)["data"]
-        if data.get("shipment_id") == shipment.id and data.get("outcome") == Outcome.HELD:
-            return list(data["reasons"])
-    return []
+    held = None if shipment.held is None else published(context, shipment.held, shipment.id, Outcome.HELD)
+    return [] if held is None else list(held["reasons"])
 
 
 def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledEvent:
@@ -181,7 +186,7 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
         if not left and today is not None and shipment.terms.export_date < today:
             found.skipped.append(identifier)
             continue
-        judgement = _judged_again(context, shipment, explained=False)
+        judgement = _rejudged(context, shipment)
         if not judgement.passes:
             found.held.append(identifier)
             found.shorts += judgement.shorts

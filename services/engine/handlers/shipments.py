@@ -1,19 +1,31 @@
 """A shipment's life: requested, amended, dispatched, cancelled, returned (docs/contract/events-in.md)."""
 
+from collections.abc import Set as AbstractSet
+
+from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment, ShipmentTerms
 from schemas.codes import Outcome, ReasonCode, State
-from schemas.models.incoming import Authorization, Cancelled, Dispatched, Requested, Returned
-from schemas.plan import Case
+from schemas.models.incoming import Cancelled, Dispatched, Requested, Returned
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.judgement import Judgement, judge
+from services.engine.decision import published
+from services.engine.judgement import Judgement, judge, judge_departure
 from services.engine.life import Step, allows
 from services.engine.message import Refusal
-from services.engine.refusal import alert_departure, refuse, refuse_dispatch, refuse_duplicate
-from services.engine.settlement import asked_of, let_go, license_terms, post_on_allocation, record, settle, void
+from services.engine.refusal import alert_departure, alert_return, refuse, refuse_dispatch, refuse_duplicate
+from services.engine.settlement import (
+    asked_of,
+    claimed,
+    let_go,
+    license_terms,
+    post_on_allocation,
+    record,
+    settle,
+    void,
+)
 
 
 def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
@@ -54,16 +66,21 @@ def cancelled(context: DecisionContext, event: Event[Cancelled]) -> HandledEvent
 
 
 def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEvent:
-    """Posts a shipment that has left; on another day than planned it is screened again under the law of that day."""
+    """Posts a shipment that has left, if the gates and its authorization still let it go; quotas are not tested again.
+
+    On another day than planned it is screened again under the law of that day.
+    """
     data, answers, journal = event.data, context.answer(event), context.journal
     shipment = journal.shipments.find(data.shipment_id)
     if not allows(shipment, Step.DISPATCH):
         return refuse_dispatch(answers, event, shipment)
     if data.export_date != shipment.terms.export_date:
         return _dispatched_on_another_day(context, answers, event, shipment)
-    ended = _ended(context, shipment)
-    if ended is not None:
-        return _held_at_dispatch(context, answers, event, shipment, ended, void(context, shipment))
+    debited = {journal.accounts.path(debit.account) for debit in shipment.terms.debits}
+    if not _at_departure(context, shipment, debited).passes:
+        voided = void(context, shipment)
+        again = _at_departure(context, shipment, debited)
+        return _held_at_dispatch(context, answers, event, shipment, again, voided)
     entries = [journal.post(debit.account, debit.amount, shipment.id) for debit in shipment.terms.debits]
     entries += post_on_allocation(context, shipment)
     journal.shipments.dispatch(shipment)
@@ -99,25 +116,23 @@ def _held_at_dispatch(
     return handled
 
 
-def _ended(context: DecisionContext, shipment: Shipment) -> Judgement | None:
-    """The judgement that the authorization of a shipment has ended; None if it has not."""
-    terms = shipment.terms
-    if not context.book.may_end(terms.authorization):
-        return None
-    claim = Authorization.model_validate({"kind": terms.authorization, "reference": terms.reference})
-    asked = asked_of(context, shipment).model_copy(update={"authorization": claim})
-    facts = context.journal.parties.about(asked)
-    aside = frozenset(one.code for one in shipment.reviewed)
-    case = Case(asked, facts, aside, named=shipment.claim is not None)
-    screening = context.book.screen(case)
-    reasons = context.book.ended(screening)
-    if not reasons:
-        return None
-    return Judgement(case, screening, [(option, []) for option in screening.options], None, [], list(reasons))
+def _at_departure(context: DecisionContext, shipment: Shipment, debited: AbstractSet[str]) -> Judgement:
+    """A shipment that leaves as planned, judged under the authorization that it has with the facts of now."""
+    asked, covers = asked_of(context, shipment), dict[int, str]()
+    if asked.authorization is None:
+        let_go = published(context, shipment.last, shipment.id, Outcome.APPROVED, Outcome.RELEASED)
+        if let_go is None:
+            raise LedgerCorrupt(f"journal record {shipment.last} does not let shipment {shipment.id} go")
+        covers = {line["line"]: line["authorization"] for line in let_go["lines"]}
+    named = shipment.claim is not None
+    return judge_departure(context, claimed(asked, shipment.terms), shipment.reviewed, named, covers, debited)
 
 
 def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
-    """Credits what came back, up to what went out; never on accounts that count exports made (740.29(d), (h)(2))."""
+    """Credits what came back, up to what went out; never on accounts that count exports made (740.29(d), (h)(2)).
+
+    Units that exceed what went out, and those of a return dated before the shipment left, are said to be unexplained.
+    """
     data, answers, shipments = event.data, context.answer(event), context.journal.shipments
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.RETURN):
@@ -128,24 +143,34 @@ def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
         message = f"Shipment {shipment.id} has no line {unknown[0]}."
         raise Refusal(ReasonCode.LINE_UNKNOWN, message, shipment_id=shipment.id, line=unknown[0])
     every = covered = 0
+    earlier = sum(line.unit_tpp * line.returned for line in lines.values())
+    early, unexplained = data.date < shipment.terms.export_date, list[dict[str, int]]()
     for item in data.items:
         line = lines[item.line]
-        tpp = line.unit_tpp * shipments.return_units(shipment, item.line, item.quantity)
+        units = shipments.return_units(shipment, item.line, item.quantity)
+        tpp = line.unit_tpp * units
         every += tpp
         covered += tpp if line.covered else 0
-    record(context, answers, shipment, _credited(context, shipment, every, covered))
+        if over := item.quantity if early else item.quantity - units:
+            unexplained.append({"line": item.line, "quantity": over})
+    entries = _credited(context, shipment, every, covered, earlier)
+    record(context, answers, shipment, entries, **({"unexplained": unexplained} if unexplained else {}))
+    if unexplained:
+        alert_return(answers, event, shipment, unexplained)
     return HandledEvent(answers, shipment.id)
 
 
-def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int) -> list[Entry]:
+def _credited(context: DecisionContext, shipment: Shipment, every: int, covered: int, earlier: int) -> list[Entry]:
     """The credits for returned units: the TPP of every .a line, and of the lines under the authorization taken.
+
+    `earlier` is the TPP of every .a line that came back before.
 
     No credit takes an account below zero: what attrition or an onward shipment has already removed is not credited
     again.
     """
     journal = context.journal
     debits = [(debit.account, debit.amount) for debit in shipment.terms.debits]
-    credits = list(context.book.credits_of(debits, every, covered))
+    credits = list(context.book.credits_of(debits, every, covered, earlier))
     terms = license_terms(context, shipment)
     if terms is not None and terms.allocation is not None:
         credits.append((terms.allocation, covered))
