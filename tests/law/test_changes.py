@@ -21,6 +21,7 @@ BOOK = Book(CONTENTS, {})
 ANY = st.one_of(shipments(generated.GOING, 3), shipments(generated.HELD, 1))
 GOING = shipments(generated.GOING, 1)
 EXAMPLES = 2_000 if os.environ.get("CI") else 300
+"""Shipments for each property; all of them in CI, where `CI` is set."""
 SETTINGS = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.data_too_large]
 )
@@ -149,7 +150,10 @@ CONTROLLED = ("a", "b", "c", "weights")
 
 
 def d5_or_macau(before: Outcome, made: Made, chance: Random) -> Made | None:
-    """A controlled line is received by a party of D:5 or Macau: open are NAC, and ACA for what is transferred there."""
+    """A controlled line is received by a party of D:5 or Macau.
+
+    Open are NAC, and ACA for what is transferred there; within the United States nothing is exported.
+    """
     lines, shipment = before.screening.lines, before.screening.shipment
     inside = made.data["transaction"] == "transfer" and shipment.asked.ship_to in ("CN", "MO")
     if shipment.domestic or inside or not any(line.level in CONTROLLED for line in lines):
