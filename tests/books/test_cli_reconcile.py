@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from books_statement import as_csv, as_json, as_xlsx, call, compared, ledger_lines, plant, saved, screen, sheets
+from books_statement import (
+    EXAMPLES,
+    as_csv,
+    as_json,
+    as_xlsx,
+    call,
+    compared,
+    ledger_lines,
+    plant,
+    saved,
+    screen,
+    sheets,
+)
 from openpyxl import Workbook
 from waiting import PATIENCE
 
@@ -105,6 +117,26 @@ def test_texts_of_digits_signs_cases_and_blanks_are_read_as_they_are(quick: str,
         file.write_bytes(empty)
         found = compared(quick, file)
         assert (found["matched"], found["missing_here"], found["different"]) == (0, [], [])
+
+
+@pytest.mark.parametrize(("name", "different", "footer"), [("sap", 1, 1), ("oracle", 0, 2)])
+def test_the_example_of_an_erp_is_read_by_its_profile(name: str, different: int, footer: int, quick: str) -> None:
+    statement = EXAMPLES / "reconcile" / f"{name}.csv"
+    assert call(quick, str(statement)).code == 2
+    told = call(
+        quick,
+        str(statement),
+        "--profile",
+        str(statement.with_suffix(".toml")),
+        "--to",
+        "2025-06-30",
+        "--format",
+        "json",
+    )
+    found = told.json
+    assert (told.code, found["matched"], len(found["different"])) == (different, 4 - different, different)
+    assert (found["missing_here"], found["missing_there"]) == ([], [])
+    assert found["assumed"]["footer"] == footer
 
 
 def test_a_total_may_be_larger_than_64_bits(quick: str, tmp_path: Path) -> None:
