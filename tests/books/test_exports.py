@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import openpyxl
 import pytest
-from books_rows import PATHS, PERIOD, Books, books, odd_books, statement, tables
+from books_rows import PATHS, PERIOD, SHIPMENTS, Books, books, odd_books, statement, tables
 from hypothesis import HealthCheck, Phase, given, settings
 from pyarrow import parquet
 from waiting import PATIENCE
@@ -181,7 +181,8 @@ def test_parquet_is_read_back(rows: Books, tmp_path: Path) -> None:
 def test_workbooks_are_read_back(rows: Books, tmp_path: Path) -> None:
     export(tmp_path, PERIOD, "xlsx", tables(rows))
     read = sheets(tmp_path / "2025-Q2.xlsx")
-    assert list(read) == ["totals", *SNAPSHOT_TABLES]
+    assert list(read) == ["totals", *SNAPSHOT_TABLES, "shipments"]
+    assert read["shipments"] == in_cells("shipments", SHIPMENTS)
     for table, own in zip(SNAPSHOT_TABLES, rows, strict=True):
         assert read[table] == in_cells(table, own)
     assert read["totals"] == in_cells("totals", totals(rows[0]))

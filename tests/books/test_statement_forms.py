@@ -100,7 +100,6 @@ def test_the_forms_are_many_and_no_name_comes_twice() -> None:
     assert len(set(names)) == len(names) >= 77
 
 
-CASES = Path(__file__).parent / "statements_of_erps"
 TABLE = "shipment_id;account;date;amount\n"
 
 
