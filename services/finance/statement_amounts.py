@@ -6,8 +6,8 @@ An amount is a whole number of TPP, so a fraction of zeros alone is one, and any
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
 
 _ALIKE = str.maketrans(
     {"\xa0": " ", "\u2007": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'", "\u02bc": "'", "\u2212": "-"}
@@ -22,35 +22,41 @@ _GROUPED = re.compile(r"[1-9][0-9]{0,2}([.,])000", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class AmountForm:
-    """What sets off the thousands and the fraction of amounts; `indian`: groups of two digits before the last three.
-
-    `thousands` is "" where nothing sets them off. `told`: an amount may also be written without its thousands.
-    """
+    """What sets off the thousands and the fraction of amounts; `thousands` is "" where nothing sets them off."""
 
     thousands: str
     decimal: str
-    indian: bool = False
-    told: bool = False
+    pattern: re.Pattern[str]
+    bare: bool
+    """Whether an amount of four digits or more may be written without thousands."""
+
+    @classmethod
+    def of(cls, thousands: str, decimal: str, *, indian: bool = False, told: bool = False) -> "AmountForm":
+        """The form with these signs.
+
+        `indian`: groups of two digits before the last three; `told`: an amount may lack its thousands.
+        """
+        mark, fraction = re.escape(thousands), f"(?:{re.escape(decimal)}0+)?"
+        if not thousands:
+            whole = "[0-9]+"
+        else:
+            first = "[1-9][0-9]?" if indian else "(?:[1-9][0-9]{0,2}|0[0-9]{2})"
+            groups = f"{first}(?:{mark}[0-9]{{{2 if indian else 3}}})*{mark}[0-9]{{3}}"
+            whole = f"{groups}|{'[0-9]+' if told else '[0-9]{1,3}'}"
+        return cls(thousands, decimal, re.compile(f"({whole}){fraction}", re.ASCII), told or not thousands)
+
+    def may(self, marks: AbstractSet[str]) -> bool:
+        """Whether an amount that has these signs between its digits can be of this form."""
+        return marks <= {self.thousands, self.decimal}
 
     def number(self, digits: str) -> int | None:
         """The number that an amount without a sign means; None if it is not of this form.
 
-        >>> AmountForm(".", ",").number("26.898.568,00"), AmountForm("", ".").number("1.5")
+        >>> AmountForm.of(".", ",").number("26.898.568,00"), AmountForm.of("", ".").number("1.5")
         (26898568, None)
         """
-        found = _pattern(self).fullmatch(digits)
+        found = self.pattern.fullmatch(digits)
         return int(found[1].replace(self.thousands, "") if self.thousands else found[1]) if found else None
-
-
-@lru_cache
-def _pattern(form: AmountForm) -> re.Pattern[str]:
-    mark, fraction = re.escape(form.thousands), f"(?:{re.escape(form.decimal)}0+)?"
-    if not form.thousands:
-        whole = "[0-9]+"
-    else:
-        groups = f"[1-9][0-9]?(?:{mark}[0-9]{{2}})*" if form.indian else f"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})*"
-        whole = f"{groups}{mark}[0-9]{{3}}|{'[0-9]+' if form.told else '[0-9]{1,3}'}"
-    return re.compile(f"({whole}){fraction}", re.ASCII)
 
 
 def _forms(decimal: str | None, thousands: str | None) -> list[AmountForm]:
@@ -63,7 +69,7 @@ def _forms(decimal: str | None, thousands: str | None) -> list[AmountForm]:
     ]
     told = thousands is not None
     return [
-        AmountForm(mark, point, indian, told)
+        AmountForm.of(mark, point, indian=indian, told=told)
         for mark, point in chosen
         for indian in ([False, True] if mark else [False])
     ]
@@ -100,19 +106,27 @@ class AmountForms:
 def find(texts: Iterable[str], decimal: str | None = None, thousands: str | None = None) -> AmountForms:
     """The form of a column's amounts, among those that are possible with what is told."""
     forms = _forms(decimal, thousands)
+    plain = [place for place, form in enumerate(forms) if form.bare]
     digits = [split[1] for split in map(signed, texts) if split]
-    written = [one for one in digits if not (one.isdigit() and len(one) < 4)]
     counts: Counter[int] = Counter()
-    total = 0
-    for one in written:
-        fits = _fitting(one, forms)
+    total = bare = 0
+    seen: set[str] = set()
+    for one in digits:
+        if one.isdigit():
+            bare += len(one) > 3
+            continue
+        marks = {mark for mark in one if not mark.isalnum()}
+        seen |= marks
+        fits = [place for place, form in enumerate(forms) if form.may(marks) and form.number(one) is not None]
         counts.update(fits)
         total += bool(fits)
+    if bare:
+        counts.update(dict.fromkeys(plain, bare))
+        total += bare
     most = max(counts.values(), default=0)
     best = [place for place in range(len(forms)) if counts[place] == most]
     form = forms[best[0]]
     two = _two(digits, [forms[place] for place in best]) if most == total and total else None
-    seen = {mark for one in written for mark in one if not mark.isalnum()}
     told = decimal is not None or thousands is not None
     return AmountForms(
         form,
@@ -123,17 +137,6 @@ def find(texts: Iterable[str], decimal: str | None = None, thousands: str | None
         or bool(form.thousands)
         or all(len(one.rpartition(form.decimal)[2]) == 3 and form.decimal in one for one in digits),
     )
-
-
-def _fitting(digits: str, forms: Sequence[AmountForm]) -> tuple[int, ...]:
-    if digits.isdigit():
-        return _bare(tuple(forms))
-    return tuple(place for place, form in enumerate(forms) if form.number(digits) is not None)
-
-
-@lru_cache
-def _bare(forms: tuple[AmountForm, ...]) -> tuple[int, ...]:
-    return tuple(place for place, form in enumerate(forms) if not form.thousands or form.told)
 
 
 def _two(digits: Iterable[str], forms: Sequence[AmountForm]) -> tuple[str, int, int] | None:
@@ -156,7 +159,7 @@ def signed(text: str) -> tuple[int, str] | None:
     """
     if text.isascii() and text.isdigit() and len(text) < _LONGEST:
         return 1, text
-    text = text.translate(_ALIKE).strip()
+    text = text.strip() if text.isascii() else text.translate(_ALIKE).strip()
     if len(text) > _LONGEST:
         return None
     if text.startswith("(") and text.endswith(")"):

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger.queries.reconcile import Line, Statement
@@ -172,49 +173,50 @@ class CheckedRows:
 
     def __init__(self, name: str, found: Table, layout: Layout) -> None:
         self._table, self._layout = found, layout
-        self.forms = _Forms(name, found.rows, layout)
+        self.forms = _Forms(name, [row for row in found.rows if isinstance(row, StatementRow)], layout)
 
     def ends_in_total(self) -> bool:
         """Whether the last row lacks its shipment, account or date, and its amount is the sum of those above."""
-        *above, last = self._table.rows or [StatementRow(0, ())]
-        if not above or not any(blank(cell) for cell in last.cells[:_AMOUNT]):
+        rows = [row.cells for row in self._table.rows if isinstance(row, StatementRow)]
+        if len(rows) < 2 or not any(map(blank, rows[-1][:_AMOUNT])):
             return False
-        total = self.forms.number(last.cells[_AMOUNT])
-        return total is not None and total == sum(self.forms.number(row.cells[_AMOUNT]) or 0 for row in above)
+        *above, total = (self.forms.number(cells[_AMOUNT]) for cells in rows)
+        return total is not None and total == sum(number or 0 for number in above)
 
-    def take(self) -> Statement:
-        """The lines by row; the rows are given up one by one, so that memory does not hold both."""
-        rows = self._table.rows
-        rows.reverse()
-        lines: dict[int, Line] = {}
-        while rows:
-            cells = rows.pop().cells
-            day, number = self.forms.day(cells[_DATE]), self.forms.number(cells[_AMOUNT])
-            if day is None or number is None:
-                raise ValueError("a row that was checked cannot be read")
-            lines[len(lines) + 1] = Line(_id(cells[0]) or "", _id(cells[1]) or "", day.isoformat(), number)
-        return lines
+    def lines(self) -> Statement | None:
+        """The lines by row; None if one of the rows cannot be read.
 
-    def rows(self) -> Iterator[int]:
-        """The numbers of the rows that cannot be read."""
-        for number, row in enumerate(self._table.rows, 1):
-            if next(self._wrong(number, row), None) is not None:
-                yield number
+        A row that can be read is replaced by its line, so that memory does not hold both.
+        """
+        rows, forms = self._table.rows, self.forms
+        for number, row in enumerate(rows, 1):
+            if isinstance(row, StatementRow) and next(self._wrong(number, row), None) is None:
+                shipment, account, *_ = row.cells
+                day, amount = forms.day(row.cells[_DATE]), forms.number(row.cells[_AMOUNT])
+                if day is not None and amount is not None:
+                    rows[number - 1] = Line(_id(shipment) or "", _id(account) or "", _day_name(day), amount)
+        lines = {number: row for number, row in enumerate(rows, 1) if isinstance(row, Line)}
+        return lines if len(lines) == len(rows) else None
+
+    def bad_rows(self) -> int:
+        """How many rows cannot be read, once the lines were asked for."""
+        return sum(1 for row in self._table.rows if isinstance(row, StatementRow))
 
     def cells(self) -> Iterator[BadCell]:
-        """The cells that cannot be read."""
+        """The cells that cannot be read, once the lines were asked for."""
         trailing = self._trailing()
         first_trailing = len(self._table.rows) - trailing + 1
         hint = f"; if the file ends with a footer, give --skip-footer {trailing + (self._layout.skip_footer or 0)}"
         for number, row in enumerate(self._table.rows, 1):
-            for bad in self._wrong(number, row):
-                yield bad if number < first_trailing else bad._replace(why=bad.why + hint)
+            if isinstance(row, StatementRow):
+                for bad in self._wrong(number, row):
+                    yield bad if number < first_trailing else bad._replace(why=bad.why + hint)
 
     def _trailing(self) -> int:
-        """How many rows at the end lack a date or an amount, as footers do."""
-        rows = self._table.rows
-        lacking = (not (blank(row.cells[_DATE]) or blank(row.cells[_AMOUNT])) for row in reversed(rows))
-        return next((count for count, whole in enumerate(lacking) if whole), 0)
+        """How many rows at the end lack a date or an amount, as footers do; 0 if all rows do."""
+        rows = reversed(self._table.rows)
+        whole = (isinstance(row, Line) or not (blank(row.cells[_DATE]) or blank(row.cells[_AMOUNT])) for row in rows)
+        return next((count for count, one in enumerate(whole) if one), 0)
 
     def _wrong(self, number: int, row: StatementRow) -> Iterator[BadCell]:
         if (wide := self._table.wide.get(number)) is not None:
@@ -243,6 +245,11 @@ class CheckedRows:
         merged: Sequence[MergedRows] = self._table.merged.get(place, ())
         at = bisect_right(merged, (line, sys.maxsize, True)) - 1
         return at >= 0 and line <= merged[at].last and not (merged[at].leftmost and line == merged[at].first)
+
+
+@lru_cache(maxsize=4_096)
+def _day_name(day: date) -> str:
+    return day.isoformat()
 
 
 def _why_error(cell: ErrorValue) -> str:

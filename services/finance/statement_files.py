@@ -247,7 +247,12 @@ class _Csv:
         else:
             header.best = next(rows)
             check_width(self._name, header.best.width)
-        made = cut(self._name, rows, header, self._layout, "line")
+        try:
+            made = cut(self._name, rows, header, self._layout, "line")
+        except HeaderMissing as error:
+            if self._separator is None:
+                raise
+            raise Failure(f"{error}; the first line says that {self._separator!r} separates the cells") from error
         made.delimiter = delimiter
         return made
 

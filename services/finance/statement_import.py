@@ -26,7 +26,7 @@ class BadRows(Failure):
         self.several = bool(more)
         """Whether more than one cell cannot be read; of a single one the message is about that cell."""
         if self.several:
-            rows = sum(1 for _ in bad.rows())
+            rows = bad.bad_rows()
             counted = f"{rows:,} rows" if rows > 1 else "1 row"
             super().__init__(f"{name} has {counted} that cannot be read, so nothing was compared")
         else:
@@ -66,14 +66,15 @@ def read(name: str, layout: Layout) -> Reading:
     if layout.skip_footer is None and found.kind != "object" and checked.ends_in_total():
         footer = 1
         found.rows.pop()
-    if next(checked.cells(), None) is not None:
+    lines = checked.lines()
+    if lines is None:
         raise BadRows(name, checked)
     form = layout.date_format or (checked.forms.days.form.name if checked.forms.days.form else None)
     assumed = {
         "encoding": found.encoding, "delimiter": found.delimiter, "header_row": found.header_row, "date_format": form,
         "decimal": checked.forms.amounts.decimal, "thousands": checked.forms.amounts.thousands, "footer": footer,
     }  # fmt: skip
-    return Reading(checked.take(), assumed)
+    return Reading(lines, assumed)
 
 
 def _file(name: str) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ledger.queries.reconcile import Line
 from schemas.times import parse_day
 from services.failure import Failure
 from services.finance.statement_layout import FIELDS, Layout
@@ -53,7 +54,8 @@ class Table:
     """What its rows are counted by: `line` of a file, `row` of a sheet, or `object`."""
     titles: tuple[str, ...]
     """The name of the column of each field; of a constant, the field's."""
-    rows: list[StatementRow] = field(default_factory=list)
+    rows: list[StatementRow | Line] = field(default_factory=list)
+    """The rows, and in the place of one that was read its line."""
     wide: dict[int, str] = field(default_factory=dict)
     """What is wrong with rows that have more cells than the header, by number of the row."""
     merged: dict[int, list[MergedRows]] = field(default_factory=dict)
@@ -92,7 +94,7 @@ def check_rows(name: str, number: int) -> None:
 
 def title(cell: Any) -> str:
     """The text of a cell of a header, with single spaces."""
-    return "" if cell is None else " ".join(str(cell).split())
+    return "" if cell is None else " ".join(str(cell).replace("\ufeff", "").split())
 
 
 class HeaderMissing(Failure):
