@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -89,6 +90,7 @@ def reconcile(
     from services.views.reconciliation import assumptions, summary
 
     since, until = _range(first, last)
+    _check_apart(errors, statement, profile, out)
     if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
         raise Failure("cannot write a workbook to a terminal; give a file with --out")
     found = _read(statement, profile, told, errors)
@@ -111,6 +113,16 @@ def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]
     if since and until and since > until:
         raise click.UsageError("--from must not be after --to.")
     return since, until
+
+
+def _check_apart(errors: str | None, *others: str | None) -> None:
+    """Raises Failure if the file of `--errors` is one that is read, or the one of `--out`."""
+    same = errors is not None and any(
+        other == errors or (other and Path(other).exists() and Path(errors).exists() and Path(errors).samefile(other))
+        for other in others
+    )
+    if same:
+        raise Failure(f"--errors names {errors}, which is the statement, the profile or the output; give another file")
 
 
 def _read(statement: str, profile: str | None, told: dict[str, Any], errors: str | None) -> "Reading":

@@ -127,6 +127,21 @@ def test_all_bad_rows_are_told_with_their_lines_and_written_to_a_file(empty: str
     assert errors.read_text("utf-8") == "row,line,column,value,why\n"
 
 
+def test_bad_cells_never_replace_the_statement_or_its_profile(empty: str, tmp_path: Path) -> None:
+    profile = tmp_path / "erp.toml"
+    profile.write_text('decimal = "."\n', "utf-8")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "statement.csv")
+    form = {"text": f"{TABLE}S-1;a;2025-06-05;x\n"}
+    for name in ("statement.csv", "link.csv", "erp.toml", "out.json"):
+        words = ("--profile", str(profile), "--errors", str(tmp_path / name), "--out", str(tmp_path / "out.json"))
+        told = asked(form, empty, tmp_path, *words)
+        assert (told.code, told.out) == (2, b"")
+        assert f"--errors names {tmp_path / name}, which is the statement, the profile or the output" in told.error
+    assert (tmp_path / "statement.csv").read_bytes() == content(form)
+    assert profile.read_text("utf-8") == 'decimal = "."\n'
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_many_bad_rows_are_shown_in_part_and_written_whole(empty: str, tmp_path: Path) -> None:
     form = {"text": TABLE + "S;a;2025-06-05;x\n" * 500 + "S;a;2025-06-05;1\n"}
     told = asked(form, empty, tmp_path, "--errors", str(tmp_path / "errors.csv"))
