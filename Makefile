@@ -65,8 +65,9 @@ soak: $(VENV)/dev ## the longest tests at length (hours), then ten minutes of th
 	TPP_TEST_SOAK=1 $(BIN)/python -m pytest -n 2 -m soak
 	$(BIN)/python ops/bench_stream.py --soak 600 --rate 200
 
-fuzz: $(VENV)/dev ## 30,000 odd messages through the engine: one answer each, and the books add up
+fuzz: $(VENV)/dev ## 30,000 odd messages through the engine, then odd and large ones to a large ledger: one answer each, within bounds
 	$(BIN)/python ops/fuzz.py
+	$(BIN)/python ops/large.py
 
 lock: ## renew the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock

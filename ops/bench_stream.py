@@ -1,6 +1,7 @@
 """Measures the stream on one machine: a real broker, a real PostgreSQL, one worker and one relay.
 
     python ops/bench_stream.py                       decisions a second beside Faust alone; time to a decision at 500/s
+    python ops/bench_stream.py --holds 40000 --rate 50  time to a decision at 50/s while so many holds are rechecked
     python ops/bench_stream.py --soak 600 --rate 200    memory, lag and completeness over ten minutes
 
 PostgreSQL and the broker are found as the tests find them; the broker is started where there is none.
@@ -113,8 +114,30 @@ def throughput(on: System, count: int) -> dict[str, int]:
     return {"Faust alone, messages/s": int(alone.stdout), "one worker, decisions/s": round(count / seconds)}
 
 
-def latency(on: System, count: int, rate: int) -> dict[str, float]:
-    """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second."""
+def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
+    """The same while so many holds are rechecked, and how many chunks that took."""
+    asked = orjson.loads((ROOT / "examples/events/tpp.shipment.requested.v1.json").read_bytes())
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        for n in range(holds):
+            asked["id"] = f"hold-{n}"
+            asked["data"]["shipment_id"] = asked["subject"] = f"HOLD-{n}"
+            asked["data"]["items"][0]["quantity"] = 2_000
+            file.write(orjson.dumps(asked) + b"\n")
+        file.flush()
+        subprocess.run([TPP, "screen", file.name, "--out", "/dev/null"], env=on.environment, check=True)
+    recheck = orjson.loads((ROOT / "examples/events/tpp.recheck.requested.v1.json").read_bytes())
+    recheck["data"] = {"all": True}
+    found = latency(on, 60 * rate, rate, orjson.dumps(recheck))
+    with on.store.read() as connection:
+        query = select(func.count()).where(journal.c.type == recheck["type"])
+        return found | {"holds": holds, "chunks": int(connection.execute(query).scalar_one())}
+
+
+def latency(on: System, count: int, rate: int, first: bytes | None = None) -> dict[str, float]:
+    """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second.
+
+    `first` is sent before them, and not counted.
+    """
     from kafka import KafkaConsumer, TopicPartition
 
     before = on.decided()
@@ -135,6 +158,8 @@ def latency(on: System, count: int, rate: int) -> dict[str, float]:
     while orjson.loads(warm)["id"] not in seen:
         _take(consumer, seen, 100)
     time.sleep(2)
+    if first is not None:
+        on.publish(first)
     start = time.perf_counter()
     for index, (name, message) in enumerate(messages):
         while (now := time.perf_counter()) < start + index / rate:
@@ -207,11 +232,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--holds", type=int)
     parser.add_argument("--soak", type=int, metavar="SECONDS")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tpp-stream-") as folder, system(Path(folder)) as on:
         if arguments.soak:
             print(json.dumps(soak(on, arguments.soak, arguments.rate), indent=1))
+            return
+        if arguments.holds:
+            print(json.dumps(rechecked(on, arguments.holds, arguments.rate)))
             return
         found = throughput(on, arguments.events)
         share = found["one worker, decisions/s"] / found["Faust alone, messages/s"]

@@ -23,14 +23,14 @@ import click
 from sqlalchemy import select
 
 from ledger.database import tables
-from ledger.database.store import LedgerError, Store, ledger_url
+from ledger.database.store import LedgerError, Store, private_file, shown
 from schemas.models.incoming import Returned
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
 from services.cli.commands import main
 from services.cli.options import Commands
 from services.failure import Failure
-from services.resources import standing
+from services.resources import ledger_address, standing
 from services.views.moments import day
 
 YEARS = 5
@@ -54,8 +54,12 @@ def backup(ledger: str, file: Path) -> None:
     with standing(ledger) as store:
         part = file.with_name(f"{file.name}.part")
         part.unlink(missing_ok=True)
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise Failure(f"cannot write {part}: {error.strerror}") from error
         if store.postgresql:
-            _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", _libpq(ledger))
+            _run(store, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", _libpq(store))
         else:
             with closing(sqlite3.connect(str(store.url.database))) as source, closing(sqlite3.connect(part)) as target:
                 source.backup(target, pages=1_000)
@@ -73,9 +77,10 @@ def restore(file: Path, ledger: str, given: tuple[str, ...]) -> None:
     """Restore a back-up into LEDGER, where there is none, and verify it with `tpp audit verify`."""
     store = _empty(ledger)
     if store.postgresql:
-        _run("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
-             f"--dbname={_libpq(ledger)}", str(file))  # fmt: skip
+        _run(store, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
+             f"--dbname={_libpq(store)}", str(file))  # fmt: skip
     else:
+        private_file(str(store.url.database))
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(str(store.url.database))) as target:
             source.backup(target)
     store.close()
@@ -137,21 +142,26 @@ def _years_after(day: date) -> date:
 def _empty(ledger: str) -> Store:
     """The database of a ledger to come; Failure where one is there."""
     try:
-        store = Store(ledger)
+        store = Store(ledger_address(ledger))
         if store.exists():
-            raise Failure(f"there is a ledger at {store.url!r} already; restore into an empty database")
+            raise Failure(f"there is a ledger at {shown(store.url)} already; restore into an empty database")
     except LedgerError as error:
         raise Failure(str(error)) from error
     return store
 
 
-def _libpq(ledger: str) -> str:
-    return ledger_url(ledger).set(drivername="postgresql").render_as_string(hide_password=False)
+def _libpq(store: Store) -> str:
+    """The URL for libpq, without its password: every user of the machine can read the arguments of a program."""
+    url = store.url.set(drivername="postgresql")._replace(password=None)
+    if any("password" in name.lower() for name in url.query):
+        raise Failure("a password among the options of the ledger's URL cannot be handed on; write it before the @")
+    return url.render_as_string()
 
 
-def _run(*command: str) -> None:
+def _run(store: Store, *command: str) -> None:
+    password = {} if store.url.password is None else {"PGPASSWORD": str(store.url.password)}
     try:
-        subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
+        subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True, env={**os.environ, **password})
     except FileNotFoundError as error:
         raise Failure(f"{command[0]} is not installed; it comes with PostgreSQL's client programs") from error
     except subprocess.CalledProcessError as error:

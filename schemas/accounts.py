@@ -149,8 +149,16 @@ def raisable(path: str) -> bool:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a path matches a pattern, in which `*` matches any text, including `/`."""
-    first, *others = map(re.escape, pattern.split("*"))
+    first, *others = pattern.split("*")
     if not others:
         return pattern == path
-    between = "".join(f"(?>.*?{part})" for part in others[:-1])
-    return re.fullmatch(f"{first}{between}.*{others[-1]}", path, re.DOTALL) is not None
+    *between, last = others
+    at, end = len(first), len(path) - len(last)
+    if at > end or not path.startswith(first) or not path.endswith(last):
+        return False
+    for part in between:
+        found = path.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

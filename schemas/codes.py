@@ -29,12 +29,12 @@ class ReasonCode(Code):
     )
     AUTHORIZATION_NONE = (
         "authorization.none",
-        "No authorization was claimed and none fits: a licence is needed.",
+        "No authorization was claimed and none fits, so that a licence is needed; or the rule has not begun.",
         "Apply for a licence; `review_policy` says how the application would be reviewed.",
     )
     AUTHORIZATION_INELIGIBLE = (
         "authorization.ineligible",
-        "The claimed authorization does not fit the items, the parties or the transaction.",
+        "The claimed authorization does not fit the items, the parties or the transaction, or is not needed.",
         "Amend the shipment, or claim one of the authorizations that the message names.",
     )
     DESTINATION_DENIED = (
@@ -94,7 +94,7 @@ class ReasonCode(Code):
     )
     PARTY_CONFLICT = (
         "party.conflict",
-        "A party differs from its registration in country, headquarters or ultimate parent.",
+        "A party differs from its registration in country, headquarters, ultimate parent or private sector.",
         "Amend the shipment, or register correct facts (`tpp.party.registered.v1`); a reviewer may release the hold.",
     )
     PARTY_SCREENING_HIT = (

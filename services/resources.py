@@ -7,6 +7,7 @@ so that help is quick.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.failure import Failure
@@ -14,10 +15,13 @@ from services.failure import Failure
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from ledger.database.store import Connection, Store
+    from ledger.database.store import Connection, DatabaseError, Store
     from rulebook import Book
     from services.engine.engine import Engine
     from services.settings import Settings
+
+_INSUFFICIENT_PRIVILEGE = "42501"
+"""SQLSTATE of what a role may not do."""
 
 
 def wall_clock() -> int:
@@ -67,16 +71,51 @@ def book(name: str | None) -> "Book":
         raise Failure(str(error.args[0])) from error
 
 
+def ledger_address(url: str | None) -> str:
+    """The URL of a ledger, or of the settings, with the password of TPP_LEDGER_PASSWORD_FILE if it has none.
+
+    Raises Failure if the file cannot be read, LedgerError if the URL is invalid.
+    """
+    from ledger.database.store import ledger_url
+
+    chosen = settings()
+    given, file = url or chosen.ledger_url, chosen.ledger_password_file
+    parsed = ledger_url(given)
+    if file is None or parsed.get_backend_name() != "postgresql" or parsed.password is not None:
+        return given
+    try:
+        password = Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not a text"
+        raise Failure(f"cannot read the password in TPP_LEDGER_PASSWORD_FILE {file}: {why}") from error
+    if not password:
+        raise Failure(f"the file of TPP_LEDGER_PASSWORD_FILE {file} is empty")
+    return parsed.set(password=password).render_as_string(hide_password=False)
+
+
+def _database_failure(error: "DatabaseError") -> Failure:
+    """A failure of the ledger's database, as a sentence; of a missing privilege, with what to do."""
+    from ledger.database.store import database_message
+
+    if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        why = getattr(getattr(error.orig, "diag", None), "message_primary", None) or database_message(error)
+        return Failure(
+            f"the role of the ledger's URL may not do this ({why}); "
+            "create or upgrade the tables by `tpp migrate` with the role that owns the schema"
+        )
+    return Failure(f"the ledger's database failed: {database_message(error)}")
+
+
 @contextmanager
 def _store(url: str | None) -> Iterator["Store"]:
     """The database of a ledger's URL, or of the settings; it may not contain a ledger yet.
 
     Errors of the ledger and its database become one sentence on standard error, exit 2.
     """
-    from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
+    from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store
 
     try:
-        store = Store(url or settings().ledger_url)
+        store = Store(ledger_address(url))
         try:
             yield store
         finally:
@@ -84,7 +123,7 @@ def _store(url: str | None) -> Iterator["Store"]:
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
+        raise _database_failure(error) from error
 
 
 @contextmanager
@@ -141,9 +180,12 @@ def there(url: str | None) -> bool:
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
+    from ledger.database.store import shown
+
     with _store(url) as store:
         if not store.memory and not store.exists():
-            raise Failure(f"no ledger at {store.url!r}; create it with `tpp migrate --ledger {store.url!r}`")
+            where = shown(store.url)
+            raise Failure(f"no ledger at {where}; create it with `tpp migrate --ledger {where}`")
         store.open()
         yield store
 
@@ -158,14 +200,14 @@ def reading(url: str | None) -> Iterator["Connection"]:
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade
-    from ledger.database.store import DatabaseError, LedgerError, database_message
+    from ledger.database.store import DatabaseError, LedgerError
 
     try:
-        before, after = upgrade(url or settings().ledger_url)
+        before, after = upgrade(ledger_address(url))
     except LedgerError as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
+        raise _database_failure(error) from error
     if before is None:
         return f"created the ledger at revision {after}"
     return (

@@ -22,14 +22,16 @@ def _switches(value: object) -> object:
 class Settings(BaseSettings):
     """The settings of an operator.
 
-    `switches`: readings of the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`:
-    `host:port` on which a part serves /metrics and /health. `signing_key`: the file with the key of checkpoints and
-    packs. `origin`: the name of that key.
+    `ledger_password_file`: a file with the password of a PostgreSQL ledger whose URL has none. `switches`: readings of
+    the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`: `host:port` on which a part
+    serves /metrics and /health. `signing_key`: the file with the key of checkpoints and packs. `origin`: the name of
+    that key.
     """
 
     model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")
 
     ledger_url: str = "sqlite:///tpp-ledger.db"
+    ledger_password_file: str | None = None
     rulebook: str = "ai-diffusion"
     switches: Annotated[dict[str, bool], NoDecode, BeforeValidator(_switches)] = Field(default_factory=dict)
     broker: str | None = None

@@ -1,7 +1,9 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
+import os
+import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -34,7 +36,7 @@ from ledger.database import tables
 
 __all__ = [
     "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "retryable",
+    "database_message", "ledger_url", "private_file", "retryable", "shown",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -46,6 +48,8 @@ VERSION = "0005"
 BUSY_MS = 60_000
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
+_HIDES_PASSWORD = re.compile(r"[:@=?#\s]")
+_SECRET = re.compile("password|secret", re.IGNORECASE)
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -58,13 +62,19 @@ class LedgerCorrupt(Exception):
 
 
 def ledger_url(text_url: str) -> URL:
-    """The database URL that a user's text means: `:memory:`, and plain `postgresql://` for psycopg."""
+    """The database URL that a user's text means: `:memory:`, and plain `postgresql://` for psycopg.
+
+    Raises LedgerError. A text that is not a URL is repeated only if no password can be in it.
+    """
     if text_url == ":memory:":
         return make_url("sqlite://")
     try:
         url = make_url(text_url)
-    except Exception as error:
-        raise LedgerError(f"{text_url!r} is not a database URL; for a file use sqlite:///path/to/ledger.db") from error
+    except Exception:  # noqa: BLE001  the URL's parts raise errors of several kinds, which repeat them
+        given = "the ledger's URL" if _HIDES_PASSWORD.search(text_url) else repr(text_url)
+        raise LedgerError(f"{given} is not a database URL; for a file use sqlite:///path/to/ledger.db") from None
+    if "@" in (url.host or ""):
+        raise LedgerError("the ledger's URL has two @; in a password write @ as %40, : as %3A and / as %2F")
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -72,6 +82,12 @@ def ledger_url(text_url: str) -> URL:
     if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
         raise LedgerError(f"driver {url.drivername} is not supported; use {url.get_backend_name()}://")
     return url
+
+
+def shown(url: URL) -> str:
+    """A URL without what is secret in it."""
+    secret = {name: "***" for name in url.query if _SECRET.search(name)}
+    return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 _when_free = Retrying(
@@ -83,7 +99,18 @@ _when_free = Retrying(
 """Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
+def private_file(path: str) -> None:
+    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created."""
+    with suppress(OSError, ValueError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+
+
 def _sqlite(engine: Engine, memory: bool) -> None:
+    @event.listens_for(engine, "do_connect")
+    def create(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:
+        if not (memory or options.get("uri")):
+            private_file(arguments[0])  # its -wal and -shm get the same mode
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
@@ -144,7 +171,7 @@ class Store:
         try:
             found = self.version() or self._create()
         except OperationalError as error:
-            raise LedgerError(f"cannot open ledger {self.url!r}: {database_message(error)}") from error
+            raise LedgerError(f"cannot open ledger {shown(self.url)}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"

@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, select
 
 from ledger.database import tables
-from ledger.database.store import LedgerCorrupt, Store
+from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.proof.leaves import hashes, leaves, seal
 from ledger.proof.merkle import Read, consistency_proof, inclusion_proof, levels, reader, root
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, sign
@@ -17,21 +18,72 @@ _NEAR = 50
 """Records whose numbers are this close are read with one query."""
 
 
+class OtherKey(LedgerError):
+    """Another key signs this ledger; the message names it."""
+
+
 def checkpoints(connection: Connection) -> list[tuple[int, str, str]]:
     """Every checkpoint, smallest first: its size, the public key that it is signed with, its signed note."""
     return [(row.n, row.key, row.note) for row in connection.execute(select(tables.checkpoint).order_by("n", "key"))]
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key, and the sizes of the first and the last checkpoint that it signed, in records."""
+
+    key: PublicKey
+    first: int
+    last: int
+
+
+def signers(connection: Connection) -> list[Signer]:
+    """The keys that checkpoints are signed with, the newest first; raises NoteError if one is malformed."""
+    found: dict[str, tuple[int, int]] = {}
+    for n, key, _ in checkpoints(connection):
+        found[key] = (found.get(key, (n, n))[0], n)
+    order = sorted(found.items(), key=lambda one: (one[1][1], one[1][0], one[0]), reverse=True)
+    return [Signer(PublicKey.parse(key), first, last) for key, (first, last) in order]
+
+
 def keys(connection: Connection) -> list[PublicKey]:
     """The public keys that checkpoints are signed with, the newest first."""
-    found = dict.fromkeys(key for _, key, _ in reversed(checkpoints(connection)))
-    return [PublicKey.parse(key) for key in found]
+    return [one.key for one in signers(connection)]
 
 
-def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
-    """The newest checkpoint of this key, signed now if none covers the first `records` records, or all."""
+def present_keys(connection: Connection) -> list[PublicKey]:
+    """The key that signs now: of those with the newest checkpoint, the one that began last.
+
+    None where nothing was signed. More than one where programs of version 0.1.0 began with the same checkpoint.
+    """
+    found = signers(connection)
+    return [one.key for one in found if (one.last, one.first) == (found[0].last, found[0].first)]
+
+
+def check_key(connection: Connection, key: PublicKey, size: int, *, rotate: bool) -> None:
+    """Raises OtherKey if another key signs this ledger, and the ledger cannot change to this one over `size` records.
+
+    The keys' first checkpoints tell which replaced which, so that two must not begin with the same.
+    """
+    present = present_keys(connection)
+    if not present or key in present:
+        return
+    wanted = present[0].short
+    if not rotate:
+        raise OtherKey(f"this ledger is signed with the key {wanted}, not with {key.short}")
+    if key in keys(connection):
+        raise OtherKey(f"the key {key.short} was replaced by {wanted}; a replaced key does not sign again")
+    if signers(connection)[0].first == size:
+        raise OtherKey(f"the key {wanted} has just begun to sign this ledger; it can be replaced after the next record")
+
+
+def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: bool = False) -> bytes:
+    """The newest checkpoint of this key, signed now if none covers the first `records` records, or all.
+
+    `rotate`: from now on this key signs instead of the present one. Raises OtherKey.
+    """
     with store.read() as connection:
         last = int(connection.execute(select(tables.head.c.n)).scalar_one())
+        check_key(connection, key.public, last, rotate=rotate)
         mine = [(n, note) for n, signer, note in checkpoints(connection) if signer == str(key.public)]
     if mine and mine[-1][0] >= (last if records is None else records):
         return mine[-1][1].encode()
@@ -41,6 +93,7 @@ def cover(store: Store, key: SigningKey, records: int | None = None) -> bytes:
     note = sign(checkpoint.text, key)
     with store.begin() as connection:
         store.lock_leaves(connection)
+        check_key(connection, key.public, size, rotate=rotate)
         this = (tables.checkpoint.c.n == size, tables.checkpoint.c.key == str(key.public))
         if connection.execute(select(tables.checkpoint.c.n).where(*this)).scalar() is None:
             store.insert(connection, tables.checkpoint, [(size, str(key.public), note.decode())])

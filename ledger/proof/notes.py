@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 _ED25519 = b"\x01"
 """The type of a key, before its bytes (C2SP signed-note)."""
-_PRIVATE = "PRIVATE+KEY+"
+PRIVATE = "PRIVATE+KEY+"
+"""How the text of a private key begins."""
 _MOST_SIGNATURES = 100
 _CHECKPOINT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n")
 
@@ -35,6 +37,11 @@ class PublicKey:
     def id(self) -> bytes:
         """The key id in signatures: the first four bytes of SHA-256(NAME || 0x0A || 0x01 || key)."""
         return sha256(self.name.encode() + b"\n" + _ED25519 + self.raw).digest()[:4]
+
+    @property
+    def short(self) -> str:
+        """The key's name and hash, `NAME+HASH`, which tell it from others."""
+        return f"{self.name}+{self.id.hex()}"
 
     def __str__(self) -> str:
         """The key as it is published."""
@@ -67,9 +74,9 @@ class SigningKey:
     @classmethod
     def parse(cls, text: str) -> "SigningKey":
         """The key of a text `PRIVATE+KEY+NAME+HASH+BASE64`; raises NoteError, which never contains the text."""
-        if not text.startswith(_PRIVATE):
+        if not text.startswith(PRIVATE):
             raise NoteError("a private key must begin with PRIVATE+KEY+")
-        name, identifier, seed = _key_parts(text.removeprefix(_PRIVATE))
+        name, identifier, seed = _key_parts(text.removeprefix(PRIVATE))
         key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if key.public.id.hex() != identifier:
             raise NoteError("a private key's hash does not match its name and bytes")
@@ -78,7 +85,7 @@ class SigningKey:
     def secret(self) -> str:
         """The key as its file holds it: `PRIVATE+KEY+NAME+HASH+BASE64`."""
         seed = base64.b64encode(_ED25519 + self._key.private_bytes_raw()).decode()
-        return f"{_PRIVATE}{self.public.name}+{self.public.id.hex()}+{seed}"
+        return f"{PRIVATE}{self.public.name}+{self.public.id.hex()}+{seed}"
 
     def signature(self, text: str) -> bytes:
         """The Ed25519 signature of a note's text."""
@@ -148,15 +155,9 @@ def open_checkpoint(raw: bytes, keys: Iterable[PublicKey]) -> Checkpoint:
 
 
 def key_file(path: Path, name: str) -> SigningKey:
-    """The key of a file, which is created with mode 0600 if it does not exist; raises NoteError.
-
-    The file appears complete or not at all, so that two processes that create it at once both read the same key.
-    """
+    """The key of a file that nobody but its owner may use; raises NoteError."""
     try:
-        if not path.exists():
-            _make_key_file(path, name)
-        text = path.read_bytes()
-        key = SigningKey.parse(text.decode("ascii").strip())
+        key = SigningKey.parse(_own(path).decode("ascii").strip())
     except (OSError, UnicodeDecodeError, NoteError) as error:
         why = error.strerror if isinstance(error, OSError) else error if isinstance(error, NoteError) else "not a key"
         raise NoteError(f"cannot read the signing key in {path}: {why}") from None
@@ -165,8 +166,28 @@ def key_file(path: Path, name: str) -> SigningKey:
     return key
 
 
-def _make_key_file(path: Path, name: str) -> None:
-    """Creates a key file unless another process does so first; the file gets its name once the bytes are on disk."""
+def _own(path: Path) -> bytes:
+    """The first bytes of a file, more than a key has; raises NoteError if others may use it."""
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise NoteError(f"others may use the file, whose mode is {mode:04o}; run `chmod 600 {path}`")
+        return file.read(4_096)
+
+
+def make_key_file(path: Path, name: str) -> bool:
+    """Creates a file of a new key with mode 0600; False if the file exists. Raises NoteError.
+
+    The file appears complete or not at all, so that two processes that create it at once both read the same key.
+    """
+    try:
+        return _make_key_file(path, name)
+    except OSError as error:
+        raise NoteError(f"cannot create the signing key in {path}: {error.strerror}") from None
+
+
+def _make_key_file(path: Path, name: str) -> bool:
+    """Creates a key file unless there is one; the file gets its name once the bytes are on disk."""
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_CREAT | O_EXCL, mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
@@ -176,7 +197,7 @@ def _make_key_file(path: Path, name: str) -> None:
         try:
             os.link(made, path)
         except FileExistsError:
-            return
+            return False
     finally:
         Path(made).unlink()
     folder = os.open(path.parent, os.O_RDONLY)
@@ -184,6 +205,7 @@ def _make_key_file(path: Path, name: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True
 
 
 def _read(raw: bytes) -> tuple[str, list[tuple[str, bytes]]]:

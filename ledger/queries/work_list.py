@@ -1,6 +1,6 @@
 """The work list: held shipments with their reasons, and obligations."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
@@ -33,6 +33,13 @@ def holds(connection: Connection) -> Iterator[dict[str, Any]]:
             "codes": list(dict.fromkeys(reason["code"] for reason in reasons)),
             "reasons": reasons,
         }
+
+
+def ended(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, str, str], str]:
+    """The obligations of these subjects that were met or withdrawn: their states by subject, kind and day."""
+    t = tables.obligation
+    query = select(t.c.subject, t.c.kind, t.c.due, t.c.state).where(t.c.subject.in_(subjects), t.c.state != "open")
+    return {(row.subject, row.kind, row.due): row.state for row in connection.execute(query)}
 
 
 def _data(answer: str) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class Accounts:
         """The paths of a party's accounts, sorted, without those of parties absorbed earlier."""
         self._transaction.flush()
         path = tables.account.c.path
-        query = select(path).where(path.like("%/" + party.replace("_", r"\_") + "%", escape="\\")).order_by(path)
+        query = select(path).where(path.contains(f"/{party}", autoescape=True)).order_by(path)
         paths = self._transaction.connection.execute(query).scalars().all()
         return [one for one in paths if accounts.party(one) == party]
 

@@ -109,14 +109,16 @@ class FactBook:
         self._transaction.use(latest.n)
         return License(latest.data, min(revoked) if revoked else None)
 
-    def add(self, kind: FactKind, key: str, data: Any) -> None:
+    def add(self, kind: FactKind, key: str, data: Any) -> Fact:
         """States a fact: the record that is being made says `data` of `key`."""
         self.load([key])
         n = self._transaction.n
-        self._know(kind, key, Fact(n, data))
+        fact = Fact(n, data)
+        self._know(kind, key, fact)
         self._rows.append((key, kind.value, n))
         for of, identifier in of_fact(kind, key):
             self._identifiers.add(of, identifier)
+        return fact
 
     def _write(self) -> None:
         self._transaction.store.insert(self._transaction.connection, tables.fact, self._rows)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
@@ -15,6 +15,9 @@ Key = tuple[str, str]
 
 AnswerTexts = tuple[str, ...]
 """The answers of one record: events as JSON texts."""
+
+
+_EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,7 @@ class Records:
         """The bytes of the event of a record."""
         if n in self._rows:
             return self._rows[n].event
-        table = tables.journal
-        query = select(table.c.event).where(table.c.n == n)
-        found = self._transaction.connection.execute(query).scalar_one_or_none()
+        found = self._transaction.connection.execute(_EVENT, {"n": n}).scalar_one_or_none()
         if found is None:
             raise LedgerCorrupt(f"journal record {n} is missing")
         return bytes(found)

@@ -1,6 +1,6 @@
 """Limits and alert thresholds that events have set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from ledger.registers.facts import ALL, Fact, FactBook
@@ -21,7 +21,11 @@ class SetLimits:
         self._facts = facts
         self._parties = parties
         self._by_account: dict[str, list[Fact]] = {}
+        self._thresholds: dict[str, tuple[str | int, ...]] = {}
+        self._of_patterns: dict[str, tuple[str | int, ...]] = {}
         self.sort()
+        for fact in facts.of(FactKind.THRESHOLD, ALL):
+            self._know(fact.data)
 
     def sort(self) -> None:
         """Groups the limits by account; those of an absorbed party belong to the survivor's accounts."""
@@ -52,14 +56,23 @@ class SetLimits:
 
     def set(self, made: AllocationSet) -> None:
         """States an account's limit from a day on."""
-        self._facts.add(FactKind.LIMIT, ALL, made)
-        self.sort()
+        fact = self._facts.add(FactKind.LIMIT, ALL, made)
+        self._by_account.setdefault(self._parties.path(made.account), []).append(fact)
 
-    def thresholds(self) -> Mapping[str, tuple[str | int, ...]]:
-        """The alert thresholds that events have set, by account or pattern, the latest for each."""
-        stated = self._facts.of(FactKind.THRESHOLD, ALL)
-        return {fact.data.account: fact.data.thresholds for fact in stated}
+    def thresholds(self, path: str) -> Sequence[str | int] | None:
+        """The alert thresholds that events have set: for the account, else for a pattern, of several the last set."""
+        own = self._thresholds.get(path)
+        if own is not None:
+            return own
+        latest_first = reversed(self._of_patterns.items())
+        return next((made for pattern, made in latest_first if accounts.matches(pattern, path)), None)
 
     def set_thresholds(self, made: ThresholdSet) -> None:
         """States the thresholds of alerts from now on."""
         self._facts.add(FactKind.THRESHOLD, ALL, made)
+        self._know(made)
+
+    def _know(self, made: ThresholdSet) -> None:
+        known = self._of_patterns if "*" in made.account else self._thresholds
+        known.pop(made.account, None)
+        known[made.account] = tuple(made.thresholds)

@@ -37,12 +37,12 @@ class Waiting:
         """Makes shipments that wait for an absorbed party's accounts wait for the survivor's."""
         self._transaction.flush()
         table, connection = tables.waiting, self._transaction.connection
-        for row in connection.execute(select(table)).all():
-            target = accounts.of_party(row.account, survivor)
-            if target != row.account and accounts.party(row.account) == absorbed:
+        perhaps = select(table).where(table.c.account.contains(f"/{absorbed}", autoescape=True))
+        for row in connection.execute(perhaps).all():
+            if accounts.party(row.account) == absorbed:
                 this = table.c.account == row.account, table.c.shipment_id == row.shipment_id
                 connection.execute(delete(table).where(*this))
-                self._rows.append((target, row.shipment_id))
+                self._rows.append((accounts.of_party(row.account, survivor), row.shipment_id))
 
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.waiting

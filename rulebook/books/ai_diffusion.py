@@ -25,14 +25,17 @@ from rulebook.sections import (
     s746,
     s748_15,
     s748_15_bases,
+    s748_supp10,
     s750_7,
+    s774_catalogue,
+    s774_supp1,
 )
 from rulebook.sections.nlr import nlr
 from schemas import accounts
 from schemas.codes import RejectionCode, Result
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
-from schemas.plan import Debit, Option, Share
+from schemas.plan import Debit, Finding, Option, Share
 
 _YEARS_AHEAD = 5
 _SHARE = "veu.share_exceeded"
@@ -171,8 +174,10 @@ def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
     return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
 
 
+_BUT_FOR_A_USER = " but for an operator or end user"
+_NOT_FOR_DATA_CENTRES = ", if its .a items are said not to be for data centres"
 _NEAR = {
-    (s740_27.a_users.citation, Result.NOT_MET): " but for an operator or end user",
+    (s740_27.a_users.citation, Result.NOT_MET): _BUT_FOR_A_USER,
     (s740_27.a1_designer.citation, Result.UNKNOWN): ", if the designer is said",
     (s740_27.a1_designer.citation, Result.NOT_MET): " but for the designer",
     (s740_28.b_designer.citation, Result.UNKNOWN): ", if the designer is said",
@@ -181,8 +186,36 @@ _NEAR = {
     (s740_28.e_facility.citation, Result.UNKNOWN): ", if a facility is named",
     (s748_15.a_operator.citation, Result.NOT_MET): " but for the operator",
     (s748_15.a_facility.citation, Result.UNKNOWN): ", if a listed facility is named",
+    (s748_15.d_transaction.citation, Result.UNKNOWN): ", if the listed facility is named from which it leaves",
 }
-"""What an authorization is called that one party or one statement keeps closed."""
+"""What is said of an authorization that one party or one statement keeps closed."""
+
+
+def _near(shipment: Shipment, law: Law, finding: Finding) -> str:
+    """What is said of an authorization that a finding alone keeps closed; empty where that is no near miss."""
+    provision, result = finding.provision, finding.result
+    if provision == s740_8.a_not_for_data_centres.citation and result is Result.UNKNOWN:
+        return "" if s774_catalogue.for_data_centres(shipment, law) else _NOT_FOR_DATA_CENTRES
+    if provision == s740_27.a3_entity.citation:
+        return "" if s740_27.consignee_outside(shipment, law) else _BUT_FOR_A_USER
+    if provision == s750_7.a_parties.citation and len(finding.facts.get("parties", ())) == 1:
+        return f" {finding.facts['number']} but for {finding.facts['differences'][0]}"
+    return _NEAR.get((provision, result), "")
+
+
+_DECISIVE = {
+    "NLR": (s734_13.nothing_exported, s742_6.a6_worldwide, s742_6.a6_b_items, s774_supp1.no_license),
+    "ACA": (s740_8.a_not_for_data_centres,),
+    "AIA": (s740_27.a_location, s740_27.a3_entity),
+    "ACM": (s740_28.d_private_sector, s740_28.e_facility),
+    "VEU": (s748_15.a_listed, s748_15_bases.b_installed, s748_supp10.p6_outside),
+    "LPP": (s740_29.d_yearly,),
+    "NAC": (s740_8_c.c_notification,),
+    "LICENSE": (s750_7.c4_amount,),
+    "SAVING": (fr90_4544.saving_word,),
+    "NOT_YET_REQUIRED": (fr90_4544.not_yet_before,),
+}
+"""The paragraphs on which each authorization turns, of which a memo shows those that were found last."""
 
 CONTENTS = Contents(
     values="ai_diffusion",
@@ -230,7 +263,8 @@ CONTENTS = Contents(
     split=("ACA", s740_8.covers),
     policies=s742_6.POLICIES,
     stricter=s744.stricter,
-    near=_NEAR,
+    near=_near,
+    decisive={kind: frozenset(one.citation for one in rows) for kind, rows in _DECISIVE.items()},
     rationed=frozenset({"6.4", "6.5", "6.6"}),
     allocation=s742_6.allocation,
     unallotted=_unallotted,

@@ -21,12 +21,15 @@ def needed(shipment: Shipment, law: Law | None, kind: str = "LPP") -> Verdict | 
     """An authorization is claimed only where a line needs a licence; a licence that is not needed is not a fault."""
     if shipment.needing or kind not in _GRANTS:
         return None
+    if shipment.domestic:
+        said = "nothing is exported, so that no authorization is needed"
+        return not_applicable(said) if kind == "LICENSE" else not_met(said)
     if any(line.level in _UNDECIDED for line in shipment.lines):
         said = "whether a line needs a licence is not decided"
         return not_applicable(said) if kind == "LICENSE" else not_met(said)
-    if kind == "LICENSE":
-        return not_applicable("the licence is not needed: no line needs a licence")
-    return not_met("no line needs a licence")
+    technology = [line for line in shipment.lines if line.software]
+    said = f"{named(technology)}: this book asks no licence for it" if technology else "no line needs a licence"
+    return not_applicable(f"the licence is not needed: {said}") if kind == "LICENSE" else not_met(said)
 
 
 def plan(

@@ -9,11 +9,11 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Provision
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
-from schemas.codes import RejectionCode, Result
+from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
-from schemas.plan import Debit, Line, Option, Share
+from schemas.plan import Debit, Finding, Line, Option, Share
 
 Builder = Callable[[Shipment, Law], tuple[Option, ...]]
 Amounts = Sequence[tuple[str, int]]
@@ -72,8 +72,9 @@ class Contents:
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become. `ended`: the
     authorizations that may end before a shipment leaves, and the codes that say that they have. `stricter`: a policy of
-    review, or another that is stricter, then with its citation. `near`: a provision's citation and its result to words
-    that name an authorization which this provision alone keeps closed.
+    review, or another that is stricter, then with its citation. `near`: what is said of an authorization that a
+    finding alone keeps closed, after its name; empty where nothing is. `decisive`: the citations
+    of the paragraphs on which each authorization turns.
     """
 
     values: str
@@ -86,7 +87,8 @@ class Contents:
     split: tuple[str, Callable[[Line, Law], bool]] | None
     policies: tuple[Provision, ...]
     stricter: Callable[[Shipment, Law, str], tuple[str, str]]
-    near: Mapping[tuple[str, Result], str]
+    near: Callable[[Shipment, Law, Finding], str]
+    decisive: Mapping[str, frozenset[str]]
     rationed: frozenset[str]
     allocation: Callable[[Shipment, Law], tuple[str, int] | None]
     unallotted: Callable[[Shipment, Law], str]

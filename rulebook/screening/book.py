@@ -207,6 +207,10 @@ class Book:
         """Those of the reasons set aside that stay so whatever the figures become: the account alone decides."""
         return self._contents.settled.intersection(codes)
 
+    def decisive(self, authorization: str) -> frozenset[str]:
+        """The citations of the paragraphs on which an authorization turns; none of one that the book does not have."""
+        return self._contents.decisive.get(authorization, frozenset())
+
     def notice(self, kind: str, day: date) -> dict[str, str]:
         """What an obligation asks for: what to send, to whom, with which subject line; as of a day."""
         notice = self._values.law(day).period.notices[kind]

@@ -81,9 +81,15 @@ def _classified(contents: Contents, shipment: Shipment, classes: list[Classified
 
 
 def _waits(shipment: Shipment, line: Line | None, finding: Finding, aside: bool, trace: Trace) -> None:
-    """Adds what a reviewer is needed for; that of a `line` ends only with a release that names its authorization."""
+    """Adds what a reviewer is needed for; that of a `line` ends only with a release that names its authorization.
+
+    Where nothing is exported, nobody is needed.
+    """
     under = shipment.case.released_under
-    if line is None:
+    if shipment.domestic:
+        detail = f"{finding.detail.partition(';')[0]}; nothing is exported"
+        trace.findings.append(finding._replace(result=Result.NOT_APPLICABLE, detail=detail, code=""))
+    elif line is None:
         _found(finding, aside, False, trace)
     elif s750_7.names(shipment, line):
         detail = f"{finding.detail}; a licence names it"

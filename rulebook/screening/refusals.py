@@ -76,12 +76,12 @@ def closed(option: Option) -> tuple[Reason, ...]:
     return merged(option, [finding for finding in option.findings if not finding.open])
 
 
-def near_misses(contents: Contents, options: Iterable[Option]) -> tuple[str, ...]:
+def near_misses(contents: Contents, shipment: Shipment, law: Law, options: Iterable[Option]) -> tuple[str, ...]:
     """The authorizations that one statement or one party keeps closed, in words, each once and in order."""
     found: list[str] = []
     for option in options:
         failed = [finding for finding in option.findings if not finding.open]
-        if len(failed) == 1 and (words := contents.near.get((failed[0].provision, failed[0].result))):
+        if len(failed) == 1 and (words := contents.near(shipment, law, failed[0])):
             found.append(f"{option.authorization}{words}")
     return tuple(dict.fromkeys(found))
 
@@ -107,7 +107,7 @@ def refusal(
     if found is not None and available is not None:
         facts |= {"account": found[0], "available": available}
         left = f"; {available:,} of {found[1] if limit is None else limit:,} TPP are left on {found[0]}"
-    near = near_misses(contents, options)
+    near = near_misses(contents, shipment, law, options)
     if near:
         facts["near"] = list(near)
     nearly = f" It would go under {'; or '.join(near)}." if near else ""
@@ -133,7 +133,7 @@ def _needing(shipment: Shipment) -> str:
     if lines == 1:
         which = "the only line"
     elif needing == lines:
-        which = f"all {lines:,} lines"
+        which = "both lines" if lines == 2 else f"all {lines:,} lines"
     else:
         which = f"{needing:,} of {lines:,} lines"
     amount = f", {shipment.tpp:,} TPP," if shipment.tpp else ""
@@ -208,11 +208,22 @@ def shortage(screened: Shipment, option: Option, short: Short, account: str, lat
     if line is not None:
         fits = short.most // line.unit_tpp
         facts["fits"] = fits
-        message += f" At most {fits:,} units of line {line.line} fit."
+        message += f" {_units(fits, line.line)}"
     if later is not None:
         facts["fits_from"] = later.isoformat()
         message += f" All of it fits from {later.isoformat()}."
     return Reason(debit.code, debit.cites, message, facts)
+
+
+def _units(fits: int, line: int) -> str:
+    """How many units of a line fit, as a sentence.
+
+    >>> _units(0, 1), _units(1, 1), _units(1_699, 2)
+    ('No unit of line 1 fits.', 'At most 1 unit of line 1 fits.', 'At most 1,699 units of line 2 fit.')
+    """
+    if fits > 1:
+        return f"At most {fits:,} units of line {line} fit."
+    return f"{'At most 1' if fits else 'No'} unit of line {line} fits."
 
 
 def _only_line(screened: Shipment, option: Option, debit: Debit) -> Line | None:

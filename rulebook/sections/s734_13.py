@@ -28,8 +28,7 @@ def nothing_exported(shipment: Shipment, law: Law) -> Verdict | None:
     if not shipment.domestic:
         return None
     return not_applicable(
-        "the destination and every receiving party are in the United States: nothing is exported or reexported, "
-        "and no line needs a licence"
+        "the destination and every receiving party are in the United States: nothing is exported or reexported"
     )
 
 

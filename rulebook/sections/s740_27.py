@@ -45,29 +45,34 @@ def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
             f"items line {unnamed[0].line}: designer",
         )
     names = sorted({line.designer for line in lines if line.designer is not None})
-    others = [name for name in names if not _approved(name, law) and not _authorized(name, shipment)]
+    others = [name for name in names if keys(name).isdisjoint(_approved(law))]
+    if others:
+        authorized = _authorized(shipment)
+        others = [name for name in others if keys(name).isdisjoint(authorized)]
     if others:
         return not_met(f"neither approved nor authorized as a designer on {shipment.day}: {', '.join(others)}")
     return met(f"approved or authorized as a designer: {', '.join(names)}")
 
 
-def _approved(name: str, law: Law) -> bool:
-    approved = law.worked_out.get("designers")
+def _approved(law: Law) -> frozenset[str]:
+    approved: frozenset[str] | None = law.worked_out.get("designers")
     if approved is None:
         approved = frozenset().union(*(keys(known) for known in law.period.designers))
         law.remember("designers", approved)
-    return not keys(name).isdisjoint(approved)
+    return approved
 
 
-def _authorized(name: str, shipment: Shipment) -> bool:
-    wanted, day = keys(name), shipment.day
+def _authorized(shipment: Shipment) -> frozenset[str]:
+    day = shipment.day
     both = (*shipment.asked.certifications, *shipment.facts.certifications)
-    return any(
-        one.kind == "authorized_ic_designer"
-        and not wanted.isdisjoint(keys(one.party))
-        and one.date <= day
-        and (one.valid_until is None or day <= one.valid_until)
-        for one in both
+    return frozenset().union(
+        *(
+            keys(one.party)
+            for one in both
+            if one.kind == "authorized_ic_designer"
+            and one.date <= day
+            and (one.valid_until is None or day <= one.valid_until)
+        )
     )
 
 
@@ -148,6 +153,11 @@ def b2_certification(shipment: Shipment, law: Law) -> Verdict | None:
     if all(line.software for line in lines):
         return not_applicable("software needs no certification")
     return statement(shipment, "aia_consignee_certification", (shipment.consignee.id,), shipment.consignee.name)
+
+
+def consignee_outside(shipment: Shipment, law: Law) -> bool:
+    """Whether the ultimate consignee's headquarters or its ultimate parent's are outside Supplement No. 5(a)."""
+    return _outside(shipment.consignee, law.members("supp5a"), located=False) is not None
 
 
 def _weights(shipment: Shipment) -> bool:

@@ -73,7 +73,8 @@ def class_a(tested: Tested, law: Law) -> Verdict:
         return met(f"{tested.says} is {low:,} or more and density {tested.density} is {density} or more: .a")
     if tested.whole:
         return unknown(
-            f"{tested.says} is a sum and circuits is not given: the declared class stands", _missing(tested, "circuits")
+            f"{tested.says} is a sum and circuits is not given: one circuit may have all of it",
+            _missing(tested, "circuits"),
         )
     if dense is None:
         return unknown(
@@ -138,7 +139,7 @@ def agrees(tested: Tested, computed: str | None, law: Law) -> Tried:
     """The declared class is the one that the declared TPP, density and use compute."""
     item, declared = tested.item, tested.level
     if computed is None:
-        return met(f"line {item.line}: {item.eccn} stands, since nothing declared contradicts it")
+        return met(f"line {item.line}: no declared figure contradicts {item.eccn}")
     if computed == declared or (declared in ("c", "undecided") and computed == "none"):
         return met(f"line {item.line}: {item.eccn} is what its figures compute")
     density = "no density" if tested.density is None else f"density {tested.density}"

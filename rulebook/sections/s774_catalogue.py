@@ -8,6 +8,7 @@ from typing import Any
 
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, in_words, met, not_applicable, not_met, provision
+from rulebook.law.shipment import Shipment
 from rulebook.sections.s774_supp1 import INCONSISTENT, Tested
 
 RANK = {"none": 0, "undecided": 0, "c": 1, "b": 2, "a": 3}
@@ -41,6 +42,12 @@ def verified(tested: Tested) -> Mapping[str, Any] | None:
     """The catalogue's entry, unless it has none or an unverified one."""
     chip = tested.chip
     return None if chip is None or chip["confidence"] == "unverified" else chip
+
+
+def for_data_centres(shipment: Shipment, law: Law) -> bool:
+    """Whether the catalogue knows a part of the shipment as designed or marketed for data centres."""
+    chips = [chip_of(item.part_number, law) for item in shipment.asked.items if item.datacenter is None]
+    return any(chip is not None and chip["confidence"] != "unverified" and chip["datacenter"] for chip in chips)
 
 
 def figure(tested: Tested, chip: Mapping[str, Any], tpp: int) -> int:

@@ -145,6 +145,7 @@ def paragraph(tested: Tested, law: Law) -> Verdict | None:
     if not known.doubt:
         return None
     exist = ", ".join(printed(known.family, law))
+    exist = "no paragraphs" if exist == known.family else exist
     facts = {"line": item.line, "declared": item.eccn}
     if known.doubt == "heading":
         return not_met(
@@ -208,7 +209,7 @@ def undecided(tested: Tested, law: Law) -> Verdict | None:
     item = tested.item
     known = ", ".join((*law.eccns("families"), *law.eccns("technology")))
     return unknown(
-        f"line {item.line}: this book decides {known} and what is controlled for anti-terrorism reasons at most, only, "
+        f"line {item.line}: this book decides {known}, EAR99 and what is controlled for anti-terrorism reasons only, "
         f"not {item.eccn}; a reviewer decides, and the release names an authorization",
         "ECCN",
         facts={"line": item.line, "eccn": item.eccn},

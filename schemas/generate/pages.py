@@ -28,6 +28,7 @@ _TITLES = {
     "FindingGiven": "Finding",
     "ObligationOwed": "Obligation",
     "ReviewGiven": "Review",
+    "LawStatus": "Law status",
     "ListUsed": "List",
     "InFile": "Position in a file",
     "InTopic": "Position in a topic",

@@ -164,15 +164,31 @@ class ReviewGiven(Out):
     reason: Words
 
 
+class LawStatus(Out):
+    """The standing of the rule.
+
+    codified: Whether the rule stands in the Code of Federal Regulations.
+    not_enforced_since: The day on which BIS announced that it does not enforce the rule.
+    """
+
+    codified: bool
+    not_enforced_since: Day
+
+
 class Basis(Out):
     """What a decision rests on, besides the events.
 
     rulebook_digest: The SHA-256 digest of the law's values, switches included.
+    law_status: The standing of the rule; absent from decisions of 0.1.0.
+    switches: The readings in force that differ from the default, each by its name and true; empty if none does, absent
+        from decisions of 0.1.0.
     lists: The restricted-party lists that were searched; empty if none is loaded.
     software: The version of the program.
     """
 
     rulebook_digest: Digest
+    law_status: LawStatus | None = None
+    switches: dict[str, Literal[True]] | None = None
     lists: list[ListUsed]
     software: Words
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, format_option, ledger_option, rulebook_option
+from services.cli.options import complain, format_option, ledger_option, rulebook_option, tell
 from services.failure import Failure
 from services.resources import book, settings, software, standing, there
 from services.visible import visible
@@ -53,39 +53,57 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
 
 
 @audit.command()
+@click.option("--new", is_flag=True, help="Create the key; the file must not exist.")
+@_format
 @ledger_option
-def key(ledger: str | None) -> None:
+def key(new: bool, form: str, ledger: str | None) -> None:
     """Print the public key of checkpoints and packs.
 
-    Earlier keys that the ledger's checkpoints name follow it, one per line.
+    Earlier keys that the ledger's checkpoints name follow it, one per line. As JSON, each is printed with the numbers
+    of records of the first and the last checkpoint that it signed.
 
-    The private key is created when first needed, in the file TPP_SIGNING_KEY. Do not store it with backups of the
-    ledger.
+    The private key is in the file TPP_SIGNING_KEY, which nobody else may read. It is created when first needed, if the
+    ledger has no signature yet, or with --new. Do not store it with backups of the ledger.
 
     \b
     Example:
       tpp audit key > tpp-ledger.pub
     """
-    from ledger.proof.checkpoints import keys
-    from services.proof.keys import note_failures, signer
+    from ledger.proof.checkpoints import signers
+    from services.cli.tables import print_json
+    from services.proof.keys import new_key, note_failures, signer
 
-    has_ledger = there(ledger)
-    found = [signer(settings()).public]
-    if has_ledger:
-        with note_failures(), standing(ledger) as store, store.read() as connection:
-            found += keys(connection)
-    for one in dict.fromkeys(found):
-        click.echo(visible(str(one)))
+    if new:
+        made = new_key(settings()).public
+        tell(f"created the signing key {made.short} in {settings().signing_key}")
+        found: list[tuple[PublicKey, int | None, int | None]] = [(made, None, None)]
+    elif not there(ledger):
+        found = [(signer(settings(), None, tell).public, None, None)]
+    else:
+        with note_failures(), standing(ledger) as store:
+            own = signer(settings(), store, tell).public
+            with store.read() as connection:
+                terms = {one.key: (one.first, one.last) for one in signers(connection)}
+        found = [(one, *terms.get(one, (None, None))) for one in dict.fromkeys((own, *terms))]
+    if form == "json":
+        print_json([{"key": str(one), "first": first, "last": last} for one, first, last in found])
+    else:
+        for one, _, _ in found:
+            click.echo(visible(str(one)))
 
 
 @audit.command()
 @click.option("--out", metavar="FILE", help="Write the checkpoint to this file. [default: standard output]")
+@click.option("--rotate", is_flag=True, help="Change to the key of TPP_SIGNING_KEY, created if it does not exist.")
 @ledger_option
-def checkpoint(out: str | None, ledger: str | None) -> None:
+def checkpoint(out: str | None, rotate: bool, ledger: str | None) -> None:
     """Sign the present state of the journal.
 
     A checkpoint is the signed number of records and the root of their tree. Give checkpoints to others: whoever has one
     can later detect whether an earlier record was changed.
+
+    With --rotate, another key signs from this checkpoint on. Earlier checkpoints stay valid with the key that signed
+    them; a key that was replaced does not sign again.
 
     \b
     Example:
@@ -93,10 +111,10 @@ def checkpoint(out: str | None, ledger: str | None) -> None:
     """
     from ledger.proof.checkpoints import cover
     from services.files import output
-    from services.proof.keys import signer
+    from services.proof.keys import note_failures, signer
 
-    with standing(ledger) as store:
-        note = cover(store, signer(settings()))
+    with note_failures(), standing(ledger) as store:
+        note = cover(store, signer(settings(), store, tell, rotate=rotate), rotate=rotate)
     with output(out) as stream:
         stream.write(note)
 
@@ -163,9 +181,8 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     from services.proof.proofs import prove as proof_of
     from services.views.proofs import proofs
 
-    key = signer(settings())
     with standing(ledger) as store:
-        found = proof_of(store, key, shipment).to_json()
+        found = proof_of(store, signer(settings(), store, tell), shipment).to_json()
     if form == "json":
         print_json(found)
     else:
@@ -196,7 +213,7 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
 
     first = read_note(old)
     with note_failures(), standing(ledger) as store:
-        second = read_note(new) if new is not None else cover(store, signer(settings()))
+        second = read_note(new) if new is not None else cover(store, signer(settings(), store, tell))
         found = compare(store, first, second, lambda recorded: public_keys(keys, settings(), recorded))
     if found is None:
         complain(f"{old} is not a prefix of {new or 'the newest checkpoint'}")
@@ -213,10 +230,8 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
 def export(shipments: tuple[str, ...], period: str | None, out: str, since: str | None, ledger: str | None) -> None:
     """Write a pack of shipments for an examiner.
 
-    A pack has the events, decisions, entries, evidence digests, proofs and a verifier.
-
-    The verifier is a single file and needs only Python: run `python3 -I verify.py KEY` in FOLDER, with the key printed
-    by `tpp audit key`.
+    A pack has the events, decisions, entries, evidence digests and proofs. `tpp audit check-pack` verifies it; so does
+    the single file that `tpp audit verifier` writes, which needs only Python.
 
     \b
     Example:
@@ -235,16 +250,76 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
         chosen = shipments if period is None else periods.period(period)
     except ValueError as error:
         raise Failure(str(error)) from error
-    key = signer(settings())
 
     def known(recorded: Sequence["PublicKey"]) -> list["PublicKey"]:
         return public_keys((), settings(), recorded)
 
     try:
         with note_failures(), standing(ledger) as store:
+            key = signer(settings(), store, tell)
             made = write_pack(store, key, chosen, since, known, Path(out))
     except NotAPrefix:
         complain(f"{since} is not a prefix of the newest checkpoint")
         sys.exit(1)
     counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
-    click.echo(f"wrote {visible(out)}: {counts}; verify it with `python3 -I verify.py KEY`")
+    click.echo(f"wrote {visible(out)}: {counts}; verify it with `tpp audit check-pack FOLDER --key KEY`")
+
+
+@audit.command("check-pack")
+@click.argument("folder")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="KEY",
+    help="The ledger's public key, or a file of public keys; not from the pack.",
+)
+@_format
+def check_pack(folder: str, keys: tuple[str, ...], form: str) -> None:
+    """Verify a pack that `tpp audit export` wrote.
+
+    Checks the signatures, the size and digest of each file, the proof of each record, its event and answers, that no
+    record of a shipment is missing, and the documents in evidence/. No program of FOLDER is run, and no file outside of
+    it is read. Packs of earlier versions are taken.
+
+    Exits with 1 if the pack is not valid; the file that is wrong is named.
+
+    \b
+    Example:
+      tpp audit check-pack pack --key tpp-ledger.pub
+    """
+    from services.cli.tables import print_json
+    from services.proof.check import check
+    from services.proof.keys import public_keys
+    from services.views.proofs import pack
+
+    found = check(Path(folder), public_keys(keys, settings(), ()))
+    if form == "json":
+        print_json(found.to_json())
+    else:
+        click.echo(pack(found.to_json()))
+    sys.exit(0 if found.ok else 1)
+
+
+@audit.command()
+@click.option("--out", metavar="FILE", help="Write the verifier to this file.")
+def verifier(out: str | None) -> None:
+    """Print the SHA-256 of the verifier of packs.
+
+    The changelog of a release names it too. With --out, writes the verifier, a single file that needs only Python:
+    `python3 -I verify.py KEY FOLDER`.
+
+    \b
+    Example:
+      tpp audit verifier --out verify.py
+    """
+    from services.files import output
+    from services.proof.check import verifier_digest
+    from services.proof.pack import VERIFIER
+
+    if out is not None:
+        with output(out) as stream:
+            stream.write(VERIFIER.read_bytes())
+    if out != "-":
+        click.echo(f"{verifier_digest()}  {visible(out or 'verify.py')}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options
+from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options, tell
 from services.failure import Failure
-from services.resources import reading, settings, standing, wall_clock
+from services.resources import book, reading, settings, standing, wall_clock
 
 if TYPE_CHECKING:
     from schemas.periods import Period
@@ -138,7 +138,7 @@ def close(name: str, form: str, ledger: str | None) -> None:
 
     chosen = _period(name)
     with standing(ledger) as store:
-        key = signer(settings())
+        key = signer(settings(), store, tell)
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
     if form == "json":
@@ -193,6 +193,7 @@ def export(name: str, form: str, excel: bool, out: str | None, ledger: str | Non
     from ledger.queries.snapshots import find, tables_of
     from services.finance.exports import export as write
     from services.finance.workbook import ExportRefused
+    from services.views.memo import law_in_words
 
     with reading(ledger) as connection, _refusals():
         found = find(connection, name)
@@ -203,11 +204,12 @@ def export(name: str, form: str, excel: bool, out: str | None, ledger: str | Non
             raise ExportRefused(
                 f"the books of {name} differ from those that were closed; `tpp audit verify` shows where"
             )
+        law = f"The decisions apply {law_in_words(book(None).status)}."
         readers = {
             "accounts": tables.accounts,
             "entries": tables.entries,
             "holds": lambda: tables.holds,
             "shipments": tables.shipments,
         }
-        for path in write(Path(out or name), tables.period, form, readers, excel=excel):
+        for path in write(Path(out or name), tables.period, form, readers, excel=excel, law=law):
             click.echo(path)

@@ -132,30 +132,45 @@ def balance(
 
 @main.command()
 @click.argument("shipment")
-@format_option("text", "json")
+@click.option("--short", is_flag=True, help="Only the memo, without the trace.")
+@format_option("text", "html", "json")
 @ledger_option
-def explain(shipment: str, form: str, ledger: str | None) -> None:
+def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
     """Explain every decision on a shipment.
 
-    The memo shows what was requested, what was tried, what was decided, and what must be filed by when.
+    The memo gives the answer, the paragraph that decides with its figures, what else was near, what is owed by when,
+    and how the law stands. The trace below it shows what was requested, tried and decided, record by record. An html
+    page asks for nothing from elsewhere and prints as it is.
 
     \b
     Example:
       tpp explain SHP-0001
+      tpp explain SHP-0001 --short
+      tpp explain SHP-0001 --format html > SHP-0001.html
     """
     from ledger.queries.records import records, state
     from services.cli.tables import print_json
-    from services.views.memo import memo, to_json
+    from services.views.memo import memo_of, memo_text, to_json
+    from services.views.trace import trace, trace_text
+    from services.visible import print_bytes
 
+    if short and form == "json":
+        raise click.UsageError("--short needs --format text or html.")
     with reading(ledger) as connection:
-        standing = state(connection, shipment)
         found = records(connection, shipment)
-    if not found:
-        raise Failure(f"shipment {shipment} does not exist in this ledger")
-    if form == "json":
+        if not found:
+            raise Failure(f"shipment {shipment} does not exist in this ledger")
+        memo = None if form == "json" else memo_of(connection, book(None), shipment, state(connection, shipment), found)
+    if memo is None:
         print_json(to_json(found))
+        return
+    sections = [] if short else trace(found)
+    if form == "html":
+        from services.views.page import page
+
+        print_bytes(page(memo, sections).encode())
     else:
-        click.echo(memo(shipment, standing, found))
+        click.echo("\n\n".join(filter(None, (memo_text(memo), trace_text(sections)))))
 
 
 @main.command()

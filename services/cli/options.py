@@ -47,6 +47,11 @@ def complain(sentence: str) -> None:
     click.echo(f"Error: {visible(sentence)}", err=True)
 
 
+def tell(sentence: str) -> None:
+    """Prints to standard error what was done besides what was asked."""
+    click.echo(visible(sentence), err=True)
+
+
 def ledger_option(command: _Command) -> _Command:
     """The option `--ledger` of a command."""
     text = "The ledger's database URL, or :memory:. [default: TPP_LEDGER_URL, else sqlite:///tpp-ledger.db]"

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 from ledger.registers.accounts import Entry
-from schemas import accounts
 from schemas.event_types import QUOTA_ALERT
 from schemas.plan import Short
 from services.engine.answers import Answers
@@ -21,13 +20,8 @@ def _fraction(text: str) -> tuple[int, int]:
 
 def thresholds(context: DecisionContext, path: str) -> Sequence[str | int]:
     """The thresholds of an account: those set for it, else for the latest pattern that matches, else the rulebook's."""
-    made = context.journal.limits.thresholds()
-    if not made:
-        return context.book.alert_thresholds(path)
-    if path in made:
-        return made[path]
-    matching = [set_to for pattern, set_to in made.items() if "*" in pattern and accounts.matches(pattern, path)]
-    return matching[-1] if matching else context.book.alert_thresholds(path)
+    made = context.journal.limits.thresholds(path)
+    return context.book.alert_thresholds(path) if made is None else made
 
 
 def crossed(threshold: str | int, limit: int | None, before: int, balance: int) -> bool:

@@ -25,9 +25,11 @@ class DecisionContext:
         return Answers(self.journal.transaction, event)
 
     def basis(self, lists: Sequence[str]) -> dict[str, Any]:
-        """What a decision rests on besides the events: the law's values, the searched lists, the program."""
+        """What a decision rests on besides the events: the law, its status and readings, the lists, the program."""
         return {
             "rulebook_digest": self.book.digest,
+            "law_status": self.book.status,
+            "switches": self.book.switches,
             "lists": [{"name": name} for name in lists],
             "software": self.software,
         }

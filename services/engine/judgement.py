@@ -51,18 +51,20 @@ def judge(
     reviewed: Sequence[SetAside] = (),
     posted: bool = False,
     named: bool = False,
+    explained: bool = True,
 ) -> Judgement:
     """Screens a shipment and debits the first option that fits, as pending or, if it has left, as posted.
 
     `reviewed`: the reasons that reviewers have set aside. A reason is disregarded only if it is the same as when the
     reviewer saw it, or if the rulebook says that it is settled. `named`: whether the
-    authorization is one that a reviewer named.
+    authorization is one that a reviewer named. `explained`: whether the reasons are wanted of a shipment
+    that no authorization fits; what a reviewer has set aside is compared with them.
     """
     facts = context.journal.parties.about(asked)
     seen = {(one.code, _as_text(one.facts)) for one in reviewed}
     aside = context.book.settled(one.code for one in reviewed)
     while True:
-        result = _tried(context, Case(asked, facts, aside, named))
+        result = _tried(context, Case(asked, facts, aside, named), explained or bool(seen))
         more = _agreed(result.reasons, seen) - aside if seen else frozenset()
         if not more:
             break
@@ -108,7 +110,7 @@ def _agreed(reasons: Sequence[Reason], seen: AbstractSet[tuple[str, str]]) -> fr
     return frozenset(reason.code for reason in reasons) - unseen
 
 
-def _tried(context: DecisionContext, case: Case) -> Judgement:
+def _tried(context: DecisionContext, case: Case, explained: bool) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; changes no balance."""
     screening = context.book.screen(case)
     result = Judgement(case, screening)
@@ -120,7 +122,7 @@ def _tried(context: DecisionContext, case: Case) -> Judgement:
             result.chosen = option
             break
     result.reasons = list(screening.reasons)
-    if result.chosen is None and not screening.stopped:
+    if explained and result.chosen is None and not screening.stopped:
         result.reasons += _against(context, result)
     return result
 

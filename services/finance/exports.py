@@ -33,16 +33,18 @@ _FIELD_TYPES = {
 }
 
 
-def export(folder: Path, period: Period, form: str, tables: Tables, *, excel: bool = False) -> list[Path]:
+def export(
+    folder: Path, period: Period, form: str, tables: Tables, *, excel: bool = False, law: str = ""
+) -> list[Path]:
     """The files of a snapshot in one of FORMS, written into a folder, which is created if it does not exist.
 
-    Files get their names once all are complete. `excel`: as of `csv_text`. Raises ExportRefused if the format cannot
-    hold the rows.
+    Files get their names once all are complete. `excel`: as of `csv_text`. `law`: how the law stands, in a sentence for
+    the data package. Raises ExportRefused if the format cannot hold the rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
         names = (
-            _csv(Path(scratch), period, tables, excel)
+            _csv(Path(scratch), period, tables, excel, law)
             if form == "csv"
             else _WRITERS[form](Path(scratch), period, tables)
         )
@@ -82,13 +84,14 @@ def totals(accounts: Iterable[Row]) -> list[tuple[str | int, ...]]:
     return [(family, *sums[family].values()) for family in sorted(sums)]
 
 
-def _csv(folder: Path, period: Period, tables: Tables, excel: bool) -> list[str]:
+def _csv(folder: Path, period: Period, tables: Tables, excel: bool, law: str) -> list[str]:
     resources = [_csv_resource(folder, table, tables[table](), excel) for table in SNAPSHOT_TABLES]
     package = {
         "profile": "tabular-data-package",
         "name": f"tpp-snapshot-{period.name.lower()}",
         "id": period.name,
         "title": f"TPP quota ledger: snapshot {period.name}",
+        **({"description": law} if law else {}),
         "resources": resources,
     }
     (folder / "datapackage.json").write_bytes(orjson.dumps(package, option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,6 +1,7 @@
 """How clients connect to the Kafka broker: address, security options, and why a connection is refused."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -11,6 +12,10 @@ from services.kafka.aiokafka_client import knock
 
 if TYPE_CHECKING:
     from services.settings import Settings
+
+
+_HOST = re.compile(r"[\w.-]*")
+_ADDRESS = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
 
 
 def client_options(settings: "Settings") -> dict[str, Any]:
@@ -30,13 +35,16 @@ def client_options(settings: "Settings") -> dict[str, Any]:
 
 
 def address(settings: "Settings") -> str:
-    """`host:port[,host:port]` of TPP_BROKER; raises BrokerError if it is unset or malformed."""
+    """`host:port[,host:port]` of TPP_BROKER; raises BrokerError if it is unset or malformed.
+
+    A malformed address is repeated only if no password can be in it.
+    """
     if not settings.broker:
         raise BrokerError("no broker: set TPP_BROKER to host:port, or start the whole system with `tpp up`")
-    for one in settings.broker.split(","):
-        host, _, port = one.strip().rpartition(":")
-        if not host or not port.isdecimal():
-            raise BrokerError(f"TPP_BROKER: {one.strip()!r} is not host:port")
+    for number, one in enumerate(settings.broker.split(","), 1):
+        if not _ADDRESS.fullmatch(one.strip()):
+            given = repr(one.strip()) if _HOST.fullmatch(one.strip()) else f"address {number}"
+            raise BrokerError(f"TPP_BROKER: {given} is not host:port")
     return settings.broker
 
 

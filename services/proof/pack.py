@@ -1,4 +1,4 @@
-"""The pack for an examiner: records with proofs, and a verifier that needs only Python (docs/contract/books.md)."""
+"""The pack for an examiner: records with proofs, and the verifier that needs only Python (docs/contract/books.md)."""
 
 import base64
 import hashlib
@@ -26,14 +26,18 @@ from services.proof.summary import summary
 
 FORMAT = "tpp-pack/1"
 VERIFIER = Path(__file__).with_name("verifier.py")
-_README = """\
+README = """\
 This folder contains records of a TPP quota ledger and the proof that they are in its journal.
 
-    python3 -I verify.py KEY
+Do not run any program of this folder: whoever could change the folder could change the program. Take verify.py from a
+release of tpp-quota-ledger, and compare its SHA-256 with the one that the release's CHANGELOG.md names. Then
 
-verifies it with Python 3.9 or newer and nothing else. KEY is the ledger's public key, or a file that contains it; get
-it from the company, but not with this folder. The output is one line: valid, or invalid and why. Exit status 0: valid;
-1: invalid; 2: no KEY.
+    python3 -I /path/to/verify.py KEY FOLDER
+
+verifies FOLDER, which is this one, with Python 3.9 or newer and nothing else. Where the program is installed,
+`tpp audit check-pack FOLDER --key KEY` does the same. KEY is the ledger's public key, or a file that contains it; get
+it from the company, but not with this folder. The output says valid, or invalid and why. Exit status 0: valid;
+1: invalid; 2: no KEY or no FOLDER.
 
 records.jsonl      one record per line, by number: the leaf of the journal's tree, its inclusion proof, and in base64
                    the event as received and every answer to it
@@ -41,6 +45,7 @@ checkpoint         size and root of the tree, signed
 summary.txt        what happened, in words; it proves nothing
 evidence.json      digests of the documents that records name; the documents themselves may be placed in evidence/
 consistency.json   if present: the proof that nothing before an older checkpoint was changed
+verify.py          a copy of the verifier, to be read; not to be run
 pack.json          the files and their SHA-256, and the last record of each shipment at the checkpoint
 pack.note          the signature over pack.json
 
@@ -88,7 +93,7 @@ def export(
             file.writelines(summary(connection, picked.by_shipment, period, head.size))
     _write(folder, "checkpoint", note)
     _write(folder, "evidence.json", _json(evidence))
-    _write(folder, "README.txt", _README.encode())
+    _write(folder, "README.txt", README.encode())
     _write(folder, "verify.py", VERIFIER.read_bytes())
     if older is not None:
         _write(folder, "consistency.json", _json(older.to_json()))

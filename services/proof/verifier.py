@@ -1,7 +1,8 @@
-"""Verifies the evidence pack in this folder: `python3 -I verify.py KEY`, Python 3.9 or newer, standard library only.
+"""Verifies an evidence pack: `python3 -I verify.py KEY [FOLDER]`, Python 3.9 or newer, standard library only.
 
-KEY is the ledger's public key, `NAME+HASH+BASE64`, or a file with one per line; get it from another source than this
-pack. Exit 0, `valid: ` and what was proved; 1, `invalid: ` and a sentence with the file; 2 if no key was given.
+KEY is the ledger's public key, `NAME+HASH+BASE64`, or a file with one per line. Take it, and this file, from another
+source than the pack. FOLDER is the working folder by default; nothing in it is run, and no file outside of it is read.
+Exit 0, `valid: ` and what was proved; 1, `invalid: ` and a sentence with the file; 2 without a key or a folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ FORMAT, PACK, NOTE, RECORDS, CHECKPOINT = "tpp-pack/1", "pack.json", "pack.note"
 EVIDENCE, CONSISTENCY, FOLDER = "evidence.json", "consistency.json", "evidence"
 REQUIRED = {RECORDS, CHECKPOINT, EVIDENCE, "README.txt", "verify.py"}
 PARTS, MOST = ("pending", "posted", "attested", "credits"), 2**53 - 1
+MOST_BYTES = {NOTE: 2**26, PACK: 2**26, FOLDER: 2**30}  # of files whose size no signature tells
 
 
 class Invalid(Exception):
@@ -33,14 +35,12 @@ ENTRY: dict[str, Any] = {"account": TEXT, "entry": NUMBER, "booked": r"\d{4}-\d\
 ENTRY |= {"limit": (AMOUNT, None), "late_for": PERIOD, **dict.fromkeys((*PARTS, "balance"), AMOUNT)}
 LEAF: dict[str, Any] = {"n": NUMBER, "kind": TEXT, "recorded": TIME, "source": TEXT, "id": TEXT, "event": DIGEST}
 LEAF |= {"answers": [DIGEST], "shipment_id": (TEXT, None), "previous": (NUMBER, None), "rests_on": [NUMBER]}
-LEAF |= {"entries": [ENTRY]}
-LINE = {"leaf": LEAF, "proof": [TEXT], "event": TEXT, "answers": [TEXT]}
+LINE = {"leaf": LEAF | {"entries": [ENTRY]}, "proof": [TEXT], "event": TEXT, "answers": [TEXT]}
 LISTED = {"path": TEXT, "bytes": 0, "sha256": DIGEST}
 LIST = {"format": re.escape(FORMAT), "origin": TEXT, "period": PERIOD, "shipments": dict, "files": [LISTED]}
 REPORTED = {"account": TEXT, "entry": NUMBER, "amount": AMOUNT, "balance": AMOUNT, "state": TEXT}
 Keys = dict[tuple[str, bytes], bytes]
-Point = tuple[int, int, int, int]
-"""Of Ed25519 (RFC 8032, 5.1): X, Y, Z, T with x = X/Z, y = Y/Z, x * y = T/Z (5.1.4)."""
+Point = tuple[int, int, int, int]  # of Ed25519 (RFC 8032, 5.1.4): X, Y, Z, T with x = X/Z, y = Y/Z, x * y = T/Z
 P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 
@@ -50,7 +50,6 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _fits(value: Any, form: Any) -> bool:
-    """Whether a JSON value matches a form."""
     if isinstance(form, tuple):
         return any(_fits(value, one) for one in form)
     if isinstance(form, dict):
@@ -65,9 +64,10 @@ def _fits(value: Any, form: Any) -> bool:
 
 
 def _json(raw: bytes, form: Any, file: str, what: str = "it") -> Any:
-    """The value of a UTF-8 JSON text that matches a form and has no duplicate members; `int` refuses NaN."""
+    """The value of a UTF-8 JSON text that matches a form and has no duplicate members; `int` refuses NaN and ""."""
+    unique = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else int("")  # noqa: E731
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=int)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=int)
     except (ValueError, RecursionError):
         raise Invalid(file, f"{what} is not UTF-8 JSON without duplicate members") from None
     if not _fits(value, form):
@@ -75,14 +75,7 @@ def _json(raw: bytes, form: Any, file: str, what: str = "it") -> Any:
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError
-    return dict(pairs)
-
-
 def _unbase64(text: str, file: str, length: int | None = None) -> bytes:
-    """The bytes of a canonical base64 text."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
@@ -118,16 +111,13 @@ def _point(raw: bytes) -> Point | None:
     return x, y, 1, x * y % P
 
 
-BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little")) or (0, 1, 1, 0)
-
-
 def ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether a signature is that of a message: R = [S]B - [k]A, without cofactor, S below the order (5.1.7)."""
-    a, s = _point(public), int.from_bytes(signature[32:], "little")
-    if len(signature) != 64 or a is None or s >= ORDER:
+    base, a, s = _point(b"\x58" + b"\x66" * 31), _point(public), int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or base is None or a is None or s >= ORDER:
         return False
     k = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % ORDER
-    x, y, z, _ = _add(_times(s, BASE), _times(k, (P - a[0], a[1], 1, P - a[3])))
+    x, y, z, _ = _add(_times(s, base), _times(k, (P - a[0], a[1], 1, P - a[3])))
     x, y = x * pow(z, P - 2, P) % P, y * pow(z, P - 2, P) % P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
@@ -201,33 +191,37 @@ class Record(NamedTuple):
     shipments: set[Any]
 
 
-def files(folder: Path, keys: Keys) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The content of pack.json, and the bytes of the pack's files and of the evidence."""
-    raw: dict[str, bytes] = {}
+def files(folder: Path, keys: Keys) -> tuple[dict[str, Any], dict[str, bytes], dict[str, str]]:
+    """The content of pack.json, its files, and the evidence by SHA-256; reads only a size that is signed or bounded."""
+    sizes, raw = dict[str, int](), dict[str, bytes]()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not path.is_symlink():
-            raw[name] = path.read_bytes()
+            sizes[name] = path.stat().st_size
         elif path.is_symlink() or not path.is_dir() or name.split("/")[0] != FOLDER:
             raise Invalid(name, "pack.json does not list it")
-    note, signatures = _open(raw.get(NOTE, b""), keys, NOTE)
+        if sizes.get(name, 0) > MOST_BYTES.get(name.split("/")[0], MOST):
+            raise Invalid(name, "it is larger than such a file of a pack may be")
+    head = {name: (folder / name).read_bytes() if name in sizes else b"" for name in (NOTE, PACK)}
+    note, signatures = _open(head[NOTE], keys, NOTE)
     if len(note) != 3 or note[1] != FORMAT or signatures != 1:
         raise Invalid(NOTE, f"it is not an origin, {FORMAT} and a SHA-256, signed once")
-    if note[2] != base64.b64encode(sha256(raw.get(PACK, b"")).digest()).decode():
+    if note[2] != base64.b64encode(sha256(head[PACK]).digest()).decode():
         raise Invalid(PACK, "it is missing, or its SHA-256 is not the one that pack.note signs")
-    pack: dict[str, Any] = _json(raw[PACK], LIST, PACK)
+    pack: dict[str, Any] = _json(head[PACK], LIST, PACK)
     listed = {one["path"]: one for one in pack["files"]}
     if pack["origin"] != note[0] or not all(_fits(n, NUMBER) for n in pack["shipments"].values()):
         raise Invalid(PACK, "its origin is not that of pack.note, or a record in it is not a number")
     if len(listed) != len(pack["files"]) or not REQUIRED <= listed.keys() <= REQUIRED | {CONSISTENCY, "summary.txt"}:
         raise Invalid(PACK, "it does not list the files of a pack, each once")
     for name, one in listed.items():
-        if name not in raw or [one["bytes"], one["sha256"]] != [len(raw[name]), sha256(raw[name]).hexdigest()]:
+        raw[name] = (folder / name).read_bytes() if sizes.get(name) == one["bytes"] else b""
+        if sizes.get(name) != one["bytes"] or one["sha256"] != sha256(raw[name]).hexdigest():
             raise Invalid(name, "it is missing, or its size or SHA-256 differs from pack.json")
-    for name in raw:
-        if name not in {*listed, NOTE, PACK} and not name.startswith(f"{FOLDER}/"):
-            raise Invalid(name, "pack.json does not list it")
-    return pack, raw
+    present = [name for name in sizes if name.startswith(f"{FOLDER}/")]
+    for name in sorted(sizes.keys() - {*listed, NOTE, PACK, *present}):
+        raise Invalid(name, "pack.json does not list it")
+    return pack, raw, {sha256((folder / name).read_bytes()).hexdigest(): name for name in present}
 
 
 def records_of(raw: bytes, size: int, root: bytes) -> dict[int, Record]:
@@ -332,16 +326,15 @@ def _certifications(n: int, record: Record) -> set[tuple[Any, ...]]:
     return {(n, *one.values()) for one in found if _fits(one, CERTIFICATION)}
 
 
-def evidence(raw: dict[str, bytes], records: dict[int, Record]) -> str:
+def evidence(raw: bytes, records: dict[int, Record], present: dict[str, str]) -> str:
     """The number of digests, each of which an event of the pack states, and of evidence files in the pack."""
-    rows = _json(raw[EVIDENCE], [{"record": NUMBER, **CERTIFICATION}], EVIDENCE)
+    rows = _json(raw, [{"record": NUMBER, **CERTIFICATION}], EVIDENCE)
     listed = {tuple(one[name] for name in ("record", *CERTIFICATION)) for one in rows}
     stated = {one for n, record in records.items() for one in _certifications(n, record)}
     due = {one for one in stated if one[-1] is not None and "rejected" not in records[one[0]].leaf["kind"]}
     for n in sorted(one[0] for one in (listed - stated) | (due - listed)):
         raise Invalid(EVIDENCE, f"it does not list exactly what the event of record {n} states")
     digests = {one[-1] for one in listed} - {None}
-    present = {sha256(raw[name]).hexdigest(): name for name in raw if name.startswith(f"{FOLDER}/")}
     for digest in sorted(present.keys() - digests):
         raise Invalid(present[digest], "evidence.json does not have its digest")
     listed_files = f"{_counted(len(digests), 'evidence digest')}, {_counted(len(present), 'file')} present"
@@ -367,7 +360,7 @@ def consistency(raw: bytes, newest: bytes, size: int, root: bytes, keys: Keys) -
 
 def verify(folder: Path, keys: Keys) -> str:
     """What the pack in a folder proves; raises Invalid."""
-    pack, raw = files(folder, keys)
+    pack, raw, present = files(folder, keys)
     origin, size, root = _checkpoint(raw[CHECKPOINT], keys, CHECKPOINT)
     if origin != pack["origin"]:
         raise Invalid(CHECKPOINT, "its origin is not that of pack.json")
@@ -375,25 +368,31 @@ def verify(folder: Path, keys: Keys) -> str:
     chains(records, pack["shipments"])
     shown = f"{_counted(len(pack['shipments']), 'shipment')}, {len(records)} of {_counted(size, 'record')} proved"
     older = consistency(raw[CONSISTENCY], raw[CHECKPOINT], size, root, keys) if CONSISTENCY in raw else ""
-    return f"{shown} under the checkpoint{older}; {evidence(raw, records)}"
+    return f"{shown} under the checkpoint{older}; {evidence(raw[EVIDENCE], records, present)}"
+
+
+def outcome(folder: Path, keys: Keys) -> tuple[str, str]:
+    """An empty text and what a pack proves; or the file that is wrong, and why."""
+    try:
+        return "", verify(folder, keys)
+    except Exception as error:  # noqa: BLE001  the pack is malformed
+        unforeseen = (getattr(error, "filename", None) or RECORDS, f"it cannot be read ({type(error).__name__})")
+        file, why = error.args if isinstance(error, Invalid) else unforeseen
+        return ascii(file)[1:-1], why
 
 
 def main(arguments: list[str]) -> int:
-    """Verifies the pack in the working folder; returns the exit status."""
+    """Verifies the pack in a folder, or in the working folder; returns the exit status."""
     try:
-        (argument,) = arguments
-        keys = keys_of(Path(argument).read_text("utf-8") if Path(argument).is_file() else argument)
+        argument, folder = arguments if len(arguments) > 1 else (*arguments, ".")
+        keys = keys_of(argument if argument.count("+") > 1 else Path(argument).read_text("utf-8"))
+        next(Path(folder).iterdir(), None)
     except (OSError, ValueError):
-        print("usage: python3 -I verify.py KEY (NAME+HASH+BASE64, or a file of keys)", file=sys.stderr)  # noqa: T201
+        print("usage: python3 -I verify.py KEY [FOLDER] (NAME+HASH+BASE64, or a file)", file=sys.stderr)  # noqa: T201
         return 2
-    try:
-        print("valid:", verify(Path(), keys))  # noqa: T201
-    except Exception as error:  # noqa: BLE001  any other error means a malformed pack
-        unforeseen = (getattr(error, "filename", None) or RECORDS, f"it cannot be read ({type(error).__name__})")
-        file, why = error.args if isinstance(error, Invalid) else unforeseen
-        print(f"invalid: {ascii(file)[1:-1]}: {why}")  # noqa: T201
-        return 1
-    return 0
+    file, answer = outcome(Path(folder), keys)
+    print(f"invalid: {file}: {answer}" if file else f"valid: {answer}")  # noqa: T201
+    return 1 if file else 0
 
 
 if __name__ == "__main__":

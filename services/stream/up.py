@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.database.store import LedgerError, ledger_url
+from ledger.database.store import LedgerError, ledger_url, shown
 from services.failure import BrokerError, Failure
-from services.kafka.access import client_options
+from services.kafka.access import address, client_options
 from services.kafka.local_broker import LocalBroker
 from services.kafka.topics import BROKERS_OWN, create_topics
 from services.resources import engine
@@ -168,7 +168,7 @@ def _checked(url: str, rulebook: str | None) -> str:
 @contextmanager
 def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBroker | None]]:
     if settings.broker:
-        yield settings.broker, None
+        yield address(settings), None
         return
     local = LocalBroker(folder, prefer=PORT)
     _log("starting the broker")
@@ -195,7 +195,7 @@ def _print_addresses(address: str, local: LocalBroker | None, url: str, parts: S
     """Prints where everything is, on standard output."""
     where = f"data in {local.folder}" if local is not None else "of TPP_BROKER"
     click.echo(f"broker   {address}  ({where})")
-    click.echo(f"ledger   {ledger_url(url).render_as_string()}")
+    click.echo(f"ledger   {shown(ledger_url(url))}")
     for part in parts:
         if part.metrics is not None:
             click.echo(f"{part.name:<8} http://{part.metrics}/metrics, /health/live, /health/ready")

@@ -1,4 +1,4 @@
-"""A ledger's verification, and the proofs of a shipment's records, as text."""
+"""A ledger's verification, a pack's, and the proofs of a shipment's records, as text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +19,13 @@ def verification(found: Mapping[str, Any]) -> str:
         f"not covered: {one['table']}{'.' + one['column'] if one['column'] else ''}: {one['why']}"
         for one in found["not_records"]
     ]
+    return "\n".join(map(visible, lines))
+
+
+def pack(found: Mapping[str, Any]) -> str:
+    """The output of `tpp audit check-pack`: what is proved and was checked, or the file that is wrong and why."""
+    first = f"valid: {found['proved']}" if found["ok"] else f"invalid: {found['file']}: {found['why']}"
+    lines = [first, *(f"checked: {one}" for one in found["checked"]), f"verifier: SHA-256 {found['verifier']}"]
     return "\n".join(map(visible, lines))
 
 

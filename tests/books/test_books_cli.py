@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import os
 import pty
 import re
@@ -209,6 +210,7 @@ def test_a_record_of_any_number_may_be_named(call: Call, command: str) -> None:
 
 
 def test_a_close_gives_the_data_of_its_event(call: Call, ledger_url: str) -> None:
+    call("audit", "key", "--new")
     assert call("snapshot", "list", "--format", "json").json == []
     told = call("snapshot", "close", "2025-06", "--format", "json").json
     assert list(told) == MEMBERS
@@ -278,6 +280,8 @@ def test_an_export_in_every_form(lite: Call, tmp_path: Path) -> None:
         assert (told.code, told.error) == (0, "")
         assert told.out.decode().splitlines() == [f"2025-06/{name}" for name in names]
     assert sorted(path.name for path in (tmp_path / "2025-06").iterdir()) == sorted(chain.from_iterable(files.values()))
+    package = json.loads((tmp_path / "2025-06/datapackage.json").read_text())
+    assert package["description"].endswith("90 FR 4544: codified, not enforced since 2025-05-13.")
     assert (tmp_path / "2025-06/holds.csv").read_text() == (
         f"shipment_id,record,happened,codes,tpp\nSHP-4,7,2025-06-02T09:07:00Z,quota.exhausted,{2_000 * UNIT}\n"
     )
@@ -327,6 +331,7 @@ def test_an_export_of_changed_books_is_refused(lite: Call, tmp_path: Path, form:
 def test_a_close_over_answers_that_cannot_be_read_is_a_sentence(lite: Call, tmp_path: Path) -> None:
     with closing(unguarded(tmp_path / "tpp-ledger.db")) as connection:
         connection.execute("UPDATE journal SET answers = substr(answers, 2) WHERE n = 7")
+    lite("audit", "key", "--new")
     told = lite("snapshot", "close", "2025-06")
     assert (told.code, told.sentence[:35]) == (2, "cannot read the answers of record 7")
     assert lite("snapshot", "list", "--format", "json").json == []

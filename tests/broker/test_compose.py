@@ -11,12 +11,15 @@ import pytest
 
 from services.cli.commands import main
 from services.kafka.local_broker import KAFKA
+from services.resources import software
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "docker-compose.yml"
 RUNNING = ("worker", "relay", "clock")
 ONCE = ("migrate", "topics")
 STORES = ("kafka", "postgres")
+TOOL = "tpp"
+OURS = (*RUNNING, *ONCE, TOOL)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def test_compose_finds_nothing_wrong() -> None:
 
 def test_the_system_is_whole(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {*RUNNING, *ONCE, *STORES}
+    assert set(services) == {*OURS, *STORES}
     for name in (*RUNNING, *ONCE):
         assert services[name]["command"][0] == name
         assert name in main.commands
@@ -83,7 +86,7 @@ def test_nothing_runs_as_root_and_data_outlives_the_containers(compose: dict[str
         assert not any(not port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
         if name != "kafka":  # its image has a user of its own
             assert service["user"] not in ("root", "0", "0:0"), name
-    for name in (*RUNNING, *ONCE):
+    for name in OURS:
         assert services[name]["read_only"] is True
     for name in STORES:
         volume, _, path = services[name]["volumes"][0].partition(":")
@@ -96,12 +99,78 @@ def test_every_part_reaches_the_stores_and_the_broker_is_the_one_that_is_tested(
     services = compose["services"]
     assert services["kafka"]["image"] == f"apache/kafka:{KAFKA}"
     advertised = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
-    for name in (*RUNNING, *ONCE):
+    for name in OURS:
         settings = services[name]["environment"]
         assert f"://{settings['TPP_BROKER']}" in advertised
         assert settings["TPP_LEDGER_URL"].endswith("@postgres/tpp")
-    password = services["postgres"]["environment"]["POSTGRES_PASSWORD"]
-    assert f":{password}@" in services["worker"]["environment"]["TPP_LEDGER_URL"]
+
+
+def test_one_service_builds_the_image_and_no_other_image_is_looked_for(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    images = {services[name]["image"] for name in OURS}
+    assert images == {f"tpp-quota-ledger:{software()}"}
+    assert [name for name in services if "build" in services[name]] == ["migrate"]
+    assert services["migrate"]["pull_policy"] == "build"
+    assert {services[name]["pull_policy"] for name in OURS if name != "migrate"} == {"never"}
+
+
+def test_images_are_of_exact_versions_and_memory_has_a_limit(compose: dict[str, Any]) -> None:
+    dockerfile = (ROOT / "ops/Dockerfile").read_text("utf-8")
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert len(set(bases)) == 1
+    for image in (*bases, *(service["image"] for service in compose["services"].values())):
+        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+    for name, service in compose["services"].items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+
+
+def test_passwords_are_in_files_and_the_parts_have_that_of_the_application_alone(compose: dict[str, Any]) -> None:
+    services, secrets = compose["services"], compose["secrets"]
+    assert set(secrets) == {"postgres", "tpp_owner", "tpp"}
+    assert all(secret["file"].startswith("${TPP_SECRETS:-./secrets}/") for secret in secrets.values())
+    for name in OURS:
+        role = "tpp_owner" if name == "migrate" else "tpp"
+        settings = services[name]["environment"]
+        assert settings["TPP_LEDGER_URL"] == f"postgresql://{role}@postgres/tpp"
+        assert settings["TPP_LEDGER_PASSWORD_FILE"] == f"/run/secrets/{role}"
+        assert services[name]["secrets"] == [role]
+    assert set(services["postgres"]["secrets"]) == set(secrets)
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name or (name.endswith("_FILE") and str(value).startswith("/run/secrets/")), name
+    assert "secrets/" in (ROOT / ".gitignore").read_text("utf-8").split()
+
+
+def test_the_database_is_prepared_by_the_file_that_is_tested(compose: dict[str, Any]) -> None:
+    postgres = compose["services"]["postgres"]
+    assert "./ops/postgres/roles.sql:/docker-entrypoint-initdb.d/roles.sql:ro" in postgres["volumes"]
+    text = (ROOT / "ops/postgres/roles.sql").read_text("utf-8")
+    for name in re.findall(r"\$(TPP_\w+)", text):
+        assert name in postgres["environment"]
+    for role in ("tpp_owner", "tpp"):
+        assert re.search(rf"\\set (owner|app) {role} ", text)
+    assert postgres["environment"]["POSTGRES_USER"] not in ("tpp", "tpp_owner")
+
+
+def test_the_key_is_in_a_volume_that_one_service_has(compose: dict[str, Any]) -> None:
+    with_keys = [
+        name
+        for name, service in compose["services"].items()
+        if any("keys:" in one for one in service.get("volumes", ()))
+    ]
+    assert with_keys == [TOOL]
+    tool = compose["services"][TOOL]
+    folder = tool["volumes"][0].partition(":")[2]
+    assert tool["environment"]["TPP_SIGNING_KEY"].startswith(f"{folder}/")
+    assert tool["profiles"] == ["tools"]
+    assert "keys" in compose["volumes"]
+    assert f"--owner=10001 --group=10001 --mode=0700 {folder}" in (ROOT / "ops/Dockerfile").read_text("utf-8")
+
+
+def test_no_health_check_starts_a_java_machine(compose: dict[str, Any]) -> None:
+    kafka = compose["services"]["kafka"]
+    assert kafka["healthcheck"]["test"] == ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9092"]
+    assert "INSIDE://:9092" in kafka["environment"]["KAFKA_LISTENERS"]
 
 
 def test_the_image_takes_locked_packages_and_another_user_than_root() -> None:

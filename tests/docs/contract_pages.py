@@ -82,7 +82,7 @@ def commands_told(found: Pages) -> list[tuple[str, str]]:
     """Each command on the page, and each of its options; an empty option stands for the command itself."""
     told = []
     for part in re.split(r"^## ", found["command-line.md"], flags=re.MULTILINE)[1:]:
-        commands = [" ".join(re.findall(r"(?<= )[a-z]+", name)) for name in named(part, "command")]
+        commands = [" ".join(re.findall(r"(?<= )[a-z][a-z-]*", name)) for name in named(part, "command")]
         told += [(command, "") for command in commands]
         for option, of, *_ in rows(part, "option"):
             names = commands if of == "all" else CODE.findall(of)

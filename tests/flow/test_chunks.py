@@ -1,6 +1,7 @@
 """Rechecks and ticks of more shipments than one record decides: in chunks, the same bytes however they are interrupted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,16 @@ def test_a_chunk_whose_amounts_exceed_the_range_is_refused_and_ends_the_work(
 
 def verified(run: Run) -> list[Discrepancy]:
     return verify(run.store, load("ai-diffusion"), software(), list, []).bad
+
+
+def test_a_tick_that_is_set_back_lets_nothing_more_lapse() -> None:
+    asked = [{"do": "request", "ship": {"id": f"S-{n}", "quantity": 1, "expires": "2025-07-20"}} for n in range(HOLDS)]
+    back = {"do": "correct", "data": {"now": "2025-06-02T10:00:00Z"}}
+    *story, wrong, correction = messages([*asked, {"do": "tick", "now": "2025-08-01T00:00:00Z"}, back])
+    with Run(":memory:", {}) as run:
+        run.engine.run(story)
+        first = run.engine.decide_between(Engine.read([replace(wrong, own=True)]))
+        run.engine.decide_between(Engine.read([correction]))
+        (record,) = parsed(run.engine.finish())
+    assert [one["type"] for one in parsed(first[0])].count("tpp.shipment.expired.v1") == 5
+    assert (record["type"], record["data"]["expired"]) == ("tpp.event.recorded.v1", [])

@@ -53,6 +53,7 @@ def test_flow(path: Path, tmp_path: Path) -> None:
     parsed = [[orjson.loads(text) for text in answer] for answer in texts]
     compare(flow, parsed)
     well_formed(lines, parsed)
+    founded(parsed, {name: on for name, on in switches.items() if on})
     traced(parsed, first)
     if "balances" in flow:
         stand(flow["balances"], first)
@@ -97,6 +98,13 @@ def well_formed(lines: list[Message], answers: list[list[dict[str, Any]]]) -> No
             assert all(
                 reason["message"] and reason["message"][0].isprintable() for reason in one["data"].get("reasons", [])
             )
+
+
+def founded(answers: list[list[dict[str, Any]]], switches: dict[str, bool]) -> None:
+    """Every decision says that the rule is codified and not enforced, and which readings are in force."""
+    for one in (one for given in answers for one in given if kind(one) in DECISIONS):
+        assert one["data"]["basis"]["law_status"] == {"codified": True, "not_enforced_since": "2025-05-13"}
+        assert one["data"]["basis"]["switches"] == switches
 
 
 def entries(answers: list[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

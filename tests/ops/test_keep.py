@@ -2,6 +2,7 @@
 
 import csv
 import io
+import stat
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from databases import Databases
 
 import rulebook
 from ledger.database.store import Store
+from ledger.database.store import ledger_url as as_url
 from ledger.journal import Ledger
 from services.engine.engine import Engine
 from services.engine.message import Message
@@ -68,7 +70,11 @@ def test_a_backup_made_while_others_write_is_one_moment_and_verifies(
         writer.join()
     assert keep("restore", file, restored).stdout.startswith("verified: ")
     screen(restored, QUICKSTART)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    if databases.kind == "sqlite":
+        assert stat.S_IMODE(Path(str(as_url(restored).database)).stat().st_mode) == 0o600
     keep("backup", url, file, code=2)
+    assert "cannot write" in keep("backup", url, tmp_path / "none" / "file", code=2).stderr
     assert "there is a ledger" in keep("restore", file, restored, code=2).stderr
     databases.drop(url)
     databases.drop(restored)

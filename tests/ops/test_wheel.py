@@ -63,11 +63,15 @@ def test_what_is_installed_migrates_screens_and_packs(wheel: Path, tmp_path: Pat
     assert tpp("migrate").startswith("created the ledger")
     assert len(tpp("screen", ROOT / "examples/quickstart.jsonl", code=1).splitlines()) > 20
     assert tpp("audit", "verify").startswith("verified: ")
+    assert tpp("explain", SHIPMENT, "--short", "--format", "html").startswith("<!DOCTYPE html>")
     assert tpp("audit", "export", SHIPMENT, "--out", folder / "pack").startswith(
         f"wrote {folder / 'pack'}: 1 shipment, "
     )
     key_line = tpp("audit", "key").strip()
+    run(folder, site / "bin" / "tpp", "audit", "verifier", "--out", "verify.py", PYTHONPATH=str(site))
+    checked = run(folder, site / "bin" / "tpp", "audit", "check-pack", "pack", "--key", key_line, PYTHONPATH=str(site))
+    assert checked.stdout.startswith("valid: ")
     checked = subprocess.run(
-        [sys.executable, "-I", "verify.py", key_line], cwd=folder / "pack", capture_output=True, text=True, check=False
+        [sys.executable, "-I", "verify.py", key_line, "pack"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert (checked.returncode, checked.stdout.startswith("valid: ")) == (0, True), checked.stdout

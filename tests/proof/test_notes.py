@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import PATIENCE
 
-from ledger.proof.notes import Checkpoint, NoteError, PublicKey, SigningKey, key_file, open_checkpoint, open_note, sign
+from ledger.proof.notes import (
+    Checkpoint,
+    NoteError,
+    PublicKey,
+    SigningKey,
+    key_file,
+    make_key_file,
+    open_checkpoint,
+    open_note,
+    sign,
+)
 
 PUBLIC = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 SECRET = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -147,18 +157,33 @@ def test_a_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "tpp-signing.key"
     old = os.umask(0)
     try:
-        made = key_file(path, "tpp-ledger")
+        assert make_key_file(path, "tpp-ledger")
     finally:
         os.umask(old)
+    made = key_file(path, "tpp-ledger")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == made.secret() + "\n"
+    assert not make_key_file(path, "tpp-ledger"), "what is there stays"
     assert key_file(path, "tpp-ledger").public == made.public
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o610, 0o660, 0o666, 0o644, 0o444, 0o755, 0o601, 0o620])
+def test_a_key_file_that_others_may_use_is_refused(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    path.chmod(mode)
+    with pytest.raises(NoteError, match=f"whose mode is {mode:04o}; run `chmod 600"):
+        key_file(path, "PeterNeumann")
+    for good in (0o600, 0o400, 0o700):
+        path.chmod(good)
+        assert key_file(path, "PeterNeumann").public == KEY
 
 
 def test_a_key_file_that_cannot_be_taken_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(SECRET.replace("c74f", "c74e"))
+    path.chmod(0o600)
     with pytest.raises(NoteError, match="hash does not match") as refused:
         key_file(path, "PeterNeumann")
     assert "AYEK" not in str(refused.value)
@@ -168,19 +193,22 @@ def test_a_key_file_that_cannot_be_taken_is_one_sentence(tmp_path: Path) -> None
     path.write_text(SECRET)
     with pytest.raises(NoteError, match="of PeterNeumann, not of tpp-ledger"):
         key_file(path, "tpp-ledger")
-    for there in (tmp_path / "none" / "key", tmp_path):
+    for there in (tmp_path / "none" / "key", tmp_path, tmp_path / "other"):
         with pytest.raises(NoteError, match="cannot read"):
             key_file(there, "tpp-ledger")
+    with pytest.raises(NoteError, match="cannot create"):
+        make_key_file(tmp_path / "none" / "key", "tpp-ledger")
     with pytest.raises(NoteError, match="name of a key"):
-        key_file(tmp_path / "other", "a b")
+        make_key_file(tmp_path / "other", "a b")
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
 
 
 def test_processes_that_need_a_key_at_once_read_the_same_one(tmp_path: Path) -> None:
     path = tmp_path / "key"
     code = (
-        "import sys; from pathlib import Path; from ledger.proof.notes import key_file; sys.stdin.read();"
-        "print({str(key_file(Path(sys.argv[1]), 'tpp-ledger').public) for _ in range(20)})"
+        "import sys; from pathlib import Path; from ledger.proof.notes import key_file, make_key_file; sys.stdin.read();"
+        "path = Path(sys.argv[1]); made = make_key_file(path, 'tpp-ledger');"
+        "print({str(key_file(path, 'tpp-ledger').public) for _ in range(20)})"
     )
     started = [
         subprocess.Popen(

@@ -28,6 +28,7 @@ DECISION: dict[str, Any] = {
     "obligations": [{"kind": "lpp_certification_copy", "due": "2025-07-05", "citation": "15 CFR 740.29(g)(1)"}],
     "basis": {
         "rulebook_digest": "sha256:" + "0" * 64, "software": "0.1.0",
+        "law_status": {"codified": True, "not_enforced_since": "2025-05-13"}, "switches": {"lpp_5a002": True},
         "lists": [{"name": "entity-list", "version": "2026-07-09", "digest": "sha256:" + "1" * 64}],
     },
 }  # fmt: skip

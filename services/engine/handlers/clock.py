@@ -43,10 +43,16 @@ def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
 
 
 def _tick_chunk(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
+    """Does the next chunk of a tick's work; none of it is left once time was set back before the tick."""
     work = work_of(context, event)
     answers = answers_of(context, event, work)
+    phase, last = _Phase(**work.left), context.journal.transaction.ticked
     recorded = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
-    left = _pass_time(context, answers, event.subject, recorded, _Phase(**work.left), names_expired=True)
+    if last is not None and phase.now > last:
+        answers.add(EVENT_RECORDED, event.subject, {**recorded, "expired": []})
+        left = None
+    else:
+        left = _pass_time(context, answers, event.subject, recorded, phase, names_expired=True)
     context.journal.unfinished.go_on(work, None if left is None else asdict(left))
     return HandledEvent(answers)
 
@@ -80,6 +86,7 @@ def _pass_time(
     """Does a chunk of what a tick asks for: first expiries, then obligations, then forecasts. Returns what is left."""
     journal = context.journal
     lapsing = [] if phase.after is not None else journal.shipments.lapsing(phase.day, CHUNK)
+    journal.shipments.load(lapsing)
     lapsed = [(shipment, void(context, shipment)) for shipment in map(journal.shipments.find, lapsing) if shipment]
     expired = {"expired": [shipment.id for shipment, _ in lapsed]} if names_expired else {}
     answers.add(EVENT_RECORDED, subject, {**recorded, **expired})
@@ -144,6 +151,7 @@ def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: i
     ledger, transaction = context.journal.accounts, context.journal.transaction
     paths = limited(transaction, phase.after or "", most)
     grown = growth(transaction, paths, phase.now - WINDOW_DAYS * DAY_MICROSECONDS, phase.now)
+    ledger.load(grown)
     for path in sorted(grown):
         account = ledger.open(path)
         limit = account.limit

@@ -43,10 +43,11 @@ def _has_left(shipment: Shipment) -> bool:
     return shipment.state == State.HELD_AT_DISPATCH
 
 
-def _judged_again(context: DecisionContext, shipment: Shipment) -> Judgement:
+def _judged_again(context: DecisionContext, shipment: Shipment, explained: bool = True) -> Judgement:
     """A held shipment, judged with what is known now, as of its export date."""
     asked = asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
-    return judge(context, asked, shipment.reviewed, posted=_has_left(shipment), named=shipment.claim is not None)
+    left, named = _has_left(shipment), shipment.claim is not None
+    return judge(context, asked, shipment.reviewed, posted=left, named=named, explained=explained)
 
 
 def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
@@ -180,7 +181,7 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
         if not left and today is not None and shipment.terms.export_date < today:
             found.skipped.append(identifier)
             continue
-        judgement = _judged_again(context, shipment)
+        judgement = _judged_again(context, shipment, explained=False)
         if not judgement.passes:
             found.held.append(identifier)
             found.shorts += judgement.shorts
