@@ -253,6 +253,11 @@ class _Csv:
             if self._separator is None:
                 raise
             raise Failure(f"{error}; the first line says that {self._separator!r} separates the cells") from error
+        if delimiter == "," and made.thousands_apart and self._layout.decimal is None:
+            raise Failure(
+                f"{self._name} may have amounts whose thousands are cells of their own, such as 126,592; quote them, "
+                "or give --decimal . if no amount is cut"
+            )
         made.delimiter = delimiter
         return made
 

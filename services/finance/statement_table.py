@@ -17,7 +17,7 @@ ABSENT = object()
 """What stands in the place of a cell that a row does not have."""
 
 _MOST_SHOWN = 60
-_THOUSANDS = re.compile("[0-9]{3}", re.ASCII)
+_THOUSANDS, _BEFORE_THOUSANDS = re.compile("[0-9]{3}", re.ASCII), re.compile("[+-]?[1-9][0-9]{0,2}", re.ASCII)
 
 
 class FileRow(NamedTuple):
@@ -60,6 +60,8 @@ class Table:
     """What is wrong with rows that have more cells than the header, by number of the row."""
     merged: dict[int, list[MergedRows]] = field(default_factory=dict)
     """The rows in which the column of a field is merged, in order, by the field's place in FIELDS."""
+    thousands_apart: bool = False
+    """Whether all amounts have at most three digits, and cells of three digits, or none, follow them."""
     encoding: str | None = None
     delimiter: str | None = None
     header_row: int | None = None
@@ -190,11 +192,14 @@ def cut(name: str, rows: Iterable[FileRow], header: Header, layout: Layout, kind
     names = tuple(one if place is None or best is None else title(best.cells[place]) for one, place in _fields(places))
     table = Table(kind, names, header_row=best.line if best else None)
     pick, amount = _picker(places, layout), places[FIELDS.index("amount")]
+    apart = set[str]()
     for number, row in enumerate(rows, 1):
         check_rows(name, number)
+        apart.add(_thousands_apart(row.cells, amount))
         table.rows.append(StatementRow(row.line, pick(row.cells)))
         if kind == "line" and row.width > width and _too_wide(row.cells, width, amount):
             table.wide[number] = f"has {row.width:,} cells, but the header has {width:,}; quote what holds a separator"
+    table.thousands_apart = not table.wide and apart <= {"yes", "maybe"} and "yes" in apart
     return table
 
 
@@ -203,6 +208,17 @@ def _too_wide(cells: Sequence[Any], width: int, amount: int | None) -> bool:
     if any(map(filled, cells[width:])):
         return True
     return amount is not None and bool(_THOUSANDS.fullmatch(cells[amount + 1].strip()))
+
+
+def _thousands_apart(cells: Sequence[Any], amount: int | None) -> str:
+    """Whether an amount may have been cut before its last three digits: `yes`, `maybe` for a small one, or `no`."""
+    found = cells[amount] if amount is not None and amount < len(cells) else None
+    if not isinstance(found, str) or not _BEFORE_THOUSANDS.fullmatch(found.strip()):
+        return "no"
+    after = cells[amount + 1] if amount is not None and amount + 1 < len(cells) else ""
+    if blank(after):
+        return "maybe"
+    return "yes" if isinstance(after, str) and _THOUSANDS.fullmatch(after.strip()) else "no"
 
 
 def _fields(places: Sequence[int | None]) -> Iterator[tuple[str, int | None]]:
