@@ -71,6 +71,15 @@ TABLES = {
         Column("codes", Kind.TEXT),
         Column("tpp", Kind.AMOUNT),
     ),
+    "shipments": (
+        Column("shipment_id", Kind.TEXT),
+        Column("consignee", Kind.TEXT),
+        Column("country", Kind.TEXT),
+        Column("parts", Kind.TEXT),
+        Column("quantities", Kind.TEXT),
+        Column("export_date", Kind.DAY),
+        Column("authorization", Kind.TEXT, empty=True),
+    ),
     "totals": (Column("family", Kind.TEXT), *_PARTS, Column("closing", Kind.AMOUNT)),
 }
 """The columns of each table, in order."""

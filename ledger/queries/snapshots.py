@@ -14,6 +14,7 @@ from ledger.database import tables
 from ledger.database.store import LedgerCorrupt
 from ledger.queries.balances import Moment
 from ledger.queries.entries import AccountRow, Span, accounts_over, entries
+from ledger.queries.shipments import ShipmentRow, shipments
 from schemas.codes import ReasonCode
 from schemas.columns import TABLES, Row, csv_digest
 from schemas.event_types import SHIPMENT_HELD
@@ -90,6 +91,13 @@ class Tables:
     def entries(self) -> Iterator[Row]:
         """The rows of `entries`."""
         return map(_entry_row, entries(self.connection, self._span))
+
+    def shipments(self) -> Iterator[ShipmentRow]:
+        """The rows of `shipments`: what the shipments of entries and holds were, as the snapshot's record knows them.
+
+        They do not belong to the digest.
+        """
+        return shipments(self.connection, self._span, self.period.name, self.record)
 
     def digest(self, previous: str | None) -> tuple[str, int, int]:
         """The digest, and the numbers of rows of accounts and entries.

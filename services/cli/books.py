@@ -205,6 +205,11 @@ def export(name: str, form: str, excel: bool, out: str | None, ledger: str | Non
                 f"the books of {name} differ from those that were closed; `tpp audit verify` shows where"
             )
         law = f"The decisions apply {law_in_words(book(None).status)}."
-        readers = {"accounts": tables.accounts, "entries": tables.entries, "holds": lambda: tables.holds}
+        readers = {
+            "accounts": tables.accounts,
+            "entries": tables.entries,
+            "holds": lambda: tables.holds,
+            "shipments": tables.shipments,
+        }
         for path in write(Path(out or name), tables.period, form, readers, excel=excel, law=law):
             click.echo(path)

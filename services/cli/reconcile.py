@@ -1,30 +1,56 @@
 """The command that compares an external statement with the ledger."""
 
+import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import IO, TYPE_CHECKING
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from services.cli.options import format_option, ledger_option
+from services.cli.options import complain, format_option, ledger_option
 from services.failure import Failure
 from services.resources import reading
+from services.visible import visible
 
 if TYPE_CHECKING:
     from ledger.queries.reconcile import Result
+    from services.finance.statement_checks import BadCell
+    from services.finance.statement_import import BadRows, Reading
+
+FIRST = 20
+"""How many cells that cannot be read are printed."""
+
+
+def _layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how a statement is written; a profile may have the same names."""
+    options = (
+        ("--map", "FIELD=COLUMN", "The statement's name for a column; repeat for each column."),
+        ("--constant", "FIELD=VALUE", "A shipment_id, account or date that all rows share; repeat for each."),
+        ("--encoding", "NAME", "Text encoding, such as cp1252. [default: that of a byte order mark, else utf-8]"),
+        ("--date-format", "FORM", "Form of dates, such as DD.MM.YYYY, MM/DD/YY or DD-MMM-YYYY."),
+        ("--decimal", "SIGN", "Sign before a fraction: . or ,"),
+        ("--thousands", "SIGN", "Sign between thousands: . or , or ' or space"),
+        ("--sheet", "NAME", "Sheet of a workbook. [default: the first that is not hidden]"),
+        ("--header-row", "N", "Line of the file, or row of the sheet, with the names of the columns."),
+        ("--skip-footer", "N", "Leave out this many rows at the end."),
+    )
+    for flag, metavar, text in reversed(options):
+        numeric, several = metavar == "N", flag in ("--map", "--constant")
+        kind = click.IntRange(min=1 if flag == "--header-row" else 0) if numeric else None
+        command = click.option(flag, metavar=metavar, type=kind, multiple=several, help=text)(command)
+    return click.option("--profile", metavar="FILE", help="TOML file with these options; those given here go first.")(
+        command
+    )
 
 
 @click.command()
 @click.argument("statement")
-@click.option(
-    "--map",
-    "columns",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    help="The statement's name for a column; repeat for each column.",
-)
+@_layout_options
+@click.option("--errors", metavar="FILE", help="Write the cells that cannot be read to this CSV file.")
 @click.option("--account", metavar="PATTERN", help="Compare only these accounts; * matches any text.")
 @click.option("--from", "first", metavar="DATE", help="Only export dates on or after this date.")
 @click.option("--to", "last", metavar="DATE", help="Only export dates on or before this date.")
@@ -33,77 +59,156 @@ if TYPE_CHECKING:
 @ledger_option
 def reconcile(
     statement: str,
-    columns: tuple[str, ...],
+    profile: str | None,
+    errors: str | None,
     account: str | None,
     first: str | None,
     last: str | None,
     form: str,
     out: str | None,
     ledger: str | None,
+    **told: Any,
 ) -> None:
     """Compare an external statement with the ledger.
 
-    STATEMENT is CSV (separated by commas, semicolons or tabs), XLSX (first sheet) or JSON (a list of objects); - is
-    standard input. It has the columns shipment_id, account, date and amount; other columns are ignored. Rows are
-    numbered from 1, without the header and blank lines. Differences are statement minus ledger. A pair is included if
-    either of its dates is between --from and --to. Exits with 1 if a line is missing or differs.
+    STATEMENT is CSV (separated by commas, semicolons, tabs or bars), XLSX or JSON (a list of objects); - is standard
+    input. It has the columns shipment_id, account, date and amount; other columns are ignored. How it is written is
+    found only where that is certain, and otherwise asked for.
+
+    Rows are numbered from 1, without the header and blank lines. If a row cannot be read, nothing is compared.
+    Differences are statement minus ledger. A pair is included if either of its dates is between --from and --to. Exits
+    with 1 if a line is missing or differs.
 
     \b
     Example:
       tpp reconcile may.xlsx --map shipment_id=Delivery --map amount='TPP booked' --from 2025-05-01 --to 2025-05-31
-      tpp reconcile lpp.csv --account 'lpp/*' --format json
+      tpp reconcile examples/reconcile/sap.csv --profile examples/reconcile/sap.toml
     """
     from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
     from services.files import output
-    from services.finance.statement_import import read
+    from services.views.reconciliation import assumptions, summary
+
+    since, until = _range(first, last)
+    _check_apart(errors, statement, profile, out)
+    if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
+        raise Failure("cannot write a workbook to a terminal; give a file with --out")
+    found = _read(statement, profile, told, errors)
+    with reading(ledger) as connection:
+        chosen = found.lines if account is None else on_accounts(found.lines, account)
+        result = compare(chosen, shipment_lines(connection, account), since, until)
+    with output(out) as stream:
+        _write(result, found.assumed, form, stream)
+    if out not in (None, "-"):
+        click.echo(summary(result), err=True)
+    if form == "xlsx" and (odd := assumptions(found.assumed)):
+        click.echo(odd, err=True)
+    sys.exit(0 if result.agrees else 1)
+
+
+def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]:
     from services.views.moments import day
-    from services.views.reconciliation import summary
 
     since, until = _text(day("--from", first)), _text(day("--to", last))
     if since and until and since > until:
         raise click.UsageError("--from must not be after --to.")
-    if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
-        raise Failure("cannot write a workbook to a terminal; give a file with --out")
-    lines = read(statement, _columns(columns))
-    with reading(ledger) as connection:
-        chosen = lines if account is None else on_accounts(lines, account)
-        result = compare(chosen, shipment_lines(connection, account), since, until)
-    with output(out) as stream:
-        _write(result, form, stream)
-    if out not in (None, "-"):
-        click.echo(summary(result), err=True)
-    sys.exit(0 if result.agrees else 1)
+    return since, until
+
+
+def _check_apart(errors: str | None, *others: str | None) -> None:
+    """Raises Failure if the file of `--errors` is one that is read, or the one of `--out`."""
+    same = errors is not None and any(
+        other == errors or (other and Path(other).exists() and Path(errors).exists() and Path(errors).samefile(other))
+        for other in others
+    )
+    if same:
+        raise Failure(f"--errors names {errors}, which is the statement, the profile or the output; give another file")
+
+
+def _read(statement: str, profile: str | None, told: dict[str, Any], errors: str | None) -> "Reading":
+    """The statement; prints every cell that cannot be read, and ends with exit code 2 if there is one."""
+    from services.finance.statement_import import BadRows, read
+    from services.finance.statement_layout import CONSTANTS, FIELDS, layout
+
+    told |= {"map": _pairs("--map", FIELDS, "COLUMN", told["map"])}
+    told |= {"constant": _pairs("--constant", CONSTANTS, "VALUE", told["constant"])}
+    how = layout(profile, told)
+    try:
+        found = read(statement, how)
+    except BadRows as error:
+        _write_errors(errors, error.cells())
+        _complain(error, errors)
+        sys.exit(2)
+    _write_errors(errors, ())
+    return found
+
+
+def _complain(error: "BadRows", errors: str | None) -> None:
+    """Prints the cells that cannot be read: one in a sentence, several in a list."""
+    from services.finance.statement_checks import described
+
+    complain(str(error))
+    if not error.several:
+        return
+    cells = error.cells()
+    for one in islice(cells, FIRST):
+        click.echo(visible(f"  row {one.row:,} (line {one.line:,}){described(one)}"), err=True)
+    more = sum(1 for _ in cells)
+    if more:
+        where = f"{errors} has all of them" if errors else "--errors FILE writes all of them to a file"
+        click.echo(f"  … and {more:,} more cells; {where}", err=True)
+
+
+def _write_errors(name: str | None, cells: Iterable["BadCell"]) -> None:
+    """Writes the cells that cannot be read as CSV; without one, the header alone."""
+    if name is None:
+        return
+    from services.files import output
+
+    with output(name) as stream:
+        lines = csv.writer(_Utf8(stream), lineterminator="\n")
+        lines.writerow(("row", "line", "column", "value", "why"))
+        lines.writerows(cells)
+
+
+class _Utf8:
+    """A stream of bytes to which text is written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes text in UTF-8; a lone surrogate, which cannot be, as its escape."""
+        return self._stream.write(text.encode(errors="backslashreplace"))
 
 
 def _text(chosen: date | None) -> str | None:
     return chosen.isoformat() if chosen else None
 
 
-def _columns(words: Iterable[str]) -> Mapping[str, str]:
-    """The names of columns by field, as `--map` gives them."""
-    from services.finance.statement_import import FIELDS
-
-    columns: dict[str, str] = {}
+def _pairs(flag: str, fields: Sequence[str], least: str, words: Iterable[str]) -> Mapping[str, str]:
+    """The values by field that an option gives as FIELD=VALUE."""
+    found: dict[str, str] = {}
     for word in words:
-        field, _, column = word.partition("=")
-        if field not in FIELDS or not column.strip():
-            raise click.BadParameter(f"use FIELD=COLUMN, where FIELD is one of {', '.join(FIELDS)}", param_hint="--map")
-        if field in columns:
-            raise click.BadParameter(f"{field} is mapped twice", param_hint="--map")
-        columns[field] = column
-    return columns
+        field, _, value = word.partition("=")
+        if field not in fields or not value.strip():
+            raise click.BadParameter(f"use FIELD={least}, where FIELD is one of {', '.join(fields)}", param_hint=flag)
+        if field in found:
+            raise click.BadParameter(f"{field} is {'mapped' if flag == '--map' else 'given'} twice", param_hint=flag)
+        found[field] = value
+    return found
 
 
-def _write(result: "Result", form: str, stream: IO[bytes]) -> None:
+def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[bytes]) -> None:
     if form == "xlsx":
         from services.finance.reconciliation import workbook
 
         stream.write(workbook(result))
     elif form == "json":
         # Unlike orjson, the standard library keeps a total of more than 64 bits.
-        stream.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+        found = result.to_json() | {"assumed": assumed}
+        stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n")
     else:
         from services.cli.reconciliation import table
 
-        stream.write(table(result).encode())
+        stream.write(table(result, assumed).encode())

@@ -1,7 +1,7 @@
 """The result of a reconciliation as tables for a terminal."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.queries.reconcile import Different, Line, Result
-from services.views.reconciliation import summary
+from services.views.reconciliation import assumptions, summary
 from services.visible import visible
 
 FIRST = 20
@@ -22,11 +22,13 @@ _WIDTH = 100
 _LINE = ("shipment", "account", "date", "TPP")
 
 
-def table(result: Result) -> str:
-    """The result for a terminal: the first lines of each group, and the totals."""
+def table(result: Result, assumed: Mapping[str, Any]) -> str:
+    """The result for a terminal: how the statement was read, the first lines of each group, and the totals."""
     text = StringIO()
     console = Console(file=text, width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False)
     console.print(summary(result), soft_wrap=True)
+    if odd := assumptions(assumed):
+        console.print(odd, soft_wrap=True)
     _rows(
         console,
         "Only in the statement",

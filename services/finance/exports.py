@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Tables = Mapping[str, Callable[[], Iterable[Row]]]
-"""For each of `accounts`, `entries` and `holds`, a function that returns its rows from the start."""
+"""For each of `accounts`, `entries`, `holds` and `shipments`, a function that returns its rows from the start."""
 
 SNAPSHOT_TABLES = ("accounts", "entries", "holds")
 FORMS = ("csv", "xlsx", "parquet", "hledger")
@@ -137,7 +137,7 @@ def _xlsx(folder: Path, period: Period, tables: Tables) -> list[str]:
 
     sums = Sheet("totals", TABLES["totals"], totals(tables["accounts"]()))
     name = f"{period.name}.xlsx"
-    others = (Sheet(table, TABLES[table], tables[table]()) for table in SNAPSHOT_TABLES)
+    others = (Sheet(table, TABLES[table], tables[table]()) for table in (*SNAPSHOT_TABLES, "shipments"))
     write_workbook(folder / name, [sums, *others])
     return [name]
 

@@ -1,4 +1,4 @@
-"""The rows of the first sheet of an XLSX workbook, read in constant memory: only its texts are unpacked completely."""
+"""The rows of a sheet of an XLSX workbook, read in constant memory: only its texts are unpacked completely."""
 
 import re
 import zipfile
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 from posixpath import dirname, join, normpath
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
@@ -21,10 +21,33 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELL = 1_048_576, 16_384, 32_767
 _MOST_PARTS, _MOST_TOKEN, _MOST_ROW = 2_000, 1 << 20, 1 << 20
 _CHUNK = 1 << 16
 _ENTRY = b"PK\x01\x02"
-_REFERENCE = re.compile("([A-Z]{1,3})[0-9]+", re.ASCII)
+_REFERENCE = re.compile("([A-Z]{1,3})([0-9]{1,9})", re.ASCII)
 
 Cells = Mapping[int, Any]
 """The values of a row by column, from 0, without the empty ones."""
+
+
+class ErrorValue(str):
+    """What a cell shows in the place of a value: an error such as `#N/A`, or nothing where a formula has no value."""
+
+    __slots__ = ()
+
+
+class SheetRow(NamedTuple):
+    """A row of a sheet: its number, from 1, and its cells."""
+
+    number: int
+    cells: Cells
+
+
+class Area(NamedTuple):
+    """Cells that are merged: the first and the last row, from 1, and the first and the last column, from 0."""
+
+    first: int
+    last: int
+    left: int
+    right: int
+
 
 _Started = Callable[[str, dict[str, str]], None]
 _Ended = Callable[[str, str], None]
@@ -119,39 +142,52 @@ def _parser(started: _Started, ended: _Ended) -> Any:
     return parser
 
 
-def rows(content: bytes) -> Iterator[Cells]:
-    """The rows of the first worksheet that have a cell with a value: values, not formulas.
+class Book:
+    """A workbook, of which one sheet is read, once.
 
-    Raises TooLargeError if too much would have to be unpacked, and ExpatError, LookupError, OSError, ValueError,
-    zlib.error or what `zipfile` raises if the content is not a workbook.
+    What it raises for content that is not a workbook: ExpatError, LookupError, OSError, ValueError, zlib.error, or what
+    `zipfile` raises. It raises TooLargeError if too much would have to be unpacked.
     """
-    archive = _Archive(content)
-    book = next(target for _, kind, target in archive.related("") if kind == "officeDocument")
-    related = archive.related(book)
-    epoch, ids = _book(archive, book)
-    sheets = {identifier: target for identifier, kind, target in related if kind == "worksheet"}
-    sheet = next(sheets[identifier] for identifier in ids if identifier in sheets)
-    others = {kind: target for _, kind, target in related}
-    texts = _texts(archive, others["sharedStrings"]) if "sharedStrings" in others else []
-    dates = _dates(archive, others["styles"]) if "styles" in others else []
-    reader = _SheetReader(texts, dates, epoch)
-    for _ in archive.parse(sheet, reader.start, reader.end):
-        yield from reader.rows
-        reader.rows.clear()
+
+    def __init__(self, content: bytes) -> None:
+        self._archive = _Archive(content)
+        book = next(target for _, kind, target in self._archive.related("") if kind == "officeDocument")
+        related = self._archive.related(book)
+        self._epoch, listed = _sheets(self._archive, book)
+        files = {identifier: target for identifier, kind, target in related if kind == "worksheet"}
+        self._parts = {name: files[identifier] for name, identifier, _ in listed if identifier in files}
+        shown = [name for name, identifier, hidden in listed if identifier in files and not hidden]
+        self._others = {kind: target for _, kind, target in related}
+        self.names = list(self._parts)
+        """The names of its worksheets, hidden ones too."""
+        self.first = next(iter([*shown, *self.names]))
+        """The name of the first worksheet that is not hidden."""
+        self.merged: list[Area] = []
+        """The merged cells of the sheet, once all of its rows were read."""
+
+    def rows(self, name: str) -> Iterator[SheetRow]:
+        """The rows of a worksheet that have a cell with a value: values, not formulas."""
+        texts = _texts(self._archive, self._others["sharedStrings"]) if "sharedStrings" in self._others else []
+        dates = _dates(self._archive, self._others["styles"]) if "styles" in self._others else []
+        reader = _SheetReader(texts, dates, self._epoch)
+        for _ in self._archive.parse(self._parts[name], reader.start, reader.end):
+            yield from reader.rows
+            reader.rows.clear()
+        self.merged = reader.merged
 
 
-def _book(archive: _Archive, name: str) -> tuple[datetime, list[str]]:
-    """The day from which a workbook counts its dates, and the ids of its sheets in order."""
-    epochs, ids = [WINDOWS_EPOCH], list[str]()
+def _sheets(archive: _Archive, name: str) -> tuple[datetime, list[tuple[str, str, bool]]]:
+    """The day from which a workbook counts its dates, and of its sheets in order: name, id, whether it is hidden."""
+    epochs, found = [WINDOWS_EPOCH], list[tuple[str, str, bool]]()
 
     def started(tag: str, of: dict[str, str]) -> None:
         if tag == "workbookPr" and of.get("date1904") in ("1", "true"):
             epochs.append(MAC_EPOCH)
         elif tag == "sheet":
-            ids.append(of["id"])
+            found.append((of.get("name", ""), of["id"], of.get("state", "visible") != "visible"))
 
     archive.read(name, started)
-    return epochs[-1], ids
+    return epochs[-1], found
 
 
 def _texts(archive: _Archive, name: str) -> list[str]:
@@ -232,7 +268,9 @@ class _SheetReader:
         self._row, self._column, self._size = 0, -1, 0
         self._cells: dict[int, Any] = {}
         self._of: dict[str, str] = {}
-        self.rows: list[Cells] = []
+        self._formula = False
+        self.rows: list[SheetRow] = []
+        self.merged: list[Area] = []
 
     def start(self, tag: str, of: dict[str, str]) -> None:
         """An element begins."""
@@ -242,22 +280,34 @@ class _SheetReader:
                 raise TooLargeError(f"it has a row {self._row:,}")
             self._cells, self._column, self._size = {}, -1, 0
         elif tag == "c":
-            self._of = of
+            self._of, self._formula = of, False
             self._column = _column(of["r"]) if "r" in of else self._column + 1
             if self._column >= MOST_COLUMNS:
                 raise TooLargeError(f"it has a column {self._column + 1:,}")
+        elif tag == "f":
+            self._formula = True
+        elif tag == "mergeCell":
+            if len(self.merged) == MOST_ROWS:
+                raise TooLargeError(f"it has more than {MOST_ROWS:,} merged cells")
+            self.merged.append(_area(of["ref"]))
         else:
             self._inline.start(tag, of)
 
     def end(self, tag: str, text: str) -> None:
         """An element has ended."""
-        if tag == "v" and text and self._of.get("t") != "inlineStr":
-            self._put(self._value(text))
+        if tag == "v" and self._of.get("t") != "inlineStr":
+            if text:
+                self._put(self._value(text))
+            if text or self._of.get("t") == "str":
+                self._formula = False
         elif tag == "is":
             self._put(self._inline.take())
+        elif tag == "c":
+            if self._formula:
+                self._put(ErrorValue(""))
         elif tag == "row":
             if self._cells:
-                self.rows.append(self._cells)
+                self.rows.append(SheetRow(self._row, self._cells))
             self._cells = {}
         else:
             self._inline.end(tag, text)
@@ -276,6 +326,8 @@ class _SheetReader:
             return bool(int(text))
         if kind == "d":
             return from_ISO8601(text)
+        if kind == "e":
+            return ErrorValue(text)
         if kind != "n":
             return text
         number = float(text) if {*text} & {*".eE"} else int(text)
@@ -286,7 +338,7 @@ class _SheetReader:
         try:
             return from_excel(number, self._epoch, timedelta=is_timedelta_format(form))
         except (OverflowError, ValueError):
-            return "#VALUE!"
+            return ErrorValue("#VALUE!")
 
 
 def _column(reference: str) -> int:
@@ -295,10 +347,22 @@ def _column(reference: str) -> int:
     >>> _column("A1"), _column("AA7"), _column("XFD1")
     (0, 26, 16383)
     """
+    return _place(reference)[1]
+
+
+def _area(reference: str) -> Area:
+    """The cells of a reference such as `A1:B2`."""
+    first, _, last = reference.partition(":")
+    (top, left), (bottom, right) = _place(first), _place(last or first)
+    return Area(top, bottom, left, right)
+
+
+def _place(reference: str) -> tuple[int, int]:
+    """The row of a cell, from 1, and its column, from 0."""
     match = _REFERENCE.fullmatch(reference.replace("$", "").upper())
     if match is None:
         raise ValueError(reference)
     column = 0
     for letter in match[1]:
         column = column * 26 + ord(letter) - 64
-    return column - 1
+    return int(match[2]), column - 1

@@ -22,6 +22,7 @@ from schemas.wire.read import Event, read_record
 from services.failure import Failure
 from services.proof.keys import read_note
 from services.proof.proofs import ConsistencyProof, Keys
+from services.proof.summary import summary
 
 FORMAT = "tpp-pack/1"
 VERIFIER = Path(__file__).with_name("verifier.py")
@@ -41,6 +42,7 @@ it from the company, but not with this folder. The output says valid, or invalid
 records.jsonl      one record per line, by number: the leaf of the journal's tree, its inclusion proof, and in base64
                    the event as received and every answer to it
 checkpoint         size and root of the tree, signed
+summary.txt        what happened, in words; it proves nothing
 evidence.json      digests of the documents that records name; the documents themselves may be placed in evidence/
 consistency.json   if present: the proof that nothing before an older checkpoint was changed
 verify.py          a copy of the verifier, to be read; not to be run
@@ -87,6 +89,8 @@ def export(
             for record in proven(connection, store, records, nodes, head.size):
                 evidence += _evidence(record["leaf"]["n"], base64.b64decode(record["event"]))
                 file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        with (folder / "summary.txt").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(summary(connection, picked.by_shipment, period, head.size))
     _write(folder, "checkpoint", note)
     _write(folder, "evidence.json", _json(evidence))
     _write(folder, "README.txt", README.encode())

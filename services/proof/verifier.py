@@ -212,7 +212,7 @@ def files(folder: Path, keys: Keys) -> tuple[dict[str, Any], dict[str, bytes], d
     listed = {one["path"]: one for one in pack["files"]}
     if pack["origin"] != note[0] or not all(_fits(n, NUMBER) for n in pack["shipments"].values()):
         raise Invalid(PACK, "its origin is not that of pack.note, or a record in it is not a number")
-    if len(listed) != len(pack["files"]) or not REQUIRED <= listed.keys() <= REQUIRED | {CONSISTENCY}:
+    if len(listed) != len(pack["files"]) or not REQUIRED <= listed.keys() <= REQUIRED | {CONSISTENCY, "summary.txt"}:
         raise Invalid(PACK, "it does not list the files of a pack, each once")
     for name, one in listed.items():
         raw[name] = (folder / name).read_bytes() if sizes.get(name) == one["bytes"] else b""

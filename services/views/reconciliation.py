@@ -1,4 +1,7 @@
-"""The summary of a reconciliation."""
+"""The summary of a reconciliation, and how its statement was read."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from ledger.queries.reconcile import Result
 
@@ -9,3 +12,24 @@ def summary(result: Result) -> str:
         f"{result.matched:,} matched, {len(result.missing_here):,} only in the statement, "
         f"{len(result.missing_there):,} only in the ledger, {len(result.different):,} different"
     )
+
+
+_PLAIN = {"encoding": "utf-8", "header_row": 1, "date_format": "YYYY-MM-DD"}
+_SAID = {
+    "encoding": "encoding {}",
+    "header_row": "header in row {}",
+    "date_format": "dates {}",
+    "decimal": "fractions after {!r}",
+    "thousands": "thousands set off by {!r}",
+    "footer": "rows left out at the end: {}",
+}
+
+
+def assumptions(assumed: Mapping[str, Any]) -> str:
+    """How a statement was read where it is not written plainly, in a sentence; empty if it is.
+
+    >>> assumptions({"encoding": "utf-8", "header_row": 4, "date_format": "DD.MM.YYYY", "thousands": None, "footer": 1})
+    'Statement read with header in row 4, dates DD.MM.YYYY, rows left out at the end: 1.'
+    """
+    odd = {key: value for key, value in assumed.items() if key in _SAID and value and value != _PLAIN.get(key)}
+    return f"Statement read with {', '.join(_SAID[key].format(value) for key, value in odd.items())}." if odd else ""

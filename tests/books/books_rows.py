@@ -98,10 +98,21 @@ def odd_books() -> Books:
     return accounts, entries, holds
 
 
+SHIPMENTS = [
+    ("=1+1", 'Ä; "B"', "IN", "H100, _x0041_", "8, 1", "2025-06-05", None),
+    ("S-2", "@C", "PL", "x", "1699", "2025-06-20", "LICENSE LIC-0001"),
+]
+
+
 def tables(rows: Books) -> Tables:
     """What gives these rows again and again, as iterators."""
     accounts, entries, holds = rows
-    return {"accounts": lambda: iter(accounts), "entries": lambda: iter(entries), "holds": lambda: iter(holds)}
+    return {
+        "accounts": lambda: iter(accounts),
+        "entries": lambda: iter(entries),
+        "holds": lambda: iter(holds),
+        "shipments": lambda: iter(SHIPMENTS),
+    }
 
 
 def statement(rows: Books, path: str, days: tuple[str | None, str | None]) -> list[tuple[Any, ...]]:

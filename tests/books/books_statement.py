@@ -23,6 +23,7 @@ from services.engine.message import Message
 from services.resources import software
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+ASSUMED = ["encoding", "delimiter", "header_row", "date_format", "decimal", "thousands", "footer"]
 NAMES = dict(zip(Line._fields, Line._fields, strict=True))
 
 
@@ -49,10 +50,11 @@ def call(url: str, *words: str, stdin: bytes = b"") -> Told:
 
 
 def compared(url: str, statement: Path, *words: str) -> dict[str, Any]:
-    """The JSON of a comparison, whose exit code must fit it."""
+    """The JSON of a comparison, whose exit code must fit it, without how the statement was read."""
     told = call(url, str(statement), "--format", "json", *words)
     assert told.code in (0, 1), told.error
     found = told.json
+    assert list(found.pop("assumed")) == ASSUMED
     assert told.code == bool(found["missing_here"] or found["missing_there"] or found["different"])
     return found
 

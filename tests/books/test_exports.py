@@ -17,12 +17,12 @@ from zipfile import ZipFile
 
 import openpyxl
 import pytest
-from books_rows import PATHS, PERIOD, Books, books, odd_books, statement, tables
+from books_rows import PATHS, PERIOD, SHIPMENTS, Books, books, odd_books, statement, tables
 from hypothesis import HealthCheck, Phase, given, settings
 from pyarrow import parquet
 from waiting import PATIENCE
 
-from schemas.columns import TABLES, Kind, csv_digest, csv_text
+from schemas.columns import TABLES, Column, Kind, csv_digest, csv_text
 from schemas.times import instant_text
 from services.finance import workbook
 from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, totals, write
@@ -74,6 +74,7 @@ def in_cells(table: str, rows: Rows) -> list[list[Any]]:
         pairs = zip(row, kinds, strict=True)
         cells.append([
             shown(value) if kind is Kind.INSTANT and value is not None
+            else datetime.fromisoformat(value) if kind is Kind.DAY and value is not None
             else str(value) if kind is Kind.AMOUNT and value is not None and abs(value) >= 10**15
             else value
             for value, kind in pairs
@@ -180,7 +181,8 @@ def test_parquet_is_read_back(rows: Books, tmp_path: Path) -> None:
 def test_workbooks_are_read_back(rows: Books, tmp_path: Path) -> None:
     export(tmp_path, PERIOD, "xlsx", tables(rows))
     read = sheets(tmp_path / "2025-Q2.xlsx")
-    assert list(read) == ["totals", *SNAPSHOT_TABLES]
+    assert list(read) == ["totals", *SNAPSHOT_TABLES, "shipments"]
+    assert read["shipments"] == in_cells("shipments", SHIPMENTS)
     for table, own in zip(SNAPSHOT_TABLES, rows, strict=True):
         assert read[table] == in_cells(table, own)
     assert read["totals"] == in_cells("totals", totals(rows[0]))
@@ -191,13 +193,20 @@ def test_a_workbook_is_plain_values(tmp_path: Path) -> None:
     [path] = export(tmp_path, PERIOD, "xlsx", tables(rows))
     assert sheets(path)["entries"] == in_cells("entries", rows[1])
     book = openpyxl.load_workbook(path)
-    assert {cell.data_type for sheet in book for row in sheet.rows for cell in row} == {"s", "n", "inlineStr"} - (
+    assert {cell.data_type for sheet in book for row in sheet.rows for cell in row} == {"s", "n", "d", "inlineStr"} - (
         {"inlineStr"} if book["holds"]["A2"].data_type == "s" else {"s"}
     )
     assert all(cell.hyperlink is None for cell in book["holds"]["A"])
     accounts = book["accounts"]
     assert all(cell.font.bold for cell in accounts[1])
     assert accounts.freeze_panes == "A2"
+    assert {sheet.title: sheet.auto_filter.ref for sheet in book} == {sheet.title: sheet.dimensions for sheet in book}
+    assert {cell.number_format for cell in book["entries"]["B"][1:]} == {"yyyy-mm-dd"}
+    widths = {sheet.title: [sheet.column_dimensions[cell.column_letter].width for cell in sheet[1]] for sheet in book}
+    assert all(
+        width > len(cell.value) for title in widths for width, cell in zip(widths[title], book[title][1], strict=True)
+    )
+    assert widths["accounts"][0] > max(len(row[0]) for row in rows[0])
     assert {accounts[f"{column}5"].number_format for column in "BCDEFGH"} == {"#,##0"}
     assert (accounts["C2"].value, accounts["C3"].value, accounts["C4"].value) == (
         "9007199254740991",
@@ -225,6 +234,22 @@ def test_what_a_sheet_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ExportRefused, match="codes in row 2 of table holds exceeds the 32,767 characters"):
         write("holds", [("a", 1, 0, "c", 1), ("b", 1, 0, "c" * 32_768, 1)], "xlsx", out)
     assert out.getvalue() == b""
+
+
+def test_a_day_that_spreadsheets_count_differently_stays_a_text(tmp_path: Path) -> None:
+    days = ["0001-01-01", "1900-02-28", "1900-03-01", "9999-12-31"]
+    path = tmp_path / "days.xlsx"
+    workbook.write_workbook(path, [workbook.Sheet("days", [Column("day", Kind.DAY)], [(day,) for day in days])])
+    assert sheets(path)["days"][1:] == [[days[0]], [days[1]], *([datetime.fromisoformat(day)] for day in days[2:])]
+
+
+def test_a_column_is_as_wide_as_its_text_within_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "wide.xlsx"
+    columns = [Column("a", Kind.TEXT), Column("b", Kind.TEXT)]
+    workbook.write_workbook(path, [workbook.Sheet("wide", columns, [("x" * 30, "x" * 500), (None, None)])])
+    dimensions = openpyxl.load_workbook(path)["wide"].column_dimensions
+    assert 31 <= dimensions["A"].width <= 32
+    assert 60 <= dimensions["B"].width <= 61
 
 
 def test_a_sheet_holds_as_many_rows_as_it_says() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -70,8 +71,8 @@ def test_all_shipments_in_one_pack_by_the_verifier_alone(made: Made, tpp: Tpp, t
     assert done.exit_code == 0, done.output
     folder = tmp_path / "p"
     names = {one.name for one in folder.iterdir()}
-    assert names == {"records.jsonl", "checkpoint", "evidence.json", "consistency.json", "README.txt", "verify.py",
-                     "pack.json", "pack.note"}  # fmt: skip
+    assert names == {"records.jsonl", "checkpoint", "evidence.json", "consistency.json", "README.txt", "summary.txt",
+                     "verify.py", "pack.json", "pack.note"}  # fmt: skip
     told = json.loads((folder / "consistency.json").read_bytes())
     assert list(told) == ["old", "new", "proof"]
     assert told["old"] == made.old.read_text("utf-8")
@@ -101,6 +102,26 @@ def test_all_shipments_in_one_pack_by_the_verifier_alone(made: Made, tpp: Tpp, t
     (folder / "evidence/paper.pdf").write_bytes(b"another")
     assert alone(folder, str(KEY.public)).stdout.startswith("invalid: evidence/paper.pdf: ")
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_summary_says_what_the_records_are_and_is_covered_by_the_signature(
+    made: Made, tpp: Tpp, tmp_path: Path
+) -> None:
+    assert tpp("export", *made.shipments, "--out", "p").exit_code == 0
+    file = tmp_path / "p/summary.txt"
+    text = file.read_text("utf-8")
+    assert text.startswith("This file proves nothing.")
+    assert [line.split()[1][:-1] for line in text.splitlines() if line.startswith("Shipment ")] == sorted(
+        made.shipments
+    )
+    size = int((tmp_path / "p/checkpoint").read_text("utf-8").split("\n")[1])
+    assert f"in the journal up to record {size:,}.\n" in text
+    told = {int(number.replace(",", "")) for number in re.findall(r"^  record ([0-9,]+)", text, re.MULTILINE)}
+    assert told <= {record["leaf"]["n"] for record in records(tmp_path / "p")}
+    file.write_text(text + "\n", "utf-8")
+    assert alone(tmp_path / "p", str(KEY.public)).stdout.startswith("invalid: summary.txt: ")
+    file.unlink()
+    assert alone(tmp_path / "p", str(KEY.public)).stdout.startswith("invalid: summary.txt: it is missing")
 
 
 def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
