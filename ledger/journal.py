@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 
+from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.accounts import Account, Accounts, Entry
 from ledger.registers.attestations import Attestations
@@ -186,7 +187,7 @@ class Ledger:
 
     @contextmanager
     def begin(self, recorded: int) -> Iterator[Journal]:
-        """The ledger in one transaction, committed unless it was discarded; `recorded` is the time in microseconds."""
+        """The ledger in one transaction, which is committed at the end; `recorded` is the time in microseconds."""
         with self._lock:
             kept = False
             try:
@@ -196,10 +197,14 @@ class Ledger:
                     yield journal
                     transaction.flush()
                     journal.records.forget()
-                    if not transaction.keep:
-                        connection.rollback()
                 self.cache.n = transaction.n
-                kept = transaction.keep
+                kept = True
             finally:
                 if not kept:
                     self.cache.clear()
+
+    @contextmanager
+    def shadow(self, recorded: int) -> Iterator[Journal]:
+        """One moment of the ledger, under which changes go nowhere and for which no writer waits."""
+        with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as connection:
+            yield Journal(Transaction(self.store, connection, Cache(), recorded))

@@ -47,6 +47,11 @@ class Databases:
             return url
         return self._server.create(self._server.template())
 
+    def server(self) -> "Server":
+        """The PostgreSQL server of these databases."""
+        assert self._server is not None
+        return self._server
+
     def drop(self, url: str) -> None:
         """Throws a database away, whoever is connected to it."""
         if self._server is not None:

@@ -1,7 +1,9 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -83,13 +85,35 @@ _when_free = Retrying(
 """Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
+def _only_readable(file: Path) -> str | None:
+    """The URI of a file that this user can read but not write, None of another.
+
+    While somebody writes to it, its `-wal` stands beside it and is read too. Otherwise the file is complete, and
+    opened as one that does not change: SQLite cannot make a `-wal` where it may not write.
+    """
+    wal = file.with_name(f"{file.name}-wal")
+    if not file.exists() or (_may_write(file) and (wal.exists() or _may_write(file.parent))):
+        return None
+    return f"{file.absolute().as_uri()}?mode=ro{'' if wal.exists() else '&immutable=1'}"
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _sqlite(engine: Engine, memory: bool) -> None:
+    @event.listens_for(engine, "do_connect")
+    def do_connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        uri = None if memory else _only_readable(Path(arguments[0]))
+        if uri is not None:
+            arguments[0], options["uri"] = uri, True
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not memory:
+        if not memory and _only_readable(Path(str(engine.url.database))) is None:
             _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -65536")
@@ -152,11 +176,8 @@ class Store:
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
-        if not self.postgresql:
-            from pathlib import Path
-
-            if self.memory or not Path(str(self.url.database)).exists():
-                return False
+        if not self.postgresql and (self.memory or not Path(str(self.url.database)).exists()):
+            return False
         return self.version() is not None
 
     def version(self) -> str | None:
@@ -238,6 +259,8 @@ class Store:
         columns = ", ".join(f'"{name}"' for name in names)
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
         conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
+        if connection.get_execution_options().get("shadowed"):
+            conflict = ""  # it goes to a view, of which a trigger replaces rows
         if self.postgresql:
             kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
             typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))

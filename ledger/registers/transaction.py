@@ -58,8 +58,8 @@ class Transaction:
 
     `n` is the number of the record that is being made, `start` that of the last one before the transaction, `recorded`
     the clock in microseconds, `booking` the day that the record's entries count for, `ticked` the instant of the latest
-    tick, `closed` the last closed day. If `keep` is false, everything is rolled back at the end. The registers keep
-    their changes in memory until `flush`; only the methods change these attributes.
+    tick, `closed` the last closed day. The registers keep their changes in memory until `flush`; only the methods
+    change these attributes.
     """
 
     def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
@@ -73,7 +73,6 @@ class Transaction:
         self.recorded: int = max(recorded, head.recorded)
         self.ticked: int | None = head.ticked
         self.closed: str | None = head.closed
-        self.keep = True
         self.booking = Booking("")
         self._written: int = head.n
         self._recorded_before: int = head.recorded
@@ -145,10 +144,6 @@ class Transaction:
         return self.cache.closed
 
     # --- writing --------------------------------------------------------------------------------------------------
-
-    def discard(self) -> None:
-        """Rolls everything back at the end."""
-        self.keep = False
 
     def at_flush(self, write: Callable[[], None]) -> None:
         """Registers a function that writes changes at every flush, after those registered earlier."""

@@ -71,7 +71,8 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
 def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> None:
     """Show what screen would answer; write nothing.
 
-    The files are read completely; each event sees the effects of those before it.
+    The files are read completely; each event sees the effects of those before it. The ledger is seen as it is at the
+    beginning; workers go on meanwhile.
 
     \b
     Example:
