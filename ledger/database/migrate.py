@@ -14,10 +14,12 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
     """The revision before and after; a missing ledger is created.
 
-    Raises LedgerError if the database cannot be reached, or a later program has upgraded its tables.
+    Raises LedgerError if the database cannot be reached or its server may lose what it confirms, or a later program has
+    upgraded the tables.
     """
     store = Store(url)
     try:
+        store.check_server()
         before = store.version() if store.exists() else None
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))

@@ -1,5 +1,6 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
+import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
@@ -39,6 +40,8 @@ __all__ = [
     "database_message", "ledger_url", "retryable",
 ]  # fmt: skip
 
+log = logging.getLogger("tpp.ledger")
+
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
@@ -48,6 +51,10 @@ VERSION = "0005"
 BUSY_MS = 60_000
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
+_SAFE = ("fsync", "full_page_writes")
+_SYNCHRONOUS = """SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+    WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"""
+_NOT_ALLOWED = "42501"
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -125,6 +132,15 @@ def _sqlite(engine: Engine, memory: bool) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def _postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        """Confirms a commit only once it is on disk, whatever the role or the database has as its default."""
+        connection.autocommit = True
+        connection.execute(_SYNCHRONOUS)
+        connection.autocommit = False
+
+
 class Store:
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
@@ -137,7 +153,9 @@ class Store:
         self.postgresql = self.url.get_backend_name() == "postgresql"
         options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
         self.engine = create_engine(self.url, **options)
-        if not self.postgresql:
+        if self.postgresql:
+            _postgresql(self.engine)
+        else:
             _sqlite(self.engine, self.memory)
 
     def close(self) -> None:
@@ -163,9 +181,11 @@ class Store:
     def open(self) -> None:
         """Creates the tables if there are none; safe if another process does the same.
 
-        Raises LedgerError if the database cannot be reached or its tables have another revision.
+        Raises LedgerError if the database cannot be reached, its tables have another revision, or the server may lose
+        what it confirms.
         """
         try:
+            self.check_server()
             found = self.version() or self._create()
         except OperationalError as error:
             raise LedgerError(f"cannot open ledger {self.url!r}: {database_message(error)}") from error
@@ -173,6 +193,28 @@ class Store:
             raise LedgerError(
                 f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"
             )
+
+    def check_server(self) -> None:
+        """Raises LedgerError if the PostgreSQL server may lose in a crash what it has confirmed.
+
+        Logs a warning if the role may not read the server's settings.
+        """
+        if not self.postgresql:
+            return
+        query, found = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"), {}
+        try:
+            with self.read() as connection:
+                found = {row.name: row.setting for row in connection.execute(query, {"names": list(_SAFE)})}
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+                raise
+        if off := [name for name in _SAFE if found.get(name, "on") != "on"]:
+            raise LedgerError(
+                f"the PostgreSQL server may lose confirmed records in a crash: {' and '.join(off)} must be on, not "
+                f"{found[off[0]]}"
+            )
+        if unknown := [name for name in _SAFE if name not in found]:
+            log.warning("this role may not read %s of the PostgreSQL server: both must be on", " and ".join(unknown))
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
