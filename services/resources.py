@@ -14,7 +14,7 @@ from services.failure import Failure
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from ledger.database.store import Connection, Store
+    from ledger.database.store import Connection, DatabaseError, Store
     from rulebook import Book
     from services.engine.engine import Engine
     from services.settings import Settings
@@ -73,18 +73,36 @@ def _store(url: str | None) -> Iterator["Store"]:
 
     Errors of the ledger and its database become one sentence on standard error, exit 2.
     """
+    from ledger.database.rows import FAILURES
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
+    store = None
     try:
         store = Store(url or settings().ledger_url)
-        try:
-            yield store
-        finally:
-            store.close()
+        yield store
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
+        raise Failure(_damage(store, error) or f"the ledger's database failed: {database_message(error)}") from error
+    except FAILURES as error:
+        damaged = _damage(store, None)
+        if damaged is None:
+            raise
+        raise Failure(damaged) from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _damage(store: "Store | None", error: "DatabaseError | None") -> str | None:
+    """What is damaged in a ledger of which reading failed; None if nothing is, and the failure is of another kind."""
+    from ledger.database.store import unreadable
+    from ledger.queries.damage import damage
+
+    if store is None or (error is not None and not unreadable(error)):
+        return None
+    found = damage(store)
+    return found and f"the ledger is damaged: {found}; see docs/operate/index.md"
 
 
 @contextmanager
@@ -158,14 +176,9 @@ def reading(url: str | None) -> Iterator["Connection"]:
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade
-    from ledger.database.store import DatabaseError, LedgerError, database_message
 
-    try:
+    with _store(url):
         before, after = upgrade(url or settings().ledger_url)
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
     if before is None:
         return f"created the ledger at revision {after}"
     return (

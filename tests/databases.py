@@ -127,6 +127,13 @@ class Server:
         with psycopg.connect(dsn(self.url), autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
 
+    def connections(self, url: str) -> int:
+        """How many connections one of the server's databases has."""
+        with psycopg.connect(dsn(self.url), autocommit=True) as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+            (many,) = connection.execute(query, [ledger_url(url).database]).fetchone() or (0,)
+            return int(many)
+
 
 class OwnServer(Server):
     """A PostgreSQL server that the tests run themselves, from the machine's own binaries, and may kill."""

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from ledger.database.store import LedgerError, Store
+from ledger.database.store import LedgerError, Store, check_server
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -19,7 +19,7 @@ def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
     """
     store = Store(url)
     try:
-        store.check_server()
+        check_server(store)
         before = store.version() if store.exists() else None
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))

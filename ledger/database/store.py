@@ -1,7 +1,6 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
-import logging
-import os
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,39 +21,35 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
-    event,
     func,
     inspect,
     make_url,
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger.database import tables
+from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, unsafe
 
 __all__ = [
     "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "retryable",
+    "database_message", "ledger_url", "retryable", "unreadable",
 ]  # fmt: skip
-
-log = logging.getLogger("tpp.ledger")
 
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0005"
+VERSION = "0006"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
-BUSY_MS = 60_000
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
-_SAFE = ("fsync", "full_page_writes")
-_SYNCHRONOUS = """SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-    WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"""
-_NOT_ALLOWED = "42501"
+_SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT}
+"""`SQLITE_ERROR` is a statement that names a missing table or column."""
+_DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021")
+"""Internal errors, a missing table or column, and bytes that are no text."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -83,64 +78,6 @@ def ledger_url(text_url: str) -> URL:
     return url
 
 
-_when_free = Retrying(
-    retry=retry_if_exception(lambda error: "locked" in str(error)),
-    stop=stop_after_delay(BUSY_MS / 1_000),
-    wait=wait_random(0.005, 0.05),
-    reraise=True,
-)
-"""Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
-
-
-def _only_readable(file: Path) -> str | None:
-    """The URI of a file that this user can read but not write, None of another.
-
-    While somebody writes to it, its `-wal` stands beside it and is read too. Otherwise the file is complete, and
-    opened as one that does not change: SQLite cannot make a `-wal` where it may not write.
-    """
-    wal = file.with_name(f"{file.name}-wal")
-    if not file.exists() or (_may_write(file) and (wal.exists() or _may_write(file.parent))):
-        return None
-    return f"{file.absolute().as_uri()}?mode=ro{'' if wal.exists() else '&immutable=1'}"
-
-
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _sqlite(engine: Engine, memory: bool) -> None:
-    @event.listens_for(engine, "do_connect")
-    def do_connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-        uri = None if memory else _only_readable(Path(arguments[0]))
-        if uri is not None:
-            arguments[0], options["uri"] = uri, True
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not memory and _only_readable(Path(str(engine.url.database))) is None:
-            _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA cache_size = -65536")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _postgresql(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        """Confirms a commit only once it is on disk, whatever the role or the database has as its default."""
-        connection.autocommit = True
-        connection.execute(_SYNCHRONOUS)
-        connection.autocommit = False
-
-
 class Store:
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
@@ -154,9 +91,9 @@ class Store:
         options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
         self.engine = create_engine(self.url, **options)
         if self.postgresql:
-            _postgresql(self.engine)
+            prepare_postgresql(self.engine)
         else:
-            _sqlite(self.engine, self.memory)
+            prepare_sqlite(self.engine, self.memory)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -185,36 +122,16 @@ class Store:
         what it confirms.
         """
         try:
-            self.check_server()
+            check_server(self)
             found = self.version() or self._create()
         except OperationalError as error:
+            if unreadable(error):
+                raise
             raise LedgerError(f"cannot open ledger {self.url!r}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"
             )
-
-    def check_server(self) -> None:
-        """Raises LedgerError if the PostgreSQL server may lose in a crash what it has confirmed.
-
-        Logs a warning if the role may not read the server's settings.
-        """
-        if not self.postgresql:
-            return
-        query, found = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"), {}
-        try:
-            with self.read() as connection:
-                found = {row.name: row.setting for row in connection.execute(query, {"names": list(_SAFE)})}
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
-                raise
-        if off := [name for name in _SAFE if found.get(name, "on") != "on"]:
-            raise LedgerError(
-                f"the PostgreSQL server may lose confirmed records in a crash: {' and '.join(off)} must be on, not "
-                f"{found[off[0]]}"
-            )
-        if unknown := [name for name in _SAFE if name not in found]:
-            log.warning("this role may not read %s of the PostgreSQL server: both must be on", " and ".join(unknown))
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
@@ -264,20 +181,11 @@ class Store:
         each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(each.c.value))
 
-    def _stored(self, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """The rows as the driver takes them, with values of our own types converted."""
-        for place, column in enumerate(table.columns):
-            if isinstance(column.type, TypeDecorator):
-                stored = column.type.process_bind_param
-                dialect = self.engine.dialect
-                rows = [(*row[:place], stored(row[place], dialect), *row[place + 1 :]) for row in rows]
-        return rows
-
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Appends complete rows, in the order of the table's columns, in the driver's fastest way."""
         if not rows:
             return
-        rows = self._stored(table, rows)
+        rows = _stored(self.engine, table, rows)
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
@@ -295,7 +203,7 @@ class Store:
         """
         if not rows:
             return
-        rows = self._stored(table, rows)
+        rows = _stored(self.engine, table, rows)
         keys = [column.name for column in table.primary_key.columns]
         names = [str(column.name) for column in table.columns]
         columns = ", ".join(f'"{name}"' for name in names)
@@ -316,15 +224,38 @@ class Store:
         )
 
 
+def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    """The rows as the driver takes them, with values of our own types converted."""
+    for place, column in enumerate(table.columns):
+        if isinstance(column.type, TypeDecorator):
+            stored = column.type.process_bind_param
+            rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
+    return rows
+
+
+def check_server(store: Store) -> None:
+    """Raises LedgerError if the PostgreSQL server may lose in a crash what it has confirmed.
+
+    Logs a warning if the role may not read the server's settings.
+    """
+    if store.postgresql:
+        with store.engine.connect() as connection:
+            if why := unsafe(connection):
+                raise LedgerError(why)
+
+
 def by_code_points(store: Store, column: ColumnElement[str]) -> ColumnElement[str]:
     """A text column in the order of code points, which is SQLite's own."""
     return column.collate("C") if store.postgresql else column
 
 
 def _found_version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    found, version = inspect(connection), None
+    if found.has_table("alembic_version"):
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version is None and found.has_table(tables.head.name):
+        raise LedgerCorrupt("the ledger is damaged: the table alembic_version is missing or empty")
+    return version
 
 
 def create_tables(connection: Connection) -> None:
@@ -340,6 +271,14 @@ def create_tables(connection: Connection) -> None:
 def database_message(error: DBAPIError) -> str:
     """The database's message of a failure, on one line."""
     return " ".join(str(error.orig).split())
+
+
+def unreadable(error: DBAPIError) -> bool:
+    """Whether the database found damage, or not the tables and columns that a ledger has."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_DAMAGE
+    return getattr(error.orig, "sqlstate", None) in _DAMAGE_STATES
 
 
 def retryable(error: DBAPIError) -> bool:

@@ -151,12 +151,12 @@ def explain(shipment: str, form: str, ledger: str | None) -> None:
     with reading(ledger) as connection:
         standing = state(connection, shipment)
         found = records(connection, shipment)
-    if not found:
-        raise Failure(f"shipment {shipment} does not exist in this ledger")
-    if form == "json":
-        print_json(to_json(found))
-    else:
-        click.echo(memo(shipment, standing, found))
+        if not found:
+            raise Failure(f"shipment {shipment} does not exist in this ledger")
+        if form == "json":
+            print_json(to_json(found))
+        else:
+            click.echo(memo(shipment, standing, found))
 
 
 @main.command()

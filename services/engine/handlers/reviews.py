@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from ledger.database.rows import stored
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside, Shipment
 from schemas.codes import Outcome, State
@@ -70,10 +71,11 @@ def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[s
     """The reasons of a shipment's present hold, as they were published."""
     if shipment.held is None:
         return []
-    for line in context.journal.records.answers(shipment.held):
-        data = orjson.loads(line)["data"]
-        if data.get("shipment_id") == shipment.id and data.get("outcome") == Outcome.HELD:
-            return list(data["reasons"])
+    lines = context.journal.records.answers(shipment.held)
+    with stored(f"journal record {shipment.held}"):
+        for data in (orjson.loads(line)["data"] for line in lines):
+            if data.get("shipment_id") == shipment.id and data.get("outcome") == Outcome.HELD:
+                return list(data["reasons"])
     return []
 
 
