@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 
-from ledger.database.store import LedgerCorrupt, Store
+from ledger.database.shadow import shadowed
+from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.registers.accounts import Account, Accounts, Entry
 from ledger.registers.attestations import Attestations
 from ledger.registers.facts import FactBook
@@ -13,7 +14,7 @@ from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.obligations import Obligations
 from ledger.registers.parties import Parties
-from ledger.registers.records import Records
+from ledger.registers.records import Key, Records
 from ledger.registers.set_limits import SetLimits
 from ledger.registers.shipments import Shipments
 from ledger.registers.transaction import Cache, Transaction
@@ -183,23 +184,44 @@ class Ledger:
         self.store = store
         self.cache = Cache()
         self._lock = threading.Lock()
+        self._epoch: int | None = None
+        self._last: tuple[int, Key] | None = None
 
     @contextmanager
     def begin(self, recorded: int) -> Iterator[Journal]:
-        """The ledger in one transaction, committed unless it was discarded; `recorded` is the time in microseconds."""
+        """The ledger in one transaction, which is committed at the end; `recorded` is the time in microseconds.
+
+        Raises LedgerError if the ledger has lost what this process has written, or was restored since.
+        """
         with self._lock:
             kept = False
             try:
                 with self.store.begin() as connection:
                     transaction = Transaction(self.store, connection, self.cache, recorded)
                     journal = Journal(transaction)
+                    self._check_kept(journal)
                     yield journal
                     transaction.flush()
                     journal.records.forget()
-                    if not transaction.keep:
-                        connection.rollback()
-                self.cache.n = transaction.n
-                kept = transaction.keep
+                self.cache.head = transaction.head
+                self._epoch, self._last = transaction.head.epoch, journal.records.last or self._last
+                kept = True
             finally:
                 if not kept:
                     self.cache.clear()
+
+    def _check_kept(self, journal: Journal) -> None:
+        transaction = journal.transaction
+        if self._last is None or transaction.head == self.cache.head:
+            return
+        if transaction.head.epoch != self._epoch or not journal.records.holds(*self._last):
+            raise LedgerError(
+                f"the ledger was restored or has lost records since this process wrote record {self._last[0]} (it now "
+                f"ends at record {transaction.start}): start every worker, the relay and the clock again"
+            )
+
+    @contextmanager
+    def shadow(self, recorded: int) -> Iterator[Journal]:
+        """One moment of the ledger, under which changes go nowhere and for which no writer waits."""
+        with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as connection:
+            yield Journal(Transaction(self.store, connection, Cache(), recorded))

@@ -30,7 +30,7 @@ from schemas.wire.read import Event, read_record
 from services.cli.commands import main
 from services.cli.options import Commands
 from services.failure import Failure
-from services.resources import ledger_address, standing
+from services.resources import ledger_address, standing, wall_clock
 from services.views.moments import day
 
 YEARS = 5
@@ -74,7 +74,10 @@ def backup(ledger: str, file: Path) -> None:
 @click.argument("ledger")
 @click.option("--checkpoint", "given", multiple=True, metavar="FILE", help="A checkpoint that must be a prefix.")
 def restore(file: Path, ledger: str, given: tuple[str, ...]) -> None:
-    """Restore a back-up into LEDGER, where there is none, and verify it with `tpp audit verify`."""
+    """Restore a back-up into LEDGER, where there is none, and verify it with `tpp audit verify`.
+
+    Workers and clocks that ran on the ledger before end at their next batch, and must be started again.
+    """
     store = _empty(ledger)
     if store.postgresql:
         _run(store, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
@@ -83,6 +86,8 @@ def restore(file: Path, ledger: str, given: tuple[str, ...]) -> None:
         private_file(str(store.url.database))
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(str(store.url.database))) as target:
             source.backup(target)
+    with store.begin() as connection:
+        connection.execute(tables.head.update().values(epoch=wall_clock()))
     store.close()
     checks = [word for name in given for word in ("--checkpoint", name)]
     main(["audit", "verify", "--ledger", ledger, *checks], prog_name="tpp")

@@ -92,7 +92,7 @@ def postgresql() -> Iterator[str]:
             )
 
         call("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
         call("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", options)
         try:
             yield f"postgresql+psycopg://postgres@/postgres?host={folder}"

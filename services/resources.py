@@ -112,18 +112,37 @@ def _store(url: str | None) -> Iterator["Store"]:
 
     Errors of the ledger and its database become one sentence on standard error, exit 2.
     """
+    from ledger.database.rows import FAILURES
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store
 
+    store = None
     try:
         store = Store(ledger_address(url))
-        try:
-            yield store
-        finally:
-            store.close()
+        yield store
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
     except DatabaseError as error:
-        raise _database_failure(error) from error
+        damaged = _damage(store, error)
+        raise (Failure(damaged) if damaged else _database_failure(error)) from error
+    except FAILURES as error:
+        damaged = _damage(store, None)
+        if damaged is None:
+            raise
+        raise Failure(damaged) from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _damage(store: "Store | None", error: "DatabaseError | None") -> str | None:
+    """What is damaged in a ledger of which reading failed; None if nothing is, and the failure is of another kind."""
+    from ledger.database.store import unreadable
+    from ledger.queries.damage import damage
+
+    if store is None or (error is not None and not unreadable(error)):
+        return None
+    found = damage(store)
+    return found and f"the ledger is damaged: {found}; see docs/operate/index.md"
 
 
 @contextmanager
@@ -200,14 +219,9 @@ def reading(url: str | None) -> Iterator["Connection"]:
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade
-    from ledger.database.store import DatabaseError, LedgerError
 
-    try:
+    with _store(url):
         before, after = upgrade(ledger_address(url))
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    except DatabaseError as error:
-        raise _database_failure(error) from error
     if before is None:
         return f"created the ledger at revision {after}"
     return (

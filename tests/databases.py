@@ -9,7 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -46,6 +46,11 @@ class Databases:
             make(url)
             return url
         return self._server.create(self._server.template())
+
+    def server(self) -> "Server":
+        """The PostgreSQL server of these databases."""
+        assert self._server is not None
+        return self._server
 
     def drop(self, url: str) -> None:
         """Throws a database away, whoever is connected to it."""
@@ -122,6 +127,13 @@ class Server:
         with psycopg.connect(dsn(self.url), autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
 
+    def connections(self, url: str) -> int:
+        """How many connections one of the server's databases has."""
+        with psycopg.connect(dsn(self.url), autocommit=True) as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+            (many,) = connection.execute(query, [ledger_url(url).database]).fetchone() or (0,)
+            return int(many)
+
 
 class OwnServer(Server):
     """A PostgreSQL server that the tests run themselves, from the machine's own binaries, and may kill."""
@@ -138,9 +150,9 @@ class OwnServer(Server):
         made += ["--locale=C", "--no-sync"]
         subprocess.run(made, check=True, capture_output=True, user=self._user, cwd=folder)
 
-    def start(self) -> None:
-        """Starts the server on the data that it had, and returns once it answers."""
-        told = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "on"}
+    def start(self, **settings: str) -> None:
+        """Starts the server on the data that it had, with more settings if given, and returns once it answers."""
+        told = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "on", **settings}
         options = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self._folder / "data", *options]
         last = time.monotonic() + PATIENCE
@@ -153,7 +165,19 @@ class OwnServer(Server):
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """Ends the server at once, as a power cut would; its connections end within moments."""
+        """Ends the server at once; its connections end within moments."""
+        self._end(signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """Ends every process of the server at once: what none of them had handed to the system is lost."""
+        assert self._process is not None
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
+        pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+        self._process.send_signal(signal.SIGSTOP)  # so that it starts no other while they end
+        for pid, parent in pairs:
+            if parent == self._process.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -224,7 +248,16 @@ def _programs() -> Path | None:
 
 
 @contextmanager
-def _own_server() -> Iterator[Server | None]:
+def own_server() -> Iterator[OwnServer]:
+    """A PostgreSQL of the test's own, which it may kill and start with other settings."""
+    with _own_server() as server:
+        if server is None:
+            missing("no PostgreSQL on this machine: install the package postgresql")
+        yield server
+
+
+@contextmanager
+def _own_server() -> Iterator[OwnServer | None]:
     programs = _programs()
     if programs is None:
         yield None

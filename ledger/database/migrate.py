@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from ledger.database.store import LedgerError, Store
+from ledger.database.store import LedgerError, Store, check_server
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -14,10 +14,12 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
     """The revision before and after; a missing ledger is created.
 
-    Raises LedgerError if the database cannot be reached, or a later program has upgraded its tables.
+    Raises LedgerError if the database cannot be reached or its server may lose what it confirms, or a later program has
+    upgraded the tables.
     """
     store = Store(url)
     try:
+        check_server(store)
         before = store.version() if store.exists() else None
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))

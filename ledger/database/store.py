@@ -1,9 +1,10 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
-import os
 import re
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,7 +22,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
-    event,
     func,
     inspect,
     make_url,
@@ -30,26 +30,29 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger.database import tables
+from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, private_file, unsafe
 
 __all__ = [
     "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "private_file", "retryable", "shown",
+    "database_message", "ledger_url", "private_file", "retryable", "shown", "unreadable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0005"
+VERSION = "0006"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
-BUSY_MS = 60_000
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
 _HIDES_PASSWORD = re.compile(r"[:@=?#\s]")
 _SECRET = re.compile("password|secret", re.IGNORECASE)
+_SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT}
+"""`SQLITE_ERROR` is a statement that names a missing table or column."""
+_DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021")
+"""Internal errors, a missing table or column, and bytes that are no text."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -90,44 +93,6 @@ def shown(url: URL) -> str:
     return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
-_when_free = Retrying(
-    retry=retry_if_exception(lambda error: "locked" in str(error)),
-    stop=stop_after_delay(BUSY_MS / 1_000),
-    wait=wait_random(0.005, 0.05),
-    reraise=True,
-)
-"""Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
-
-
-def private_file(path: str) -> None:
-    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created."""
-    with suppress(OSError, ValueError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
-
-
-def _sqlite(engine: Engine, memory: bool) -> None:
-    @event.listens_for(engine, "do_connect")
-    def create(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:
-        if not (memory or options.get("uri")):
-            private_file(arguments[0])  # its -wal and -shm get the same mode
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not memory:
-            _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA cache_size = -65536")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
 class Store:
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
@@ -140,8 +105,10 @@ class Store:
         self.postgresql = self.url.get_backend_name() == "postgresql"
         options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
         self.engine = create_engine(self.url, **options)
-        if not self.postgresql:
-            _sqlite(self.engine, self.memory)
+        if self.postgresql:
+            prepare_postgresql(self.engine)
+        else:
+            prepare_sqlite(self.engine, self.memory)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -166,11 +133,15 @@ class Store:
     def open(self) -> None:
         """Creates the tables if there are none; safe if another process does the same.
 
-        Raises LedgerError if the database cannot be reached or its tables have another revision.
+        Raises LedgerError if the database cannot be reached, its tables have another revision, or the server may lose
+        what it confirms.
         """
         try:
+            check_server(self)
             found = self.version() or self._create()
         except OperationalError as error:
+            if unreadable(error):
+                raise
             raise LedgerError(f"cannot open ledger {shown(self.url)}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
@@ -179,11 +150,8 @@ class Store:
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
-        if not self.postgresql:
-            from pathlib import Path
-
-            if self.memory or not Path(str(self.url.database)).exists():
-                return False
+        if not self.postgresql and (self.memory or not Path(str(self.url.database)).exists()):
+            return False
         return self.version() is not None
 
     def version(self) -> str | None:
@@ -228,20 +196,11 @@ class Store:
         each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(each.c.value))
 
-    def _stored(self, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """The rows as the driver takes them, with values of our own types converted."""
-        for place, column in enumerate(table.columns):
-            if isinstance(column.type, TypeDecorator):
-                stored = column.type.process_bind_param
-                dialect = self.engine.dialect
-                rows = [(*row[:place], stored(row[place], dialect), *row[place + 1 :]) for row in rows]
-        return rows
-
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Appends complete rows, in the order of the table's columns, in the driver's fastest way."""
         if not rows:
             return
-        rows = self._stored(table, rows)
+        rows = _stored(self.engine, table, rows)
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
@@ -259,12 +218,14 @@ class Store:
         """
         if not rows:
             return
-        rows = self._stored(table, rows)
+        rows = _stored(self.engine, table, rows)
         keys = [column.name for column in table.primary_key.columns]
         names = [str(column.name) for column in table.columns]
         columns = ", ".join(f'"{name}"' for name in names)
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
         conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
+        if connection.get_execution_options().get("shadowed"):
+            conflict = ""  # it goes to a view, of which a trigger replaces rows
         if self.postgresql:
             kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
             typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
@@ -278,15 +239,38 @@ class Store:
         )
 
 
+def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    """The rows as the driver takes them, with values of our own types converted."""
+    for place, column in enumerate(table.columns):
+        if isinstance(column.type, TypeDecorator):
+            stored = column.type.process_bind_param
+            rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
+    return rows
+
+
+def check_server(store: Store) -> None:
+    """Raises LedgerError if the PostgreSQL server may lose in a crash what it has confirmed.
+
+    Logs a warning if the role may not read the server's settings.
+    """
+    if store.postgresql:
+        with store.engine.connect() as connection:
+            if why := unsafe(connection):
+                raise LedgerError(why)
+
+
 def by_code_points(store: Store, column: ColumnElement[str]) -> ColumnElement[str]:
     """A text column in the order of code points, which is SQLite's own."""
     return column.collate("C") if store.postgresql else column
 
 
 def _found_version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    found, version = inspect(connection), None
+    if found.has_table("alembic_version"):
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version is None and found.has_table(tables.head.name):
+        raise LedgerCorrupt("the ledger is damaged: the table alembic_version is missing or empty")
+    return version
 
 
 def create_tables(connection: Connection) -> None:
@@ -302,6 +286,14 @@ def create_tables(connection: Connection) -> None:
 def database_message(error: DBAPIError) -> str:
     """The database's message of a failure, on one line."""
     return " ".join(str(error.orig).split())
+
+
+def unreadable(error: DBAPIError) -> bool:
+    """Whether the database found damage, or not the tables and columns that a ledger has."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_DAMAGE
+    return getattr(error.orig, "sqlstate", None) in _DAMAGE_STATES
 
 
 def retryable(error: DBAPIError) -> bool:

@@ -62,6 +62,7 @@ head = Table(
     Column("recorded", BIG, nullable=False, comment="instant of the last record"),
     Column("ticked", BIG, nullable=True, comment="instant of the latest tick"),
     Column("closed", Text, nullable=True, comment="the last closed day; null before the first close"),
+    Column("epoch", BIG, nullable=True, comment="the restore that it comes from; null if it was never restored"),
     comment="one row; locked first by whoever writes, so that writers take turns",
     **STRICT,
 )
@@ -281,6 +282,12 @@ relay = Table(
     Column("id", BIG, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("n", BIG, nullable=False, comment="number of the last journal record that was published whole"),
     Column("sent", BIG, nullable=False, comment="how many events have been published, repeats not counted"),
+    Column(
+        "lost",
+        BIG,
+        nullable=True,
+        comment="published events up to this sequence number may be of a lost end; null if none is",
+    ),
     comment="at most one row: how far the relay has come",
     **STRICT,
 )

@@ -120,6 +120,18 @@ def sealed(connection: Connection) -> int:
     return connection.execute(select(func.max(tables.leaf.c.n))).scalar() or 0
 
 
+def check_last_leaf(connection: Connection, store: Store) -> None:
+    """Raises LedgerCorrupt if the tree or a signed checkpoint goes beyond the last record, or the last leaf differs."""
+    last, size = int(connection.execute(select(tables.head.c.n)).scalar_one()), sealed(connection)
+    signed = connection.execute(select(func.max(tables.checkpoint.c.n))).scalar() or 0
+    if max(size, signed) > last:
+        what = f"the tree has {size} leaves" if size > last else f"a signed checkpoint covers {signed} records"
+        raise LedgerCorrupt(f"{what}, but the ledger ends at record {last}; see `tpp audit verify`")
+    for row, leaf in leaves(connection, store, size - 1, size) if size else ():
+        if hash_of(connection, row.n) != leaf_hash(leaf):
+            raise LedgerCorrupt(f"journal record {row.n} is not the one of its leaf; see `tpp audit verify`")
+
+
 def seal(store: Store) -> int:
     """Hashes the leaves of records that have none, without blocking writers; returns how many the tree has."""
     while True:
@@ -133,6 +145,11 @@ def seal(store: Store) -> int:
             store.lock_leaves(connection)
             if sealed(connection) == size:
                 store.insert(connection, tables.leaf, made)
+
+
+def hash_of(connection: Connection, n: int) -> bytes:
+    """The hash of the leaf of a record."""
+    return bytes(connection.execute(select(tables.leaf.c.hash).where(tables.leaf.c.n == n)).scalar_one())
 
 
 def hashes(connection: Connection, until: int | None = None) -> list[bytes]:

@@ -31,6 +31,14 @@ class OutboxRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenEvent:
+    """An event of which the ledger has a record: its bytes, and the position, as JSON, at which it first came."""
+
+    event: bytes
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
 class SharedPosition:
     """A position, as JSON, that several records have, and their numbers."""
 
@@ -40,10 +48,14 @@ class SharedPosition:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The position of the relay: the last completely published record, and how many events it sent."""
+    """The position of the relay: the last completely published record, and how many events it sent.
+
+    `lost`: events published up to this sequence number may be of an end that the ledger has lost; 0 if none is.
+    """
 
     n: int = 0
     sent: int = 0
+    lost: int = 0
 
 
 def last_recorded(connection: Connection) -> int | None:
@@ -87,13 +99,14 @@ def outbox(connection: Connection, after: int, most: int) -> list[OutboxRecord]:
     return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
 
 
-def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, bytes]:
-    """The bytes of the wanted events of which the ledger has a record; `wanted`: ids by source."""
+def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, TakenEvent]:
+    """The wanted events of which the ledger has a record; `wanted`: ids by source."""
     j = tables.journal
-    found: dict[Key, bytes] = {}
+    found: dict[Key, TakenEvent] = {}
     for source, ids in wanted.items():
-        query = select(j.c.id, j.c.event).where(j.c.source == source, store.among(j.c.id, ids))
-        found |= {(source, row.id): bytes(row.event) for row in connection.execute(query)}
+        query = select(j.c.id, j.c.event, j.c.position).where(j.c.source == source, store.among(j.c.id, ids))
+        for row in connection.execute(query):
+            found[source, row.id] = TakenEvent(bytes(row.event), row.position)
     return found
 
 
@@ -109,8 +122,25 @@ def positions_twice(connection: Connection) -> list[SharedPosition]:
 
 def published(connection: Connection) -> Published:
     """The position of the relay."""
-    found = connection.execute(select(tables.relay.c.n, tables.relay.c.sent)).one_or_none()
-    return Published(found.n, found.sent) if found else Published()
+    found = connection.execute(tables.relay.select()).one_or_none()
+    return Published(found.n, found.sent, found.lost or 0) if found else Published()
+
+
+def published_answer(connection: Connection, sequence: int) -> str | None:
+    """The outgoing event of a sequence number, as it is published; None if the ledger has given out none of it."""
+    j = tables.journal
+    low, high = 1, last_record(connection)
+    while low <= high:
+        n = (low + high) // 2
+        answers = connection.execute(select(j.c.answers).where(j.c.n == n)).scalar_one()
+        first = int(orjson.loads(answers[0])["sequence"])
+        if sequence < first:
+            high = n - 1
+        elif sequence < first + len(answers):
+            return str(answers[sequence - first])
+        else:
+            low = n + 1
+    return None
 
 
 def last_record(connection: Connection) -> int:

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, and_, or_, select
 
 from ledger.database import tables
-from ledger.database.store import LedgerCorrupt
+from ledger.database.rows import stored
 from ledger.queries.balances import Moment
 from ledger.queries.entries import AccountRow, Span, accounts_over, entries
 from ledger.queries.shipments import ShipmentRow, shipments
@@ -176,7 +176,5 @@ def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
 
 
 def _decisions(n: int, answers: Sequence[str]) -> list[Any]:
-    try:
+    with stored(f"journal record {n}"):
         return [orjson.loads(answer)["data"] for answer in answers]
-    except (LookupError, TypeError, ValueError) as error:
-        raise LedgerCorrupt(f"cannot read the answers of record {n}; see `tpp audit verify`") from error

@@ -7,6 +7,7 @@ from datetime import date
 from sqlalchemy import case, select, tuple_, update
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.database.store import by_code_points
 from ledger.registers.transaction import Transaction
 
@@ -117,10 +118,11 @@ class Obligations:
             .returning(table.c.due, table.c.subject, table.c.kind, table.c.citation, table.c.announced)
         )
         rows = sorted(self._transaction.connection.execute(announced), key=lambda row: (row.due, row.subject, row.kind))
-        return [
-            DueObligation(row.subject, row.kind, date.fromisoformat(row.due), row.citation, row.announced)
-            for row in rows
-        ]
+        with stored("an obligation"):
+            return [
+                DueObligation(row.subject, row.kind, date.fromisoformat(row.due), row.citation, row.announced)
+                for row in rows
+            ]
 
     def set_back(self, day: date) -> None:
         """Takes back what was announced ahead of a day: it is announced again when it falls due, or is overdue."""

@@ -87,7 +87,10 @@ class Right:
             file.close()
 
 
-def move(store: Store, n: int, sent: int) -> None:
-    """Notes that the records up to number `n` are published, `sent` events in total."""
+def move(store: Store, n: int, sent: int, lost: int) -> None:
+    """Notes that the records up to number `n` are published, `sent` events in total.
+
+    `lost`: published events up to this sequence number are not expected to be the ledger's.
+    """
     with store.begin() as connection:
-        store.upsert(connection, tables.relay, [(1, n, sent)])
+        store.upsert(connection, tables.relay, [(1, n, sent, lost or None)])

@@ -60,6 +60,8 @@ class Records:
         self._answered: dict[Key, AnsweredEvent] = {}
         self._rows: dict[int, _Row] = {}
         self._mentions: list[tuple[str, int]] = []
+        self.last: tuple[int, Key] | None = None
+        """The number of the last record written in this transaction, and its event."""
         transaction.at_flush(self._write)
 
     def recall(self, keys: Iterable[Key]) -> None:
@@ -120,6 +122,12 @@ class Records:
         answers: AnswerTexts = self._transaction.connection.execute(_ANSWERS, {"record": n}).scalar_one()
         return answers
 
+    def holds(self, n: int, key: Key) -> bool:
+        """Whether the record of this number is that of this event."""
+        table = tables.journal
+        query = select(table.c.n).where(table.c.n == n, table.c.source == key[0], table.c.id == key[1])
+        return self._transaction.connection.execute(query).scalar() is not None
+
     def forget(self) -> None:
         """Releases the events and answers of the transaction, which are large."""
         self._answered.clear()
@@ -129,5 +137,7 @@ class Records:
         store.insert(connection, tables.journal, [row.row() for row in self._rows.values()])
         store.insert(connection, tables.mention, self._mentions)
         if self._rows:
-            self._transaction.written(max(self._rows))
+            last = self._rows[max(self._rows)]
+            self.last = last.n, last.key
+            self._transaction.written(last.n)
         self._rows, self._mentions = {}, []

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, func, select
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.registers.transaction import Transaction
 from ledger.registers.waiting import Waiting
 
@@ -167,7 +168,8 @@ class Shipments:
             known.update(dict.fromkeys(wanted))
             query = select(table).where(self._transaction.store.among(table.c.id, wanted))
             for row in self._transaction.connection.execute(query):
-                known[row.id] = Shipment.read(row)
+                with stored(f"shipment {row.id}"):
+                    known[row.id] = Shipment.read(row)
 
     def find(self, identifier: str) -> Shipment | None:
         """The shipment, or None if no shipment has this identifier."""

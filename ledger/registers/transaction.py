@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.database.store import Store
 from schemas.periods import Period, booked, period
 
@@ -17,11 +18,20 @@ MOST_CACHED = 10_000
 Row = TypeVar("Row")
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head: the last record, when it was recorded in microseconds, and the restore that it comes from."""
+
+    n: int
+    recorded: int
+    epoch: int | None
+
+
 class Cache:
-    """What earlier transactions read, valid as long as nobody else has written since record `n`."""
+    """What earlier transactions read, valid as long as nobody else has written: while the head is `head`."""
 
     def __init__(self) -> None:
-        self.n = -1
+        self.head: Head | None = None
         self.closed: list[Period] | None = None
         self.unfinished: bool | None = None
         self._rows: dict[type, dict[str, Any]] = {}
@@ -32,7 +42,7 @@ class Cache:
 
     def clear(self) -> None:
         """Forgets everything."""
-        self.n = -1
+        self.head = None
         self.closed = None
         self.unfinished = None
         for rows in self._rows.values():
@@ -56,16 +66,17 @@ class Booking:
 class Transaction:
     """One transaction that writes to a ledger, in which records are made one after the other.
 
-    `n` is the number of the record that is being made, `start` that of the last one before the transaction, `recorded`
-    the clock in microseconds, `booking` the day that the record's entries count for, `ticked` the instant of the latest
-    tick, `closed` the last closed day. If `keep` is false, everything is rolled back at the end. The registers keep
-    their changes in memory until `flush`; only the methods change these attributes.
+    `head` is the head as it is stored, `n` the number of the record that is being made, `start` that of the last one
+    before the transaction, `recorded` the clock in microseconds, `booking` the day that the record's entries count for,
+    `ticked` the instant of the latest tick, `closed` the last closed day. The registers keep their changes in memory
+    until `flush`; only the methods change these attributes.
     """
 
     def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
         self.store, self.connection, self.cache = store, connection, cache
         head = store.lock_head(connection)
-        if head.n != cache.n:
+        self.head = Head(head.n, head.recorded, head.epoch)
+        if self.head != cache.head:
             cache.clear()
         cache.trim()
         self.start: int = head.n
@@ -73,7 +84,6 @@ class Transaction:
         self.recorded: int = max(recorded, head.recorded)
         self.ticked: int | None = head.ticked
         self.closed: str | None = head.closed
-        self.keep = True
         self.booking = Booking("")
         self._written: int = head.n
         self._recorded_before: int = head.recorded
@@ -141,14 +151,11 @@ class Transaction:
         """The periods that are closed, in the order of closing."""
         if self.cache.closed is None:
             query = select(tables.snapshot.c.id).order_by(tables.snapshot.c.n)
-            self.cache.closed = list(map(period, self.connection.execute(query).scalars()))
+            with stored("a snapshot"):
+                self.cache.closed = list(map(period, self.connection.execute(query).scalars()))
         return self.cache.closed
 
     # --- writing --------------------------------------------------------------------------------------------------
-
-    def discard(self) -> None:
-        """Rolls everything back at the end."""
-        self.keep = False
 
     def at_flush(self, write: Callable[[], None]) -> None:
         """Registers a function that writes changes at every flush, after those registered earlier."""
@@ -162,12 +169,14 @@ class Transaction:
         """Writes what the registers have in memory, and the head."""
         for write in self._writes:
             write()
+        recorded = self.recorded if self._written > self.start else self._recorded_before
+        self.head = Head(self._written, recorded, self.head.epoch)
         self.connection.execute(
             tables.head.update().values(
                 n=self._written,
                 sequence=self._sequence,
                 accounts=self._accounts,
-                recorded=self.recorded if self._written > self.start else self._recorded_before,
+                recorded=recorded,
                 ticked=self.ticked,
                 closed=self.closed,
             )

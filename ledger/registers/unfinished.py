@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import delete, select
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.registers.transaction import Transaction
 
 
@@ -38,7 +39,10 @@ class Unfinished:
             return None
         row = transaction.connection.execute(select(table).order_by(table.c.n).limit(1)).one_or_none()
         transaction.cache.unfinished = row is not None
-        return None if row is None else Work(row.n, row.chunk + 1, orjson.loads(row.work))
+        if row is None:
+            return None
+        with stored(f"what is left of record {row.n}"):
+            return Work(row.n, row.chunk + 1, {**orjson.loads(row.work)})
 
     def go_on(self, work: Work, left: Mapping[str, Any] | None) -> None:
         """Notes that a chunk is done, and what is left; None where it was the last one."""

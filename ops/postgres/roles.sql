@@ -23,7 +23,7 @@ CREATE ROLE :"app" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYP
 
 SELECT current_database() AS database \gset
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO :"owner", :"app";
+GRANT CONNECT, TEMPORARY ON DATABASE :"database" TO :"owner", :"app"; -- `tpp check` puts temporary tables over the ledger's
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO :"owner";

@@ -71,7 +71,8 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
 def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> None:
     """Show what screen would answer; write nothing.
 
-    The files are read completely; each event sees the effects of those before it.
+    The files are read completely; each event sees the effects of those before it. The ledger is seen as it is at the
+    beginning; workers go on meanwhile.
 
     \b
     Example:
@@ -160,11 +161,11 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
         found = records(connection, shipment)
         if not found:
             raise Failure(f"shipment {shipment} does not exist in this ledger")
-        memo = None if form == "json" else memo_of(connection, book(None), shipment, state(connection, shipment), found)
-    if memo is None:
-        print_json(to_json(found))
-        return
-    sections = [] if short else trace(found)
+        if form == "json":
+            print_json(to_json(found))
+            return
+        memo = memo_of(connection, book(None), shipment, state(connection, shipment), found)
+        sections = [] if short else trace(found)
     if form == "html":
         from services.views.page import page
 

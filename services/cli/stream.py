@@ -68,10 +68,17 @@ def worker(rulebook: str | None, ledger: str | None) -> None:
 
 @click.command()
 @ledger_option
-def relay(ledger: str | None) -> None:
+@click.option(
+    "--give-up",
+    type=click.IntRange(min=1),
+    metavar="SEQUENCE",
+    help="Go on although the ledger has lost events that were published, up to this sequence number.",
+)
+def relay(ledger: str | None, give_up: int | None) -> None:
     """Publish the ledger's answers until stopped.
 
-    Answers are published in order.
+    Answers are published in order. If the topics have answers that the ledger does not have, because it was restored or
+    has lost its end, the relay ends with exit code 2 and says which.
 
     One relay is active at a time; others stand by.
 
@@ -83,7 +90,7 @@ def relay(ledger: str | None) -> None:
     from services.telemetry.logs import log_to_stderr
 
     log_to_stderr()
-    sys.exit(run(settings(), ledger))
+    sys.exit(run(settings(), ledger, give_up))
 
 
 @click.command()

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt
 from ledger.journal import Journal
 from ledger.registers.unfinished import Work
@@ -28,8 +29,10 @@ def next_chunk(journal: Journal) -> Message | None:
     work = journal.unfinished.next()
     if work is None:
         return None
-    event = orjson.loads(journal.records.event(work.n))
-    event |= {"source": LEDGER_SOURCE, "id": chunk_id(event["source"], event["id"], work.chunk)}
+    with stored(f"journal record {work.n}"):
+        event = {**orjson.loads(journal.records.event(work.n))}
+        source, identifier = event["source"], event["id"]
+    event |= {"source": LEDGER_SOURCE, "id": chunk_id(source, identifier, work.chunk)}
     position = {"request": f"chunk {work.chunk} of record {work.n}"}
     return Message(orjson.dumps(event), position, recorded=True)
 

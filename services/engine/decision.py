@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from ledger.database.rows import stored
 from ledger.registers.accounts import Entry
 from ledger.registers.identifiers import named
 from ledger.registers.shipments import Shipment
@@ -101,12 +102,13 @@ def unscreened_decision(
 
 def published(context: DecisionContext, record: int, shipment: str, *outcomes: Outcome) -> dict[str, Any] | None:
     """The data of a decision on a shipment that a record has published, of one of these outcomes; None without one."""
-    for text in context.journal.records.answers(record):
-        if shipment not in text:
-            continue
-        data: dict[str, Any] = orjson.loads(text)["data"]
-        if data.get("shipment_id") == shipment and data.get("outcome") in outcomes:
-            return data
+    with stored(f"journal record {record}"):
+        for text in context.journal.records.answers(record):
+            if shipment not in text:
+                continue
+            data: dict[str, Any] = orjson.loads(text)["data"]
+            if data.get("shipment_id") == shipment and data.get("outcome") in outcomes:
+                return data
     return None
 
 

@@ -116,7 +116,7 @@ class Engine:
         raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
-        """What `run` would answer, with nothing written."""
+        """What `run` would answer at this moment, with nothing written; nobody who writes waits for it."""
         batch = self.read(messages)
         while True:
             try:
@@ -175,8 +175,7 @@ class Engine:
         return texts
 
     def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
-            journal.transaction.discard()
+        with self._ledger.shadow(self._clock()) as journal, self.deciding(journal, batch) as context:
             return [(*answer(context, one), *_chunks_of(context)) for one in batch]
 
     def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:

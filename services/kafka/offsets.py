@@ -1,7 +1,7 @@
 """The messages and offsets of topics, read with a plain consumer of committed messages."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from services.failure import BrokerError
@@ -63,6 +63,10 @@ class Offsets:
             found += [(topic, number) for number in sorted(numbers)]
         return found
 
+    def existing(self, topic: str) -> list[Place]:
+        """The partitions of a topic; none if it does not exist."""
+        return [(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
+
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset after the last committed message of each partition."""
         return self._offsets("end_offsets", places)
@@ -77,6 +81,25 @@ class Offsets:
 
         found = {place: self._consumer.committed(TopicPartition(*place)) for place in places}
         return {place: offset for place, offset in found.items() if offset is not None}
+
+    def set_back(self, offsets: Mapping[Place, int]) -> None:
+        """Commits offsets for the group, which must have no member; raises BrokerError if it has."""
+        from kafka import TopicPartition
+        from kafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
+        from kafka.structs import OffsetAndMetadata
+
+        consumer = self._consumer
+        consumer.assign([TopicPartition(*place) for place in offsets])
+        try:
+            consumer.commit(
+                {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
+            )
+        except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
+            (topic, partition), offset = min(offsets.items())
+            raise BrokerError(
+                f"the ledger has lost answers from {topic}/{partition}, offset {offset}, on, and other workers of the "
+                f"group {self._settings.group} are running: stop all, wait a few seconds, and start them again"
+            ) from error
 
     def _offsets(self, method: str, places: Iterable[Place]) -> dict[Place, int]:
         from kafka import TopicPartition

@@ -27,7 +27,7 @@ DERIVED = (
     tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished, tables.head,
     tables.identifier,
 )  # fmt: skip
-_NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded")}
+_NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded"), ("head", "epoch")}
 _REPLAYED_ONLY = (
     ("journal", "rests_on"),
     *(

@@ -1,7 +1,7 @@
 """Verifies the journal as a whole: no record is missing or was added, and each has its leaf in the tree."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, func, select
 
 from ledger.database import tables
-from ledger.database.store import Store
+from ledger.database.store import DatabaseError, Store, database_message
 from ledger.proof.leaves import BATCH, Unreadable, leaves
 from ledger.proof.merkle import Tree, leaf_hash
 from services.proof.records import Records
@@ -41,9 +41,11 @@ class Journal:
         """Reads the journal from its first record to its last."""
         j = tables.journal
         head = self._connection.execute(tables.head.select()).one()
-        end = max(head.n, self._connection.execute(select(func.max(j.c.n))).scalar() or 0)
-        for n in self._connection.execute(select(j.c.n).where((j.c.n < 1) | (j.c.n > head.n))).scalars():
-            self._found.add("journal", n, n, "the record was added: the table head does not count it")
+        end = head.n
+        with self._found.reading(self._connection, "journal"):
+            end = max(end, self._connection.execute(select(func.max(j.c.n))).scalar() or 0)
+            for n in self._connection.execute(select(j.c.n).where((j.c.n < 1) | (j.c.n > head.n))).scalars():
+                self._found.add("journal", n, n, "the record was added: the table head does not count it")
         sealed, tree = self._sealed(), Tree()
         hashed = next(sealed, None)
         for row, leaf in self._leaves(end):
@@ -84,25 +86,45 @@ class Journal:
         """The leaves that the tree has, in order."""
         table, last = tables.leaf, -(2**63)
         query = table.select().order_by(table.c.n).limit(BATCH)
-        while rows := self._connection.execute(query.where(table.c.n > last)).all():
+        while True:
+            rows: Sequence[Any] = ()
+            with self._found.reading(self._connection, "leaf"):
+                rows = self._connection.execute(query.where(table.c.n > last)).all()
+            if not rows:
+                return
             for row in rows:
                 self.sealed = row.n
                 yield _Leaf(row.n, bytes(row.hash))
             last = rows[-1].n
 
     def _leaves(self, end: int) -> Iterator[tuple[Any, bytes]]:
-        """Every record with its leaf, which is empty if it cannot be computed."""
-        after = 0
+        """Every record with its leaf, which is empty if it cannot be computed.
+
+        Where the database cannot read a batch, its records are read one by one.
+        """
+        after, alone = 0, 0
         while after < end:
+            until = after + 1 if after < alone else min(end, after + BATCH)
+            read: list[tuple[Any, bytes]] = []
+            failure: Unreadable | DatabaseError | None = None
             try:
-                for row, leaf in leaves(self._connection, self._store, after, end):
-                    after = row.n
-                    yield row, leaf
-                after = end
-            except Unreadable as error:
-                after = error.row.n
-                self._found.add("journal", after, after, f"the record cannot be read: {error.__cause__}")
-                yield error.row, b""
+                with self._connection.begin_nested():
+                    for one in leaves(self._connection, self._store, after, until):
+                        read.append(one)  # noqa: PERF402  what was read before a failure is kept
+            except (Unreadable, DatabaseError) as error:
+                failure = error
+            if isinstance(failure, DatabaseError) and after >= alone:
+                alone = until
+                continue
+            yield from read
+            after = until
+            if isinstance(failure, Unreadable):
+                after = failure.row.n
+                self._found.add("journal", after, after, f"the record cannot be read: {failure.__cause__}")
+                yield failure.row, b""
+            elif failure is not None:
+                self._found.add("journal", after, after, f"the record cannot be read: {database_message(failure)}")
+                yield _Leaf(after, b""), b""
 
     def _head(self, head: Any) -> None:
         actual = {

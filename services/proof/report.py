@@ -35,6 +35,7 @@ class NotCovered:
 
 NEVER_COVERED = (
     NotCovered("alembic_version", None, "the revision of the tables; the program opens no other revision"),
+    NotCovered("head", "epoch", "which restore the ledger comes from; only those who restored it know"),
     NotCovered("relay", None, "how far events were published; compare the topics"),
     NotCovered(
         "checkpoint",

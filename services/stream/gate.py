@@ -19,7 +19,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from ledger.database.store import DatabaseError
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
 from schemas.event_types import EVENT_REJECTED
 from services.engine.message import Message
 from services.failure import BrokerError
@@ -90,7 +90,7 @@ class Gate:
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        with suppress(DatabaseError):
+        with suppress(DatabaseError, LedgerError, LedgerCorrupt):
             while await loop.run_in_executor(self._deciding, self._engine.go_on) is not None:
                 self._health.moved()
 

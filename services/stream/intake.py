@@ -1,12 +1,13 @@
 """Whether every message of the input topics has exactly one answer in the ledger."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ledger.database.store import Store
-from ledger.queries.records import positions_twice, taken
+from ledger.queries.records import TakenEvent, positions_twice, taken
+from ledger.registers.records import Key
 from schemas.event_types import INPUTS, LEDGER_SOURCE
 from schemas.wire.read import Event, same_content
 from services.engine.answers import position_text
@@ -52,7 +53,7 @@ def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, 
         count["expired"] += beginnings[where]
         for chunk in _chunks(offsets, where, beginnings[where], ends[where]):
             count["messages"] += len(chunk)
-            for read in _unanswered(store, chunk):
+            for read in (read for read, answer in answered(store, chunk) if answer is None):
                 passed = read.message.position["offset"] < committed.get(where, 0)
                 missing.append({"position": read.message.position, "passed": passed, **_name(read)})
                 count["missing"] += 1
@@ -70,8 +71,8 @@ def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[li
         yield Engine.read([record(message) for message in chunk])
 
 
-def _unanswered(store: Store, chunk: Sequence[ReadMessage]) -> list[ReadMessage]:
-    """The messages of which the ledger has neither the event nor a rejection.
+def answered(store: Store, chunk: Sequence[ReadMessage]) -> list[tuple[ReadMessage, TakenEvent | None]]:
+    """Each message with its event or its rejection as the ledger has it; None if it has neither.
 
     An event that the ledger received with other content does not answer this message, which has its own rejection.
     """
@@ -81,17 +82,16 @@ def _unanswered(store: Store, chunk: Sequence[ReadMessage]) -> list[ReadMessage]
             wanted.setdefault(read.event.source, set()).add(read.event.id)
     with store.read() as connection:
         known = taken(connection, store, wanted)
-    return [read for read in chunk if not _answered(read, known)]
+    return [(read, _answer(read, known)) for read in chunk]
 
 
-def _answered(read: ReadMessage, known: dict[tuple[str, str], bytes]) -> bool:
-    if (LEDGER_SOURCE, read.rejection) in known:
-        return True
+def _answer(read: ReadMessage, known: Mapping[Key, TakenEvent]) -> TakenEvent | None:
     event = read.event
-    if not isinstance(event, Event):
-        return False
-    raw = known.get((event.source, event.id))
-    return raw is not None and same_content(event.raw, raw)
+    rejection = known.get((LEDGER_SOURCE, read.rejection))
+    if rejection is not None or not isinstance(event, Event):
+        return rejection
+    one = known.get((event.source, event.id))
+    return one if one is not None and same_content(event.raw, one.event) else None
 
 
 def _name(read: ReadMessage) -> dict[str, str]:

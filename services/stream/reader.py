@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from ledger.database.store import DatabaseError, database_message
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message
 from services.kafka.faust_app import assigned_to, commit, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
@@ -68,13 +68,16 @@ class Reader:
         """The offset after the last decided one, by partition of this generation."""
 
     async def read(self, stream: Any) -> None:
-        """Decides the stream's messages until it ends; logs and raises if the database fails."""
+        """Decides the stream's messages until it ends; logs and raises if the ledger or its database fails."""
         self._gate.go_on()
         async for events in batches(stream, BATCH):
             try:
                 await self._take([event.message for event in events])
             except DatabaseError as error:
                 log.critical("the ledger's database failed: %s; ending", database_message(error))
+                raise
+            except (LedgerError, LedgerCorrupt) as error:
+                log.critical("%s; ending", error)
                 raise
 
     async def _take(self, messages: list[Any]) -> None:

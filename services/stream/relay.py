@@ -12,9 +12,11 @@ from ledger.database.store import DatabaseError, Store, database_message
 from ledger.queries.records import OutboxRecord, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
+from services.failure import BrokerError, Failure
 from services.kafka.access import address, check_access, client_options
 from services.kafka.producer import DELIVERY_SECONDS, STRUCTURED, producer
 from services.resources import opened
+from services.stream.published import REMEDY, check_published
 from services.stream.signals import Ended, until_signal
 from services.telemetry.health import Health, served
 
@@ -33,8 +35,11 @@ RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 _WORKS = "publishes the ledger's answers"
 
 
-def run(settings: "Settings", ledger_url: str | None) -> int:
+def run(settings: "Settings", ledger_url: str | None, give_up: int | None = None) -> int:
     """Publishes the ledger's answers until SIGTERM or SIGINT; returns 0.
+
+    Raises Failure if what was published is not what the ledger gave out; `give_up`: events that were published up to
+    this sequence number are no longer expected to be.
 
     One relay of a ledger is active, others stand by. While the broker or the database is unavailable, it waits; if the
     broker refuses a record, such as one that exceeds the limit of its topic, it waits and retries that record. Raises
@@ -43,6 +48,10 @@ def run(settings: "Settings", ledger_url: str | None) -> int:
     check_access(address(settings), client_options(settings))
     health = Health("relay")
     with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+        if give_up is not None:
+            with store.read() as connection:
+                so_far = published(connection)
+            move(store, so_far.n, so_far.sent, max(give_up, so_far.lost))
         Relay(store, settings, health, ended).run()
     return 0
 
@@ -58,6 +67,10 @@ class _NotAccepted(Exception):
         why = "it exceeds the topic's max.message.bytes" if too_long else repr(error)
         super().__init__(f"record {n} and later records are not published: {topic} does not accept {event}: {why}")
         self.seconds = RETRY_SECONDS if error.retriable else REFUSED_SECONDS
+
+
+class _NotRead(Exception):
+    """The output topics could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +95,45 @@ class Relay:
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
         self._said = ""
+        self._compared = False
+        """Whether what was published was compared with the ledger since its database last failed."""
         self._most = BATCH
         """How many records are sent at once: 1 after a failure, so that later ones are not sent repeatedly."""
 
     def run(self) -> None:
-        """Runs until `ended` is set; failures of the broker or the database are retried."""
+        """Runs until `ended` is set; failures of the broker or the database are retried.
+
+        Raises Failure or LedgerCorrupt if what was published is not what the ledger gave out.
+        """
+        try:
+            while not self._ended.is_set():
+                self._try()
+        finally:
+            self._close()
+            self._right.give_back()
+
+    def _try(self) -> None:
         from kafka.errors import KafkaError
 
-        while not self._ended.is_set():
-            try:
-                if self._right.take():
-                    self._send_all()
-                else:
-                    self._health.blocked(None)
-                    self._ended.wait(RETRY_SECONDS)
-            except Lost:
-                self._trouble("lost the relay lock")
-            except DatabaseError as error:
-                self._pause(f"the ledger's database failed: {database_message(error)}")
-            except KafkaError as error:
-                self._pause(f"the broker did not accept messages: {error!r}")
-            except _NotAccepted as error:
-                self._most = 1
-                self._pause(str(error), error.seconds)
-        self._close()
-        self._right.give_back()
+        try:
+            if self._right.take():
+                self._send_all()
+            else:
+                self._health.blocked(None)
+                self._ended.wait(RETRY_SECONDS)
+        except Lost:
+            self._compared = False
+            self._trouble("lost the relay lock")
+        except DatabaseError as error:
+            self._compared = False
+            self._pause(f"the ledger's database failed: {database_message(error)}")
+        except KafkaError as error:
+            self._pause(f"the broker did not accept messages: {error!r}")
+        except _NotRead as error:
+            self._pause(f"the output topics cannot be read: {error}")
+        except _NotAccepted as error:
+            self._most = 1
+            self._pause(str(error), error.seconds)
 
     def _pause(self, why: str, seconds: float = RETRY_SECONDS) -> None:
         self._trouble(why)
@@ -131,14 +158,26 @@ class Relay:
         if producer is not None:
             producer.close(timeout=2)
 
+    def _compare(self) -> None:
+        """Raises Failure if what was published is not what the ledger gave out."""
+        try:
+            check_published(self._settings, self._store)
+        except BrokerError as error:
+            raise _NotRead(str(error)) from error
+        self._compared = True
+
     def _send_all(self) -> None:
+        if not self._compared:
+            self._compare()
         with self._store.read() as connection:
             so_far = published(connection)
-        n, sent = so_far.n, so_far.sent
+        n, sent, lost = so_far.n, so_far.sent, so_far.lost
         while not self._ended.is_set():
             with self._store.read() as connection:
                 records = outbox(connection, n, self._most)
                 last = last_record(connection)
+            if last < n:
+                raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
             self._health.waits(last - n)
             self._right.check()
             if not records:
@@ -152,7 +191,7 @@ class Relay:
                     n, sent = number, sent + events
             finally:
                 if n > before:
-                    move(self._store, n, sent)
+                    move(self._store, n, sent, lost)
                     self._health.did("published", n - before)
             self._most = BATCH
             self._works()

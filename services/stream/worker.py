@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError as ClientError
 from kafka.errors import KafkaError
 
-from ledger.database.store import DatabaseError
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store
 from schemas.event_types import INPUTS
 from services.failure import BrokerError
 from services.kafka.access import address, answers, check_access, client_options
 from services.kafka.faust_app import add_agent, application, run_until_signal
 from services.kafka.offsets import Offsets, Place
-from services.resources import engine
+from services.resources import engine, opened
 from services.stream.gate import Gate, Hole
 from services.stream.reader import Reader
+from services.stream.rewind import rewind
 from services.stream.watchdog import Watchdog
 from services.telemetry.health import Health, served
 
@@ -37,7 +38,7 @@ class Quiet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log the record."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, DatabaseError | Hole):
+        if isinstance(error, DatabaseError | LedgerError | LedgerCorrupt | Hole):
             return False
         if isinstance(error, ClientError):
             record.exc_info = None
@@ -53,14 +54,16 @@ class Quiet(logging.Filter):
 def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> int:
     """Decides the messages of the input topics until SIGTERM or SIGINT; returns 0, or 1 after a failure.
 
-    If the database fails, a message was skipped, or there is work without progress, the process ends and a supervisor
-    must start another, which receives everything that was not committed. Raises BrokerError if there is no broker or a
+    If the database fails, the ledger has lost records, a message was skipped, or there is work without progress, the
+    process ends and a supervisor must start another, which receives everything that was not committed, and what the
+    ledger has lost. Raises BrokerError if there is no broker or a
     topic does not exist.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(Quiet())
     check_access(address(settings), client_options(settings))
-    places = _places(settings)
+    with opened(ledger_url) as store:
+        places = _places(settings, store)
     health = Health("worker")
     with engine(ledger_url, rulebook) as runs, served(health, settings.metrics):
         gate = Gate(runs, settings, health)
@@ -78,14 +81,14 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
             watchdog.join(5)
 
 
-def _places(settings: "Settings") -> list[Place]:
-    """The partitions of the input topics, once the broker is ready to keep the group's offsets."""
+def _places(settings: "Settings", store: Store) -> list[Place]:
+    """The partitions of the input topics, once the group's offsets are not past the end of the ledger."""
     if not answers(address(settings), client_options(settings)):
         raise BrokerError(f"no broker answers at {address(settings)}")
     offsets = Offsets(settings)
     try:
         places = offsets.places(INPUTS)
-        offsets.committed(places)
+        rewind(store, offsets, places)
     except KafkaError as error:
         raise BrokerError(f"the broker at {address(settings)} failed: {error}") from error
     finally:

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from ledger.database.rows import stored
 from ledger.database.store import Connection
 from ledger.queries import work_list
 from rulebook import Book
@@ -17,7 +18,9 @@ def obligation_list(connection: Connection, book: Book, due_by: date | None, eve
 
 
 def _with_notice(book: Book, obligation: dict[str, Any]) -> dict[str, Any]:
-    notice = book.notice(obligation["kind"], date.fromisoformat(obligation["due"]))
+    kind, record = obligation["kind"], obligation["record"]
+    with stored(f"the obligation {kind} of record {record}"):
+        notice = book.notice(kind, date.fromisoformat(obligation["due"]))
     return {
         **obligation,
         "about": obligation.get("shipment_id") or obligation.get("party"),

@@ -333,7 +333,8 @@ def test_a_close_over_answers_that_cannot_be_read_is_a_sentence(lite: Call, tmp_
         connection.execute("UPDATE journal SET answers = substr(answers, 2) WHERE n = 7")
     lite("audit", "key", "--new")
     told = lite("snapshot", "close", "2025-06")
-    assert (told.code, told.sentence[:35]) == (2, "cannot read the answers of record 7")
+    assert told.code == 2
+    assert told.sentence.startswith("the ledger is damaged: journal record 7 cannot be read")
     assert lite("snapshot", "list", "--format", "json").json == []
 
 

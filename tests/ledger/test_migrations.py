@@ -20,7 +20,7 @@ from waiting import PATIENCE
 from ledger.database import migrate, tables
 from ledger.database.store import VERSION, LedgerError, Store
 
-HEAD_ROW = (1, 0, 0, 0, 0, None, None)
+HEAD_ROW = (1, 0, 0, 0, 0, None, None, None)
 
 
 @contextmanager

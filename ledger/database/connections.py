@@ -1,0 +1,125 @@
+"""What is set up of each connection to a ledger's database."""
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DisconnectionError, ProgrammingError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+log = logging.getLogger("tpp.ledger")
+
+BUSY_MS = 60_000
+_SAFE = ("fsync", "full_page_writes")
+_SYNCHRONOUS = """SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+    WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"""
+_NOT_ALLOWED = "42501"
+
+_when_free = Retrying(
+    retry=retry_if_exception(lambda error: "locked" in str(error)),
+    stop=stop_after_delay(BUSY_MS / 1_000),
+    wait=wait_random(0.005, 0.05),
+    reraise=True,
+)
+"""Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
+
+
+def _only_readable(file: Path) -> str | None:
+    """The URI of a file that this user can read but not write, None of another.
+
+    While somebody writes to it, its `-wal` stands beside it and is read too. Otherwise the file is complete, and
+    opened as one that does not change: SQLite cannot make a `-wal` where it may not write.
+    """
+    wal = file.with_name(f"{file.name}-wal")
+    if not file.exists() or (_may_write(file) and (wal.exists() or _may_write(file.parent))):
+        return None
+    return f"{file.absolute().as_uri()}?mode=ro{'' if wal.exists() else '&immutable=1'}"
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _identity(engine: Engine) -> tuple[int, int] | None:
+    """What tells the ledger's file from another one of its name; None of a ledger in memory and a missing file."""
+    try:
+        found = Path(engine.url.database or ":memory:").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def private_file(path: str) -> None:
+    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created."""
+    with suppress(OSError, ValueError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+
+
+def prepare_sqlite(engine: Engine, memory: bool) -> None:
+    """Sets up connections to SQLite: durable commits, and transactions that begin with the writers' turn."""
+
+    @event.listens_for(engine, "do_connect")
+    def do_connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        if memory or options.get("uri"):
+            return
+        uri = _only_readable(Path(arguments[0]))
+        if uri is not None:
+            arguments[0], options["uri"] = uri, True
+        else:
+            private_file(arguments[0])  # its -wal and -shm get the same mode
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(engine)
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        if not memory and _only_readable(Path(str(engine.url.database))) is None:
+            _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.close()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(_connection: Any, record: Any, _proxy: Any) -> None:
+        """Opens the file anew if another one was put in its place, such as a back-up."""
+        if record.info["file"] != _identity(engine):
+            raise DisconnectionError
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def prepare_postgresql(engine: Engine) -> None:
+    """Sets up connections to PostgreSQL: durable commits."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        """Confirms a commit only once it is on disk, whatever the role or the database has as its default."""
+        connection.autocommit = True
+        connection.execute(_SYNCHRONOUS)
+        connection.autocommit = False
+
+
+def unsafe(connection: Connection) -> str | None:
+    """Why the PostgreSQL server may lose in a crash what it has confirmed; None if it may not.
+
+    Logs a warning if the role may not read the settings.
+    """
+    query = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+    found: dict[str, str] = {}
+    try:
+        found = {row.name: row.setting for row in connection.execute(query, {"names": list(_SAFE)})}
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+            raise
+    if unknown := [name for name in _SAFE if name not in found]:
+        log.warning("this role may not read %s of the PostgreSQL server: both must be on", " and ".join(unknown))
+    if off := [name for name in _SAFE if found.get(name, "on") != "on"]:
+        return f"the PostgreSQL server may lose confirmed records in a crash: {' and '.join(off)} must be on, not off"
+    return None
