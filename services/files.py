@@ -6,17 +6,15 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from schemas.wire.read import rejection_hash
 from schemas.wire.strict_json import MAX_BYTES
 from services.engine.answers import ORIGINAL_MOST
 from services.engine.message import Message, Whole
 from services.failure import Failure
-from services.visible import standard_output
 
 BATCH, BATCH_BYTES = 2048, 4 << 20
 """The messages, and their bytes, after which a batch ends, whichever comes first."""
@@ -166,6 +164,16 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
             yield item  # type: ignore[misc]
 
 
+def length(files: Sequence[str]) -> int | None:
+    """The number of messages of the files; None if one of them cannot be read a second time."""
+    if not all(Path(name).is_file() for name in files):
+        return None
+    try:
+        return sum(map(len, batches(files, lambda _: None)))
+    except Failure:
+        return None
+
+
 def check_readable(files: Sequence[str]) -> None:
     """Raises Failure, before anything is decided, if a file cannot be read."""
     for name in files:
@@ -178,16 +186,3 @@ def check_readable(files: Sequence[str]) -> None:
             raise Failure(f"{name} is {'a directory' if path.is_dir() else 'not a file'}")
         if not os.access(path, os.R_OK):
             raise Failure(f"cannot read {name}: permission denied")
-
-
-@contextmanager
-def output(name: str | None) -> Iterator[IO[bytes]]:
-    """The stream for answers: a file, which is replaced, or standard output."""
-    if name is None or name == "-":
-        yield standard_output()
-        return
-    try:
-        with Path(name).open("wb") as file:
-            yield file
-    except OSError as error:
-        raise Failure(f"cannot write {name}: {error.strerror or error}") from error

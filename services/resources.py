@@ -68,15 +68,18 @@ def book(name: str | None) -> "Book":
 
 
 @contextmanager
-def _store(url: str | None) -> Iterator["Store"]:
+def _store(url: str | None, *, memory: bool = False) -> Iterator["Store"]:
     """The database of a ledger's URL, or of the settings; it may not contain a ledger yet.
 
-    Errors of the ledger and its database become one sentence on standard error, exit 2.
+    `memory`: whether it may be one that is not stored. Errors of the ledger and its database become one sentence on
+    standard error, exit 2.
     """
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
     try:
-        store = Store(url or settings().ledger_url)
+        store = Store(settings().ledger_url if url is None else url)
+        if store.memory and not memory:
+            raise Failure("a ledger in :memory: ends with its command; only screen and check take it")
         try:
             yield store
         finally:
@@ -96,23 +99,41 @@ def opened(url: str | None) -> Iterator["Store"]:
 
 
 @contextmanager
-def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
+def engine(
+    url: str | None, rulebook: str | None, *, existing: bool = False, memory: bool = False
+) -> Iterator["Engine"]:
     """An engine on a ledger, which is created if it does not exist.
 
-    At the end, the new records are hashed into the tree. `existing`: if the ledger does not exist, an empty one in
-    memory takes its place, so that no file is created.
+    At the end, the new records are hashed into the tree. `existing`: nothing will be written; if the ledger does not
+    exist, an empty one in memory takes its place, so that no file is created, and a copy that of a read-only one.
+    `memory`: as of `_store`.
     """
     from ledger.proof.leaves import seal
 
     law = book(rulebook)
     with ExitStack() as opened:
-        store = opened.enter_context(_store(url))
+        store = opened.enter_context(_store(url, memory=memory))
         if existing and not store.exists():
-            store = opened.enter_context(_store(":memory:"))
+            store = opened.enter_context(_store(":memory:", memory=True))
+        elif existing and store.read_only:
+            store = opened.enter_context(_store(opened.enter_context(_copied(store))))
         store.open()
         yield engine_on(store, law)
         if not (existing or store.memory):
             seal(store)
+
+
+@contextmanager
+def _copied(store: "Store") -> Iterator[str]:
+    """The URL of a copy of a ledger on SQLite, in a folder of its own that is deleted at the end."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from ledger.database.store import sqlite_file
+
+    with TemporaryDirectory(prefix="tpp-") as folder:
+        shutil.copyfile(str(sqlite_file(store.url)), f"{folder}/ledger.db")
+        yield f"sqlite:///{folder}/ledger.db"
 
 
 def engine_on(store: "Store", law: "Book") -> "Engine":
@@ -133,17 +154,20 @@ def _tune() -> None:
 
 
 def there(url: str | None) -> bool:
-    """Whether a ledger exists; one in memory never does. Creates no file."""
+    """Whether a ledger exists. Creates no file."""
     with _store(url) as store:
-        return not store.memory and store.exists()
+        return store.exists()
 
 
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
+    from ledger.database.store import shown_url
+
     with _store(url) as store:
-        if not store.memory and not store.exists():
-            raise Failure(f"no ledger at {store.url!r}; create it with `tpp migrate --ledger {store.url!r}`")
+        if not store.exists():
+            address = shown_url(store.url)
+            raise Failure(f"no ledger at {address}; create it with `tpp migrate --ledger {address}`")
         store.open()
         yield store
 
@@ -158,14 +182,9 @@ def reading(url: str | None) -> Iterator["Connection"]:
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade
-    from ledger.database.store import DatabaseError, LedgerError, database_message
 
-    try:
-        before, after = upgrade(url or settings().ledger_url)
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    except DatabaseError as error:
-        raise Failure(f"the ledger's database failed: {database_message(error)}") from error
+    with _store(url):
+        before, after = upgrade(settings().ledger_url if url is None else url)
     if before is None:
         return f"created the ledger at revision {after}"
     return (

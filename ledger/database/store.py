@@ -22,7 +22,6 @@ from sqlalchemy import (
     event,
     func,
     inspect,
-    make_url,
     select,
     text,
 )
@@ -31,10 +30,12 @@ from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ledger.database import tables
+from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
+from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
-    "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "retryable",
+    "BUSY_MS", "MEMORY", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store",
+    "create_tables", "database_message", "ledger_url", "retryable", "shown_url", "sqlite_file",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -49,29 +50,8 @@ _LEAVES_LOCK = 0x7470706C  # "tppl"
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
-class LedgerError(Exception):
-    """A ledger cannot be opened or used; the message says why and what to do."""
-
-
 class LedgerCorrupt(Exception):
     """An invariant of the ledger does not hold; nothing may be written until it is understood."""
-
-
-def ledger_url(text_url: str) -> URL:
-    """The database URL that a user's text means: `:memory:`, and plain `postgresql://` for psycopg."""
-    if text_url == ":memory:":
-        return make_url("sqlite://")
-    try:
-        url = make_url(text_url)
-    except Exception as error:
-        raise LedgerError(f"{text_url!r} is not a database URL; for a file use sqlite:///path/to/ledger.db") from error
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"{url.get_backend_name()} is not supported; use SQLite or PostgreSQL")
-    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise LedgerError(f"driver {url.drivername} is not supported; use {url.get_backend_name()}://")
-    return url
 
 
 _when_free = Retrying(
@@ -83,13 +63,18 @@ _when_free = Retrying(
 """Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
-def _sqlite(engine: Engine, memory: bool) -> None:
+def _engine(url: URL, *, memory: bool) -> Engine:
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    return create_engine(url, pool_pre_ping=url.get_backend_name() == "postgresql", **options)
+
+
+def _sqlite(engine: Engine, *, stored: bool) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not memory:
+        if stored:
             _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -65536")
@@ -104,17 +89,18 @@ def _sqlite(engine: Engine, memory: bool) -> None:
 class Store:
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
+    `read_only`: whether it is a file in a folder that cannot be written.
     Writers take turns: SQLite by BEGIN IMMEDIATE, PostgreSQL by the lock on the one row of `head`.
     """
 
     def __init__(self, url: str) -> None:
         self.url = ledger_url(url)
-        self.memory = self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:")
+        self.memory = url == MEMORY
         self.postgresql = self.url.get_backend_name() == "postgresql"
-        options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
-        self.engine = create_engine(self.url, **options)
+        self.read_only = not (self.memory or self.postgresql) and is_read_only(self.url)
+        self.engine = _engine(connectable(self.url) if self.read_only else self.url, memory=self.memory)
         if not self.postgresql:
-            _sqlite(self.engine, self.memory)
+            _sqlite(self.engine, stored=not (self.memory or self.read_only))
 
     def close(self) -> None:
         """Closes every connection."""
@@ -122,7 +108,9 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction that writes; it commits at the end, unless it was rolled back or an exception is raised."""
+        """A transaction that writes; commits at the end, unless rolled back. Raises LedgerError if read-only."""
+        if self.read_only:
+            raise LedgerError(f"cannot write ledger {shown_url(self.url)}: its folder is read-only")
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
@@ -144,7 +132,7 @@ class Store:
         try:
             found = self.version() or self._create()
         except OperationalError as error:
-            raise LedgerError(f"cannot open ledger {self.url!r}: {database_message(error)}") from error
+            raise LedgerError(f"cannot open ledger {shown_url(self.url)}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"
@@ -153,9 +141,8 @@ class Store:
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
         if not self.postgresql:
-            from pathlib import Path
-
-            if self.memory or not Path(str(self.url.database)).exists():
+            file = None if self.memory else sqlite_file(self.url)
+            if file is None or not file.exists():
                 return False
         return self.version() is not None
 

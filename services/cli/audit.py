@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, format_option, ledger_option, rulebook_option
+from services.cli.options import complain, force_option, format_option, ledger_option, rulebook_option
 from services.failure import Failure
+from services.printing import done, print_text
 from services.resources import book, settings, software, standing, there
 from services.visible import visible
 
@@ -75,13 +76,14 @@ def key(ledger: str | None) -> None:
         with note_failures(), standing(ledger) as store, store.read() as connection:
             found += keys(connection)
     for one in dict.fromkeys(found):
-        click.echo(visible(str(one)))
+        print_text(visible(str(one)))
 
 
 @audit.command()
 @click.option("--out", metavar="FILE", help="Write the checkpoint to this file. [default: standard output]")
+@force_option
 @ledger_option
-def checkpoint(out: str | None, ledger: str | None) -> None:
+def checkpoint(out: str | None, force: bool, ledger: str | None) -> None:
     """Sign the present state of the journal.
 
     A checkpoint is the signed number of records and the root of their tree. Give checkpoints to others: whoever has one
@@ -92,12 +94,13 @@ def checkpoint(out: str | None, ledger: str | None) -> None:
       tpp audit checkpoint --out 2025-06-30.checkpoint
     """
     from ledger.proof.checkpoints import cover
-    from services.files import output
+    from services.cli.output import CHECKPOINT, output
     from services.proof.keys import signer
 
+    destination = output(out, CHECKPOINT, ledger=ledger, force=force)
     with standing(ledger) as store:
         note = cover(store, signer(settings()))
-    with output(out) as stream:
+    with done("the checkpoint is signed and kept in the ledger"), destination as stream:
         stream.write(note)
 
 
@@ -143,7 +146,7 @@ def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: s
     if form == "json":
         print_json(found)
     else:
-        click.echo(verification(found))
+        print_text(verification(found))
     sys.exit(1 if report.bad else 0)
 
 
@@ -163,13 +166,12 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     from services.proof.proofs import prove as proof_of
     from services.views.proofs import proofs
 
-    key = signer(settings())
     with standing(ledger) as store:
-        found = proof_of(store, key, shipment).to_json()
+        found = proof_of(store, lambda: signer(settings()), shipment).to_json()
     if form == "json":
         print_json(found)
     else:
-        click.echo(proofs(found))
+        print_text(proofs(found))
 
 
 @audit.command()
@@ -235,16 +237,16 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
         chosen = shipments if period is None else periods.period(period)
     except ValueError as error:
         raise Failure(str(error)) from error
-    key = signer(settings())
 
     def known(recorded: Sequence["PublicKey"]) -> list["PublicKey"]:
         return public_keys((), settings(), recorded)
 
     try:
         with note_failures(), standing(ledger) as store:
-            made = write_pack(store, key, chosen, since, known, Path(out))
+            made = write_pack(store, signer(settings()), chosen, since, known, Path(out))
     except NotAPrefix:
         complain(f"{since} is not a prefix of the newest checkpoint")
         sys.exit(1)
     counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
-    click.echo(f"wrote {visible(out)}: {counts}; verify it with `python3 -I verify.py KEY`")
+    with done(f"wrote {visible(out)}"):
+        print_text(f"wrote {visible(out)}: {counts}; verify it with `python3 -I verify.py KEY`")

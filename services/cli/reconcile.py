@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from services.cli.options import format_option, ledger_option
+from services.cli.options import force_option, format_option, ledger_option
 from services.failure import Failure
 from services.resources import reading
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--to", "last", metavar="DATE", help="Only export dates on or before this date.")
 @format_option("table", "json", "xlsx")
 @click.option("--out", metavar="FILE", help="Write the result to this file. [default: standard output]")
+@force_option
 @ledger_option
 def reconcile(
     statement: str,
@@ -39,6 +40,7 @@ def reconcile(
     last: str | None,
     form: str,
     out: str | None,
+    force: bool,
     ledger: str | None,
 ) -> None:
     """Compare an external statement with the ledger.
@@ -55,7 +57,7 @@ def reconcile(
     """
     from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
-    from services.files import output
+    from services.cli.output import RECONCILIATION, output
     from services.finance.statement_import import read
     from services.views.moments import day
     from services.views.reconciliation import summary
@@ -65,11 +67,12 @@ def reconcile(
         raise click.UsageError("--from must not be after --to.")
     if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
         raise Failure("cannot write a workbook to a terminal; give a file with --out")
+    destination = output(out, RECONCILIATION[form], inputs=[statement], ledger=ledger, force=force)
     lines = read(statement, _columns(columns))
     with reading(ledger) as connection:
         chosen = lines if account is None else on_accounts(lines, account)
         result = compare(chosen, shipment_lines(connection, account), since, until)
-    with output(out) as stream:
+    with destination as stream:
         _write(result, form, stream)
     if out not in (None, "-"):
         click.echo(summary(result), err=True)

@@ -11,7 +11,8 @@ import orjson
 
 from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
-from services.visible import print_bytes, visible
+from services.printing import print_bytes
+from services.visible import visible
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""

@@ -12,7 +12,17 @@ import orjson
 from sqlalchemy import Connection
 
 from ledger.database.store import Store
-from ledger.proof.checkpoints import booked_in, closure, consistency, cover, of_shipment, proven, tree
+from ledger.proof.checkpoints import (
+    booked_in,
+    check_covered,
+    closure,
+    consistency,
+    cover,
+    newest,
+    of_shipment,
+    proven,
+    tree,
+)
 from ledger.proof.checkpoints import keys as known
 from ledger.proof.merkle import Read
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
@@ -68,13 +78,15 @@ def export(
     Raises NotAPrefix if it is not, Failure if a shipment has no record or a file cannot be used, and NoteError if a
     note is signed by none of the keys.
     """
-    note = cover(store, key)
+    note = newest(store, key.public)[0] if store.read_only else cover(store, key)
     head = open_checkpoint(note, [key.public])
     with store.read() as connection:
         nodes = tree(connection, head.size)
         older = None if since is None else _older(since, note, head, nodes, keys(known(connection)))
         period = chosen if isinstance(chosen, Period) else None
         picked = _chosen_records(connection, chosen, head.size)
+        if store.read_only:
+            check_covered(connection, picked.by_shipment, head.size)
         records = closure(connection, store, picked.records)
         _empty(folder)
         evidence: list[dict[str, Any]] = []

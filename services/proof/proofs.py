@@ -40,11 +40,20 @@ class ConsistencyProof:
         return {"old": self.old.decode(), "new": self.new.decode(), "proof": list(self.proof)}
 
 
-def prove(store: Store, key: SigningKey, shipment: str) -> ShipmentProof:
-    """The records of a shipment with their proofs; raises Failure if it has none."""
-    note = checkpoints.cover(store, key)
-    size = open_checkpoint(note, [key.public]).size
+def prove(store: Store, key: Callable[[], SigningKey], shipment: str) -> ShipmentProof:
+    """The records of a shipment with their proofs; raises Failure if it has none.
+
+    Of a read-only ledger, the newest checkpoint covers them; raises LedgerError if there is none that does.
+    """
+    if store.read_only:
+        note, public = checkpoints.newest(store)
+    else:
+        signer = key()
+        note, public = checkpoints.cover(store, signer), signer.public
+    size = open_checkpoint(note, [public]).size
     with store.read() as connection:
+        if store.read_only:
+            checkpoints.check_covered(connection, [shipment], size)
         records = checkpoints.of_shipment(connection, shipment, size)
         if not records:
             raise Failure(f"shipment {shipment} does not exist in this ledger")
