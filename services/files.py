@@ -68,6 +68,8 @@ def _file(name: str, read: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def _standard_input() -> Iterator[bytes]:
+    if sys.stdin is None:
+        raise Failure("standard input is closed")
     while chunk := os.read(sys.stdin.fileno(), _CHUNK):
         yield chunk
 

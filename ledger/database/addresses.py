@@ -20,8 +20,8 @@ class LedgerError(Exception):
 def ledger_url(text: str) -> URL:
     """The database URL that a user's text means: `:memory:`, and plain `postgresql://` for psycopg.
 
-    Raises LedgerError, without a password in its message, for what is no URL, and for an SQLite database that would be
-    kept in memory or in a temporary file.
+    Raises LedgerError, without a password in its message, for a text that is not a URL, and for an SQLite database that
+    would be kept in memory or in a temporary file.
     """
     if text == MEMORY:
         return make_url("sqlite://")

@@ -10,6 +10,7 @@ import click
 
 from services.cli.options import complain, excel_option, force_option, format_option, ledger_option, moment_options
 from services.failure import Failure
+from services.printing import done, print_text
 from services.resources import book, reading, settings, standing, wall_clock
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def statement(
         rows = rows_of(connection, paths, span)
         with _refusals(), destination as stream:
             if form in ("table", "json"):
-                write_statement(rows, form, stream)
+                write_statement(rows, form, stream, printed=out in (None, "-"))
             else:
                 write("statement", rows, form, stream, excel=excel)
 
@@ -144,10 +145,11 @@ def close(name: str, form: str, ledger: str | None) -> None:
         key = signer(settings())
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
-    if form == "json":
-        tables.print_json(made.to_json())
-    else:
-        tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
+    with done(f"{made.id} is closed"):
+        if form == "json":
+            tables.print_json(made.to_json())
+        else:
+            tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
 
 
 @snapshot.command("list")
@@ -199,7 +201,6 @@ def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledg
     from services.finance.exports import export as write
     from services.finance.exports import file_names
     from services.finance.workbook import ExportRefused
-    from services.printing import done, print_text
     from services.views.memo import law_in_words
 
     with reading(ledger) as connection, _refusals():

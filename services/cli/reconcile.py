@@ -10,6 +10,7 @@ import click
 
 from services.cli.options import force_option, format_option, ledger_option
 from services.failure import Failure
+from services.printing import print_text
 from services.resources import reading
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def reconcile(
         chosen = lines if account is None else on_accounts(lines, account)
         result = compare(chosen, shipment_lines(connection, account), since, until)
     with destination as stream:
-        _write(result, form, stream)
+        _write(result, form, stream, printed=out in (None, "-"))
     if out not in (None, "-"):
         click.echo(summary(result), err=True)
     sys.exit(0 if result.agrees else 1)
@@ -98,7 +99,7 @@ def _columns(words: Iterable[str]) -> Mapping[str, str]:
     return columns
 
 
-def _write(result: "Result", form: str, stream: IO[bytes]) -> None:
+def _write(result: "Result", form: str, stream: IO[bytes], *, printed: bool) -> None:
     if form == "xlsx":
         from services.finance.reconciliation import workbook
 
@@ -107,6 +108,10 @@ def _write(result: "Result", form: str, stream: IO[bytes]) -> None:
         # Unlike orjson, the standard library keeps a total of more than 64 bits.
         stream.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
     else:
+        from services.cli.grid import terminal_width
         from services.cli.reconciliation import table
 
-        stream.write(table(result).encode())
+        if printed:
+            print_text(table(result, terminal_width(), sys.stdout.encoding))
+        else:
+            stream.write(table(result, None, "utf-8").encode() + b"\n")
