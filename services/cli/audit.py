@@ -161,12 +161,12 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp audit prove SHP-0001 --format json
     """
-    from services.cli.tables import print_json
+    from services.cli.tables import empty_list, print_json
     from services.proof.keys import signer
     from services.proof.proofs import prove as proof_of
     from services.views.proofs import proofs
 
-    with standing(ledger) as store:
+    with empty_list(form), standing(ledger) as store:
         found = proof_of(store, lambda: signer(settings()), shipment).to_json()
     if form == "json":
         print_json(found)

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, excel_option, force_option, format_option, ledger_option, moment_options
-from services.failure import Failure
+from services.cli.options import (
+    complain,
+    excel_option,
+    force_option,
+    format_option,
+    ledger_option,
+    moment_options,
+    tell,
+)
+from services.failure import Failure, NotFound
 from services.printing import done, print_text
 from services.resources import book, reading, settings, standing, wall_clock
 
@@ -58,7 +66,7 @@ def statement(
     from ledger.queries.statements import matching
     from ledger.queries.statements import statement as rows_of
     from services.cli.output import of_statement, output
-    from services.cli.tables import write_statement
+    from services.cli.tables import empty_list, write_statement
     from services.finance.exports import write
     from services.views.moments import day, moment
 
@@ -68,11 +76,13 @@ def statement(
     if form in _FILES and out in (None, "-") and sys.stdout.isatty():
         raise Failure(f"cannot write {form} to a terminal; give a file with --out")
     destination = output(out, of_statement(form), ledger=ledger, force=force)
-    with reading(ledger) as connection:
+    with empty_list(form), reading(ledger) as connection:
         span = Span(since, until, moment(connection, as_of, known_at))
         paths = matching(connection, account)
+        if not paths and "*" not in account:
+            raise NotFound(f"no account {account!r} exists in this ledger; `tpp balance` lists the accounts")
         if not paths:
-            raise Failure(f"no account matches {account!r}; `tpp balance` lists the accounts")
+            tell(f"no account matches {account!r}; `tpp balance` lists the accounts")
         rows = rows_of(connection, paths, span)
         with _refusals(), destination as stream:
             if form in ("table", "json"):
@@ -206,7 +216,7 @@ def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledg
     with reading(ledger) as connection, _refusals():
         found = find(connection, name)
         if found is None:
-            raise Failure(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
+            raise NotFound(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
         folder = Path(out or name)
         for file in file_names(form, name) if folder.is_dir() else ():
             check_output(str(folder / file), of_snapshot(file), ledger=ledger, force=force)

@@ -19,7 +19,7 @@ from services.cli.options import (
 )
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
-from services.failure import Failure
+from services.failure import Failure, NotFound
 from services.resources import book, engine, reading, wall_clock
 
 if TYPE_CHECKING:
@@ -142,13 +142,21 @@ def balance(
       tpp balance --as-of 2025-06-30 --format json
     """
     from ledger.queries.balances import balances
+    from ledger.queries.statements import absent
     from services.cli import tables
     from services.views.moments import moment
 
-    with reading(ledger) as connection:
+    with tables.empty_list(form), reading(ledger) as connection:
         found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
+        shown = {one["account"] for one in found}
+        missing = [path for path in absent(connection, accounts) if path not in shown]
+    sentence = f"no account {' or '.join(map(repr, missing))} exists in this ledger"
     empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
-    tables.write(found, tables.BALANCE, form, empty, excel=excel)
+    if found or not missing:
+        tables.write(found, tables.BALANCE, form, empty, excel=excel)
+    if missing:
+        with tables.empty_list(form if not found else "table"):
+            raise NotFound(sentence)
 
 
 @main.command()
@@ -170,17 +178,17 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
       tpp explain SHP-0001 --format html > SHP-0001.html
     """
     from ledger.queries.records import records, state
-    from services.cli.tables import print_json
+    from services.cli.tables import empty_list, print_json
     from services.printing import print_bytes, print_text
     from services.views.memo import memo_of, memo_text, to_json
     from services.views.trace import trace, trace_text
 
     if short and form == "json":
         raise click.UsageError("--short needs --format text or html.")
-    with reading(ledger) as connection:
+    with empty_list(form), reading(ledger) as connection:
         found = records(connection, shipment)
         if not found:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         memo = None if form == "json" else memo_of(connection, book(None), shipment, state(connection, shipment), found)
     if memo is None:
         print_json(to_json(found))

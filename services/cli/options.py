@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from services.failure import Failure
+from services.failure import Failure, NotFound
 from services.printing import open_standard_streams, output_failed
 from services.visible import visible
 
@@ -32,7 +32,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Failure as error:
-            raise _Failed(visible(str(error))) from error
+            failed = _Failed(visible(str(error)))
+            failed.exit_code = 1 if isinstance(error, NotFound) else _Failed.exit_code
+            raise failed from error
         except OSError as error:
             raise _failed(error) from error
         except click.ClickException as error:
@@ -61,6 +63,11 @@ def _failed(error: OSError) -> _Failed:
     if error.filename is None:
         return _Failed(str(output_failed(error)))
     return _Failed(visible(f"{error.filename}: {error.strerror}"))
+
+
+def tell(sentence: str) -> None:
+    """Prints a sentence that is not an error to standard error."""
+    click.echo(visible(sentence), err=True)
 
 
 def complain(sentence: str) -> None:

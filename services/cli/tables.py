@@ -2,7 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from typing import IO, Any
 
@@ -11,6 +12,8 @@ import orjson
 from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
 from services.cli.grid import Grid, terminal_width, text_of
+from services.cli.options import tell
+from services.failure import NotFound
 from services.printing import print_bytes, print_text
 from services.visible import visible
 
@@ -101,7 +104,7 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes],
 
 
 def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str, *, excel: bool = False) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table.
+    """Prints rows on standard output in one of the forms table, json and csv; without rows, `empty` on standard error.
 
     `excel`: as of `excel_text`, in csv.
     """
@@ -109,6 +112,8 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty:
     def cell(value: Any) -> Any:
         return excel_text(value) if excel and isinstance(value, str) else value
 
+    if not rows:
+        tell(empty)
     if form == "json":
         print_json(rows)
     elif form == "csv":
@@ -119,8 +124,17 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty:
         print_bytes(text.getvalue().encode())
     elif rows:
         print_text(_table(rows, columns, terminal_width(), sys.stdout.encoding))
-    else:
-        print_text(visible(empty))
+
+
+@contextmanager
+def empty_list(form: str) -> Iterator[None]:
+    """Prints the empty list as JSON, if that is the form, where what is named does not exist."""
+    try:
+        yield
+    except NotFound:
+        if form == "json":
+            print_json([])
+        raise
 
 
 def print_json(value: Any) -> None:

@@ -29,7 +29,7 @@ from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoin
 from schemas.models.incoming import Certification, Requested
 from schemas.periods import Period
 from schemas.wire.read import Event, read_record
-from services.failure import Failure
+from services.failure import Failure, NotFound
 from services.proof.keys import read_note
 from services.proof.proofs import ConsistencyProof, Keys
 
@@ -75,8 +75,8 @@ def export(
     """Writes the pack of shipments, or of those with an entry booked in a period, into an empty folder.
 
     `since`: the file of an older checkpoint, signed by one of `keys`; the pack proves that it is a prefix of its own.
-    Raises NotAPrefix if it is not, Failure if a shipment has no record or a file cannot be used, and NoteError if a
-    note is signed by none of the keys.
+    Raises NotAPrefix if it is not, NotFound if a shipment has no record, Failure if a file cannot be used, and
+    NoteError if a note is signed by none of the keys.
     """
     note = newest(store, key.public)[0] if store.read_only else cover(store, key)
     head = open_checkpoint(note, [key.public])
@@ -131,7 +131,7 @@ def _chosen_records(connection: Connection, chosen: Sequence[str] | Period, size
     for shipment in shipments:
         records = of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         last[shipment] = records[-1]
         wanted.update(records)
     return _Chosen(last, wanted)

@@ -8,7 +8,7 @@ from ledger.database.store import Store
 from ledger.proof import checkpoints
 from ledger.proof.leaves import sealed
 from ledger.proof.notes import PublicKey, SigningKey, open_checkpoint
-from services.failure import Failure
+from services.failure import NotFound
 
 Keys = Callable[[Sequence[PublicKey]], Sequence[PublicKey]]
 """Returns the keys to check signatures with, given those that the ledger's checkpoints name."""
@@ -41,7 +41,7 @@ class ConsistencyProof:
 
 
 def prove(store: Store, key: Callable[[], SigningKey], shipment: str) -> ShipmentProof:
-    """The records of a shipment with their proofs; raises Failure if it has none.
+    """The records of a shipment with their proofs; raises NotFound if it has none.
 
     Of a read-only ledger, the newest checkpoint covers them; raises LedgerError if there is none that does.
     """
@@ -56,7 +56,7 @@ def prove(store: Store, key: Callable[[], SigningKey], shipment: str) -> Shipmen
             checkpoints.check_covered(connection, [shipment], size)
         records = checkpoints.of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         tree = checkpoints.tree(connection, size)
         found = list(checkpoints.proven(connection, store, records, tree, size))
     return ShipmentProof(shipment, note, found)
