@@ -23,7 +23,7 @@ import click
 from sqlalchemy import select
 
 from ledger.database import tables
-from ledger.database.store import LedgerError, Store, private_file, shown
+from ledger.database.store import LedgerError, Store, private_file, shown_url
 from schemas.models.incoming import Returned
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
@@ -149,7 +149,7 @@ def _empty(ledger: str) -> Store:
     try:
         store = Store(ledger_address(ledger))
         if store.exists():
-            raise Failure(f"there is a ledger at {shown(store.url)} already; restore into an empty database")
+            raise Failure(f"there is a ledger at {shown_url(store.url)} already; restore into an empty database")
     except LedgerError as error:
         raise Failure(str(error)) from error
     return store

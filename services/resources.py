@@ -79,7 +79,7 @@ def ledger_address(url: str | None) -> str:
     from ledger.database.store import ledger_url
 
     chosen = settings()
-    given, file = url or chosen.ledger_url, chosen.ledger_password_file
+    given, file = chosen.ledger_url if url is None else url, chosen.ledger_password_file
     parsed = ledger_url(given)
     if file is None or parsed.get_backend_name() != "postgresql" or parsed.password is not None:
         return given
@@ -107,10 +107,11 @@ def _database_failure(error: "DatabaseError") -> Failure:
 
 
 @contextmanager
-def _store(url: str | None) -> Iterator["Store"]:
+def _store(url: str | None, *, memory: bool = False) -> Iterator["Store"]:
     """The database of a ledger's URL, or of the settings; it may not contain a ledger yet.
 
-    Errors of the ledger and its database become one sentence on standard error, exit 2.
+    `memory`: whether it may be one that is not stored. Errors of the ledger and its database become one sentence on
+    standard error, exit 2.
     """
     from ledger.database.rows import FAILURES
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store
@@ -118,6 +119,8 @@ def _store(url: str | None) -> Iterator["Store"]:
     store = None
     try:
         store = Store(ledger_address(url))
+        if store.memory and not memory:
+            raise Failure("a ledger in :memory: ends with its command; only screen and check take it")
         yield store
     except (LedgerError, LedgerCorrupt) as error:
         raise Failure(str(error)) from error
@@ -154,23 +157,41 @@ def opened(url: str | None) -> Iterator["Store"]:
 
 
 @contextmanager
-def engine(url: str | None, rulebook: str | None, *, existing: bool = False) -> Iterator["Engine"]:
+def engine(
+    url: str | None, rulebook: str | None, *, existing: bool = False, memory: bool = False
+) -> Iterator["Engine"]:
     """An engine on a ledger, which is created if it does not exist.
 
-    At the end, the new records are hashed into the tree. `existing`: if the ledger does not exist, an empty one in
-    memory takes its place, so that no file is created.
+    At the end, the new records are hashed into the tree. `existing`: nothing will be written; if the ledger does not
+    exist, an empty one in memory takes its place, so that no file is created, and a copy that of a read-only one.
+    `memory`: as of `_store`.
     """
     from ledger.proof.leaves import seal
 
     law = book(rulebook)
     with ExitStack() as opened:
-        store = opened.enter_context(_store(url))
+        store = opened.enter_context(_store(url, memory=memory))
         if existing and not store.exists():
-            store = opened.enter_context(_store(":memory:"))
+            store = opened.enter_context(_store(":memory:", memory=True))
+        elif existing and store.read_only:
+            store = opened.enter_context(_store(opened.enter_context(_copied(store))))
         store.open()
         yield engine_on(store, law)
         if not (existing or store.memory):
             seal(store)
+
+
+@contextmanager
+def _copied(store: "Store") -> Iterator[str]:
+    """The URL of a copy of a ledger on SQLite, in a folder of its own that is deleted at the end."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from ledger.database.store import sqlite_file
+
+    with TemporaryDirectory(prefix="tpp-") as folder:
+        shutil.copyfile(str(sqlite_file(store.url)), f"{folder}/ledger.db")
+        yield f"sqlite:///{folder}/ledger.db"
 
 
 def engine_on(store: "Store", law: "Book") -> "Engine":
@@ -191,20 +212,20 @@ def _tune() -> None:
 
 
 def there(url: str | None) -> bool:
-    """Whether a ledger exists; one in memory never does. Creates no file."""
+    """Whether a ledger exists. Creates no file."""
     with _store(url) as store:
-        return not store.memory and store.exists()
+        return store.exists()
 
 
 @contextmanager
 def standing(url: str | None) -> Iterator["Store"]:
     """An existing ledger; raises Failure if it does not exist."""
-    from ledger.database.store import shown
+    from ledger.database.store import shown_url
 
     with _store(url) as store:
-        if not store.memory and not store.exists():
-            where = shown(store.url)
-            raise Failure(f"no ledger at {where}; create it with `tpp migrate --ledger {where}`")
+        if not store.exists():
+            address = shown_url(store.url)
+            raise Failure(f"no ledger at {address}; create it with `tpp migrate --ledger {address}`")
         store.open()
         yield store
 

@@ -1,8 +1,6 @@
 """Text for people: characters that control a terminal, hide or reorder text are shown as escapes."""
 
 import re
-import sys
-from typing import IO, cast
 
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -25,37 +23,3 @@ def visible(text: str, keep: str = "") -> str:
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-class _Terminal:
-    """A terminal to which text is written through `visible`, line by line."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes) -> int:
-        """Writes text in UTF-8, whole characters at a time."""
-        self._stream.write(visible(data.decode(errors="backslashreplace"), keep="\n").encode())
-        return len(data)
-
-    def writelines(self, lines: "list[bytes]") -> None:
-        """Writes several, in order."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Flushes the stream."""
-        self._stream.flush()
-
-
-def print_bytes(data: bytes) -> None:
-    """Writes to `standard_output` and flushes it."""
-    stream = standard_output()
-    stream.write(data)
-    stream.flush()
-
-
-def standard_output() -> IO[bytes]:
-    """Standard output for programs: unchanged in a file or a pipe, made visible on a terminal."""
-    stream = sys.stdout.buffer
-    return cast("IO[bytes]", _Terminal(stream)) if sys.stdout.isatty() else stream

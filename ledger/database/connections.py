@@ -27,29 +27,13 @@ _when_free = Retrying(
 """Waits while another process switches a file to WAL, for which SQLite itself does not wait."""
 
 
-def _only_readable(file: Path) -> str | None:
-    """The URI of a file that this user can read but not write, None of another.
-
-    While somebody writes to it, its `-wal` stands beside it and is read too. Otherwise the file is complete, and
-    opened as one that does not change: SQLite cannot make a `-wal` where it may not write.
-    """
-    wal = file.with_name(f"{file.name}-wal")
-    if not file.exists() or (_may_write(file) and (wal.exists() or _may_write(file.parent))):
-        return None
-    return f"{file.absolute().as_uri()}?mode=ro{'' if wal.exists() else '&immutable=1'}"
-
-
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _identity(engine: Engine) -> tuple[int, int] | None:
+def _identity(file: Path | None) -> tuple[int, int] | None:
     """What tells the ledger's file from another one of its name; None of a ledger in memory and a missing file."""
     try:
-        found = Path(engine.url.database or ":memory:").stat()
+        found = file.stat() if file is not None else None
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def private_file(path: str) -> None:
@@ -58,26 +42,25 @@ def private_file(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
 
 
-def prepare_sqlite(engine: Engine, memory: bool) -> None:
-    """Sets up connections to SQLite: durable commits, and transactions that begin with the writers' turn."""
+def prepare_sqlite(engine: Engine, file: Path | None, *, read_only: bool) -> None:
+    """Sets up connections to SQLite: durable commits, and transactions that begin with the writers' turn.
+
+    `file`: the ledger's, None of one in memory.
+    """
+    writes = file is not None and not read_only
 
     @event.listens_for(engine, "do_connect")
-    def do_connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-        if memory or options.get("uri"):
-            return
-        uri = _only_readable(Path(arguments[0]))
-        if uri is not None:
-            arguments[0], options["uri"] = uri, True
-        else:
-            private_file(arguments[0])  # its -wal and -shm get the same mode
+    def do_connect(*_: Any) -> None:
+        if writes:
+            private_file(str(file))  # its -wal and -shm get the same mode
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
-        record.info["file"] = _identity(engine)
+        record.info["file"] = _identity(file)
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not memory and _only_readable(Path(str(engine.url.database))) is None:
+        if writes:
             _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -65536")
@@ -86,7 +69,7 @@ def prepare_sqlite(engine: Engine, memory: bool) -> None:
     @event.listens_for(engine, "checkout")
     def checkout(_connection: Any, record: Any, _proxy: Any) -> None:
         """Opens the file anew if another one was put in its place, such as a back-up."""
-        if record.info["file"] != _identity(engine):
+        if record.info["file"] != _identity(file):
             raise DisconnectionError
 
     @event.listens_for(engine, "begin")

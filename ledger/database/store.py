@@ -1,16 +1,13 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import (
     ARRAY,
-    URL,
     ColumnElement,
     Connection,
     Engine,
@@ -24,7 +21,6 @@ from sqlalchemy import (
     create_engine,
     func,
     inspect,
-    make_url,
     select,
     text,
 )
@@ -32,11 +28,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from ledger.database import tables
+from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
 from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, private_file, unsafe
+from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
-    "BUSY_MS", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store", "create_tables",
-    "database_message", "ledger_url", "private_file", "retryable", "shown", "unreadable",
+    "BUSY_MS", "MEMORY", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store",
+    "create_tables", "database_message", "ledger_url", "private_file", "retryable", "shown_url", "sqlite_file",
+    "unreadable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -47,8 +46,6 @@ VERSION = "0006"
 
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
-_HIDES_PASSWORD = re.compile(r"[:@=?#\s]")
-_SECRET = re.compile("password|secret", re.IGNORECASE)
 _SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT}
 """`SQLITE_ERROR` is a statement that names a missing table or column."""
 _DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021")
@@ -56,59 +53,28 @@ _DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021")
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
-class LedgerError(Exception):
-    """A ledger cannot be opened or used; the message says why and what to do."""
-
-
 class LedgerCorrupt(Exception):
     """An invariant of the ledger does not hold; nothing may be written until it is understood."""
-
-
-def ledger_url(text_url: str) -> URL:
-    """The database URL that a user's text means: `:memory:`, and plain `postgresql://` for psycopg.
-
-    Raises LedgerError. A text that is not a URL is repeated only if no password can be in it.
-    """
-    if text_url == ":memory:":
-        return make_url("sqlite://")
-    try:
-        url = make_url(text_url)
-    except Exception:  # noqa: BLE001  the URL's parts raise errors of several kinds, which repeat them
-        given = "the ledger's URL" if _HIDES_PASSWORD.search(text_url) else repr(text_url)
-        raise LedgerError(f"{given} is not a database URL; for a file use sqlite:///path/to/ledger.db") from None
-    if "@" in (url.host or ""):
-        raise LedgerError("the ledger's URL has two @; in a password write @ as %40, : as %3A and / as %2F")
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"{url.get_backend_name()} is not supported; use SQLite or PostgreSQL")
-    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise LedgerError(f"driver {url.drivername} is not supported; use {url.get_backend_name()}://")
-    return url
-
-
-def shown(url: URL) -> str:
-    """A URL without what is secret in it."""
-    secret = {name: "***" for name in url.query if _SECRET.search(name)}
-    return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 class Store:
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
+    `read_only`: whether it is a file in a folder that cannot be written.
     Writers take turns: SQLite by BEGIN IMMEDIATE, PostgreSQL by the lock on the one row of `head`.
     """
 
     def __init__(self, url: str) -> None:
         self.url = ledger_url(url)
-        self.memory = self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:")
+        self.memory = url == MEMORY
         self.postgresql = self.url.get_backend_name() == "postgresql"
+        self.read_only = not (self.memory or self.postgresql) and is_read_only(self.url)
         options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
-        self.engine = create_engine(self.url, **options)
+        self.engine = create_engine(connectable(self.url) if self.read_only else self.url, **options)
         if self.postgresql:
             prepare_postgresql(self.engine)
         else:
-            prepare_sqlite(self.engine, self.memory)
+            prepare_sqlite(self.engine, None if self.memory else sqlite_file(self.url), read_only=self.read_only)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -116,7 +82,9 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction that writes; it commits at the end, unless it was rolled back or an exception is raised."""
+        """A transaction that writes; commits at the end, unless rolled back. Raises LedgerError if read-only."""
+        if self.read_only:
+            raise LedgerError(f"cannot write ledger {shown_url(self.url)}: its folder is read-only")
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
@@ -142,7 +110,7 @@ class Store:
         except OperationalError as error:
             if unreadable(error):
                 raise
-            raise LedgerError(f"cannot open ledger {shown(self.url)}: {database_message(error)}") from error
+            raise LedgerError(f"cannot open ledger {shown_url(self.url)}: {database_message(error)}") from error
         if found != VERSION:
             raise LedgerError(
                 f"the ledger's tables have revision {found}, but this program needs {VERSION}; run `tpp migrate`"
@@ -150,8 +118,10 @@ class Store:
 
     def exists(self) -> bool:
         """Whether the database already holds a ledger; never creates a missing SQLite file."""
-        if not self.postgresql and (self.memory or not Path(str(self.url.database)).exists()):
-            return False
+        if not self.postgresql:
+            file = None if self.memory else sqlite_file(self.url)
+            if file is None or not file.exists():
+                return False
         return self.version() is not None
 
     def version(self) -> str | None:

@@ -14,6 +14,7 @@ from ledger.proof.leaves import hashes, leaves, seal
 from ledger.proof.merkle import Read, consistency_proof, inclusion_proof, levels, reader, root
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, sign
 
+_READ_ONLY = "the ledger is read-only, so no checkpoint can be signed in it"
 _NEAR = 50
 """Records whose numbers are this close are read with one query."""
 
@@ -79,7 +80,8 @@ def check_key(connection: Connection, key: PublicKey, size: int, *, rotate: bool
 def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: bool = False) -> bytes:
     """The newest checkpoint of this key, signed now if none covers the first `records` records, or all.
 
-    `rotate`: from now on this key signs instead of the present one. Raises OtherKey.
+    `rotate`: from now on this key signs instead of the present one. Raises OtherKey, and LedgerError if one
+    must be signed and the ledger is read-only.
     """
     with store.read() as connection:
         last = int(connection.execute(select(tables.head.c.n)).scalar_one())
@@ -87,6 +89,8 @@ def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: 
         mine = [(n, note) for n, signer, note in checkpoints(connection) if signer == str(key.public)]
     if mine and mine[-1][0] >= (last if records is None else records):
         return mine[-1][1].encode()
+    if store.read_only:
+        raise LedgerError(f"{_READ_ONLY}, and none of the key {key.public} covers all of its records")
     size = seal(store)
     with store.read() as connection:
         checkpoint = Checkpoint(key.public.name, size, root(tree(connection, size), size))
@@ -98,6 +102,26 @@ def cover(store: Store, key: SigningKey, records: int | None = None, *, rotate: 
         if connection.execute(select(tables.checkpoint.c.n).where(*this)).scalar() is None:
             store.insert(connection, tables.checkpoint, [(size, str(key.public), note.decode())])
     return note
+
+
+def newest(store: Store, signer: PublicKey | None = None) -> tuple[bytes, PublicKey]:
+    """The newest checkpoint of a read-only ledger, of this key or of any, and its key; raises LedgerError."""
+    with store.read() as connection:
+        found = [one for one in checkpoints(connection) if signer is None or one[1] == str(signer)]
+    if not found:
+        raise LedgerError(f"{_READ_ONLY}, and it has none{f' of the key {signer}' if signer else ''}")
+    _, key, note = found[-1]
+    return note.encode(), PublicKey.parse(key)
+
+
+def check_covered(connection: Connection, shipments: Iterable[str], size: int) -> None:
+    """Raises LedgerError if a shipment has a record after the first `size`."""
+    head = connection.execute(select(tables.head.c.n)).scalar_one()
+    for shipment in shipments:
+        if last := [n for n in of_shipment(connection, shipment, head) if n > size]:
+            raise LedgerError(
+                f"{_READ_ONLY}, and the newest in it covers {size} records, but {shipment} has record {last[-1]}"
+            )
 
 
 def tree(connection: Connection, size: int) -> Read:

@@ -1,6 +1,6 @@
 """Statements of accounts: opening, entries and closing of each (docs/contract/books.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
@@ -44,3 +44,8 @@ def _edge(kind: str, path: str, day: date | None, parts: Parts, balance: int) ->
         entry=None, shipment_id=None, source=None, event_id=None, **parts._asdict(), change=parts.change,
         balance=balance, late_for=None,
     )  # fmt: skip
+
+
+def absent(connection: Connection, patterns: Iterable[str]) -> list[str]:
+    """Those of the patterns that name an account exactly, without `*`, which the ledger does not have."""
+    return [path for path in patterns if "*" not in path and not matching(connection, path)]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, format_option, ledger_option, rulebook_option, tell
+from services.cli.options import complain, force_option, format_option, ledger_option, rulebook_option, tell
 from services.failure import Failure
+from services.printing import done, print_text
 from services.resources import book, settings, software, standing, there
 from services.visible import visible
 
@@ -89,14 +90,15 @@ def key(new: bool, form: str, ledger: str | None) -> None:
         print_json([{"key": str(one), "first": first, "last": last} for one, first, last in found])
     else:
         for one, _, _ in found:
-            click.echo(visible(str(one)))
+            print_text(visible(str(one)))
 
 
 @audit.command()
 @click.option("--out", metavar="FILE", help="Write the checkpoint to this file. [default: standard output]")
 @click.option("--rotate", is_flag=True, help="Change to the key of TPP_SIGNING_KEY, created if it does not exist.")
+@force_option
 @ledger_option
-def checkpoint(out: str | None, rotate: bool, ledger: str | None) -> None:
+def checkpoint(out: str | None, rotate: bool, force: bool, ledger: str | None) -> None:
     """Sign the present state of the journal.
 
     A checkpoint is the signed number of records and the root of their tree. Give checkpoints to others: whoever has one
@@ -110,12 +112,13 @@ def checkpoint(out: str | None, rotate: bool, ledger: str | None) -> None:
       tpp audit checkpoint --out 2025-06-30.checkpoint
     """
     from ledger.proof.checkpoints import cover
-    from services.files import output
+    from services.cli.output import CHECKPOINT, output
     from services.proof.keys import note_failures, signer
 
+    destination = output(out, CHECKPOINT, ledger=ledger, force=force)
     with note_failures(), standing(ledger) as store:
         note = cover(store, signer(settings(), store, tell, rotate=rotate), rotate=rotate)
-    with output(out) as stream:
+    with done("the checkpoint is signed and kept in the ledger"), destination as stream:
         stream.write(note)
 
 
@@ -161,7 +164,7 @@ def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: s
     if form == "json":
         print_json(found)
     else:
-        click.echo(verification(found))
+        print_text(verification(found))
     sys.exit(1 if report.bad else 0)
 
 
@@ -176,17 +179,17 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp audit prove SHP-0001 --format json
     """
-    from services.cli.tables import print_json
-    from services.proof.keys import signer
+    from services.cli.tables import empty_list, print_json
+    from services.proof.keys import note_failures, signer
     from services.proof.proofs import prove as proof_of
     from services.views.proofs import proofs
 
-    with standing(ledger) as store:
-        found = proof_of(store, signer(settings(), store, tell), shipment).to_json()
+    with note_failures(), empty_list(form), standing(ledger) as store:
+        found = proof_of(store, lambda: signer(settings(), store, tell), shipment).to_json()
     if form == "json":
         print_json(found)
     else:
-        click.echo(proofs(found))
+        print_text(proofs(found))
 
 
 @audit.command()
@@ -256,13 +259,13 @@ def export(shipments: tuple[str, ...], period: str | None, out: str, since: str 
 
     try:
         with note_failures(), standing(ledger) as store:
-            key = signer(settings(), store, tell)
-            made = write_pack(store, key, chosen, since, known, Path(out))
+            made = write_pack(store, signer(settings(), store, tell), chosen, since, known, Path(out))
     except NotAPrefix:
         complain(f"{since} is not a prefix of the newest checkpoint")
         sys.exit(1)
     counts = f"{counted(made.shipments, 'shipment')}, {counted(made.records, 'record')}"
-    click.echo(f"wrote {visible(out)}: {counts}; verify it with `tpp audit check-pack FOLDER --key KEY`")
+    with done(f"wrote {visible(out)}"):
+        print_text(f"wrote {visible(out)}: {counts}; verify it with `tpp audit check-pack FOLDER --key KEY`")
 
 
 @audit.command("check-pack")
@@ -298,13 +301,14 @@ def check_pack(folder: str, keys: tuple[str, ...], form: str) -> None:
     if form == "json":
         print_json(found.to_json())
     else:
-        click.echo(pack(found.to_json()))
+        print_text(pack(found.to_json()))
     sys.exit(0 if found.ok else 1)
 
 
 @audit.command()
 @click.option("--out", metavar="FILE", help="Write the verifier to this file.")
-def verifier(out: str | None) -> None:
+@force_option
+def verifier(out: str | None, force: bool) -> None:
     """Print the SHA-256 of the verifier of packs.
 
     The changelog of a release names it too. With --out, writes the verifier, a single file that needs only Python:
@@ -314,12 +318,13 @@ def verifier(out: str | None) -> None:
     Example:
       tpp audit verifier --out verify.py
     """
-    from services.files import output
+    from services.cli.output import VERIFIER as BEGINS
+    from services.cli.output import output
     from services.proof.check import verifier_digest
     from services.proof.pack import VERIFIER
 
     if out is not None:
-        with output(out) as stream:
+        with output(out, BEGINS, force=force) as stream:
             stream.write(VERIFIER.read_bytes())
     if out != "-":
-        click.echo(f"{verifier_digest()}  {visible(out or 'verify.py')}")
+        print_text(f"{verifier_digest()}  {visible(out or 'verify.py')}")

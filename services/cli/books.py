@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, excel_option, format_option, ledger_option, moment_options, tell
-from services.failure import Failure
+from services.cli.options import (
+    complain,
+    excel_option,
+    force_option,
+    format_option,
+    ledger_option,
+    moment_options,
+    tell,
+)
+from services.failure import Failure, NotFound
+from services.printing import done, print_text
 from services.resources import book, reading, settings, standing, wall_clock
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ _format = format_option("table", "json")
 @format_option(*STATEMENT_FORMATS, text="Output format.")
 @excel_option
 @click.option("--out", metavar="FILE", help="Write to this file. [default: standard output]")
+@force_option
 @ledger_option
 def statement(
     account: str,
@@ -38,6 +48,7 @@ def statement(
     form: str,
     excel: bool,
     out: str | None,
+    force: bool,
     ledger: str | None,
 ) -> None:
     """Show an account's entries and running balance.
@@ -54,8 +65,8 @@ def statement(
     from ledger.queries.entries import Span
     from ledger.queries.statements import matching
     from ledger.queries.statements import statement as rows_of
-    from services.cli.tables import write_statement
-    from services.files import output
+    from services.cli.output import of_statement, output
+    from services.cli.tables import empty_list, write_statement
     from services.finance.exports import write
     from services.views.moments import day, moment
 
@@ -64,15 +75,18 @@ def statement(
         raise click.UsageError("--from must not be after --to.")
     if form in _FILES and out in (None, "-") and sys.stdout.isatty():
         raise Failure(f"cannot write {form} to a terminal; give a file with --out")
-    with reading(ledger) as connection:
+    destination = output(out, of_statement(form), ledger=ledger, force=force)
+    with empty_list(form), reading(ledger) as connection:
         span = Span(since, until, moment(connection, as_of, known_at))
         paths = matching(connection, account)
+        if not paths and "*" not in account:
+            raise NotFound(f"no account {account!r} exists in this ledger; `tpp balance` lists the accounts")
         if not paths:
-            raise Failure(f"no account matches {account!r}; `tpp balance` lists the accounts")
+            tell(f"no account matches {account!r}; `tpp balance` lists the accounts")
         rows = rows_of(connection, paths, span)
-        with _refusals(), output(out) as stream:
+        with _refusals(), destination as stream:
             if form in ("table", "json"):
-                write_statement(rows, form, stream)
+                write_statement(rows, form, stream, printed=out in (None, "-"))
             else:
                 write("statement", rows, form, stream, excel=excel)
 
@@ -141,10 +155,11 @@ def close(name: str, form: str, ledger: str | None) -> None:
         key = signer(settings(), store, tell)
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
-    if form == "json":
-        tables.print_json(made.to_json())
-    else:
-        tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
+    with done(f"{made.id} is closed"):
+        if form == "json":
+            tables.print_json(made.to_json())
+        else:
+            tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
 
 
 @snapshot.command("list")
@@ -177,8 +192,9 @@ def list_(form: str, ledger: str | None) -> None:
 )
 @excel_option
 @click.option("--out", metavar="FOLDER", help="Folder for the files. [default: the snapshot's name]")
+@force_option
 @ledger_option
-def export(name: str, form: str, excel: bool, out: str | None, ledger: str | None) -> None:
+def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledger: str | None) -> None:
     """Export the tables of a snapshot.
 
     Writes the same bytes each time and prints the paths.
@@ -191,14 +207,19 @@ def export(name: str, form: str, excel: bool, out: str | None, ledger: str | Non
       tpp snapshot export 2025-Q2 --format csv --out books/2025-Q2
     """
     from ledger.queries.snapshots import find, tables_of
+    from services.cli.output import check_output, of_snapshot
     from services.finance.exports import export as write
+    from services.finance.exports import file_names
     from services.finance.workbook import ExportRefused
     from services.views.memo import law_in_words
 
     with reading(ledger) as connection, _refusals():
         found = find(connection, name)
         if found is None:
-            raise Failure(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
+            raise NotFound(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
+        folder = Path(out or name)
+        for file in file_names(form, name) if folder.is_dir() else ():
+            check_output(str(folder / file), of_snapshot(file), ledger=ledger, force=force)
         tables = tables_of(connection, found)
         if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
             raise ExportRefused(
@@ -211,5 +232,6 @@ def export(name: str, form: str, excel: bool, out: str | None, ledger: str | Non
             "holds": lambda: tables.holds,
             "shipments": tables.shipments,
         }
-        for path in write(Path(out or name), tables.period, form, readers, excel=excel, law=law):
-            click.echo(path)
+        paths = write(folder, tables.period, form, readers, excel=excel, law=law)
+    with done(f"wrote {folder}"):
+        print_text("\n".join(map(str, paths)))

@@ -8,10 +8,18 @@ import click
 
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
-from services.cli.options import Commands, excel_option, format_option, ledger_option, moment_options, rulebook_option
+from services.cli.options import (
+    Commands,
+    excel_option,
+    force_option,
+    format_option,
+    ledger_option,
+    moment_options,
+    rulebook_option,
+)
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
-from services.failure import Failure
+from services.failure import Failure, NotFound
 from services.resources import book, engine, reading, wall_clock
 
 if TYPE_CHECKING:
@@ -40,7 +48,8 @@ def main() -> None:
 @rulebook_option
 @ledger_option
 @click.option("--out", metavar="FILE", help="Write the answers to this file, replacing it. [default: standard output]")
-def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out: str | None) -> None:
+@force_option
+def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out: str | None, force: bool) -> None:
     """Decide the events of files and write the answers.
 
     FILE is JSONL, optionally compressed (.gz); - is standard input. Each line gives its answer, followed by the alerts
@@ -51,16 +60,26 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
     Example:
       tpp screen monday.jsonl tuesday.jsonl.gz --ledger sqlite:///ledger.db --out answers.jsonl
     """
+    from services.cli.output import ANSWERS, output
     from services.cli.progress import progress
-    from services.files import ahead, batches, check_readable, output
+    from services.files import ahead, batches, check_readable, length
     from services.views.summary import Summary
 
     check_readable(files)
-    summary = Summary()
-    with engine(ledger, rulebook) as runs, output(out) as stream, progress(files) as read:
-        for batch in ahead(map(runs.read, batches(files, read))):
-            _write(runs.decide(batch), stream, summary)
-            stream.flush()
+    answers = output(out, ANSWERS, inputs=files, ledger=ledger, force=force, in_place=True)
+    summary, decided = Summary(), 0
+    try:
+        with engine(ledger, rulebook, memory=True) as runs, answers as stream, progress(files) as read:
+            for batch in ahead(map(runs.read, batches(files, read))):
+                texts = runs.decide(batch)
+                decided += len(texts)
+                _write(texts, stream, summary)
+                stream.flush()
+    except Failure as error:
+        if not decided:
+            raise
+        count = " of ".join(f"{number:,}" for number in (decided, length(files)) if number is not None)
+        raise Failure(f"{error}; {count} events are decided, run it again for the rest") from error
     _end(summary)
 
 
@@ -78,14 +97,16 @@ def check(files: tuple[str, ...], rulebook: str | None, ledger: str | None) -> N
     Example:
       tpp check planned.jsonl
     """
-    from services.files import batches, check_readable, output
+    from services.files import batches, check_readable
+    from services.printing import standard_output
     from services.views.summary import Summary
 
     check_readable(files)
-    summary = Summary()
-    with engine(ledger, rulebook, existing=True) as runs, output(None) as stream:
+    summary, stream = Summary(), standard_output()
+    with engine(ledger, rulebook, existing=True, memory=True) as runs:
         records = [record for batch in batches(files, lambda _: None) for record in batch]
         _write(runs.check(records), stream, summary)
+    stream.flush()
     _end(summary)
 
 
@@ -122,13 +143,21 @@ def balance(
       tpp balance --as-of 2025-06-30 --format json
     """
     from ledger.queries.balances import balances
+    from ledger.queries.statements import absent
     from services.cli import tables
     from services.views.moments import moment
 
-    with reading(ledger) as connection:
+    with tables.empty_list(form), reading(ledger) as connection:
         found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
+        shown = {one["account"] for one in found}
+        missing = [path for path in absent(connection, accounts) if path not in shown]
+    sentence = f"no account {' or '.join(map(repr, missing))} exists in this ledger"
     empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
-    tables.write(found, tables.BALANCE, form, empty, excel=excel)
+    if found or not missing:
+        tables.write(found, tables.BALANCE, form, empty, excel=excel)
+    if missing:
+        with tables.empty_list(form if not found else "table"):
+            raise NotFound(sentence)
 
 
 @main.command()
@@ -150,17 +179,17 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
       tpp explain SHP-0001 --format html > SHP-0001.html
     """
     from ledger.queries.records import records, state
-    from services.cli.tables import print_json
+    from services.cli.tables import empty_list, print_json
+    from services.printing import print_bytes, print_text
     from services.views.memo import memo_of, memo_text, to_json
     from services.views.trace import trace, trace_text
-    from services.visible import print_bytes
 
     if short and form == "json":
         raise click.UsageError("--short needs --format text or html.")
-    with reading(ledger) as connection:
+    with empty_list(form), reading(ledger) as connection:
         found = records(connection, shipment)
         if not found:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         if form == "json":
             print_json(to_json(found))
             return
@@ -171,7 +200,7 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
 
         print_bytes(page(memo, sections).encode())
     else:
-        click.echo("\n\n".join(filter(None, (memo_text(memo), trace_text(sections)))))
+        print_text("\n\n".join(filter(None, (memo_text(memo), trace_text(sections)))))
 
 
 @main.command()
@@ -214,17 +243,20 @@ def recheck(
       tpp recheck --account lpp/CON-70/2025
     """
     from services.engine.message import Message
-    from services.files import output
+    from services.printing import done, standard_output
     from services.views.requests import recheck_events
     from services.views.summary import Summary
 
     if bool(shipments) + (account is not None) + everything != 1:
         raise click.UsageError("Name shipments, or give --account or --all.")
     events = recheck_events(shipments, account, everything, wall_clock())
-    summary = Summary()
-    with engine(ledger, rulebook) as runs, output(None) as stream:
+    summary, stream = Summary(), standard_output()
+    with engine(ledger, rulebook) as runs:
         records = [Message(event, {"request": f"recheck {number}"}, own=True) for number, event in enumerate(events, 1)]
-        _write(runs.run(records), stream, summary)
+        answers = runs.run(records)
+    with done("the shipments are screened again"):
+        _write(answers, stream, summary)
+        stream.flush()
     _end(summary)
 
 
@@ -266,9 +298,12 @@ def migrate(ledger: str | None) -> None:
     Example:
       tpp migrate --ledger postgresql://tpp@db/tpp
     """
+    from services.printing import done, print_text
     from services.resources import migrated
 
-    click.echo(migrated(ledger))
+    sentence = migrated(ledger)
+    with done(sentence):
+        print_text(sentence)
 
 
 for command in (statement, snapshot, reconcile, audit, *COMMANDS):

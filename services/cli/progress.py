@@ -15,7 +15,8 @@ def progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
+    whole = all(Path(name).is_file() for name in files)
+    total = sum(Path(name).stat().st_size for name in files) if whole else None
     columns = (TextColumn("screening"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     bar: Progress
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

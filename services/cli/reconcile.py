@@ -6,20 +6,24 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from services.cli.options import complain, format_option, ledger_option
+from services.cli.options import complain, force_option, format_option, ledger_option
 from services.failure import Failure
+from services.printing import print_text
 from services.resources import reading
 from services.visible import visible
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ledger.queries.reconcile import Result
     from services.finance.statement_checks import BadCell
     from services.finance.statement_import import BadRows, Reading
+
+    _Output = AbstractContextManager[IO[bytes]]
 
 FIRST = 20
 """How many cells that cannot be read are printed."""
@@ -56,6 +60,7 @@ def _layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--to", "last", metavar="DATE", help="Only export dates on or before this date.")
 @format_option("table", "json", "xlsx")
 @click.option("--out", metavar="FILE", help="Write the result to this file. [default: standard output]")
+@force_option
 @ledger_option
 def reconcile(
     statement: str,
@@ -66,6 +71,7 @@ def reconcile(
     last: str | None,
     form: str,
     out: str | None,
+    force: bool,
     ledger: str | None,
     **told: Any,
 ) -> None:
@@ -86,19 +92,21 @@ def reconcile(
     """
     from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
-    from services.files import output
+    from services.cli.output import RECONCILIATION, output
     from services.views.reconciliation import assumptions, summary
 
     since, until = _range(first, last)
-    _check_apart(errors, statement, profile, out)
     if form == "xlsx" and out in (None, "-") and sys.stdout.isatty():
         raise Failure("cannot write a workbook to a terminal; give a file with --out")
-    found = _read(statement, profile, told, errors)
+    read = [statement, *([profile] if profile else [])]
+    destination = output(out, RECONCILIATION[form], inputs=read, ledger=ledger, force=force)
+    written = _errors(errors, [*read, *([out] if out not in (None, "-") else [])], ledger, force)
+    found = _read(statement, profile, told, errors, written)
     with reading(ledger) as connection:
         chosen = found.lines if account is None else on_accounts(found.lines, account)
         result = compare(chosen, shipment_lines(connection, account), since, until)
-    with output(out) as stream:
-        _write(result, found.assumed, form, stream)
+    with destination as stream:
+        _write(result, found.assumed, form, stream, printed=out in (None, "-"))
     if out not in (None, "-"):
         click.echo(summary(result), err=True)
     if form == "xlsx" and (odd := assumptions(found.assumed)):
@@ -115,17 +123,18 @@ def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]
     return since, until
 
 
-def _check_apart(errors: str | None, *others: str | None) -> None:
-    """Raises Failure if the file of `--errors` is one that is read, or the one of `--out`."""
-    same = errors is not None and any(
-        other == errors or (other and Path(other).exists() and Path(errors).exists() and Path(errors).samefile(other))
-        for other in others
-    )
-    if same:
-        raise Failure(f"--errors names {errors}, which is the statement, the profile or the output; give another file")
+def _errors(name: str | None, others: Sequence[str], ledger: str | None, force: bool) -> "_Output | None":
+    """The file of `--errors`, which is none that is read, nor the one of `--out`."""
+    from services.cli.output import BAD_CELLS, output
+
+    if name is not None and name in others:
+        raise Failure(f"--errors names {name}, which is the statement, the profile or the output; give another file")
+    return None if name is None else output(name, BAD_CELLS, inputs=others, ledger=ledger, force=force)
 
 
-def _read(statement: str, profile: str | None, told: dict[str, Any], errors: str | None) -> "Reading":
+def _read(
+    statement: str, profile: str | None, told: dict[str, Any], errors: str | None, written: "_Output | None"
+) -> "Reading":
     """The statement; prints every cell that cannot be read, and ends with exit code 2 if there is one."""
     from services.finance.statement_import import BadRows, read
     from services.finance.statement_layout import CONSTANTS, FIELDS, layout
@@ -136,10 +145,10 @@ def _read(statement: str, profile: str | None, told: dict[str, Any], errors: str
     try:
         found = read(statement, how)
     except BadRows as error:
-        _write_errors(errors, error.cells())
+        _write_errors(written, error.cells())
         _complain(error, errors)
         sys.exit(2)
-    _write_errors(errors, ())
+    _write_errors(written, ())
     return found
 
 
@@ -159,13 +168,11 @@ def _complain(error: "BadRows", errors: str | None) -> None:
         click.echo(f"  … and {more:,} more cells; {where}", err=True)
 
 
-def _write_errors(name: str | None, cells: Iterable["BadCell"]) -> None:
+def _write_errors(file: "_Output | None", cells: Iterable["BadCell"]) -> None:
     """Writes the cells that cannot be read as CSV; without one, the header alone."""
-    if name is None:
+    if file is None:
         return
-    from services.files import output
-
-    with output(name) as stream:
+    with file as stream:
         lines = csv.writer(_Utf8(stream), lineterminator="\n")
         lines.writerow(("row", "line", "column", "value", "why"))
         lines.writerows(cells)
@@ -199,7 +206,7 @@ def _pairs(flag: str, fields: Sequence[str], least: str, words: Iterable[str]) -
     return found
 
 
-def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[bytes]) -> None:
+def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[bytes], *, printed: bool) -> None:
     if form == "xlsx":
         from services.finance.reconciliation import workbook
 
@@ -209,6 +216,10 @@ def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[b
         found = result.to_json() | {"assumed": assumed}
         stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n")
     else:
+        from services.cli.grid import terminal_width
         from services.cli.reconciliation import table
 
-        stream.write(table(result, assumed).encode())
+        if printed:
+            print_text(table(result, assumed, terminal_width(), sys.stdout.encoding))
+        else:
+            stream.write(table(result, assumed, None, "utf-8").encode() + b"\n")

@@ -1,99 +1,86 @@
 """The result of a reconciliation as tables for a terminal."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from itertools import islice
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from ledger.queries.reconcile import Different, Line, Result
+from services.cli.grid import Grid, text_of
 from services.views.reconciliation import assumptions, summary
-from services.visible import visible
 
 FIRST = 20
 """How many lines of each group a table shows."""
 
-_WIDTH = 100
 _LINE = ("shipment", "account", "date", "TPP")
 
 
-def table(result: Result, assumed: Mapping[str, Any]) -> str:
-    """The result for a terminal: how the statement was read, the first lines of each group, and the totals."""
-    text = StringIO()
-    console = Console(file=text, width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False)
-    console.print(summary(result), soft_wrap=True)
-    if odd := assumptions(assumed):
-        console.print(odd, soft_wrap=True)
-    _rows(
-        console,
-        "Only in the statement",
-        ("row", *_LINE, "repeats row"),
-        [(f"{one.row:,}", *_cells(one.line), _number(one.duplicate_of)) for one in islice(result.missing_here, FIRST)],
-        len(result.missing_here),
+def table(result: Result, assumed: Mapping[str, Any], width: int | None, encoding: str) -> str:
+    """The result for people: how the statement was read, the first lines of each group, and the totals.
+
+    `width` and `encoding` are those of `text_of`.
+    """
+    groups = [
+        _rows(
+            "Only in the statement",
+            ("row", *_LINE, "repeats row"),
+            [(one.row, *_cells(one.line), one.duplicate_of) for one in islice(result.missing_here, FIRST)],
+            len(result.missing_here),
+        ),
+        _rows(
+            "Only in the ledger",
+            _LINE,
+            [_cells(line) for line in islice(result.missing_there, FIRST)],
+            len(result.missing_there),
+        ),
+        _rows(
+            "Different",
+            ("row", "shipment", "account", "field", "ledger", "statement", "difference"),
+            [row for one in islice(result.different, FIRST) for row in _differences(one)],
+            len(result.different),
+        ),
+    ]
+    totals = [(result.here, result.there, f"{result.difference:+,}" if result.difference else "0")]
+    groups.append(_rows("Totals", ("ledger TPP", "statement TPP", "difference"), totals))
+    tables = "".join(
+        f"\n{title}\n\n{text_of(grid, width, encoding)}\n{more}" for title, grid, more in groups if grid.rows
     )
-    _rows(
-        console,
-        "Only in the ledger",
-        _LINE,
-        [_cells(line) for line in islice(result.missing_there, FIRST)],
-        len(result.missing_there),
-    )
-    _rows(
-        console,
-        "Different",
-        ("row", "line", "field", "ledger", "statement"),
-        [row for one in islice(result.different, FIRST) for row in _differences(one)],
-        len(result.different),
-    )
-    totals = [(f"{result.here:,}", f"{result.there:,}", f"{result.difference:+,}" if result.difference else "0")]
-    _rows(console, "Totals", ("ledger TPP", "statement TPP", "difference"), totals)
-    return text.getvalue()
+    said = "".join(f"{one}\n" for one in (summary(result), assumptions(assumed)) if one)
+    return f"{said}{tables}".rstrip("\n")
 
 
 def _rows(
-    console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], count: int | None = None
-) -> None:
-    if not rows:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        numeric = heading in ("row", "repeats row", "difference") or heading.endswith("TPP")
-        fixed = numeric or heading in ("date", "field")
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=fixed, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print()
-    console.print(title if count is None else f"{title} ({count:,})")
-    console.print(table)
-    if count is not None and count > FIRST:
-        console.print(f"… and {count - FIRST:,} more; use --format json or xlsx to see all")
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], count: int | None = None
+) -> tuple[str, Grid, str]:
+    """A group: its title, its first rows, and a line that says how many more there are."""
+    named = [dict(zip(headings, row, strict=True)) for row in rows]
+    grid = Grid({heading: heading for heading in headings}, named, frozenset(headings))
+    if count is None:
+        return title, grid, ""
+    more = f"… and {count - FIRST:,} more; use --format json or xlsx to see all\n" if count > FIRST else ""
+    return f"{title} ({count:,})", grid, more
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    return visible(line.shipment_id), visible(line.account), line.date, f"{line.amount:,}"
+def _cells(line: Line) -> tuple[Any, ...]:
+    return line.shipment_id, line.account, line.date, line.amount
 
 
-def _differences(one: Different) -> list[tuple[str, ...]]:
-    """A row for each field that differs; the first names the line as the ledger has it."""
-    row, name = f"{one.row:,}", f"{visible(one.here.shipment_id)}\n{visible(one.here.account)}"
-    rows: list[tuple[str, ...]] = []
-    for field in one.fields:
-        rows.append((row, name, field, _side(field, getattr(one.here, field)), _side(field, getattr(one.there, field))))
-        row, name = "", ""
-    return rows
+def _differences(one: Different) -> list[tuple[Any, ...]]:
+    """A row for each field that differs, with the line as the ledger has it."""
+    name = (one.row, one.here.shipment_id, one.here.account)
+    return [
+        (
+            *name,
+            field,
+            _side(field, getattr(one.here, field)),
+            _side(field, getattr(one.there, field)),
+            f"{one.difference:+,}" if field == "amount" else "",
+        )
+        for field in one.fields
+    ]
 
 
 def _side(field: str, value: Any) -> str:
     """The value of a field on one side; an id in quotes, so that blanks are visible."""
     if field == "amount":
         return f"{value:,}"
-    return repr(value) if field == "shipment_id" else visible(value)
-
-
-def _number(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
+    return repr(value) if field == "shipment_id" else str(value)

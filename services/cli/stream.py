@@ -5,6 +5,7 @@ import sys
 import click
 
 from services.cli.options import ledger_option, rulebook_option
+from services.printing import print_text
 from services.resources import settings
 
 
@@ -150,8 +151,7 @@ def create(partitions: int, replication: int | None) -> None:
     made = create_topics(
         address(chosen), partitions, BROKERS_OWN if replication is None else replication, client_options(chosen)
     )
-    for name in TOPICS:
-        click.echo(f"{name}: {'created' if name in made else 'exists'}")
+    print_text("\n".join(f"{name}: {'created' if name in made else 'exists'}" for name in TOPICS))
 
 
 @click.command()

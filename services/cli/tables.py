@@ -1,17 +1,21 @@
-"""Rows as a table for a terminal, as JSON or as CSV."""
+"""Rows as a table for people, as JSON or as CSV."""
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from typing import IO, Any
 
-import click
 import orjson
 
 from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
-from services.visible import print_bytes, visible
+from services.cli.grid import Grid, terminal_width, text_of
+from services.cli.options import tell
+from services.failure import NotFound
+from services.printing import print_bytes, print_text
+from services.visible import visible
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""
@@ -29,6 +33,7 @@ BALANCE: Columns = {
 }
 HOLDS: Columns = {
     "shipment_id": "shipment",
+    "record": "record",
     "happened": "held since",
     "export_date": "export date",
     "tpp": "TPP",
@@ -40,6 +45,7 @@ OBLIGATIONS: Columns = {
     "kind": "kind",
     "about": "for",
     "state": "state",
+    "record": "record",
     "to": "to",
     "subject_line": "subject line",
     "citation": "citation",
@@ -58,6 +64,7 @@ STATEMENT: Columns = {
     "kind": "cause",
     "shipment_id": "shipment",
     "record": "record",
+    "entry": "entry",
     "pending": "pending",
     "posted": "posted",
     "attested": "attested",
@@ -66,10 +73,15 @@ STATEMENT: Columns = {
     "balance": "balance",
     "late_for": "late for",
 }
+_KEYS = frozenset(("account", "shipment_id", "snapshot_id", "about", "due"))
+_TEXTS = frozenset(("codes", "reasons", "to", "subject_line", "citation"))
 
 
-def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes]) -> None:
-    """Writes rows of `statement` as a table for people or as JSON, with instants as RFC 3339."""
+def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes], *, printed: bool) -> None:
+    """Writes rows of `statement` as a table for people or as JSON, with instants as RFC 3339.
+
+    `printed`: whether the stream is standard output, of which a table takes width and encoding.
+    """
     names = [column.name for column in TABLES["statement"]]
     instants = [column.name for column in TABLES["statement"] if column.kind is Kind.INSTANT]
     entries = [dict(zip(names, row, strict=True)) for row in rows]
@@ -78,16 +90,21 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes])
     if form == "json":
         stream.write(_json(entries))
         return
-    one = len({entry["account"] for entry in entries}) == 1
+    accounts = {entry["account"] for entry in entries}
     late = any(entry["late_for"] for entry in entries)
-    shown = {k: v for k, v in STATEMENT.items() if not (k == "account" and one) and not (k == "late_for" and not late)}
-    text = StringIO()
-    _table(entries, shown, text)
-    stream.write(text.getvalue().encode())
+    left = {"account"} if len(accounts) == 1 else set()
+    shown = {k: v for k, v in STATEMENT.items() if k not in left and (late or k != "late_for")}
+    title = f"account {visible(accounts.pop())}\n\n" if left else ""
+    if not entries:
+        return
+    if printed:
+        print_text(title + _table(entries, shown, terminal_width(), sys.stdout.encoding))
+    else:
+        stream.write(f"{title}{_table(entries, shown, None, 'utf-8')}\n".encode())
 
 
 def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str, *, excel: bool = False) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table.
+    """Prints rows on standard output in one of the forms table, json and csv; without rows, `empty` on standard error.
 
     `excel`: as of `excel_text`, in csv.
     """
@@ -95,6 +112,8 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty:
     def cell(value: Any) -> Any:
         return excel_text(value) if excel and isinstance(value, str) else value
 
+    if not rows:
+        tell(empty)
     if form == "json":
         print_json(rows)
     elif form == "csv":
@@ -104,9 +123,18 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty:
         writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
         print_bytes(text.getvalue().encode())
     elif rows:
-        _table(rows, columns)
-    else:
-        click.echo(visible(empty))
+        print_text(_table(rows, columns, terminal_width(), sys.stdout.encoding))
+
+
+@contextmanager
+def empty_list(form: str) -> Iterator[None]:
+    """Prints the empty list as JSON, if that is the form, where what is named does not exist."""
+    try:
+        yield
+    except NotFound:
+        if form == "json":
+            print_json([])
+        raise
 
 
 def print_json(value: Any) -> None:
@@ -118,22 +146,5 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, file: IO[str] | None = None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, heading in columns.items():
-        numeric = any(isinstance(row.get(name), int) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
-    Console(file=file, width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else visible(str(value))
+def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, width: int | None, encoding: str) -> str:
+    return text_of(Grid(columns, rows, _KEYS, _TEXTS), width, encoding)

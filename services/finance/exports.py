@@ -12,6 +12,7 @@ import orjson
 
 from schemas.columns import TABLES, Column, Kind, Row, csv_text
 from schemas.periods import Period
+from services.replacing import put
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +49,16 @@ def export(
             if form == "csv"
             else _WRITERS[form](Path(scratch), period, tables)
         )
-        return [(Path(scratch) / name).replace(folder / name) for name in names]
+        return [put(Path(scratch) / name, folder / name) for name in names]
+
+
+def file_names(form: str, snapshot: str) -> list[str]:
+    """The names of the files of a snapshot in one of FORMS."""
+    if form == "csv":
+        return [*(f"{table}.csv" for table in SNAPSHOT_TABLES), "datapackage.json"]
+    if form == "parquet":
+        return [f"{table}.parquet" for table in SNAPSHOT_TABLES]
+    return [f"{snapshot}.{'journal' if form == 'hledger' else form}"]
 
 
 def write(table: str, rows: Iterable[Row], form: str, out: IO[bytes], *, excel: bool = False) -> None:

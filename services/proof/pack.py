@@ -12,14 +12,24 @@ import orjson
 from sqlalchemy import Connection
 
 from ledger.database.store import Store
-from ledger.proof.checkpoints import booked_in, closure, consistency, cover, of_shipment, proven, tree
+from ledger.proof.checkpoints import (
+    booked_in,
+    check_covered,
+    closure,
+    consistency,
+    cover,
+    newest,
+    of_shipment,
+    proven,
+    tree,
+)
 from ledger.proof.checkpoints import keys as known
 from ledger.proof.merkle import Read
 from ledger.proof.notes import Checkpoint, PublicKey, SigningKey, open_checkpoint, sign
 from schemas.models.incoming import Certification, Requested
 from schemas.periods import Period
 from schemas.wire.read import Event, read_record
-from services.failure import Failure
+from services.failure import Failure, NotFound
 from services.proof.keys import read_note
 from services.proof.proofs import ConsistencyProof, Keys
 from services.proof.summary import summary
@@ -72,16 +82,18 @@ def export(
     """Writes the pack of shipments, or of those with an entry booked in a period, into an empty folder.
 
     `since`: the file of an older checkpoint, signed by one of `keys`; the pack proves that it is a prefix of its own.
-    Raises NotAPrefix if it is not, Failure if a shipment has no record or a file cannot be used, and NoteError if a
-    note is signed by none of the keys.
+    Raises NotAPrefix if it is not, NotFound if a shipment has no record, Failure if a file cannot be used, and
+    NoteError if a note is signed by none of the keys.
     """
-    note = cover(store, key)
+    note = newest(store, key.public)[0] if store.read_only else cover(store, key)
     head = open_checkpoint(note, [key.public])
     with store.read() as connection:
         nodes = tree(connection, head.size)
         older = None if since is None else _older(since, note, head, nodes, keys(known(connection)))
         period = chosen if isinstance(chosen, Period) else None
         picked = _chosen_records(connection, chosen, head.size)
+        if store.read_only:
+            check_covered(connection, picked.by_shipment, head.size)
         records = closure(connection, store, picked.records)
         _empty(folder)
         evidence: list[dict[str, Any]] = []
@@ -128,7 +140,7 @@ def _chosen_records(connection: Connection, chosen: Sequence[str] | Period, size
     for shipment in shipments:
         records = of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         last[shipment] = records[-1]
         wanted.update(records)
     return _Chosen(last, wanted)

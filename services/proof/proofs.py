@@ -8,7 +8,7 @@ from ledger.database.store import Store
 from ledger.proof import checkpoints
 from ledger.proof.leaves import sealed
 from ledger.proof.notes import PublicKey, SigningKey, open_checkpoint
-from services.failure import Failure
+from services.failure import NotFound
 
 Keys = Callable[[Sequence[PublicKey]], Sequence[PublicKey]]
 """Returns the keys to check signatures with, given those that the ledger's checkpoints name."""
@@ -40,14 +40,23 @@ class ConsistencyProof:
         return {"old": self.old.decode(), "new": self.new.decode(), "proof": list(self.proof)}
 
 
-def prove(store: Store, key: SigningKey, shipment: str) -> ShipmentProof:
-    """The records of a shipment with their proofs; raises Failure if it has none."""
-    note = checkpoints.cover(store, key)
-    size = open_checkpoint(note, [key.public]).size
+def prove(store: Store, key: Callable[[], SigningKey], shipment: str) -> ShipmentProof:
+    """The records of a shipment with their proofs; raises NotFound if it has none.
+
+    Of a read-only ledger, the newest checkpoint covers them; raises LedgerError if there is none that does.
+    """
+    if store.read_only:
+        note, public = checkpoints.newest(store)
+    else:
+        signer = key()
+        note, public = checkpoints.cover(store, signer), signer.public
+    size = open_checkpoint(note, [public]).size
     with store.read() as connection:
+        if store.read_only:
+            checkpoints.check_covered(connection, [shipment], size)
         records = checkpoints.of_shipment(connection, shipment, size)
         if not records:
-            raise Failure(f"shipment {shipment} does not exist in this ledger")
+            raise NotFound(f"shipment {shipment} does not exist in this ledger")
         tree = checkpoints.tree(connection, size)
         found = list(checkpoints.proven(connection, store, records, tree, size))
     return ShipmentProof(shipment, note, found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.database.store import LedgerError, ledger_url, shown
+from ledger.database.store import MEMORY, ledger_url, shown_url
 from services.failure import BrokerError, Failure
 from services.kafka.access import address, client_options
 from services.kafka.local_broker import LocalBroker
@@ -43,7 +43,7 @@ def run(
 
     Raises BrokerError or Failure if the broker or the ledger is not available.
     """
-    url = _checked(url or settings.ledger_url, rulebook)
+    url = _checked(settings.ledger_url if url is None else url, rulebook)
     with until_signal() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
         create_topics(address, partitions, BROKERS_OWN, client_options(settings))
         environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
@@ -155,11 +155,7 @@ def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) ->
 
 def _checked(url: str, rulebook: str | None) -> str:
     """The ledger's URL, once the ledger exists and the rulebook is known to load."""
-    try:
-        found = ledger_url(url)
-    except LedgerError as error:
-        raise Failure(str(error)) from error
-    if found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:"):
+    if url == MEMORY:
         raise Failure("the parts cannot share a ledger in memory; use a file or a PostgreSQL database")
     with engine(url, rulebook):
         return url
@@ -195,7 +191,7 @@ def _print_addresses(address: str, local: LocalBroker | None, url: str, parts: S
     """Prints where everything is, on standard output."""
     where = f"data in {local.folder}" if local is not None else "of TPP_BROKER"
     click.echo(f"broker   {address}  ({where})")
-    click.echo(f"ledger   {shown(ledger_url(url))}")
+    click.echo(f"ledger   {shown_url(ledger_url(url))}")
     for part in parts:
         if part.metrics is not None:
             click.echo(f"{part.name:<8} http://{part.metrics}/metrics, /health/live, /health/ready")

@@ -18,9 +18,9 @@ from services.failure import BrokerError
 from services.kafka.access import address, client_options
 from services.kafka.kafka_python import accept_any_header_name
 from services.kafka.topics import check_topics
+from services.printing import print_bytes, print_text
 from services.stream.signals import Ended, until_signal
 from services.views.event_lines import accounts_of, line
-from services.visible import print_bytes
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -142,7 +142,7 @@ def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
 
 def _write(text: bytes | str) -> None:
     if isinstance(text, str):
-        click.echo(text)
+        print_text(text if sys.stdout.isatty() else click.unstyle(text))
     else:
         print_bytes(text + b"\n")
 

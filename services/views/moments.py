@@ -8,7 +8,7 @@ from ledger.database.store import Connection
 from ledger.queries.balances import Moment
 from ledger.queries.snapshots import find
 from schemas.times import instant_text, microseconds, parse_day, parse_instant
-from services.failure import Failure
+from services.failure import Failure, NotFound
 
 MOST_DIGITS = 18
 """The most digits of a record number; no ledger has a longer one."""
@@ -27,7 +27,7 @@ def moment(connection: Connection, as_of: str | None, known_at: str | None) -> M
     if what == "snapshot":
         found = find(connection, name)
         if found is None:
-            raise Failure(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
+            raise NotFound(f"snapshot {name!r} does not exist; `tpp snapshot list` lists the snapshots")
         return Moment(instant(as_of), None, found.record)
     return Moment(instant(as_of), instant(known_at))
 

@@ -3,8 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
 
 from services.views.wrapping import counted
+from services.visible import visible
 
 _TYPE = '"type":"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
@@ -19,12 +23,14 @@ _NOUNS = {
 
 
 class Summary:
-    """Counts the answers of each kind, and the reasons of holds."""
+    """Counts the answers of each kind, the reasons of holds and the codes of rejections."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
 
     def add(self, texts: Sequence[str]) -> None:
         """Counts the answers to one event."""
@@ -35,6 +41,16 @@ class Summary:
             (self.others if index else self.answers)[name] += 1
             if kind == "shipment.held":
                 self.held.update(set(_REASON(text)))
+            elif kind == "event.rejected":
+                self._reject(orjson.loads(text)["data"])
+
+    def _reject(self, data: dict[str, Any]) -> None:
+        """Counts the codes of a rejection, and notes where each came first."""
+        at = data.get("position") or {}
+        place = f"{at['file']} line {at['line']}" if "line" in at else ""
+        for code in {error["code"] for error in data["errors"]}:
+            self.errors[code] += 1
+            self._first.setdefault(code, place)
 
     @property
     def rejected(self) -> int:
@@ -48,6 +64,9 @@ class Summary:
         yield f"{counted(total, 'event')}: {counts}"
         for code, count in sorted(self.held.items(), key=lambda item: (-item[1], item[0])):
             yield f"  held with {code}: {count:,}"
+        for code, count in sorted(self.errors.items(), key=lambda item: (-item[1], item[0])):
+            first = self._first[code]
+            yield f"  rejected with {code}: {count:,}{f', first in {visible(first)}' if first else ''}"
         if self.others:
             follow = ", ".join(
                 counted(count, *_NOUNS.get(kind, (kind, kind))) for kind, count in sorted(self.others.items())

@@ -230,7 +230,7 @@ def test_a_part_that_does_not_last_is_started_again_ever_more_slowly(capfd: pyte
     ("arguments", "said"),
     [
         (["--ledger", ":memory:"], "cannot share a ledger in memory"),
-        (["--ledger", "sqlite://"], "cannot share a ledger in memory"),
+        (["--ledger", "sqlite://"], "would keep the ledger in memory"),
         (["--ledger", "nonsense"], "is not a database URL"),
         (["--rulebook", "none"], "none"),
     ],
