@@ -38,8 +38,9 @@ def settings() -> "Settings":
     """The settings of the environment and the `.env` file."""
     from pydantic import ValidationError
 
-    from services.settings import Settings
+    from services.settings import Settings, check_file
 
+    check_file()
     try:
         return Settings()
     except ValidationError as error:
@@ -77,7 +78,8 @@ def _store(url: str | None, *, memory: bool = False) -> Iterator["Store"]:
     from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 
     try:
-        store = Store(settings().ledger_url if url is None else url)
+        chosen = settings()
+        store = Store(chosen.ledger_url if url is None else url)
         if store.memory and not memory:
             raise Failure("a ledger in :memory: ends with its command; only screen and check take it")
         try:
