@@ -42,8 +42,9 @@ def settings() -> "Settings":
     """The settings of the environment and the `.env` file."""
     from pydantic import ValidationError
 
-    from services.settings import Settings
+    from services.settings import Settings, check_file
 
+    check_file()
     try:
         return Settings()
     except ValidationError as error:

@@ -1,9 +1,23 @@
 """Settings from the environment or a `.env` file; the command line wins (docs/contract/settings.md)."""
 
+import codecs
+from difflib import get_close_matches
+from io import StringIO
+from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.failure import Failure
+
+PREFIX, FILE = "TPP_", ".env"
+_OTHERS = (
+    "cache", "listen", "hosts", "rate", "connections", "insecure", "public_url", "notify", "sources",
+    "db_password", "partitions", "kafka_port",
+)  # fmt: skip
+"""Names in the file that no field has: of the contract, and what `docker-compose.yml` reads there."""
 
 
 def _switches(value: object) -> object:
@@ -28,7 +42,7 @@ class Settings(BaseSettings):
     that key.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TPP_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8-sig", extra="ignore")
 
     ledger_url: str = "sqlite:///tpp-ledger.db"
     ledger_password_file: str | None = None
@@ -44,3 +58,26 @@ class Settings(BaseSettings):
     metrics: str | None = None
     signing_key: str = "tpp-signing.key"
     origin: str = "tpp-ledger"
+
+
+def check_file() -> None:
+    """Raises Failure if the file of settings cannot be read as UTF-8, or has a setting that does not exist."""
+    path = Path(FILE)
+    if not path.is_file():
+        return
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Failure(f"cannot read {FILE}: {error.strerror}") from error
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw:
+        raise Failure(f"{FILE} is in UTF-16; save it in UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise Failure(f"line {line} of {FILE} is not UTF-8, perhaps Latin-1; save it in UTF-8") from error
+    known = [PREFIX + name.upper() for name in (*Settings.model_fields, *_OTHERS)]
+    for name in dotenv_values(stream=StringIO(text), interpolate=False):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            nearest = get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
+            raise Failure(f"{FILE}: {name} is not a setting; did you mean {nearest}?")

@@ -26,6 +26,9 @@ _RFC3339 = (
 )
 _TIME = {"type": "string", "format": "date-time", "pattern": _RFC3339}
 
+_JSON_TYPE = "^[ \\t]*[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn][ \\t]*(;.*)?$"
+"""How RFC 2045 lets `application/json` be written."""
+
 
 def _text(most: int, **more: Any) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": most, "pattern": _NO_CONTROL} | more
@@ -40,7 +43,11 @@ def _attributes(most: int) -> dict[str, Schema]:
         "type": {"type": "string", "description": "The type of the event."},
         "subject": _text(most, description="What the event is about; events about one thing keep their order."),
         "time": _TIME | {"description": "When it happened, in the publisher's clock."},
-        "datacontenttype": {"enum": ["application/json", None], "description": "The media type of `data`."},
+        "datacontenttype": {
+            "type": ["string", "null"],
+            "pattern": _JSON_TYPE,
+            "description": "The media type of `data`: `application/json`, perhaps with parameters.",
+        },
         "dataschema": {
             "type": ["string", "null"],
             "format": "uri",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from schemas.wire import strict_json as strict
+from schemas.wire.media_types import is_json, media_type
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -12,7 +13,6 @@ STRUCTURED = "application/cloudevents"
 
 _PREFIX = "ce_"
 _FIRST = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype")
-_PLAIN_JSON = ("application/json", "application/json;charset=utf-8")
 
 
 def is_binary(headers: Headers) -> bool:
@@ -26,7 +26,8 @@ def is_binary(headers: Headers) -> bool:
     headers = list(headers)
     for name, value in headers:
         if name.lower() == "content-type":
-            return not _text(value or b"").strip().lower().startswith(STRUCTURED)
+            media = media_type(_text(value or b""))
+            return media is None or not media[0].startswith(STRUCTURED)
     return any(name.lower().startswith(_PREFIX) for name, _ in headers)
 
 
@@ -59,11 +60,11 @@ def _attributes(headers: Headers) -> Iterator[tuple[str, str | None]]:
     for name, value in headers:
         text = None if value is None else _text(value)
         if name.lower() == "content-type" and media is None and text is not None:
-            media = "application/json" if text.lower().replace(" ", "") in _PLAIN_JSON else text
+            media = "application/json" if is_json(text) else text
         elif name.lower().startswith(_PREFIX):
             attribute = name[len(_PREFIX) :]
             if attribute == "datacontenttype":
-                declared.append(text)
+                declared.append("application/json" if text is not None and is_json(text) else text)
             else:
                 yield attribute, text
     if media is not None:

@@ -22,6 +22,7 @@ from schemas.wire import recorded
 from schemas.wire import strict_json as strict
 from schemas.wire.checks import CHECKS, check_time
 from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shortened, shown, suggestion
+from schemas.wire.media_types import is_json
 from schemas.wire.sources import is_reference, is_reserved, is_uri
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _attributes(message: dict[str, Any], errors: list[Error]) -> datetime | None
     if type(value) is not str or not _SUBJECT(value):
         errors += _wrong("subject", value, "type.wrong", "must be a text")
     value = get("datacontenttype")
-    if value is not None and value != "application/json":
+    if value not in (None, "application/json") and not (type(value) is str and is_json(value)):
         errors += _wrong(
             "datacontenttype", value, "datacontenttype.unsupported", 'must be "application/json" or omitted'
         )

@@ -260,7 +260,8 @@ def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int],
         def render(self, task: Task) -> Text:  # noqa: ARG002
             return Text(f"{sender.acknowledged:,} acknowledged")
 
-    total = None if "-" in files else sum(Path(name).stat().st_size for name in files)
+    whole = all(Path(name).is_file() for name in files)
+    total = sum(Path(name).stat().st_size for name in files) if whole else None
     bar: Progress
     with Progress(
         TextColumn("publishing"),

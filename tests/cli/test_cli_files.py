@@ -41,6 +41,7 @@ def test_gzip_is_told_by_its_bytes(tpp: Tpp, tmp_path: Path) -> None:
         ("in.zip", b"PK\x03\x04" + bytes(20), "zip"),
         ("in.xlsx", b"PK\x03\x04" + bytes(20), "XLSX"),
     ],
+    ids=["empty", "plain", "cut", "cut plain", "garbage", "zstd", "zip", "xlsx"],
 )
 def test_what_is_no_event_file_is_a_sentence(tpp: Tpp, tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
