@@ -31,13 +31,14 @@ def connectable(url: URL) -> URL:
     """The URL that reads the file of an SQLite URL, and creates no file beside it where that cannot be done.
 
     While somebody writes to it, its `-wal` and `-shm` stand beside it and are read too. Raises LedgerError if changes
-    wait in a `-wal` alone, which SQLite cannot apply in a folder that cannot be written.
+    wait in a `-wal` alone, or on a read-only file system.
     """
     file = Path(str(sqlite_file(url))).resolve()
     query = {"uri": "true", "mode": "ro"}
     log, index = _beside(file, "-wal"), _beside(file, "-shm")
     changed = log.exists() and log.stat().st_size > 0
-    if not _may_write(file.parent) and not (changed and index.exists()):
+    live = changed and index.exists() and not os.statvfs(file.parent).f_flag & os.ST_RDONLY
+    if not _may_write(file.parent) and not live:
         if changed:
             raise LedgerError(
                 f"cannot read ledger {shown_url(url)}: {log} has changes that are not yet in the ledger's file, and "

@@ -84,7 +84,7 @@ class Store:
     def begin(self) -> Iterator[Connection]:
         """A transaction that writes; commits at the end, unless rolled back. Raises LedgerError if read-only."""
         if self.read_only:
-            raise LedgerError(f"cannot write ledger {shown_url(self.url)}: its folder is read-only")
+            raise LedgerError(f"cannot write ledger {shown_url(self.url)}: it is read-only")
         with self.engine.connect() as connection, connection.begin():
             yield connection
 

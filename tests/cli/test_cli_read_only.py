@@ -103,7 +103,7 @@ def test_records_after_the_newest_checkpoint_are_not_proven(made: Path, tmp_path
             ["export", "SHP-1", "SHP-8", "--out", "p"],
         ):
             done = tpp("audit", *words, "--ledger", URL)
-            assert (done.returncode, done.stderr.count(b"\n")) == (2, 1), words
+            assert (done.returncode, done.stderr.count(b"\n")) == (2, 1), (words, done)
 
 
 def test_changes_that_wait_in_the_log_are_a_sentence(made: Path, tmp_path: Path) -> None:
