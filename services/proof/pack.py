@@ -84,6 +84,8 @@ def export(
         nodes = tree(connection, head.size)
         older = None if since is None else _older(since, note, head, nodes, keys(known(connection)))
         period = chosen if isinstance(chosen, Period) else None
+        if store.read_only and not isinstance(chosen, Period):
+            check_covered(connection, chosen, head.size)
         picked = _chosen_records(connection, chosen, head.size)
         if store.read_only:
             check_covered(connection, picked.by_shipment, head.size)

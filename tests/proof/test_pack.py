@@ -214,7 +214,7 @@ def test_what_cannot_be_exported(tpp: Tpp, tmp_path: Path) -> None:
         ["S-1", "--out", "p", "--since", "nothing"],
     ):  # fmt: skip
         done = tpp("export", *words)
-        assert done.exit_code == 2, words
+        assert done.exit_code == (1 if "S-99" in words else 2), words
         assert done.stdout == ""
         assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert [one.name for one in (tmp_path / "full").iterdir()] == ["a"]
