@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date
+from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from ledger.database import tables
 from ledger.database.rows import stored
@@ -178,3 +178,23 @@ def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
 def _decisions(n: int, answers: Sequence[str]) -> list[Any]:
     with stored(f"journal record {n}"):
         return [orjson.loads(answer)["data"] for answer in answers]
+
+
+def is_over(connection: Connection, chosen: Period, now: int) -> bool:
+    """Whether a period's last day is over by the ledger's last tick or by `now`, in microseconds since 1970 (UTC)."""
+    ticked = connection.execute(select(tables.head.c.ticked)).scalar_one()
+    return max(ticked or 0, now) >= ((chosen.last - _EPOCH).days + 1) * DAY
+
+
+def gap_before(connection: Connection, chosen: Period) -> tuple[str, str] | None:
+    """The first and the last day, not closed so far, that closing a period closes though it does not contain them.
+
+    Without an earlier snapshot, the first is the day of the first entry; None if there is no such day.
+    """
+    closed = [one.as_of for one in snapshots(connection)]
+    if closed:
+        first = (date.fromisoformat(max(closed)) + timedelta(days=1)).isoformat()
+    else:
+        first = connection.execute(select(func.min(tables.entry.c.booked))).scalar_one()
+    last = (chosen.first - timedelta(days=1)).isoformat()
+    return (first, last) if first is not None and first <= last else None

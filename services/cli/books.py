@@ -22,6 +22,7 @@ from services.printing import done, print_text
 from services.resources import book, reading, settings, standing, wall_clock
 
 if TYPE_CHECKING:
+    from ledger.database.store import Store
     from schemas.periods import Period
 
 STATEMENT_FORMATS = ("table", "json", "csv", "xlsx", "parquet", "hledger")
@@ -131,14 +132,16 @@ def _period(name: str) -> "Period":
 @snapshot.command()
 @click.argument("name", metavar="PERIOD")
 @_format
+@click.option("--force", is_flag=True, help="Close a period whose last day is not over.")
 @ledger_option
-def close(name: str, form: str, ledger: str | None) -> None:
+def close(name: str, form: str, force: bool, ledger: str | None) -> None:
     """Close a year, quarter or month.
 
     PERIOD is 2025, 2025-Q2 or 2025-06, for example. Every day up to its end is closed.
 
     A closed period never changes: late events are booked on the first open day and refer to the closed period. Closing
-    a period again gives the same snapshot. The close is a journal record, and a checkpoint is signed after it.
+    a period again gives the same snapshot. The close is a journal record, and a checkpoint is signed after it. Exits
+    with 1 if the period's last day is not over, by the last tick and by the machine's clock; --force closes it.
 
     \b
     Example:
@@ -152,6 +155,7 @@ def close(name: str, form: str, ledger: str | None) -> None:
 
     chosen = _period(name)
     with standing(ledger) as store:
+        _look(store, chosen, force)
         key = signer(settings(), store, tell)
         made = close_period(Ledger(store), chosen, wall_clock())
         cover(store, key, made.n)
@@ -160,6 +164,22 @@ def close(name: str, form: str, ledger: str | None) -> None:
             tables.print_json(made.to_json())
         else:
             tables.write([made.to_json()], tables.SNAPSHOTS, form, "")
+
+
+def _look(store: "Store", chosen: "Period", force: bool) -> None:
+    """Exits with 1 if a period is not over and not closed, unless `force`; says which other days it would close."""
+    from ledger.queries.snapshots import find, gap_before, is_over
+
+    with store.read() as connection:
+        if find(connection, chosen.name) is not None:
+            return
+        over = force or is_over(connection, chosen, wall_clock())
+        gap = gap_before(connection, chosen)
+    if not over:
+        complain(f"the last day of {chosen.name}, {chosen.last}, is not over; to close it all the same, add --force")
+        sys.exit(1)
+    if gap is not None:
+        tell(f"this also closes {gap[0]} to {gap[1]}, which no snapshot covers")
 
 
 @snapshot.command("list")

@@ -154,7 +154,7 @@ def balance(
     sentence = f"no account {' or '.join(map(repr, missing))} exists in this ledger"
     empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
     if found or not missing:
-        tables.write(found, tables.BALANCE, form, empty, excel=excel)
+        tables.write(found, tables.BALANCE, form, empty, excel=excel, sought=bool(accounts))
     if missing:
         with tables.empty_list(form if not found else "table"):
             raise NotFound(sentence)
@@ -286,7 +286,7 @@ def obligations(due_by: str | None, every: bool, form: str, excel: bool, ledger:
             raise click.BadParameter(f"{due_by!r} is not a date such as 2025-07-31") from error
         found = obligation_list(connection, book(None), until, every)
     empty = f"no obligation is due by {due_by}" if due_by else f"no obligation {'exists' if every else 'is open'}"
-    tables.write(found, tables.OBLIGATIONS, form, empty, excel=excel)
+    tables.write(found, tables.OBLIGATIONS, form, empty, excel=excel, sought=due_by is not None)
 
 
 @main.command()

@@ -10,7 +10,7 @@ from typing import Any
 from services.visible import visible
 
 NONE = "–"
-"""What stands for a value that is not there."""
+"""What stands for a missing value."""
 
 PIPE = 200
 """The width in which texts are wrapped where there is no terminal."""

@@ -103,16 +103,25 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes],
         stream.write(f"{title}{_table(entries, shown, None, 'utf-8')}\n".encode())
 
 
-def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty: str, *, excel: bool = False) -> None:
-    """Prints rows on standard output in one of the forms table, json and csv; without rows, `empty` on standard error.
+def write(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Columns,
+    form: str,
+    empty: str,
+    *,
+    excel: bool = False,
+    sought: bool = False,
+) -> None:
+    """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table.
 
+    `sought`: whether the user named what to look for; then `empty` goes to standard error, in every form.
     `excel`: as of `excel_text`, in csv.
     """
 
     def cell(value: Any) -> Any:
         return excel_text(value) if excel and isinstance(value, str) else value
 
-    if not rows:
+    if sought and not rows:
         tell(empty)
     if form == "json":
         print_json(rows)
@@ -124,6 +133,8 @@ def write(rows: Sequence[Mapping[str, Any]], columns: Columns, form: str, empty:
         print_bytes(text.getvalue().encode())
     elif rows:
         print_text(_table(rows, columns, terminal_width(), sys.stdout.encoding))
+    elif not sought:
+        print_text(visible(empty))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from cli_run import Tpp
         (["balance", "lpp/NO*"], "lpp/NO*"),
         (["statement", "lpp/NO*"], "lpp/NO*"),
         (["obligations", "--due-by", "2020-01-01"], "2020-01-01"),
-        (["snapshot", "list"], "snapshot"),
     ],
 )
 @pytest.mark.parametrize("form", ["table", "json"])
@@ -23,6 +22,13 @@ def test_a_pattern_that_matches_nothing_is_said(filled: Tpp, words: list[str], s
     assert (done.returncode, done.stdout) == (0, b"[]\n" if form == "json" else b"")
     assert sought in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_list_that_is_empty_is_an_answer(filled: Tpp) -> None:
+    done = filled("snapshot", "list")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"no snapshot exists\n", b"")
+    done = filled("snapshot", "list", "--format", "json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"[]\n", b"")
 
 
 @pytest.mark.parametrize(
