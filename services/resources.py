@@ -85,7 +85,10 @@ def _store(url: str | None) -> Iterator["Store"]:
     except DatabaseError as error:
         raise Failure(_damage(store, error) or f"the ledger's database failed: {database_message(error)}") from error
     except FAILURES as error:
-        damaged = _damage(store, None)
+        from ledger.proof.notes import NoteError
+
+        note = f"a checkpoint of the ledger cannot be read: {error}" if isinstance(error, NoteError) else None
+        damaged = _damage(store, None) or note
         if damaged is None:
             raise
         raise Failure(damaged) from error
