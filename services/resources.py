@@ -129,7 +129,10 @@ def _store(url: str | None, *, memory: bool = False) -> Iterator["Store"]:
         damaged = _damage(store, error)
         raise (Failure(damaged) if damaged else _database_failure(error)) from error
     except FAILURES as error:
-        damaged = _damage(store, None)
+        from ledger.proof.notes import NoteError
+
+        note = f"a checkpoint of the ledger cannot be read: {error}" if isinstance(error, NoteError) else None
+        damaged = _damage(store, None) or note
         if damaged is None:
             raise
         raise Failure(damaged) from error

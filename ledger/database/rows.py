@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.exc import NoResultFound
+
 from ledger.database.store import LedgerCorrupt
 
-FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NoResultFound)
 """What reading a stored value raises if it is not as the ledger wrote it."""
 
 

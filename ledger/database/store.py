@@ -48,8 +48,8 @@ _SCHEMA_LOCK = 0x7470705F  # "tpp_"
 _LEAVES_LOCK = 0x7470706C  # "tppl"
 _SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT}
 """`SQLITE_ERROR` is a statement that names a missing table or column."""
-_DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021")
-"""Internal errors, a missing table or column, and bytes that are no text."""
+_DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021", "23505")
+"""Internal errors, a missing table or column, bytes that are no text, and a number that is used already."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -263,6 +263,8 @@ def unreadable(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_DAMAGE
+    if "Could not decode" in str(error.orig):
+        return True
     return getattr(error.orig, "sqlstate", None) in _DAMAGE_STATES
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, inspect, text
+from sqlalchemy import Connection, Table, func, inspect, select, text
 
 from ledger.database import tables
 from ledger.database.rows import FAILURES, why
@@ -27,7 +27,7 @@ def damage(store: Store) -> str | None:
     """
     try:
         with store.read() as connection:
-            return _of_tables(connection) or _of_indexes(connection)
+            return _of_tables(connection) or _of_head(connection) or _of_indexes(connection)
     except (DatabaseError, LedgerCorrupt) as error:
         return database_message(error) if isinstance(error, DatabaseError) else str(error)
 
@@ -60,6 +60,14 @@ def _of_rows(connection: Connection, table: Table) -> str | None:
             name = "journal record" if table is tables.journal else f"the row of {table.name}"
             return f"{name} {'/'.join(str(getattr(row, key)) for key in keys)} cannot be read ({why(error)})"
     return None
+
+
+def _of_head(connection: Connection) -> str | None:
+    head = connection.execute(tables.head.select()).one_or_none()
+    if head is None:
+        return "the table head has no row"
+    last = connection.execute(select(func.max(tables.journal.c.n))).scalar() or 0
+    return None if last == head.n else f"the table head ends at record {head.n}, but the journal at record {last}"
 
 
 def _of_indexes(connection: Connection) -> str | None:

@@ -31,7 +31,9 @@ def next_chunk(journal: Journal) -> Message | None:
         return None
     with stored(f"journal record {work.n}"):
         event = {**orjson.loads(journal.records.event(work.n))}
-        source, identifier = event["source"], event["id"]
+        source, identifier, kind = event["source"], event["id"], event["type"]
+    if kind not in IN_CHUNKS:
+        raise LedgerCorrupt(f"the ledger is damaged: record {work.n} is unfinished, but a {kind} asks for no chunks")
     event |= {"source": LEDGER_SOURCE, "id": chunk_id(source, identifier, work.chunk)}
     position = {"request": f"chunk {work.chunk} of record {work.n}"}
     return Message(orjson.dumps(event), position, recorded=True)

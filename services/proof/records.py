@@ -45,6 +45,7 @@ class Records:
         self._connection, self._found = connection, found
         self._closed: list[Period] = []
         self.sequence, self.recorded = 0, 0
+        self._skipped = False
         self.decided: set[Mention] = set()
         self.bases: dict[Basis, int] = {}
         self.standing: dict[str, Standing] = {}
@@ -54,6 +55,10 @@ class Records:
         """The last day of the periods that were closed, `YYYY-MM-DD`; None if none was."""
         last = max((one.last for one in self._closed), default=None)
         return last.isoformat() if last else None
+
+    def skip(self) -> None:
+        """Notes that the next record follows one that cannot be read, whose answers are not known."""
+        self._skipped = True
 
     def check(self, row: Any, leaf: dict[str, Any]) -> None:
         """Notes what is wrong with the next record, a row of `journal`, and its leaf."""
@@ -72,6 +77,8 @@ class Records:
         if row.recorded < self.recorded:
             yield "its recording time is before that of the previous record"
         self.recorded = row.recorded
+        if self._skipped:
+            self.sequence, self._skipped = int(answers[0]["sequence"]) - 1, False
         for answer in answers:
             self.sequence += 1
             if int(answer["sequence"]) != self.sequence or answer["source"] != LEDGER_SOURCE:
