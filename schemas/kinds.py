@@ -2,6 +2,11 @@
 
 from enum import StrEnum
 
+LEFT_WITHOUT_APPROVAL = "left_without_approval"
+"""The kind of the alert that goods left which were not allowed to, and of the obligation that it brings."""
+LASTING = frozenset({LEFT_WITHOUT_APPROVAL})
+"""The kinds of obligations that end only by being met, whatever becomes of their shipment."""
+
 
 class IdentifierKind(StrEnum):
     """What an identifier is of."""

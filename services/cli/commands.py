@@ -180,7 +180,7 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
 def holds(form: str, excel: bool, ledger: str | None) -> None:
     """List held shipments and their reasons.
 
-    The oldest hold comes first.
+    The oldest hold comes first; before it what left without an approval, until that obligation is met.
 
     \b
     Example:

@@ -32,6 +32,7 @@ HOLDS: Columns = {
     "happened": "held since",
     "export_date": "export date",
     "tpp": "TPP",
+    "left_without_approval": "left unapproved",
     "codes": "codes",
     "reasons": "reasons",
 }

@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from services.views.wrapping import counted
 
 _TYPE = '"type":"'
+_LEFT = f'"kind":"{LEFT_WITHOUT_APPROVAL}"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 _SHOWN = ("approved", "released", "denied", "held", "recorded", "refused", "rejected")
 _ALWAYS = ("approved", "held", "rejected")
@@ -19,12 +21,13 @@ _NOUNS = {
 
 
 class Summary:
-    """Counts the answers of each kind, and the reasons of holds."""
+    """Counts the answers of each kind, the reasons of holds, and the dispatches without an approval."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
+        self.left = 0
 
     def add(self, texts: Sequence[str]) -> None:
         """Counts the answers to one event."""
@@ -33,6 +36,8 @@ class Summary:
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
             name = kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
             (self.others if index else self.answers)[name] += 1
+            if kind == "shipment.alert" and _LEFT in text:
+                self.left += 1
             if kind == "shipment.held":
                 self.held.update(set(_REASON(text)))
 
@@ -46,6 +51,8 @@ class Summary:
         total = sum(self.answers.values())
         counts = ", ".join(f"{self.answers[kind]:,} {kind}" for kind in _SHOWN if self.answers[kind] or kind in _ALWAYS)
         yield f"{counted(total, 'event')}: {counts}"
+        if self.left:
+            yield f"  LEFT WITHOUT APPROVAL: {self.left:,}; tpp holds lists them first, until each is met"
         for code, count in sorted(self.held.items(), key=lambda item: (-item[1], item[0])):
             yield f"  held with {code}: {count:,}"
         if self.others:

@@ -112,8 +112,11 @@ def defaults_told(found: Pages) -> dict[str, str]:
 
 
 def duties_had() -> set[str]:
-    """The kinds of obligation that the functions of the law plan, by the names in their calls or in constants."""
-    found = {"record_retention"}
+    """The kinds of obligation that the functions of the law plan, by the names in their calls or in constants.
+
+    And those that end only by being met, which the engine brings.
+    """
+    found = {"record_retention", *LASTING}
     for path in (ROOT / "rulebook/sections").glob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         lists = {
