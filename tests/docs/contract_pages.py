@@ -15,6 +15,7 @@ from schemas.columns import TABLES
 from schemas.event_types import INCOMING, OUTGOING, TOPICS
 from schemas.generate.descriptions import members
 from schemas.generate.pages import asked_for, parts
+from schemas.kinds import LASTING
 from services.cli.commands import main
 from services.settings import Settings
 
