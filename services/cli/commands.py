@@ -9,6 +9,7 @@ import click
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.options import Commands, excel_option, format_option, ledger_option, moment_options, rulebook_option
+from services.cli.policy import policy
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
 from services.failure import Failure
@@ -270,5 +271,5 @@ def migrate(ledger: str | None) -> None:
     click.echo(migrated(ledger))
 
 
-for command in (statement, snapshot, reconcile, audit, *COMMANDS):
+for command in (statement, snapshot, reconcile, audit, policy, *COMMANDS):
     main.add_command(command)

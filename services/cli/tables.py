@@ -45,6 +45,14 @@ OBLIGATIONS: Columns = {
     "subject_line": "subject line",
     "citation": "citation",
 }
+POLICIES: Columns = {
+    "name": "policy",
+    "value": "value",
+    "record": "record",
+    "happened": "since",
+    "by": "by",
+    "reason": "reason",
+}
 SNAPSHOTS: Columns = {
     "snapshot_id": "snapshot",
     "as_of": "last day",
