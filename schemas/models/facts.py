@@ -285,7 +285,7 @@ class PolicySet(Model):
     reason: Why, for the record.
     """
 
-    name: Literal["four_eyes", "auto_recheck"]
+    name: Literal["four_eyes"]
     value: bool
     by: Text
     reason: Reason

@@ -67,20 +67,21 @@ def note_proposed(context: DecisionContext, data: AdjustmentProposed) -> None:
 
 
 def check_adjustment(context: DecisionContext, data: AdjustmentMade) -> None:
-    """Refuses a correction by hand that its first person has not proposed, or that was made since; notes it if not."""
+    """Refuses a correction by hand that its first person has not proposed, or that was made since.
+
+    Notes what is made of a proposal.
+    """
     facts, key = context.journal.facts, _key(data)
+    proposed = [one for one in facts.of(FactKind.PROPOSED, key) if _same(context, one, data)]
     if context.journal.policies.on(Policy.FOUR_EYES):
         made = max((one.n for one in facts.of(FactKind.ADJUSTED, key) if _same(context, one, data)), default=0)
-        standing = [
-            one
-            for one in facts.of(FactKind.PROPOSED, key)
-            if one.n > made and one.data.reviewer == data.reviewer and _same(context, one, data)
-        ]
+        standing = [one.n for one in proposed if one.n > made and one.data.reviewer == data.reviewer]
         if not standing:
             what = f"{data.reviewer} has not proposed {data.amount:,} TPP on {data.account} under {data.reference}"
             _refuse(data.second_reviewer, what, account=data.account, amount=data.amount, reviewer=data.reviewer)
-        context.journal.transaction.use(standing[-1].n)
-    facts.add(FactKind.ADJUSTED, key, data)
+        context.journal.transaction.use(standing[-1])
+    if proposed:
+        facts.add(FactKind.ADJUSTED, key, data)
 
 
 def _key(data: AdjustmentMade | AdjustmentProposed) -> str:
