@@ -15,7 +15,7 @@ from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.obligations import Obligations
 from ledger.registers.parties import Parties
 from ledger.registers.records import Key, Records
-from ledger.registers.set_limits import SetLimits
+from ledger.registers.set_limits import Policies, SetLimits
 from ledger.registers.shipments import Shipments
 from ledger.registers.transaction import Cache, Transaction
 from ledger.registers.unfinished import Unfinished
@@ -37,6 +37,7 @@ class Journal:
         self.records = Records(transaction)
         self.identifiers = Identifiers(transaction)
         self.facts = FactBook(transaction, self.identifiers)
+        self.policies = Policies(transaction, self.facts)
         self.parties = Parties(transaction, self.facts)
         self.limits = SetLimits(transaction, self.facts, self.parties)
         self.accounts = Accounts(transaction, self.parties, self.identifiers)
@@ -134,8 +135,7 @@ class Journal:
         if option.unlimited and not any(self.limits.of(debit.account) for debit in option.debits):
             return []
         removable = {debit.account: self.accounts.removable(debit.account) for debit in option.debits if debit.floor}
-        limits = self._limits(option.debits, day)
-        return shortfalls(option.debits, self._balances(option.debits), limits, removable)
+        return shortfalls(option.debits, self._balances(option.debits), self._limits(option.debits, day), removable)
 
     def take(
         self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False

@@ -164,12 +164,13 @@ class ReasonCode(Code):
         "The time to which the ledger is to be set back is not before its last tick.",
         "Send nothing if the ledger's time is right; else correct `now`, under a new `id`.",
     )
+    FOUR_EYES = "four_eyes", "The house's policy asks for two persons.", "Have one propose it, another decide it."
 
 
 REFUSALS = (
     ReasonCode.SHIPMENT_UNKNOWN, ReasonCode.SHIPMENT_DUPLICATE, ReasonCode.SHIPMENT_STATE, ReasonCode.LICENSE_UNKNOWN,
     ReasonCode.LINE_UNKNOWN, ReasonCode.OBLIGATION_UNKNOWN, ReasonCode.VEU_UNKNOWN, ReasonCode.PARTY_SAME,
-    ReasonCode.BALANCE_NEGATIVE, ReasonCode.AMOUNT_OVERFLOW, ReasonCode.CLOCK_STATE,
+    ReasonCode.BALANCE_NEGATIVE, ReasonCode.AMOUNT_OVERFLOW, ReasonCode.CLOCK_STATE, ReasonCode.FOUR_EYES,
 )  # fmt: skip
 """The codes of refusals: what depends on the ledger as it stands, and not on the message and the book alone."""
 

@@ -40,8 +40,10 @@ THRESHOLD_SET = "tpp.threshold.set.v1"
 USAGE_ATTESTED = "tpp.usage.attested.v1"
 ATTRITION_REPORTED = "tpp.attrition.reported.v1"
 ADJUSTMENT_MADE = "tpp.adjustment.made.v1"
+ADJUSTMENT_PROPOSED = "tpp.adjustment.proposed.v1"
 MATCH_CLEARED = "tpp.match.cleared.v1"
 OBLIGATION_MET = "tpp.obligation.met.v1"
+POLICY_SET = "tpp.policy.set.v1"
 CLOCK_TICKED = "tpp.clock.ticked.v1"
 CLOCK_CORRECTED = "tpp.clock.corrected.v1"
 
@@ -98,8 +100,10 @@ INCOMING: Mapping[str, EventType[Model]] = _by_name(
         EventType(USAGE_ATTESTED, facts.UsageAttested, FACTS),
         EventType(ATTRITION_REPORTED, facts.AttritionReported, FACTS),
         EventType(ADJUSTMENT_MADE, facts.AdjustmentMade, FACTS),
+        EventType(ADJUSTMENT_PROPOSED, facts.AdjustmentProposed, FACTS),
         EventType(MATCH_CLEARED, facts.MatchCleared, FACTS),
         EventType(OBLIGATION_MET, facts.ObligationMet, FACTS),
+        EventType(POLICY_SET, facts.PolicySet, FACTS),
         EventType(CLOCK_TICKED, facts.ClockTicked, FACTS),
         EventType(CLOCK_CORRECTED, facts.ClockCorrected, FACTS),
     )

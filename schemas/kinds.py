@@ -1,6 +1,22 @@
 """What an identifier is of, and what a fact states."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+
+LEFT_WITHOUT_APPROVAL = "left_without_approval"
+"""The kind of the alert that goods left which were not allowed to, and of the obligation that it brings."""
+LASTING = frozenset({LEFT_WITHOUT_APPROVAL})
+"""The kinds of obligations that end only by being met, whatever becomes of their shipment."""
+
+
+class Policy(StrEnum):
+    """A rule of the house, which is on or off from the record of the event that says so."""
+
+    FOUR_EYES = "four_eyes"
+
+
+POLICIES: Mapping[Policy, bool] = {Policy.FOUR_EYES: False}
+"""Whether each policy is on while no event has set it."""
 
 
 class IdentifierKind(StrEnum):
@@ -16,7 +32,7 @@ class FactKind(StrEnum):
 
     `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
     is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
-    to be met only once.
+    to be met only once. `proposed` and `adjusted` are corrections by hand, under their reference.
     """
 
     PARTY = "party"
@@ -33,3 +49,6 @@ class FactKind(StrEnum):
     LIMIT = "limit"
     THRESHOLD = "threshold"
     CLEARED = "cleared"
+    POLICY = "policy"
+    PROPOSED = "proposed"
+    ADJUSTED = "adjusted"

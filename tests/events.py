@@ -78,6 +78,8 @@ PLAIN: dict[str, dict[str, Any]] = {
     "adjustment.made": {
         "reason": "count", "reviewer": "r.one", "second_reviewer": "r.two", "reference": "J-1",
     },
+    "adjustment.proposed": {"reason": "count", "reviewer": "r.one", "reference": "J-1"},
+    "policy.set": {"by": "a.one", "reason": "rule of the house"},
     "clock.corrected": {"reason": "the machine's clock was wrong", "reviewer": "r.one", "second_reviewer": "r.two"},
     "match.cleared": {"reviewer": "r.one", "reason": "another person"},
     "obligation.met": {"by": "p.one", "reference": "M-1"},
@@ -104,6 +106,8 @@ STEPS = {
     "attest": "usage.attested",
     "attrition": "attrition.reported",
     "adjust": "adjustment.made",
+    "propose_adjust": "adjustment.proposed",
+    "policy": "policy.set",
     "clear": "match.cleared",
     "met": "obligation.met",
     "tick": "clock.ticked",

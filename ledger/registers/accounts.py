@@ -200,7 +200,7 @@ class Accounts:
         account.refused = False
 
     def forecast(self, account: Account, day: date | None) -> None:
-        """Notes the day of exhaustion that is projected for an account; None if none is."""
+        """Notes the day of exhaustion that is announced for an account; None if it is projected no longer."""
         self._change(account)
         account.forecast = day.isoformat() if day else None
 

@@ -10,6 +10,7 @@ from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.store import by_code_points
 from ledger.registers.transaction import Transaction
+from schemas.kinds import LASTING
 
 _PARTY = "party/"
 
@@ -55,10 +56,11 @@ class Obligations:
     def add(self, subjects: Sequence[str], kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
         """Notes an obligation with its due date; a party has the same one only once, under the first of its subjects.
 
-        `once`: names of what needs to be met only once.
+        One that ends only by being met is noted once, and stays met. `once`: names of what needs to be met only once.
         """
         key, subject = (kind, due.isoformat()), subjects[0]
-        if subject.startswith(_PARTY) and any(self._has(one, *key) for one in subjects):
+        single = subject.startswith(_PARTY) or kind in LASTING
+        if single and any(self._has(one, *key) for one in subjects):
             return
         self._new.setdefault(subject, {})[key] = _Row(
             subject, *key, self._transaction.n, citation, " ".join(once) or None
@@ -71,10 +73,10 @@ class Obligations:
         return (kind, due) in new or self._transaction.connection.execute(query).scalar() is not None
 
     def withdraw(self, shipment: str) -> None:
-        """Withdraws the open obligations of a shipment's previous decision."""
+        """Withdraws the open obligations of a shipment's previous decision; not those that end only by being met."""
         subject = f"shipment/{shipment}"
         new = self._new.get(subject, {})
-        new.update({key: replace(row, state="withdrawn") for key, row in new.items()})
+        new.update({key: replace(row, state="withdrawn") for key, row in new.items() if row.kind not in LASTING})
         self._withdrawn.append(subject)
 
     def meet(self, subjects: Sequence[str], kind: str, due: date) -> list[str] | None:
@@ -136,7 +138,7 @@ class Obligations:
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:
-            theirs = store.among(table.c.subject, self._withdrawn)
+            theirs = store.among(table.c.subject, self._withdrawn) & table.c.kind.not_in(LASTING)
             connection.execute(update(table).where(theirs, table.c.state == "open").values(state="withdrawn"))
         store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
         self._new, self._withdrawn = {}, []

@@ -106,6 +106,14 @@ class Records:
         """Notes that the record being made decides a shipment which its event does not name."""
         self._mentions.append((shipment, self._transaction.n))
 
+    def of_shipment(self, shipment: str, type: str, after: int) -> list[tuple[int, bytes]]:
+        """The events of a type about a shipment after a record, oldest first, each with the number of its record."""
+        self._transaction.flush()
+        j = tables.journal
+        chosen = (j.c.shipment_id == shipment) & (j.c.type == type) & (j.c.n > after)
+        rows = self._transaction.connection.execute(select(j.c.n, j.c.event).where(chosen).order_by(j.c.n))
+        return [(row.n, bytes(row.event)) for row in rows]
+
     def event(self, n: int) -> bytes:
         """The bytes of the event of a record."""
         if n in self._rows:

@@ -1,4 +1,4 @@
-"""Limits and alert thresholds that events have set."""
+"""Limits, alert thresholds and policies that events have set."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,8 +8,8 @@ from ledger.registers.limits import lower
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
-from schemas.kinds import FactKind
-from schemas.models.facts import AllocationSet, ThresholdSet
+from schemas.kinds import POLICIES, FactKind, Policy
+from schemas.models.facts import AllocationSet, PolicySet, ThresholdSet
 from schemas.plan import Share
 
 
@@ -76,3 +76,25 @@ class SetLimits:
         known = self._of_patterns if "*" in made.account else self._thresholds
         known.pop(made.account, None)
         known[made.account] = tuple(made.thresholds)
+
+
+class Policies:
+    """Rules of the house, each in force from the record that sets it on."""
+
+    def __init__(self, transaction: Transaction, facts: FactBook) -> None:
+        self._transaction = transaction
+        self._facts = facts
+
+    def set(self, made: PolicySet) -> None:
+        """States a policy from now on."""
+        self._facts.add(FactKind.POLICY, ALL, made)
+
+    def in_force(self) -> dict[str, bool]:
+        """The policies that were set, by name; the record being made is noted to rest on them."""
+        latest = {str(fact.data.name): fact for fact in self._facts.of(FactKind.POLICY, ALL)}
+        self._transaction.use(*(fact.n for fact in latest.values()))
+        return {name: latest[name].data.value for name in sorted(latest)}
+
+    def on(self, policy: Policy) -> bool:
+        """Whether a policy is on."""
+        return self.in_force().get(policy, POLICIES[policy])

@@ -182,6 +182,7 @@ class Basis(Out):
     law_status: The standing of the rule; absent from decisions of 0.1.0.
     switches: The readings in force that differ from the default, each by its name and true; empty if none does, absent
         from decisions of 0.1.0.
+    policies: The policies of the house that events had set, each with its value; absent from decisions of 0.1.0.
     lists: The restricted-party lists that were searched; empty if none is loaded.
     software: The version of the program.
     """
@@ -189,6 +190,7 @@ class Basis(Out):
     rulebook_digest: Digest
     law_status: LawStatus | None = None
     switches: dict[str, Literal[True]] | None = None
+    policies: dict[str, bool] | None = None
     lists: list[ListUsed]
     software: Words
 

@@ -217,6 +217,23 @@ class AdjustmentMade(Model):
     reference: Text
 
 
+class AdjustmentProposed(Model):
+    """A correction by hand that a first person proposes and a second one makes: `tpp.adjustment.proposed.v1`.
+
+    account: The account to be corrected.
+    amount: The correction in TPP; a positive one is to be posted, a negative one credited.
+    reason: Why the account is to be corrected, for the record.
+    reviewer: Who proposes the correction.
+    reference: The number or name under which the correction is on file.
+    """
+
+    account: AccountPath
+    amount: Annotated[int, Field(ge=-TPP_MAX, le=TPP_MAX)]
+    reason: Reason
+    reviewer: Text
+    reference: Text
+
+
 class MatchCleared(Model):
     """A party is not the listed one that it resembles: `tpp.match.cleared.v1`.
 
@@ -257,6 +274,21 @@ class ObligationMet(Model):
     date: Day
     by: Text
     reference: Text
+
+
+class PolicySet(Model):
+    """A rule of the house, on or off from now on: `tpp.policy.set.v1`.
+
+    name: The rule.
+    value: Whether it is on.
+    by: Who sets it.
+    reason: Why, for the record.
+    """
+
+    name: Literal["four_eyes"]
+    value: bool
+    by: Text
+    reason: Reason
 
 
 class ClockTicked(Model):

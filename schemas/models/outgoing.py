@@ -165,7 +165,8 @@ class QuotaAlert(Out):
     balance: The balance of the account in TPP.
     limit: The limit of the account in TPP; null if it has none.
     crossed_by: The id of the decision that caused it, or of the answer if no decision did.
-    projected_exhaustion: The day on which the limit is expected to be reached; of the kind `forecast` only.
+    projected_exhaustion: The day on which the limit is expected to be reached; of the kind `forecast` only, null if it
+        is expected no longer.
     holds_waiting: The held shipments that a recheck would try; of the kind `replenished` only.
     """
 

@@ -17,6 +17,7 @@ from services.cli.options import (
     moment_options,
     rulebook_option,
 )
+from services.cli.policy import policy
 from services.cli.reconcile import reconcile
 from services.cli.stream import COMMANDS
 from services.failure import Failure, NotFound
@@ -210,7 +211,7 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
 def holds(form: str, excel: bool, ledger: str | None) -> None:
     """List held shipments and their reasons.
 
-    The oldest hold comes first.
+    The oldest hold comes first; before it what left without an approval, until that obligation is met.
 
     \b
     Example:
@@ -306,5 +307,5 @@ def migrate(ledger: str | None) -> None:
         print_text(sentence)
 
 
-for command in (statement, snapshot, reconcile, audit, *COMMANDS):
+for command in (statement, snapshot, reconcile, audit, policy, *COMMANDS):
     main.add_command(command)

@@ -37,6 +37,7 @@ HOLDS: Columns = {
     "happened": "held since",
     "export_date": "export date",
     "tpp": "TPP",
+    "left_without_approval": "left unapproved",
     "codes": "codes",
     "reasons": "reasons",
 }
@@ -49,6 +50,14 @@ OBLIGATIONS: Columns = {
     "to": "to",
     "subject_line": "subject line",
     "citation": "citation",
+}
+POLICIES: Columns = {
+    "name": "policy",
+    "value": "value",
+    "record": "record",
+    "happened": "since",
+    "by": "by",
+    "reason": "reason",
 }
 SNAPSHOTS: Columns = {
     "snapshot_id": "snapshot",

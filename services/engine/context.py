@@ -30,6 +30,7 @@ class DecisionContext:
             "rulebook_digest": self.book.digest,
             "law_status": self.book.status,
             "switches": self.book.switches,
+            "policies": self.journal.policies.in_force(),
             "lists": [{"name": name} for name in lists],
             "software": self.software,
         }

@@ -7,6 +7,7 @@ from typing import Any
 from ledger.registers.shipments import Shipment
 from schemas.codes import Outcome, ReasonCode, State
 from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
+from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from schemas.models.incoming import Dispatched, Returned
 from schemas.plan import Reason
 from schemas.wire.read import Event
@@ -19,6 +20,10 @@ from services.engine.message import Refusal
 
 CITATION = "docs/contract/events-in.md"
 """Where the life of a shipment is described."""
+
+
+DISCLOSURE = "15 CFR 764.5"
+"""Which paragraph speaks of telling BIS what should not have left."""
 
 
 def refuse_duplicate(answers: Answers, shipment: Shipment) -> HandledEvent:
@@ -61,21 +66,27 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def refuse_dispatch(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> HandledEvent:
+def refuse_dispatch(
+    context: DecisionContext, answers: Answers, event: Event[Dispatched], shipment: Shipment | None
+) -> HandledEvent:
     """The answer to a dispatch that is not allowed, with an alert unless the shipment was already dispatched."""
     refused = refuse(answers, event.data.shipment_id, shipment)
     if shipment is None or shipment.state != State.DISPATCHED:
-        alert_departure(answers, event, shipment)
+        alert_departure(context, answers, event, shipment)
     return refused
 
 
-def alert_departure(answers: Answers, event: Event[Dispatched], shipment: Shipment | None) -> None:
-    """Adds the alert that goods left which were not allowed to (15 CFR 764.2)."""
+def alert_departure(
+    context: DecisionContext, answers: Answers, event: Event[Dispatched], shipment: Shipment | None
+) -> None:
+    """Adds the alert that goods left which were not allowed to (15 CFR 764.2), and the obligation that stays of it."""
     data = event.data
     what = "which does not exist" if shipment is None else f"which is {_in_words(shipment)}"
     message = f"Goods of shipment {data.shipment_id}, {what}, left on {data.export_date} without an approval."
     state = None if shipment is None else shipment.public_state
-    _alert(answers, "left_without_approval", data.shipment_id, state, data.export_date, message)
+    _alert(answers, LEFT_WITHOUT_APPROVAL, data.shipment_id, state, data.export_date, message)
+    subjects = [f"shipment/{data.shipment_id}"]
+    context.journal.obligations.add(subjects, LEFT_WITHOUT_APPROVAL, data.export_date, DISCLOSURE)
 
 
 def alert_return(

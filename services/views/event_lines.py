@@ -67,6 +67,7 @@ def _alert(data: Mapping[str, Any]) -> list[str]:
     reached = f" {data['threshold']}" if data.get("threshold") is not None else ""
     limit = f" of {_amount(room)}" if room is not None else ""
     more = f"projected to be full on {data['projected_exhaustion']}" if data.get("projected_exhaustion") else ""
+    more = "no longer projected to be full" if data.get("kind") == "forecast" and not more else more
     holds = data.get("holds_waiting")
     waiting = f"{_amount(holds)} hold{'' if holds == 1 else 's'} waiting" if holds else ""
     return [f"{data.get('kind')}{reached}", f"{_amount(balance)}{limit} TPP", more, waiting]

@@ -8,7 +8,7 @@ import orjson
 
 from ledger.database.store import Connection
 from ledger.queries.records import ShipmentRecord
-from ledger.queries.work_list import ended
+from ledger.queries.work_list import departures, ended
 from rulebook import Book
 from schemas.codes import ReasonCode, State
 from schemas.event_types import SHIPMENT_ALERT
@@ -63,7 +63,10 @@ def memo_of(
             rows.append(("Review", (_review(cause.reviewer, cause.second_reviewer, cause.reason),)))
         rows.append(("Decisive", _decisive(decided, book)))
         rows.append(("Near", _near(decided)))
-        rows.append(("Owed", _owed(shipment, decided, connection)))
+    owed = [*_departures(shipment, connection), *(_duties(shipment, decided, connection) if decided else ())]
+    if decided is not None or owed:
+        rows.append(("Owed", _owed(owed)))
+    if decided is not None:
         rows.append(("Law", _law(decided)))
     if alerts:
         rows.insert(0, ("Alert", tuple(alerts[-1:])))
@@ -186,13 +189,18 @@ def _fits(facts: Mapping[str, Any]) -> str:
     return f"On {facts['account']} {', '.join(filter(None, (now, later)))}."
 
 
-def _owed(shipment: str, decided: dict[str, Any], connection: Connection) -> tuple[str, ...]:
-    owed = list(_duties(shipment, decided, connection))
+def _owed(owed: Sequence[str]) -> tuple[str, ...]:
     if not owed:
         return ("Nothing.",)
     more = len(owed) - _DUTIES
     rest = (f"And {counted(more, 'more obligation')}; tpp obligations lists them.",) if more > 0 else ()
     return (*owed[:_DUTIES], *rest)
+
+
+def _departures(shipment: str, connection: Connection) -> Iterator[str]:
+    """What is owed since the shipment left without an approval; it ends by being met alone."""
+    for one in departures(connection, shipment):
+        yield f"{one['due']} {duty(one)}: {'met' if one['state'] == 'met' else 'open until it is met'}."
 
 
 def _duties(shipment: str, decided: dict[str, Any], connection: Connection) -> Iterator[str]:

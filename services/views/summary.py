@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 
+from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from services.views.wrapping import counted
 from services.visible import visible
 
 _TYPE = '"type":"'
+_LEFT = f'"kind":"{LEFT_WITHOUT_APPROVAL}"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 _SHOWN = ("approved", "released", "denied", "held", "recorded", "refused", "rejected")
 _ALWAYS = ("approved", "held", "rejected")
@@ -23,7 +25,7 @@ _NOUNS = {
 
 
 class Summary:
-    """Counts the answers of each kind, the reasons of holds and the codes of rejections."""
+    """Counts the answers of each kind, the reasons of holds, the codes of rejections, and unapproved departures."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -31,6 +33,7 @@ class Summary:
         self.held: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._first: dict[str, str] = {}
+        self.left = 0
 
     def add(self, texts: Sequence[str]) -> None:
         """Counts the answers to one event."""
@@ -39,6 +42,8 @@ class Summary:
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
             name = kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
             (self.others if index else self.answers)[name] += 1
+            if kind == "shipment.alert" and _LEFT in text:
+                self.left += 1
             if kind == "shipment.held":
                 self.held.update(set(_REASON(text)))
             elif kind == "event.rejected":
@@ -62,6 +67,8 @@ class Summary:
         total = sum(self.answers.values())
         counts = ", ".join(f"{self.answers[kind]:,} {kind}" for kind in _SHOWN if self.answers[kind] or kind in _ALWAYS)
         yield f"{counted(total, 'event')}: {counts}"
+        if self.left:
+            yield f"  LEFT WITHOUT APPROVAL: {self.left:,}; tpp holds lists them first, until each is met"
         for code, count in sorted(self.held.items(), key=lambda item: (-item[1], item[0])):
             yield f"  held with {code}: {count:,}"
         for code, count in sorted(self.errors.items(), key=lambda item: (-item[1], item[0])):

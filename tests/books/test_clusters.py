@@ -59,6 +59,7 @@ def clusters(request: pytest.FixtureRequest, both: dict[str, Clusters]) -> Clust
 def halves(url: str, folder: Path) -> Clusters:
     """The example in two halves, quarters closed after each."""
     call = caller(url, folder)
+    assert call("audit", "key", "--new").code == 0
     lines = gzip.decompress(EXAMPLE.read_bytes()).splitlines(keepends=True)
     half = next(place for place, line in enumerate(lines) if b'"time":"2025-11-10' in line)
     first: dict[tuple[str, str], Files] = {}

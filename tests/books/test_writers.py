@@ -127,6 +127,7 @@ def test_closes_beside_a_running_screen(databases: Databases, tmp_path: Path) ->
     url = databases.ledger()
     raws = events(3, "//a.example", 170)
     call = caller(url, tmp_path)
+    assert call("audit", "key", "--new").code == 0
     words = [TPP, "screen", "-", "--ledger", url]
     running = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from cli_events import answers, dispatch, event, kinds, lines
+from cli_events import answers, dispatch, event, kinds, lines, request
 from cli_run import TPP, Tpp
 from waiting import PATIENCE
 
@@ -134,9 +134,32 @@ def test_holds_and_recheck(filled: Tpp) -> None:
 
 
 def test_a_refused_life_event_puts_nothing_on_the_work_list(filled: Tpp) -> None:
-    filled("screen", "-", stdin=lines(dispatch("SHP-9"), dispatch("SHP-3")))
+    filled("screen", "-", stdin=lines(event("no", "shipment.cancelled", {"shipment_id": "SHP-9"})))
     assert [one["shipment_id"] for one in asked(filled, "holds")] == ["SHP-3"]
     assert asked(filled, "holds")[0]["codes"] == ["quota.exhausted"]
+
+
+def test_what_left_without_approval_stands_first_until_it_is_met(filled: Tpp) -> None:
+    late = event("late", "shipment.requested", orjson.loads(request("SHP-4", quantity=1_000))["data"])
+    done = filled("screen", "-", stdin=lines(late, dispatch("SHP-4"), dispatch("SHP-9")))
+    assert "LEFT WITHOUT APPROVAL: 2;" in done.stderr.decode()
+    listed = asked(filled, "holds")
+    assert [(one["shipment_id"], one["state"], one["left_without_approval"]) for one in listed] == [
+        ("SHP-4", "held", "2025-06-05"),
+        ("SHP-9", "unknown", "2025-06-05"),
+        ("SHP-3", "held", None),
+    ]
+    assert [one["codes"] for one in listed] == [["quota.exhausted"], [], ["quota.exhausted"]]
+    assert "LEFT WITHOUT APPROVAL on 2025-06-05" in " ".join(filled("holds").stdout.decode().split())
+    assert "open until it is met" in " ".join(filled("explain", "SHP-9").stdout.decode().split())
+    met = {"kind": "left_without_approval", "due": "2025-06-05", "date": "2025-06-20"}
+    filled(
+        "screen",
+        "-",
+        stdin=lines(*(event(f"m-{n}", "obligation.met", {**met, "shipment_id": n}) for n in ("SHP-4", "SHP-9"))),
+    )
+    assert [one["shipment_id"] for one in asked(filled, "holds")] == ["SHP-3", "SHP-4"]
+    assert "left without approval (15 CFR 764.5): met." in " ".join(filled("explain", "SHP-9").stdout.decode().split())
 
 
 @pytest.mark.parametrize("words", [(), ("SHP-3", "--all"), ("--all", "--account", "lpp/CON-1/2025")])

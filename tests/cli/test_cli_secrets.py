@@ -50,6 +50,7 @@ BROKERS = [
     "tpp:{}@127.0.0.1",
 ]
 WORDS = {
+    "policy set": ["four_eyes", "on", "--by", "a.one", "--reason", "two persons"],
     "screen": ["events.jsonl"], "check": ["events.jsonl"], "recheck": ["--all"], "explain": ["SHP-1"], "statement": ["lpp/A/2025"],
     "reconcile": ["statement.csv"], "publish": ["events.jsonl"], "snapshot close": ["2025-06"],
     "snapshot export": ["2025-06", "--format", "csv"], "audit prove": ["SHP-1"], "audit consistency": ["old", "new"],

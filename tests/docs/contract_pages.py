@@ -15,6 +15,7 @@ from schemas.columns import TABLES
 from schemas.event_types import INCOMING, OUTGOING, TOPICS
 from schemas.generate.descriptions import members
 from schemas.generate.pages import asked_for, parts
+from schemas.kinds import LASTING
 from services.cli.commands import main
 from services.settings import Settings
 
@@ -112,8 +113,11 @@ def defaults_told(found: Pages) -> dict[str, str]:
 
 
 def duties_had() -> set[str]:
-    """The kinds of obligation that the functions of the law plan, by the names in their calls or in constants."""
-    found = {"record_retention"}
+    """The kinds of obligation that the functions of the law plan, by the names in their calls or in constants.
+
+    And those that end only by being met, which the engine brings.
+    """
+    found = {"record_retention", *LASTING}
     for path in (ROOT / "rulebook/sections").glob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         lists = {

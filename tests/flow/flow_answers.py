@@ -118,5 +118,6 @@ _WORDS = {
     "released": lambda data, _: data.get("released"),
     "held": lambda data, _: data.get("held"),
     "skipped": lambda data, _: data.get("skipped"),
+    "policies": lambda data, _: [f"{name} {str(on).lower()}" for name, on in data["basis"]["policies"].items()],
     "unexplained": lambda data, _: [f"{one['line']} {one['quantity']:,}" for one in data.get("unexplained", [])],
 }

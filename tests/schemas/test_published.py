@@ -215,8 +215,9 @@ def test_every_code_is_on_the_page_of_rejection_codes() -> None:
 
 
 def test_reason_codes_are_those_of_the_contract() -> None:
-    assert len(ReasonCode) == 30
+    assert len(ReasonCode) == 31
     assert {code.value.split(".")[0] for code in ReasonCode} == {
         "quota", "authorization", "destination", "certification", "license", "veu", "classification", "party", "end_use",
         "facility", "review", "red_flag", "shipment", "transaction", "line", "obligation", "balance", "amount", "clock",
+        "four_eyes",
     }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from schemas import event_types
 from schemas.wire.read import Event
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.handlers import clock, facts, reviews, shipments
+from services.engine.handlers import clock, facts, proposals, reviews, shipments
 
 Handler = Callable[[DecisionContext, Event[Any]], HandledEvent]
 
@@ -17,7 +17,7 @@ HANDLERS: Mapping[str, Handler] = {
     event_types.SHIPMENT_CANCELLED: shipments.cancelled,
     event_types.SHIPMENT_RETURNED: shipments.returned,
     event_types.REVIEW_DECIDED: reviews.decided,
-    event_types.REVIEW_PROPOSED: reviews.proposed,
+    event_types.REVIEW_PROPOSED: proposals.proposed,
     event_types.RECHECK_REQUESTED: reviews.recheck,
     event_types.PARTY_REGISTERED: facts.party_registered,
     event_types.PARTY_MERGED: facts.party_merged,
@@ -31,8 +31,10 @@ HANDLERS: Mapping[str, Handler] = {
     event_types.USAGE_ATTESTED: facts.usage_attested,
     event_types.ATTRITION_REPORTED: facts.attrition_reported,
     event_types.ADJUSTMENT_MADE: facts.adjustment_made,
+    event_types.ADJUSTMENT_PROPOSED: facts.adjustment_proposed,
     event_types.MATCH_CLEARED: facts.match_cleared,
     event_types.OBLIGATION_MET: facts.obligation_met,
+    event_types.POLICY_SET: facts.policy_set,
     event_types.CLOCK_TICKED: clock.ticked,
     event_types.CLOCK_CORRECTED: clock.corrected,
 }

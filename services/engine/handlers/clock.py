@@ -22,6 +22,8 @@ from services.engine.settlement import void
 
 WINDOW_DAYS = 90
 HORIZON_DAYS = 365
+MOVED_DAYS = 7
+"""A forecast is raised again when its day has moved by more than this."""
 
 
 def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
@@ -144,31 +146,44 @@ def _announce(context: DecisionContext, answers: Answers, day: date, most: int) 
 def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: int) -> str | None:
     """Projects, once a UTC day, when accounts will be full if they are used as in the last 90 days.
 
-    An account is announced when its exhaustion is first projected within a year (of LPP: within its year), and again
-    only after it was no longer projected. Looks at so many accounts at most; the path of the last one, None where there
-    are no more.
+    An account is announced when its exhaustion is projected within a year (of LPP: within its year), again when that
+    day has moved by more than a week, and once more, with no day, when it is no longer projected. Looks at so many
+    accounts at most; the path of the last one, None where there are no more.
     """
     ledger, transaction = context.journal.accounts, context.journal.transaction
     paths = limited(transaction, phase.after or "", most)
     grown = growth(transaction, paths, phase.now - WINDOW_DAYS * DAY_MICROSECONDS, phase.now)
-    ledger.load(grown)
-    for path in sorted(grown):
-        account = ledger.open(path)
-        limit = account.limit
-        if limit is None or account.balance >= limit:
+    ledger.load(paths)
+    for account in filter(None, map(ledger.find, paths)):
+        if account.limit is None or account.balance >= account.limit:
             continue
-        days = min(HORIZON_DAYS + 1, -(-(limit - account.balance) * WINDOW_DAYS // grown[path]))
-        full = phase.day + timedelta(days=days)
-        projected = days <= HORIZON_DAYS and accounts.within(path, full)
-        if projected and account.forecast is None:
-            alert = {
-                "account": path,
-                "kind": "forecast",
-                "balance": account.balance,
-                "limit": limit,
-                "crossed_by": answers.id,
-                "projected_exhaustion": full.isoformat(),
-            }
-            answers.add(QUOTA_ALERT, path, alert)
-        ledger.forecast(account, full if projected else None)
+        full = _projected(account.path, account.limit - account.balance, grown.get(account.path, 0), phase.day)
+        if not _announces(account.forecast, full):
+            continue
+        ledger.forecast(account, full)
+        alert = {
+            "account": account.path,
+            "kind": "forecast",
+            "balance": account.balance,
+            "limit": account.limit,
+            "crossed_by": answers.id,
+            "projected_exhaustion": None if full is None else full.isoformat(),
+        }
+        answers.add(QUOTA_ALERT, account.path, alert)
     return paths[-1] if len(paths) == most else None
+
+
+def _projected(path: str, left: int, grown: int, day: date) -> date | None:
+    """The day on which what is left of an account is used up, at the growth of the last 90 days; None if too far."""
+    if not grown:
+        return None
+    days = min(HORIZON_DAYS + 1, -(-left * WINDOW_DAYS // grown))
+    full = day + timedelta(days=days)
+    return full if days <= HORIZON_DAYS and accounts.within(path, full) else None
+
+
+def _announces(announced: str | None, full: date | None) -> bool:
+    """Whether a projection is to be announced: a new one, one that has gone, one that has moved by more than a week."""
+    if announced is None or full is None:
+        return (announced is None) != (full is None)
+    return abs((full - date.fromisoformat(announced)).days) > MOVED_DAYS

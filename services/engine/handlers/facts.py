@@ -13,6 +13,7 @@ from schemas.event_types import EVENT_RECORDED
 from schemas.kinds import FactKind
 from schemas.models.facts import (
     AdjustmentMade,
+    AdjustmentProposed,
     AllocationSet,
     AttritionReported,
     LicenseIssued,
@@ -21,6 +22,7 @@ from schemas.models.facts import (
     ObligationMet,
     PartyMerged,
     PartyRegistered,
+    PolicySet,
     ThresholdSet,
     UsageAttested,
     VeuAuthorized,
@@ -33,6 +35,7 @@ from services.engine.alerts import raise_alerts, replenish
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import entries_to_json
+from services.engine.handlers.proposals import check_adjustment, note_proposed
 from services.engine.judgement import met_once
 from services.engine.message import EventRejected, Refusal
 
@@ -187,8 +190,22 @@ def adjustment_made(context: DecisionContext, event: Event[AdjustmentMade]) -> H
     data, day = event.data, event.happened.date()
     _check_account(context, data.account, day)
     _check_fall(context, data.account, -data.amount)
+    check_adjustment(context, data)
     known = _known(context, data.account, day)
     return _recorded(context, event, [context.journal.adjust(data.account, data.amount, known)])
+
+
+def adjustment_proposed(context: DecisionContext, event: Event[AdjustmentProposed]) -> HandledEvent:
+    """Records a correction that a first person proposes; nothing moves until a second one makes it."""
+    _check_account(context, event.data.account, event.happened.date())
+    note_proposed(context, event.data)
+    return _recorded(context, event)
+
+
+def policy_set(context: DecisionContext, event: Event[PolicySet]) -> HandledEvent:
+    """A rule of the house from now on, whatever the event's time."""
+    context.journal.policies.set(event.data)
+    return _recorded(context, event)
 
 
 def _check_fall(context: DecisionContext, path: str, fall: int) -> None:

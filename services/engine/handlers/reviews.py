@@ -8,7 +8,7 @@ from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside, Shipment
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_RELEASED
-from schemas.models.incoming import RecheckRequested, ReviewDecided, ReviewProposed
+from schemas.models.incoming import RecheckRequested, ReviewDecided
 from schemas.plan import Short
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust, raise_alerts
@@ -16,6 +16,7 @@ from services.engine.answers import Answers
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, published, unscreened_decision
+from services.engine.handlers.proposals import check_review
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.refusal import refuse
@@ -28,6 +29,7 @@ def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEve
     shipment = shipments.find(data.shipment_id)
     if not allows(shipment, Step.REVIEW):
         return refuse(answers, data.shipment_id, shipment)
+    check_review(context, shipment, data)
     if data.action == "deny":
         return _deny(context, answers, shipment, data)
     claim = None if data.authorization is None else data.authorization.model_dump(exclude_none=True)
@@ -81,23 +83,6 @@ def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[s
     """The reasons of a shipment's present hold, as they were published."""
     held = None if shipment.held is None else published(context, shipment.held, shipment.id, Outcome.HELD)
     return [] if held is None else list(held["reasons"])
-
-
-def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledEvent:
-    """Records what a first reviewer proposes; nothing changes until a second one decides."""
-    data, answers = event.data, context.answer(event)
-    shipment = context.journal.shipments.find(data.shipment_id)
-    if not allows(shipment, Step.REVIEW):
-        return refuse(answers, data.shipment_id, shipment)
-    recorded = {
-        "causation": answers.causation,
-        "shipment_id": shipment.id,
-        "state": shipment.public_state,
-        "entries": [],
-        "proposal": data.model_dump(exclude={"shipment_id"}, exclude_none=True),
-    }
-    answers.add(EVENT_RECORDED, shipment.id, recorded)
-    return HandledEvent(answers, shipment.id)
 
 
 @dataclass(slots=True)

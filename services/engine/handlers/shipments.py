@@ -73,7 +73,7 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
     data, answers, journal = event.data, context.answer(event), context.journal
     shipment = journal.shipments.find(data.shipment_id)
     if not allows(shipment, Step.DISPATCH):
-        return refuse_dispatch(answers, event, shipment)
+        return refuse_dispatch(context, answers, event, shipment)
     if data.export_date != shipment.terms.export_date:
         return _dispatched_on_another_day(context, answers, event, shipment)
     debited = {journal.accounts.path(debit.account) for debit in shipment.terms.debits}
@@ -112,7 +112,7 @@ def _held_at_dispatch(
 ) -> HandledEvent:
     """Holds a shipment that has left and no longer fits, and raises the alarm."""
     handled = settle(context, answers, shipment, judgement, entries, Outcome.APPROVED, left=True)
-    alert_departure(answers, event, shipment)
+    alert_departure(context, answers, event, shipment)
     return handled
 
 

@@ -1,0 +1,99 @@
+"""What a first person proposes and a second one decides (docs/contract/events-in.md)."""
+
+from collections.abc import Iterator
+
+from ledger.registers.facts import Fact
+from ledger.registers.shipments import Shipment
+from schemas.codes import ReasonCode
+from schemas.event_types import EVENT_RECORDED, REVIEW_PROPOSED
+from schemas.kinds import FactKind, Policy
+from schemas.models.facts import AdjustmentMade, AdjustmentProposed
+from schemas.models.incoming import ReviewDecided, ReviewProposed
+from schemas.wire.read import Event, read_record
+from services.engine.context import DecisionContext, HandledEvent
+from services.engine.life import Step, allows
+from services.engine.message import Refusal
+from services.engine.refusal import refuse
+
+
+def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledEvent:
+    """Records what a first reviewer proposes; nothing changes until a second one decides."""
+    data, answers = event.data, context.answer(event)
+    shipment = context.journal.shipments.find(data.shipment_id)
+    if not allows(shipment, Step.REVIEW):
+        return refuse(answers, data.shipment_id, shipment)
+    recorded = {
+        "causation": answers.causation,
+        "shipment_id": shipment.id,
+        "state": shipment.public_state,
+        "entries": [],
+        "proposal": data.model_dump(exclude={"shipment_id"}, exclude_none=True),
+    }
+    answers.add(EVENT_RECORDED, shipment.id, recorded)
+    return HandledEvent(answers, shipment.id)
+
+
+def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecided) -> None:
+    """Refuses a review that needs two persons and has one: the first of them must stand by a proposal of the same.
+
+    It is a proposal of that action and authorization on the present hold, followed neither by another one of his nor
+    by a withdrawal of anybody.
+    """
+    if not context.journal.policies.on(Policy.FOUR_EYES):
+        return
+    standing = {one.reviewer: (n, one) for n, one in _standing(context, shipment)}
+    n, first = standing.get(data.reviewer, (0, None))
+    same = first is not None and (first.action, first.authorization) == (data.action, data.authorization)
+    if data.second_reviewer is None or not same:
+        what = f"{data.reviewer} has not proposed this {data.action} of shipment {shipment.id} on its present hold"
+        _refuse(data.second_reviewer, what, shipment_id=shipment.id, action=data.action, reviewer=data.reviewer)
+    context.journal.transaction.use(n)
+
+
+def _standing(context: DecisionContext, shipment: Shipment) -> Iterator[tuple[int, ReviewProposed]]:
+    """The proposals on the present hold of a shipment since the last withdrawal, oldest first, with their records."""
+    found: list[tuple[int, ReviewProposed]] = []
+    for n, raw in context.journal.records.of_shipment(shipment.id, REVIEW_PROPOSED, shipment.held or 0):
+        event = read_record(raw)
+        if not isinstance(event, Event) or not isinstance(event.data, ReviewProposed):
+            continue
+        found = [] if event.data.action == "withdraw" else [*found, (n, event.data)]
+    yield from found
+
+
+def note_proposed(context: DecisionContext, data: AdjustmentProposed) -> None:
+    """Notes a correction by hand that a first person proposes."""
+    context.journal.facts.add(FactKind.PROPOSED, _key(data), data)
+
+
+def check_adjustment(context: DecisionContext, data: AdjustmentMade) -> None:
+    """Refuses a correction by hand that its first person has not proposed, or that was made since.
+
+    Notes what is made of a proposal.
+    """
+    facts, key = context.journal.facts, _key(data)
+    proposed = [one for one in facts.of(FactKind.PROPOSED, key) if _same(context, one, data)]
+    if context.journal.policies.on(Policy.FOUR_EYES):
+        made = max((one.n for one in facts.of(FactKind.ADJUSTED, key) if _same(context, one, data)), default=0)
+        standing = [one.n for one in proposed if one.n > made and one.data.reviewer == data.reviewer]
+        if not standing:
+            what = f"{data.reviewer} has not proposed {data.amount:,} TPP on {data.account} under {data.reference}"
+            _refuse(data.second_reviewer, what, account=data.account, amount=data.amount, reviewer=data.reviewer)
+        context.journal.transaction.use(standing[-1])
+    if proposed:
+        facts.add(FactKind.ADJUSTED, key, data)
+
+
+def _key(data: AdjustmentMade | AdjustmentProposed) -> str:
+    return f"adjustment/{data.reference}"
+
+
+def _same(context: DecisionContext, one: Fact, data: AdjustmentMade) -> bool:
+    """Whether a correction is of the same account, under whatever name, and of the same amount."""
+    path = context.journal.accounts.path
+    return bool(path(one.data.account) == path(data.account) and one.data.amount == data.amount)
+
+
+def _refuse(second: str | None, what: str, **facts: str | int) -> None:
+    why = what if second is not None else "no second person is named"
+    raise Refusal(ReasonCode.FOUR_EYES, f"The house's policy needs two persons: {why}.", **facts)
