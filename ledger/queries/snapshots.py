@@ -17,7 +17,7 @@ from ledger.queries.entries import AccountRow, Span, accounts_over, entries
 from ledger.queries.shipments import ShipmentRow, shipments
 from schemas.codes import ReasonCode
 from schemas.columns import TABLES, Row, csv_digest
-from schemas.event_types import SHIPMENT_HELD
+from schemas.event_types import OBLIGATION_DUE, SHIPMENT_HELD
 from schemas.periods import Period, period
 
 DAY = 86_400_000_000
@@ -176,8 +176,10 @@ def _refuses(data: Mapping[str, Any], codes: Sequence[str]) -> bool:
 
 
 def _decisions(n: int, answers: Sequence[str]) -> list[Any]:
+    """The data of a record's answers, but for obligations: their state is not that of a shipment."""
     with stored(f"journal record {n}"):
-        return [orjson.loads(answer)["data"] for answer in answers]
+        told = [orjson.loads(answer) for answer in answers]
+        return [one["data"] for one in told if one["type"] != OBLIGATION_DUE]
 
 
 def is_over(connection: Connection, chosen: Period, now: int) -> bool:

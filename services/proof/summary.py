@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.queries.records import ShipmentRecord, records
-from schemas.event_types import EVENT_REFUSED, short_name
+from schemas.event_types import EVENT_REFUSED, OBLIGATION_DUE, short_name
 from schemas.models.incoming import Requested
 from schemas.periods import Period
 from schemas.times import instant_text
@@ -33,8 +33,9 @@ def summary(connection: Connection, shipments: Iterable[str], period: Period | N
 
 def _state(known: Sequence[ShipmentRecord]) -> str:
     """The state of a shipment after its records."""
-    answers = (answer["data"] for record in reversed(known) for answer in reversed(record.answers))
-    found = next((state for data in answers if (state := data.get("state") or data.get("outcome"))), "unknown")
+    answers = (answer for record in reversed(known) for answer in reversed(record.answers))
+    told = (answer["data"] for answer in answers if answer["type"] != OBLIGATION_DUE)
+    found = next((state for data in told if (state := data.get("state") or data.get("outcome"))), "unknown")
     return str(found).replace("_", " ")
 
 

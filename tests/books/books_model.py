@@ -136,6 +136,8 @@ class Model:
         """Notes which shipments a record holds, and which it holds no longer; one that stood still is as it was."""
         for answer in answers:
             data = orjson.loads(answer)["data"]
+            if orjson.loads(answer)["type"] == "tpp.obligation.due.v1":
+                continue
             shipment, codes = data.get("shipment_id"), [reason["code"] for reason in data.get("reasons", ())]
             if shipment is None or ("outcome" not in data and data.get("state") in (None, "held")):
                 continue

@@ -34,8 +34,9 @@ class Told(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """The one JSON document on standard output."""
-        assert (self.code, self.error) == (0, "")
+        """The one JSON document on standard output; nothing is wrong, but a gap between periods may be named."""
+        said = [line for line in self.error.splitlines() if not line.startswith("this also closes ")]
+        assert (self.code, said) == (0, [])
         return orjson.loads(self.out)
 
     @property

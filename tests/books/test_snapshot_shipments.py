@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import orjson
 from books_statement import screen
 from databases import Databases
+from events import of_step
 from ledger_events import Line, answers, engine, records, request
 from sqlalchemy import select
 
@@ -67,6 +69,29 @@ def test_they_are_those_of_the_ledger_where_nothing_came_later(databases: Databa
     assert list(found) == sorted(found)
     assert {name: row[5] for name, row in found.items()} == {name: kept[name].export_date for name in found}
     assert {name: row[2] for name, row in found.items()} == {name: kept[name].ship_to for name in found}
+    store.close()
+    databases.drop(url)
+
+
+def test_a_hold_stands_though_its_departure_falls_due_with_another_shipment_lapsing(databases: Databases) -> None:
+    """The tick's record has an obligation's state, which is not the shipment's."""
+    steps = [
+        {"do": "request", "ship": {"id": "SHP-1"}},
+        {"do": "dispatch", "data": {"shipment_id": "SHP-1", "export_date": "2025-06-05"}},
+        {"do": "request", "ship": {"id": "SHP-2"}},
+        {"do": "amend", "ship": {"id": "SHP-2", "papers": ["lpp 2025-01-20"], "expires": "2025-06-20"}},
+        {"do": "tick", "now": "2025-06-25T00:00:00Z"},
+    ]
+    url = databases.ledger()
+    store = Store(url)
+    raws = [of_step(number, step, {}, {"claim": "LPP"}) for number, step in enumerate(steps, 1)]
+    told = engine(store).run(records(raws))
+    assert {orjson.loads(text)["type"] for text in told[-1]} >= {"tpp.shipment.expired.v1", "tpp.obligation.due.v1"}
+    close(store, "2025-06")
+    with store.read() as connection:
+        snapshot = find(connection, "2025-06")
+        assert snapshot is not None
+        assert [row.shipment_id for row in tables_of(connection, snapshot).holds] == ["SHP-1"]
     store.close()
     databases.drop(url)
 
