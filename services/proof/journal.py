@@ -119,7 +119,7 @@ class Journal:
                 alone = until
                 continue
             yield from read
-            after = until
+            after = until if read or failure is not None else self._before_next(until, end)
             if isinstance(failure, Unreadable):
                 after = failure.row.n
                 self._found.add("journal", after, after, f"the record cannot be read: {failure.__cause__}")
@@ -127,6 +127,16 @@ class Journal:
             elif failure is not None:
                 self._found.add("journal", after, after, f"the record cannot be read: {database_message(failure)}")
                 yield _Leaf(after, b""), b""
+
+    def _before_next(self, n: int, end: int) -> int:
+        """The number before the next record after a number, `end` without one: a wrong number may lead far away."""
+        query = select(func.min(tables.journal.c.n)).where(tables.journal.c.n > n)
+        try:
+            with self._connection.begin_nested():
+                found = self._connection.execute(query).scalar()
+        except DatabaseError:
+            return n
+        return end if found is None else int(found) - 1
 
     def _head(self, head: Any) -> None:
         actual = {
