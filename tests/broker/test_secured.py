@@ -38,6 +38,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]
     broker.stop()
 
 
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The ledger whose answers are on the broker's topics."""
+    return Databases("sqlite", tmp_path_factory.mktemp("ledger")).ledger()
+
+
 def told(broker: SecuredBroker, mechanism: str, **other: str | None) -> dict[str, str | None]:
     """The settings with which the broker is reached."""
     return {
@@ -52,9 +58,11 @@ def told(broker: SecuredBroker, mechanism: str, **other: str | None) -> dict[str
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
-def test_every_part_works_with_tls_and_a_password(secured: SecuredBroker, tmp_path: Path, mechanism: str) -> None:
+def test_every_part_works_with_tls_and_a_password(
+    secured: SecuredBroker, ledger: str, tmp_path: Path, mechanism: str
+) -> None:
     how = told(secured, mechanism)
-    stream = Stream(secured.address, Databases("sqlite", tmp_path).ledger(), tmp_path)
+    stream = Stream(secured.address, ledger, tmp_path)
     how |= {"TPP_GROUP": stream.group, "TPP_LEDGER_URL": stream.url}
     address = how.pop("TPP_BROKER")
     tpp(address, "topics", "create", **how)

@@ -287,7 +287,7 @@ def fails(*asked):
 if {"aiokafka" in fails}:
     aiokafka.AIOKafkaConsumer.commit = fails
 else:
-    gate.Offsets.beginnings = fails
+    gate.Offsets = type("Failing", (gate.Offsets,), {{"beginnings": fails}})
 """
     worker = stream.start("worker", planted)
     assert worker.process.wait(PATIENCE) == 1
@@ -307,7 +307,7 @@ def beginnings(self, places):
     if len(asked) < 3:
         raise kafka.errors.KafkaTimeoutError("planted")
     return told(self, places)
-gate.Offsets.beginnings = beginnings
+gate.Offsets = type("Late", (gate.Offsets,), {"beginnings": beginnings})
 """
     worker = stream.start("worker", late)
     stream.wait_decided(worker)

@@ -43,6 +43,7 @@ def test_the_last_tick_ends_it(filled: Tpp, now: str, code: int) -> None:
 
 
 def test_a_gap_before_it_is_said(filled: Tpp) -> None:
+    assert filled("audit", "key", "--new").returncode == 0
     assert filled("snapshot", "close", "2025-03").stderr == b""
     done = filled("snapshot", "close", "2025-05", "--format", "json")
     assert orjson.loads(done.stdout)["snapshot_id"] == "2025-05"
@@ -51,5 +52,6 @@ def test_a_gap_before_it_is_said(filled: Tpp) -> None:
 
 
 def test_without_a_snapshot_the_gap_begins_with_the_first_entry(filled: Tpp) -> None:
+    assert filled("audit", "key", "--new").returncode == 0
     done = filled("snapshot", "close", "2025-07", "--force")
     assert done.stderr == b"this also closes 2025-06-02 to 2025-06-30, which no snapshot covers\n"
