@@ -92,6 +92,19 @@ def test_a_line_that_no_topic_takes_is_named_and_the_others_go(broker: Broker, t
     assert sorted(len(one.value) for one in messages(address, SHIPMENTS)) == [7, (2 << 20) + 2]
 
 
+def joined(address: str, group: str) -> KafkaConsumer:
+    """A member of a group that has partitions of the topic of facts; one that gets none is replaced."""
+    for _ in range(10):
+        worker = KafkaConsumer(FACTS, bootstrap_servers=address, group_id=group, enable_auto_commit=False)
+        end = time.monotonic() + PATIENCE / 10
+        while time.monotonic() < end:
+            worker.poll(timeout_ms=100)
+            if worker.assignment():
+                return worker
+        worker.close()
+    raise AssertionError(f"no member of {group} got a partition")
+
+
 def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: Broker, tmp_path: Path) -> None:
     address = broker.fresh(partitions=1)
     file = tmp_path / "mixed.jsonl"
@@ -102,9 +115,7 @@ def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: B
     assert times[2] <= times[1] <= times[3]
 
     facts = TopicPartition(FACTS, 0)
-    worker = KafkaConsumer(FACTS, bootstrap_servers=address, group_id="facts-first", enable_auto_commit=False)
-    while not worker.assignment():
-        worker.poll(timeout_ms=100)
+    worker = joined(address, "facts-first")
     worker.commit({facts: OffsetAndMetadata(1, "", -1)})
     command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "--facts-first"]
     sending = subprocess.Popen(
