@@ -1,4 +1,4 @@
-"""What is set up of each connection to a ledger's database."""
+"""How each connection to a ledger's database is set up."""
 
 import logging
 import os

@@ -13,7 +13,7 @@ NONE = "–"
 """What stands for a missing value."""
 
 PIPE = 200
-"""The width in which texts are wrapped where there is no terminal."""
+"""The width to which texts are wrapped if there is no terminal."""
 
 _EMPTY = ("", "0", NONE)
 _BETWEEN = 3
@@ -40,7 +40,7 @@ def terminal_width() -> int | None:
 
 
 def text_of(grid: Grid, width: int | None, encoding: str = "utf-8") -> str:
-    """The rows as text, in columns that fit `width`; None: there is no edge.
+    """The rows as text, in columns that fit `width`; with None, in columns as wide as they need.
 
     Where they do not fit, columns that are 0 or empty in every row are left out, which a last line says; then each row
     becomes a block of lines, in which a longer value runs over the edge. What `encoding` lacks becomes an escape.

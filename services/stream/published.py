@@ -31,8 +31,9 @@ def check_published(settings: "Settings", store: Store) -> None:
     """
     with closing(Offsets(settings)) as offsets, store.read() as connection:
         check_last_leaf(connection, store)
+        lost = published(connection).lost
         for topic, sequence, value in _last_events(offsets):
-            if sequence > published(connection).lost:
+            if sequence > lost:
                 _compare(connection, topic, sequence, value)
 
 
@@ -58,10 +59,11 @@ def _last_events(offsets: Offsets) -> Iterator[tuple[str, int, bytes]]:
     ends, beginnings = offsets.ends(places), offsets.beginnings(places)
     for place in places:
         first = max(beginnings[place], ends[place] - TAIL)
-        found = [message.value for message in offsets.messages(place, first, ends[place])]
-        numbered = [(sequence, value) for value in found if (sequence := _sequence(value)) is not None]
-        if numbered:
-            yield (place[0], *max(numbered))
+        values = (message.value for message in offsets.messages(place, first, ends[place]))
+        numbered = ((sequence, value) for value in values if (sequence := _sequence(value)) is not None)
+        last = max(numbered, default=None)
+        if last is not None:
+            yield (place[0], *last)
 
 
 def _sequence(value: bytes | None) -> int | None:

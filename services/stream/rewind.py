@@ -14,7 +14,7 @@ from services.stream.intake import answered
 
 log = logging.getLogger("tpp.worker")
 
-FIRST, MOST = 8, 500
+FIRST, MOST = 8, 64
 """How many messages before the committed offset are looked at first, and at most at once."""
 
 

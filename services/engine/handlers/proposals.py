@@ -1,7 +1,5 @@
 """What a first person proposes and a second one decides (docs/contract/events-in.md)."""
 
-from collections.abc import Iterator
-
 from ledger.registers.facts import Fact
 from ledger.registers.shipments import Shipment
 from schemas.codes import ReasonCode
@@ -36,8 +34,8 @@ def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledE
 def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecided) -> None:
     """Refuses a review that needs two persons and has one: the first of them must stand by a proposal of the same.
 
-    It is a proposal of that action and authorization on the present hold, followed neither by another one of his nor
-    by a withdrawal of anybody.
+    The proposal names that action and authorization on the present hold; neither another one by the same person nor a
+    withdrawal by anybody has followed it.
     """
     if not context.journal.policies.on(Policy.FOUR_EYES):
         return
@@ -50,15 +48,18 @@ def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecid
     context.journal.transaction.use(n)
 
 
-def _standing(context: DecisionContext, shipment: Shipment) -> Iterator[tuple[int, ReviewProposed]]:
+def _standing(context: DecisionContext, shipment: Shipment) -> list[tuple[int, ReviewProposed]]:
     """The proposals on the present hold of a shipment since the last withdrawal, oldest first, with their records."""
     found: list[tuple[int, ReviewProposed]] = []
     for n, raw in context.journal.records.of_shipment(shipment.id, REVIEW_PROPOSED, shipment.held or 0):
         event = read_record(raw)
         if not isinstance(event, Event) or not isinstance(event.data, ReviewProposed):
             continue
-        found = [] if event.data.action == "withdraw" else [*found, (n, event.data)]
-    yield from found
+        if event.data.action == "withdraw":
+            found.clear()
+        else:
+            found.append((n, event.data))
+    return found
 
 
 def note_proposed(context: DecisionContext, data: AdjustmentProposed) -> None:
