@@ -1,5 +1,6 @@
 """Ledgers that are proven, and ways to ask them."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +9,7 @@ import proof_pack
 import pytest
 from click.testing import CliRunner, Result
 from proof_audit import Copies, url_of, whole
+from proof_cli import Audit
 from proof_ledger import KEY, STORY, build, opened, sign_all
 from proof_made import Made, Tpp, canonical, leaves_of
 
@@ -72,3 +74,14 @@ def whole_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger(whole_ledger: Path, tmp_path: Path) -> Iterator[Copies]:
     with opened(url_of(tmp_path / "copy.db")) as store:
         yield Copies(whole_ledger, tmp_path / "copy.db", store)
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    for name in [name for name in os.environ if name.startswith("TPP_")]:
+        monkeypatch.delenv(name)
+    made = Audit(tmp_path)
+    monkeypatch.setenv("TPP_SIGNING_KEY", str(made.key))
+    monkeypatch.chdir(tmp_path)
+    build(made.url, STORY[:40])
+    return made
