@@ -112,6 +112,30 @@ class Entry:
     known: int | None
 
 
+class Room:
+    """Which accounts the record being made brings room to."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._n = 0
+        self._before: dict[str, tuple[Account, int, int, int]] = {}
+
+    def remember(self, account: Account) -> None:
+        """Keeps how an account is before the record being made changes it."""
+        if self._n != self._transaction.n:
+            self._n, self._before = self._transaction.n, {}
+        self._before.setdefault(account.path, (account, account.balance, account.removable, account.leaving))
+
+    def brought(self) -> list[str]:
+        """The accounts on which less counts now, or on which something that was about to leave stays."""
+        each = self._before.values() if self._n == self._transaction.n else ()
+        return [
+            account.path
+            for account, balance, removable, leaving in each
+            if account.balance < balance or (account.removable > removable and account.leaving < leaving)
+        ]
+
+
 class Accounts:
     """The accounts of a ledger, by path; the path of an absorbed party means the survivor's account."""
 
@@ -122,6 +146,7 @@ class Accounts:
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
+        self.room = Room(transaction)
         transaction.at_flush(self._write)
 
     def path(self, path: str) -> str:
@@ -238,6 +263,7 @@ class Accounts:
         if account.path != path:
             self._parties.use_mergers(self._parties.group(accounts.party(path)))
         before = account.balance
+        self.room.remember(account)
         account.add(pending, posted, attested, credits)
         if (pending < 0) == (state == "pending") and pending:
             account.leaving -= pending
