@@ -70,13 +70,17 @@ class Account:
 
     def add(self, pending: int, posted: int, attested: int, credits: int) -> None:
         """Adds an entry to the parts; raises Overflow, with nothing changed, if an amount exceeds the range."""
+        self.pending, self.posted, self.attested, self.credits = self.after(pending, posted, attested, credits)
+        self.entries += 1
+
+    def after(self, pending: int, posted: int, attested: int = 0, credits: int = 0) -> tuple[int, int, int, int]:
+        """The parts as an entry would leave them; raises Overflow if an amount exceeds the range."""
         parts = self.pending + pending, self.posted + posted, self.attested + attested, self.credits + credits
         balance = parts[0] + parts[1] + parts[2] - parts[3]
         if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
             most = max(balance, *parts, key=abs)
             raise Overflow(self.path, f"an amount on {self.path} would be {most:,} TPP, beyond {TPP_MAX:,}")
-        self.pending, self.posted, self.attested, self.credits = parts
-        self.entries += 1
+        return parts
 
     def row(self) -> tuple[Any, ...]:
         """The account in the order of the table's columns."""
@@ -269,15 +273,14 @@ class Accounts:
             account.leaving -= pending
         if known is not None:
             account.limit = known
-        balance = account.balance
         transaction, booking = self._transaction, self._transaction.booking
         self._entries.append(
             (
-                account.id, account.entries, transaction.n, shipment, pending, posted, attested, credits, balance,
-                account.limit, booking.day, booking.late_for,
+                account.id, account.entries, transaction.n, shipment, pending, posted, attested, credits,
+                account.balance, account.limit, booking.day, booking.late_for,
             )
         )  # fmt: skip
-        return Entry(account.path, account.entries, amount, state, before, balance, limit, account.limit)
+        return Entry(account.path, account.entries, amount, state, before, account.balance, limit, account.limit)
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection

@@ -306,7 +306,7 @@ def chains(records: dict[int, Record], shipments: dict[str, int]) -> None:
         while n > 0:
             reached.add(n)
             leaf = records[n].leaf
-            # A record may decide many, and then rests on a record of each; refused events may lie between.
+            # A tick or a recheck decides many, and rests on a record of each shipment; refused events may lie between.
             led = max(m for m in [*of[shipment], -1] if m < n) if {*leaf["rests_on"]} & {*of[shipment]} else -1
             n = led if leaf["shipment_id"] != shipment else leaf["previous"] or 0
         if n < 0:

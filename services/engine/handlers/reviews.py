@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ledger.registers.accounts import Entry
+from ledger.registers.accounts import Entry, Overflow
 from ledger.registers.shipments import SetAside, Shipment
 from ledger.registers.unfinished import Work
 from schemas.codes import Outcome, State
@@ -191,7 +191,11 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
         if not left and today is not None and shipment.terms.export_date < today:
             found.skipped.append(identifier)
             continue
-        judgement = _rejudged(context, shipment)
+        try:
+            judgement = _rejudged(context, shipment)
+        except Overflow:
+            found.held.append(identifier)
+            continue
         if not judgement.passes:
             found.held.append(identifier)
             found.shorts += judgement.shorts
