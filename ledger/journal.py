@@ -142,10 +142,14 @@ class Journal:
     ) -> list[Entry]:
         """Debits a settled option that fits, whole; as pending, or as posted where the shipment has already left.
 
-        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit.
+        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit, and
+        Overflow, with nothing changed, if an amount exceeds the range.
         """
         if self.short(option, day):
             raise LedgerCorrupt(f"the debits of shipment {shipment} do not fit, although they were tested")
+        for debit in option.debits:
+            if (account := self.accounts.find(debit.account)) is not None:
+                account.after(*((0, debit.amount) if posted else (debit.amount, 0)))
         tested = self._limits(option.debits, day)
         later = self._balances(option.debits)
         later.update(after(option.debits, later))

@@ -1,6 +1,7 @@
 """The law: pure functions from the facts of a shipment to the ways in which it may go."""
 
 from rulebook.law.contents import Terms
+from rulebook.parties.names import keys as name_forms
 from rulebook.screening.book import Book, Screening, load
 
-__all__ = ["Book", "Screening", "Terms", "load"]
+__all__ = ["Book", "Screening", "Terms", "load", "name_forms"]

@@ -13,9 +13,10 @@ class Policy(StrEnum):
     """A rule of the house, which is on or off from the record of the event that says so."""
 
     FOUR_EYES = "four_eyes"
+    AUTO_RECHECK = "auto_recheck"
 
 
-POLICIES: Mapping[Policy, bool] = {Policy.FOUR_EYES: False}
+POLICIES: Mapping[Policy, bool] = {Policy.FOUR_EYES: False, Policy.AUTO_RECHECK: True}
 """Whether each policy is on while no event has set it."""
 
 

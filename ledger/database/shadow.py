@@ -21,7 +21,8 @@ APPENDED = (tables.journal, tables.mention, tables.entry, tables.fact, tables.id
 """Tables to which a decision appends."""
 
 CHANGED = (
-    tables.account, tables.shipment, tables.waiting, tables.attestation, tables.obligation, tables.unfinished,
+    tables.account, tables.shipment, tables.waiting, tables.noted, tables.attestation, tables.obligation,
+    tables.unfinished,
 )  # fmt: skip
 """Tables in which a decision may also change or delete rows."""
 

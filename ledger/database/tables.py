@@ -169,6 +169,16 @@ waiting = Table(
     **STRICT,
 )
 
+noted = Table(
+    "noted",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("shipment_id", Text, primary_key=True),
+    Index("noted_shipment", "shipment_id"),
+    comment="held shipments and the keys of the facts that they were screened with",
+    **STRICT,
+)
+
 fact = Table(
     "fact",
     metadata,

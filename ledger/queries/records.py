@@ -73,7 +73,7 @@ def state(connection: Connection, shipment: str) -> str | None:
 
 
 def records(connection: Connection, shipment: str) -> list[ShipmentRecord]:
-    """Every record that concerns a shipment, oldest first: its own events, ticks and rechecks that decided it."""
+    """Every record that concerns a shipment, oldest first: those of its own events, and others that decided it."""
     j, m = tables.journal, tables.mention
     mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
     query = (

@@ -63,7 +63,7 @@ def _named(span: Span, snapshot: str) -> CompoundSelect[Any]:
 def _decided_elsewhere(
     connection: Connection, wanted: CompoundSelect[Any], record: int
 ) -> Iterator[tuple[str, tuple[int, str | None]]]:
-    """The decisions of ticks and rechecks about shipments that they do not name: record and authorization, in order."""
+    """The decisions of records about shipments that their events do not name: record and authorization, in order."""
     j, m = tables.journal, tables.mention
     mentions: ColumnElement[bool] = j.c.n.in_(select(m.c.n).where(and_(m.c.shipment_id.in_(wanted), m.c.n <= record)))
     query = select(j.c.n, j.c.answers).where(mentions).order_by(j.c.n)

@@ -70,13 +70,17 @@ class Account:
 
     def add(self, pending: int, posted: int, attested: int, credits: int) -> None:
         """Adds an entry to the parts; raises Overflow, with nothing changed, if an amount exceeds the range."""
+        self.pending, self.posted, self.attested, self.credits = self.after(pending, posted, attested, credits)
+        self.entries += 1
+
+    def after(self, pending: int, posted: int, attested: int = 0, credits: int = 0) -> tuple[int, int, int, int]:
+        """The parts as an entry would leave them; raises Overflow if an amount exceeds the range."""
         parts = self.pending + pending, self.posted + posted, self.attested + attested, self.credits + credits
         balance = parts[0] + parts[1] + parts[2] - parts[3]
         if max(balance, *parts) > TPP_MAX or min(balance, *parts) < -TPP_MAX:
             most = max(balance, *parts, key=abs)
             raise Overflow(self.path, f"an amount on {self.path} would be {most:,} TPP, beyond {TPP_MAX:,}")
-        self.pending, self.posted, self.attested, self.credits = parts
-        self.entries += 1
+        return parts
 
     def row(self) -> tuple[Any, ...]:
         """The account in the order of the table's columns."""
@@ -112,6 +116,30 @@ class Entry:
     known: int | None
 
 
+class Room:
+    """Which accounts the record being made brings room to."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._n = 0
+        self._before: dict[str, tuple[Account, int, int, int]] = {}
+
+    def remember(self, account: Account) -> None:
+        """Keeps how an account is before the record being made changes it."""
+        if self._n != self._transaction.n:
+            self._n, self._before = self._transaction.n, {}
+        self._before.setdefault(account.path, (account, account.balance, account.removable, account.leaving))
+
+    def brought(self) -> list[str]:
+        """The accounts on which less counts now, or on which something that was about to leave stays."""
+        each = self._before.values() if self._n == self._transaction.n else ()
+        return [
+            account.path
+            for account, balance, removable, leaving in each
+            if account.balance < balance or (account.removable > removable and account.leaving < leaving)
+        ]
+
+
 class Accounts:
     """The accounts of a ledger, by path; the path of an absorbed party means the survivor's account."""
 
@@ -122,6 +150,7 @@ class Accounts:
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
+        self.room = Room(transaction)
         transaction.at_flush(self._write)
 
     def path(self, path: str) -> str:
@@ -238,20 +267,20 @@ class Accounts:
         if account.path != path:
             self._parties.use_mergers(self._parties.group(accounts.party(path)))
         before = account.balance
+        self.room.remember(account)
         account.add(pending, posted, attested, credits)
         if (pending < 0) == (state == "pending") and pending:
             account.leaving -= pending
         if known is not None:
             account.limit = known
-        balance = account.balance
         transaction, booking = self._transaction, self._transaction.booking
         self._entries.append(
             (
-                account.id, account.entries, transaction.n, shipment, pending, posted, attested, credits, balance,
-                account.limit, booking.day, booking.late_for,
+                account.id, account.entries, transaction.n, shipment, pending, posted, attested, credits,
+                account.balance, account.limit, booking.day, booking.late_for,
             )
         )  # fmt: skip
-        return Entry(account.path, account.entries, amount, state, before, balance, limit, account.limit)
+        return Entry(account.path, account.entries, amount, state, before, account.balance, limit, account.limit)
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection

@@ -1,6 +1,7 @@
 """Facts that decisions rest on: a fact is the event that stated it, and the table only points to its record."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,15 @@ class Fact:
     """What one record states: its number, and the data of its event."""
 
     n: int
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewFact:
+    """What the record being made states: the kind, the key, and the data of its event."""
+
+    kind: FactKind
+    key: str
     data: Any
 
 
@@ -49,6 +59,8 @@ class FactBook:
         self._identifiers = identifiers
         self._known = transaction.cache.rows(Stated)
         self._rows: list[tuple[str, str, int]] = []
+        self._new: tuple[int, list[NewFact]] = (0, [])
+        self._asked: set[str] = set()
         transaction.at_flush(self._write)
 
     def load(self, keys: Iterable[str]) -> None:
@@ -82,6 +94,7 @@ class FactBook:
 
     def of(self, kind: FactKind, key: str) -> tuple[Fact, ...]:
         """What was stated of a kind under a key, oldest first."""
+        self._asked.add(key)
         if key not in self._known:
             self.load([key])
         stated = self._known[key]
@@ -116,9 +129,25 @@ class FactBook:
         fact = Fact(n, data)
         self._know(kind, key, fact)
         self._rows.append((key, kind.value, n))
+        if self._new[0] != n:
+            self._new = (n, [])
+        self._new[1].append(NewFact(kind, key, data))
         for of, identifier in of_fact(kind, key):
             self._identifiers.add(of, identifier)
         return fact
+
+    def stated(self) -> Sequence[NewFact]:
+        """The facts that the record being made states."""
+        n, new = self._new
+        return new if n == self._transaction.n else ()
+
+    @contextmanager
+    def noting(self) -> Iterator[set[str]]:
+        """The keys under which facts are looked up meanwhile, known or not, but for those that all facts share."""
+        self._asked = asked = set[str]()
+        yield asked
+        self._asked = set()
+        asked.discard(ALL)
 
     def _write(self) -> None:
         self._transaction.store.insert(self._transaction.connection, tables.fact, self._rows)

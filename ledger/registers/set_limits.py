@@ -98,3 +98,8 @@ class Policies:
     def on(self, policy: Policy) -> bool:
         """Whether a policy is on."""
         return self.in_force().get(policy, POLICIES[policy])
+
+    def stands(self, policy: Policy) -> bool:
+        """Whether a policy is on, for what the record being made does not say: it does not rest on it."""
+        made = (fact.data.value for fact in reversed(self._facts.of(FactKind.POLICY, ALL)) if fact.data.name == policy)
+        return bool(next(made, POLICIES[policy]))

@@ -1,17 +1,17 @@
 """Shipments: their state, their latest request, and what they debited."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, union_all
 
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.registers.transaction import Transaction
-from ledger.registers.waiting import Waiting
+from ledger.registers.waiting import Notes, Waiting
 
 PENDING_STATES = ("approved", "released")
 HELD_STATES = ("held", "held_at_dispatch")
@@ -187,6 +187,20 @@ class Shipments:
         query = select(table.c.id).where(*_holding(account), table.c.first > after, table.c.first <= until)
         return list(self._transaction.connection.execute(query.order_by(table.c.first).limit(most)).scalars())
 
+    def waiting_for(self, wanted: Collection[str], before: int, after: int, most: int) -> list[str]:
+        """Shipments held before a record that wait for one of these accounts or facts, in the order of `held`.
+
+        Only those that were first presented after a record, and at most so many.
+        """
+        self._transaction.flush()
+        store, s, w, k = self._transaction.store, tables.shipment, tables.waiting, tables.noted
+        among = union_all(
+            select(w.c.shipment_id).where(store.among(w.c.account, wanted)),
+            select(k.c.shipment_id).where(store.among(k.c.key, wanted)),
+        )
+        query = select(s.c.id).where(s.c.id.in_(among), s.c.held < before, s.c.first > after)
+        return list(self._transaction.connection.execute(query.order_by(s.c.first).limit(most)).scalars())
+
     def count_held(self, account: str | None = None) -> int:
         """How many shipments are held; of an account: how many wait for it."""
         self._transaction.flush()
@@ -224,16 +238,14 @@ class Shipments:
         shipment.terms, shipment.codes = terms, ""
         self._put(shipment, state)
 
-    def hold(
-        self, shipment: Shipment, terms: ShipmentTerms, codes: Iterable[str], short: Iterable[str], left: bool
-    ) -> None:
-        """Holds a shipment for reasons of these codes; `short` are the accounts that have no room for it.
+    def hold(self, shipment: Shipment, terms: ShipmentTerms, codes: Iterable[str], notes: Notes, left: bool) -> None:
+        """Holds a shipment for reasons of these codes; `notes` are what it waits for.
 
         `left`: whether it has left already.
         """
         shipment.terms, shipment.codes = terms, " ".join(dict.fromkeys(codes))
         self._put(shipment, "held_at_dispatch" if left else "held")
-        self._waiting.add(shipment.id, short)
+        self._waiting.add(shipment.id, notes)
 
     def dispatch(self, shipment: Shipment) -> None:
         """Notes that a shipment has left, on the terms on which it was let go."""

@@ -1,31 +1,84 @@
-"""Held shipments, and the accounts that had no room for them."""
+"""Held shipments, and what they wait for: accounts that had no room for them, and facts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, delete, func, select, union_all
 
 from ledger.database import tables
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a held shipment waits for: the accounts that had no room, and the keys of the facts that were known."""
+
+    accounts: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+
+
 class Waiting:
-    """Which held shipments wait for room on which accounts."""
+    """Which held shipments wait for room on which accounts, and with the facts of which keys they were screened."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-        self._rows: list[tuple[str, str]] = []
+        self._new: dict[str, Notes] = {}
         self._gone: set[str] = set()
         transaction.at_flush(self._write)
 
-    def add(self, shipment: str, paths: Iterable[str]) -> None:
-        """Notes that a shipment waits for room on these accounts."""
-        self._rows.extend((path, shipment) for path in dict.fromkeys(paths))
+    def add(self, shipment: str, notes: Notes) -> None:
+        """Notes what a shipment waits for that waited for nothing."""
+        self._new[shipment] = notes
 
     def remove(self, shipment: str) -> None:
-        """Notes that a shipment no longer waits for any account."""
+        """Notes that a shipment no longer waits for anything."""
         self._gone.add(shipment)
-        self._rows = [(path, waiting) for path, waiting in self._rows if waiting != shipment]
+        self._new.pop(shipment, None)
+
+    def renew(self, shipment: str, before: Notes | None, notes: Notes) -> None:
+        """Notes what a shipment waits for now, where that differs from before."""
+        if notes != (before or Notes()):
+            self.remove(shipment)
+            self.add(shipment, notes)
+
+    def of(self, shipments: Collection[str]) -> Mapping[str, Notes]:
+        """What shipments wait for; one that waits for nothing is left out."""
+        self._transaction.flush()
+        found: list[dict[str, set[str]]] = []
+        for column in (tables.waiting.c.account, tables.noted.c.key):
+            name = column.table.c.shipment_id
+            each: dict[str, set[str]] = {}
+            query = select(name, column).where(self._transaction.store.among(name, shipments))
+            for shipment, one in self._transaction.connection.execute(query):
+                each.setdefault(shipment, set()).add(one)
+            found.append(each)
+        paths, keys = found
+        return {one: Notes(frozenset(paths.get(one, ())), frozenset(keys.get(one, ()))) for one in {*paths, *keys}}
+
+    def awaited(self, wanted: Collection[str], before: int) -> list[str]:
+        """Those of the accounts and keys for which a shipment waits that was held before a record, sorted."""
+        if not wanted or not self._perhaps(wanted):
+            return []
+        self._transaction.flush()
+        s, found = tables.shipment, set[str]()
+        for column in (tables.waiting.c.account, tables.noted.c.key):
+            joined = select(column).join(s, s.c.id == column.table.c.shipment_id)
+            query = joined.where(self._transaction.store.among(column, wanted), s.c.held < before).distinct()
+            found.update(self._transaction.connection.execute(query).scalars())
+        return sorted(found)
+
+    def _perhaps(self, wanted: Collection[str]) -> bool:
+        """Whether a shipment may wait for one of these: the changes in memory need not be written to know."""
+        among = set(wanted)
+        if any(not among.isdisjoint((*new.accounts, *new.keys)) for new in self._new.values()):
+            return True
+        store, w, k = self._transaction.store, tables.waiting, tables.noted
+        query = union_all(
+            select(w.c.account).where(store.among(w.c.account, wanted)),
+            select(k.c.key).where(store.among(k.c.key, wanted)),
+        )
+        return self._transaction.connection.execute(query.limit(1)).first() is not None
 
     def count(self, path: str) -> int:
         """How many held shipments wait for room on an account."""
@@ -38,15 +91,22 @@ class Waiting:
         self._transaction.flush()
         table, connection = tables.waiting, self._transaction.connection
         perhaps = select(table).where(table.c.account.contains(f"/{absorbed}", autoescape=True))
+        moved = []
         for row in connection.execute(perhaps).all():
             if accounts.party(row.account) == absorbed:
                 this = table.c.account == row.account, table.c.shipment_id == row.shipment_id
                 connection.execute(delete(table).where(*this))
-                self._rows.append((accounts.of_party(row.account, survivor), row.shipment_id))
+                moved.append((accounts.of_party(row.account, survivor), row.shipment_id))
+        self._transaction.store.upsert(connection, table, moved)
 
     def _write(self) -> None:
-        store, connection, table = self._transaction.store, self._transaction.connection, tables.waiting
-        if self._gone:
-            connection.execute(delete(table).where(store.among(table.c.shipment_id, self._gone)))
-        store.upsert(connection, table, self._rows)
-        self._rows, self._gone = [], set()
+        for table in (tables.waiting, tables.noted):
+            if self._gone:
+                among = self._transaction.store.among(table.c.shipment_id, self._gone)
+                self._transaction.connection.execute(delete(table).where(among))
+        self._put(tables.waiting, ((path, one) for one, notes in self._new.items() for path in notes.accounts))
+        self._put(tables.noted, ((key, one) for one, notes in self._new.items() for key in notes.keys))
+        self._new, self._gone = {}, set()
+
+    def _put(self, table: Table, rows: Iterable[tuple[str, str]]) -> None:
+        self._transaction.store.upsert(self._transaction.connection, table, sorted(rows))

@@ -285,7 +285,7 @@ class PolicySet(Model):
     reason: Why, for the record.
     """
 
-    name: Literal["four_eyes"]
+    name: Literal["four_eyes", "auto_recheck"]
     value: bool
     by: Text
     reason: Reason

@@ -15,7 +15,10 @@ from services.engine.context import DecisionContext
 from services.engine.message import Message
 
 IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
-"""The types of events that may ask for work in chunks."""
+"""The types of events that ask for work in chunks themselves; any other may bring what holds wait for."""
+
+_OF_CAUSE = ("specversion", "subject", "time", "datacontenttype", "traceparent", "tracestate")
+"""What an automatic recheck has of the envelope of the event that caused it."""
 
 CHUNK = 500
 """How many shipments, obligations or accounts one record looks at. By number, so that a replay gives the same bytes."""
@@ -24,7 +27,8 @@ CHUNK = 500
 def next_chunk(journal: Journal) -> Message | None:
     """The message that stands for the next chunk of the work asked for first; None where everything is done.
 
-    It is the event that asked for the work, under the ledger's own name and an id of the chunk's.
+    It is the event that asked for the work, under the ledger's own name and an id of the chunk's; an automatic recheck
+    names the record that caused it.
     """
     work = journal.unfinished.next()
     if work is None:
@@ -32,7 +36,10 @@ def next_chunk(journal: Journal) -> Message | None:
     with stored(f"journal record {work.n}"):
         event = {**orjson.loads(journal.records.event(work.n))}
         source, identifier, kind = event["source"], event["id"], event["type"]
-    if kind not in IN_CHUNKS:
+    if "keys" in work.left:
+        event = {name: event[name] for name in _OF_CAUSE if name in event}
+        event |= {"type": RECHECK_REQUESTED, "data": {"caused_by": work.n}}
+    elif kind not in IN_CHUNKS:
         raise LedgerCorrupt(f"the ledger is damaged: record {work.n} is unfinished, but a {kind} asks for no chunks")
     event |= {"source": LEDGER_SOURCE, "id": chunk_id(source, identifier, work.chunk)}
     position = {"request": f"chunk {work.chunk} of record {work.n}"}

@@ -44,7 +44,11 @@ class DecisionContext:
 
 @dataclass(frozen=True, slots=True)
 class HandledEvent:
-    """The result of a handler: the answers to an event, and the shipment that it is about, if any."""
+    """The result of a handler: the answers to an event, and the shipment that it is about, if any.
+
+    `raised`: the account whose limit it raised.
+    """
 
     answers: Answers
     shipment_id: str | None = None
+    raised: str | None = None

@@ -19,6 +19,7 @@ from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.models.incoming import Requested
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
+from services.engine import auto_recheck
 from services.engine.answers import rejection_text, to_text
 from services.engine.chunks import IN_CHUNKS, chunk_id, next_chunk
 from services.engine.context import DecisionContext, HandledEvent
@@ -213,6 +214,8 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     journal.transaction.open_record(event.happened.date())
     try:
         handled = _handled(context, event, read.refusal)
+        if event.type not in IN_CHUNKS:
+            auto_recheck.begin(context, handled)
     except EventRejected as error:
         journal.transaction.abandon_record()
         return _reject(journal, read, rejected(event, error.errors))
@@ -251,15 +254,17 @@ def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
     if event.raw == answered.event or same_content(event.raw, answered.event):
-        return (*answered.answers, *_chunks_since(journal, event)) if event.type in IN_CHUNKS else answered.answers
+        return (*answered.answers, *_chunks_since(journal, event))
     message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
 
 
 def _chunks_since(journal: Journal, event: Event[Any]) -> Iterator[str]:
-    """The answers of the further chunks of the work that an event asked for."""
+    """The answers of the further chunks of the work that an event asked for; whether there is a first is prefetched."""
+    records = journal.records
     for chunk in count(2):
-        found = journal.records.find((LEDGER_SOURCE, chunk_id(event.source, event.id, chunk)))
+        key = (LEDGER_SOURCE, chunk_id(event.source, event.id, chunk))
+        found = records.answered(key) if chunk == 2 else records.find(key)
         if found is None:
             return
         yield from found.answers
@@ -299,6 +304,8 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
         else:
             facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
     journal.records.recall(keys)
+    repeated = [key for key in keys if journal.records.answered(key)]
+    journal.records.recall([(LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated])
     journal.shipments.load({name for name in shipments if name is not None})
     journal.facts.load({name for name in facts if name is not None})
     journal.accounts.load(paths)

@@ -23,7 +23,7 @@ class Judgement:
     """The judgement of law and ledger on a shipment: the option taken with its entries, or the reasons against it.
 
     `tried`: the options in order, up to the first that fits, each with its short debits. `chosen` fits; it is taken
-    only if there are no reasons. `owed`: the obligations that it brings.
+    only if there are no reasons. `owed`: the obligations that it brings. `keys`: under which facts were looked up.
     """
 
     case: Case
@@ -33,6 +33,7 @@ class Judgement:
     entries: list[Entry] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     owed: list[Obligation] = field(default_factory=list)
+    keys: AbstractSet[str] = frozenset()
 
     @property
     def passes(self) -> bool:
@@ -63,8 +64,10 @@ def judge(
     fits; what a reviewer has set aside is compared with them.
     """
     explained = explained or bool(reviewed)
-    case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
+    with context.journal.facts.noting() as keys:
+        case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
     result = _reviewed(context, case, reviewed, lambda context, case: _tried(context, case, explained), dict)
+    result.keys = keys
     if result.passes and result.chosen:
         day, debits = asked.export_date, result.chosen.debits
         limits, book = context.journal.limits, context.book
@@ -91,10 +94,13 @@ def judge_departure(
     No quota is tested and no balance changes: it passes only on accounts that it has `debited`. A reason that reviewers
     set aside stays so if a figure in its facts has moved.
     """
-    case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
-    return _reviewed(
+    with context.journal.facts.noting() as keys:
+        case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
+    result = _reviewed(
         context, case, reviewed, lambda context, case: _standing(context, case, debited), context.book.lasting
     )
+    result.keys = keys
+    return result
 
 
 def _standing(context: DecisionContext, case: Case, debited: AbstractSet[str]) -> Judgement:

@@ -14,6 +14,7 @@ from schemas.plan import License
 from schemas.wire.read import Event, read_record
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
+from services.engine.auto_recheck import notes_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, entries_to_json
 from services.engine.judgement import Judgement
@@ -108,8 +109,7 @@ def settle(
     else:
         outcome = Outcome.HELD
         codes = [reason.code for reason in judgement.reasons]
-        accounts = [short.debit.account for short in judgement.shorts]
-        context.journal.shipments.hold(shipment, terms_of(judgement), codes, accounts, left=left)
+        context.journal.shipments.hold(shipment, terms_of(judgement), codes, notes_of(context, judgement), left=left)
     data = decision(context, answers.next_id, answers.causation, outcome, judgement, entries)
     identifier = answers.add(_PASSED[outcome] if passes else SHIPMENT_HELD, shipment.id, data)
     raise_alerts(context, answers, entries, identifier)

@@ -23,9 +23,9 @@ class Basis:
 
 
 DERIVED = (
-    tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.fact,
-    tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished, tables.head,
-    tables.identifier,
+    tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.noted,
+    tables.fact, tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished,
+    tables.head, tables.identifier,
 )  # fmt: skip
 _NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded"), ("head", "epoch")}
 _REPLAYED_ONLY = (
@@ -35,6 +35,7 @@ _REPLAYED_ONLY = (
         for table in (
             "shipment",
             "waiting",
+            "noted",
             "fact",
             "attestation",
             "obligation",

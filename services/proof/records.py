@@ -18,8 +18,8 @@ from services.proof.report import VerificationReport
 from services.proof.verifier import Invalid, moves
 
 _LIMITED = ("approved", "released")
-_DECIDE_MANY = ("tpp.clock.ticked.v1", "tpp.recheck.requested.v1")
 _DECIDED_AMONG_MANY = ("expired", "released")
+"""What a record decides of shipments besides its answer."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mention:
-    """A shipment that a tick or a recheck decided, and the number of its record."""
+    """A shipment that a record decided besides its answer, and the number of the record."""
 
     shipment_id: str
     n: int
@@ -93,10 +93,10 @@ class Records:
             moves(leaf, decisions)
         except Invalid as error:
             yield error.args[1]
-        for data in decisions:
+        for index, data in enumerate(decisions):
             if data.get("outcome") in _LIMITED:
                 yield from _over(data)
-            if row.type in _DECIDE_MANY and data.get("outcome") in _DECIDED_AMONG_MANY:
+            if index and data.get("outcome") in _DECIDED_AMONG_MANY:
                 self.decided.add(Mention(data["shipment_id"], row.n))
             if "basis" in data:
                 basis = Basis(data["basis"]["rulebook_digest"], data["basis"]["software"])

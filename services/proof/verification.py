@@ -22,7 +22,7 @@ from services.proof.report import VerificationReport
 
 
 def check_mentions(connection: Connection, found: VerificationReport, decided: AbstractSet[Mention]) -> None:
-    """Checks the index of shipments that ticks and rechecks decide against their answers."""
+    """Checks the index of shipments that records decide besides their answers against what follows the answers."""
     found_rows = {Mention(row.shipment_id, row.n) for row in connection.execute(tables.mention.select())}
     for one in sorted(found_rows ^ decided):
         found.add("mention", one.shipment_id, one.n, "the row differs from what the answers of the record decide")

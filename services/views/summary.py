@@ -12,6 +12,7 @@ from services.views.wrapping import counted
 from services.visible import visible
 
 _TYPE = '"type":"'
+_RECHECKED = '"released":['
 _LEFT = f'"kind":"{LEFT_WITHOUT_APPROVAL}"'
 _REASON = re.compile(r'"code":"([a-z_.]+)","citation":').findall
 _SHOWN = ("approved", "released", "denied", "held", "recorded", "refused", "rejected")
@@ -20,6 +21,8 @@ _NOUNS = {
     "alert": ("shipment alert",),
     "obligation.due": ("obligation due", "obligations due"),
     "quota.alert": ("quota alert",),
+    "recheck": ("recheck",),
+    "recorded": ("further record",),
 }
 """The words for an event that follows an answer, by its kind; other kinds are states."""
 
@@ -41,6 +44,8 @@ class Summary:
             start = text.index(_TYPE) + len(_TYPE)
             kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
             name = kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
+            if index and name == "recorded" and _RECHECKED in text:
+                name = "recheck"
             (self.others if index else self.answers)[name] += 1
             if kind == "shipment.alert" and _LEFT in text:
                 self.left += 1

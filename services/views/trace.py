@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from ledger.queries.records import ShipmentRecord
-from schemas.event_types import EVENT_REFUSED, SHIPMENT_ALERT
+from schemas.event_types import EVENT_REFUSED, LEDGER_SOURCE, RECHECK_REQUESTED, SHIPMENT_ALERT
 from schemas.models.incoming import Party, Requested
 from schemas.wire.read import Event, read_record
 from services.views.moments import shown
@@ -80,6 +82,9 @@ def _heading(number: int, record: ShipmentRecord, event: Event[Any]) -> str:
 
 def _requested(record: ShipmentRecord, event: Event[Any]) -> Iterator[Said]:
     yield Said("said", f"Event {event.id} of {event.source}, journal record {record.n}.")
+    if event.source == LEDGER_SOURCE and event.type == RECHECK_REQUESTED:
+        cause = orjson.loads(event.raw)["data"].get("caused_by")
+        yield from [Said("said", f"By the policy auto_recheck, after journal record {cause}.")] if cause else ()
     data: Any = event.data
     if not isinstance(data, Requested):
         members = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})

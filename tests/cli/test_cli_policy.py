@@ -11,7 +11,7 @@ from cli_run import Tpp
 def test_policies_are_listed_set_and_stand_in_decisions(tpp: Tpp) -> None:
     tpp("screen", "-", stdin=lines(request("A")))
     before = json.loads(tpp("policy", "list", "--format", "json").stdout)
-    assert {one["name"]: one["value"] for one in before} == {"four_eyes": False}
+    assert {one["name"]: one["value"] for one in before} == {"auto_recheck": True, "four_eyes": False}
     assert {one["record"] for one in before} == {None}
     done = tpp("policy", "set", "four_eyes", "on", "--by", "a.one", "--reason", "two persons")
     assert (done.returncode, kinds(done.stdout)) == (0, ["recorded"])

@@ -46,7 +46,10 @@ def move(debit: Mapping[str, Any]) -> str:
 
 
 def after(event: Mapping[str, Any]) -> str:
-    """An event that follows: `alert lpp/CON-1/2025 threshold 0.5`, `due lpp_certification_copy SHP-1 overdue`."""
+    """An event that follows: `alert lpp/CON-1/2025 threshold 0.5`, `due lpp_certification_copy SHP-1 overdue`.
+
+    Of an automatic recheck: `rechecked; released SHP-1, SHP-2; held SHP-3`.
+    """
     data = event["data"]
     match kind(event):
         case "alert" if "other" in data:
@@ -58,6 +61,9 @@ def after(event: Mapping[str, Any]) -> str:
             return f"alert {data['account']} {data['kind']}" + (f" {threshold}" if threshold is not None else "")
         case "due":
             return f"{data['state']} {data['kind']} {data.get('shipment_id') or data.get('party')} {data['due']}"
+        case "recorded":
+            listed = ((word, ", ".join(data[word])) for word in ("released", "held", "skipped"))
+            return "; ".join(["rechecked", *(f"{word} {names}" for word, names in listed if names)])
         case word:
             moves = "; ".join(sorted(map(move, data["debits"])))
             return f"{word} {data['shipment_id']}: {moves or 'nothing moved'}"

@@ -22,6 +22,8 @@ from services.proof.report import Discrepancy
 from services.proof.verification import verify
 from services.resources import software
 
+BY_HAND = {"do": "policy", "id": "by-hand", "data": {"name": "auto_recheck", "value": False}}
+"""Holds are rechecked only where somebody asks for it."""
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"]}
 HOLDS = 23
 
@@ -44,7 +46,7 @@ def recheck() -> list[Message]:
     room = {"do": "attest", "data": {"account": "lpp/CON-1/2025", "tpp": 25_000_000, "reference": "A-2"}}
     held = [{"do": "request", "ship": {"id": f"SHP-{n}"}} for n in range(HOLDS)]
     return messages(
-        [full, *held, room, {"do": "recheck", "data": {"all": True}}, {"do": "request", "ship": {"id": "X"}}]
+        [BY_HAND, full, *held, room, {"do": "recheck", "data": {"all": True}}, {"do": "request", "ship": {"id": "X"}}]
     )
 
 

@@ -24,11 +24,19 @@ Texts = list[list[str]]
 
 
 def load(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text("utf-8"))
+    """A flow; the policies that it begins with are its first steps."""
+    flow = tomllib.loads(path.read_text("utf-8"))
+    begin = [
+        {"do": "policy", "id": name, "data": {"name": name, "value": value}, "answer": {"is": "recorded"}}
+        for name, value in flow.get("policies", {}).items()
+    ]
+    return flow | {"step": [*begin, *flow["step"]]}
 
 
 def records(flow: dict[str, Any]) -> list[Message]:
-    made = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in enumerate(flow["step"], 1)]
+    first = 1 - len(flow.get("policies", {}))
+    steps = enumerate(flow["step"], first)
+    made = [of_step(n, step, flow.get("parties", {}), flow.get("usual", {})) for n, step in steps]
     return [Message(raw, {"file": "in.jsonl", "line": n}) for n, raw in enumerate(made, 1)]
 
 

@@ -87,12 +87,13 @@ def test_the_replenished_alert_counts_or_names_the_holds_that_wait() -> None:
     ]
     with Run(":memory:", {}) as run:
         given = sent(run, *[of_step(number, step, {}, PAPER) for number, step in enumerate(steps, 1)])
-    (alert,) = given[3][1:]
+    alert, recheck, *_ = given[3][1:]
     assert alert["subject"] == alert["data"]["account"] == "lpp/CON-1/2025"
     assert alert["data"]["kind"] == "replenished"
     assert alert["data"].get("holds_waiting", 2) in (2, ["SHP-2", "SHP-3"])
     assert alert["data"]["balance"] == 0
     assert alert["data"]["limit"] == 26_900_000
+    assert (recheck["data"]["released"], recheck["data"]["held"]) == (["SHP-2"], ["SHP-3"])
 
 
 def test_the_report_of_flows_counts_a_territory_as_its_country() -> None:

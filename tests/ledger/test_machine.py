@@ -171,7 +171,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """A validated end-user and the licences."""
+        """A validated end-user and the licences; holds are rechecked only where somebody asks for it."""
+        by_hand = {
+            "name": "auto_recheck",
+            "value": False,
+            "by": "a.one",
+            "reason": "the model has no rechecks of its own",
+        }
+        self.send("policy.set", by_hand, "recorded")
         granted = {"holder": "CON-50", "program": "national", "country": "AE", "valid_from": "2025-06-01"}
         sites = [facility("FAC-1", "AE", "2025-06-01")]
         self.send("veu.authorized", granted | {"facilities": sites}, "recorded")

@@ -1,6 +1,6 @@
 """Ticks: the only way in which time passes; and the way back if it stands too far ahead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from schemas.times import DAY_MICROSECONDS, day_of, instant_text, microseconds
 from schemas.wire.read import Event
 from services.engine.alerts import raise_alerts
 from services.engine.answers import Answers
+from services.engine.auto_recheck import awaited, recheck_left
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import unscreened_decision
@@ -38,9 +39,9 @@ def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
         return HandledEvent(answers)
     journal.transaction.tick(now)
     phase = _Phase(now=now, forecasts=yesterday is None or data.day > yesterday)
-    left = _pass_time(context, answers, event.subject, recorded, phase)
+    left = _left(context, phase, _pass_time(context, answers, event.subject, recorded, phase))
     if left is not None:
-        journal.unfinished.begin(asdict(left))
+        journal.unfinished.begin(left)
     return HandledEvent(answers)
 
 
@@ -55,8 +56,14 @@ def _tick_chunk(context: DecisionContext, event: Event[ClockTicked]) -> HandledE
         left = None
     else:
         left = _pass_time(context, answers, event.subject, recorded, phase, names_expired=True)
-    context.journal.unfinished.go_on(work, None if left is None else asdict(left))
+    context.journal.unfinished.go_on(work, _left(context, phase, left))
     return HandledEvent(answers)
+
+
+def _left(context: DecisionContext, phase: "_Phase", more: "_Phase | None") -> dict[str, Any] | None:
+    """What is left of a tick after a chunk: more of its own work, then the recheck of what waits for what lapsed."""
+    room = sorted({*phase.room, *awaited(context)})
+    return recheck_left(context, room) if more is None else asdict(replace(more, room=room))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,13 @@ class _Phase:
     """How far the work of a tick has come: its instant, whether it forecasts, and what comes next.
 
     `after` is the path of the account that was forecast last, None while shipments lapse or obligations fall due.
+    `room`: the accounts to which it has brought room for which holds wait.
     """
 
     now: int
     forecasts: bool
     after: str | None = None
+    room: Sequence[str] = ()
 
     @property
     def day(self) -> date:

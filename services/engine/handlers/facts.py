@@ -157,7 +157,8 @@ def allocation_set(context: DecisionContext, event: Event[AllocationSet]) -> Han
     record = _record(context, answers, event)
     if old is None or data.limit > old:
         replenish(context, answers, account.path, record)
-    return HandledEvent(answers)
+    higher = old is not None and known is not None and known > old
+    return HandledEvent(answers, raised=account.path if higher else None)
 
 
 def threshold_set(context: DecisionContext, event: Event[ThresholdSet]) -> HandledEvent:

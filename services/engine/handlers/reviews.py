@@ -1,18 +1,21 @@
 """The work list: a reviewer's decision on a hold, and holds screened again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ledger.registers.accounts import Entry
+from ledger.registers.accounts import Entry, Overflow
 from ledger.registers.shipments import SetAside, Shipment
+from ledger.registers.unfinished import Work
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_RELEASED
+from schemas.kinds import Policy
 from schemas.models.incoming import RecheckRequested, ReviewDecided
 from schemas.plan import Short
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
+from services.engine.auto_recheck import Left, notes_of
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, published, unscreened_decision
@@ -123,12 +126,27 @@ def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> Handled
 def _recheck_chunk(context: DecisionContext, event: Event[RecheckRequested]) -> HandledEvent:
     work, journal = work_of(context, event), context.journal
     answers = answers_of(context, event, work)
+    if "keys" in work.left:
+        return _auto_recheck(context, event, answers, work)
     account, after, until = work.left["account"], work.left["after"], work.left["until"]
     kept = journal.accounts.path(account) if account else None
     ids = journal.shipments.held(kept, after, until, CHUNK)
     left = {**work.left, "after": _first(context, ids)} if len(ids) == CHUNK else None
     journal.unfinished.go_on(work, left)
     _record(context, answers, event.subject, {}, _rechecked(context, ids), {"chunk": work.chunk})
+    return HandledEvent(answers)
+
+
+def _auto_recheck(
+    context: DecisionContext, event: Event[RecheckRequested], answers: Answers, work: Work
+) -> HandledEvent:
+    """Rechecks the next holds that wait for what a record has brought; none once the policy is off."""
+    left, journal = Left(**work.left), context.journal
+    on = journal.policies.on(Policy.AUTO_RECHECK)
+    ids = journal.shipments.waiting_for(left.keys, left.before, left.after, CHUNK + 1) if on else []
+    more = replace(left, after=_first(context, ids[:CHUNK])) if len(ids) > CHUNK else None
+    journal.unfinished.go_on(work, asdict(more) if more else None)
+    _record(context, answers, event.subject, {}, _rechecked(context, ids[:CHUNK]), {"chunk": work.chunk})
     return HandledEvent(answers)
 
 
@@ -161,8 +179,10 @@ def _record(
 
 
 def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
-    today = context.today
-    found = _Rechecked()
+    today, waiting = context.today, context.journal.waiting
+    found, noted = _Rechecked(), waiting.of(ids)
+    context.journal.shipments.load(ids)
+    context.journal.facts.load({key for notes in noted.values() for key in notes.keys})
     for identifier in ids:
         shipment = context.journal.shipments.find(identifier)
         if shipment is None:
@@ -171,10 +191,15 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
         if not left and today is not None and shipment.terms.export_date < today:
             found.skipped.append(identifier)
             continue
-        judgement = _rejudged(context, shipment)
+        try:
+            judgement = _rejudged(context, shipment)
+        except Overflow:
+            found.held.append(identifier)
+            continue
         if not judgement.passes:
             found.held.append(identifier)
             found.shorts += judgement.shorts
+            waiting.renew(identifier, noted.get(identifier), notes_of(context, judgement))
             continue
         entries = judgement.entries + let_go(context, shipment, judgement, State.DISPATCHED if left else State.RELEASED)
         found.released.append((shipment, judgement, entries))
