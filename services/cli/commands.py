@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
+from services.cli.answering import met, review
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.options import (
@@ -307,5 +308,5 @@ def migrate(ledger: str | None) -> None:
         print_text(sentence)
 
 
-for command in (statement, snapshot, reconcile, audit, policy, *COMMANDS):
+for command in (review, met, policy, statement, snapshot, reconcile, audit, *COMMANDS):
     main.add_command(command)

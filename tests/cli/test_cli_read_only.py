@@ -19,7 +19,11 @@ READING = (
     ["reconcile", "s.csv"], ["audit", "verify"], ["audit", "prove", "SHP-1"], ["check", "in.jsonl"],
     ["audit", "export", "SHP-1", "--out", "pack"], ["audit", "key"],
 )  # fmt: skip
-WRITING = (["screen", "in.jsonl"], ["snapshot", "close", "2025-07"], ["recheck", "--all"], ["migrate"])
+WRITING = (
+    ["screen", "in.jsonl"], ["snapshot", "close", "2025-07"], ["recheck", "--all"], ["migrate"],
+    ["review", "SHP-3", "deny", "--reviewer", "a.one", "--reason", "no"],
+    ["met", "left_without_approval", "SHP-3", "--due", "2025-07-01", "--by", "c.three", "--reference", "R"],
+)  # fmt: skip
 
 
 @pytest.fixture
