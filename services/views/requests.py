@@ -65,11 +65,11 @@ def met_event(connection: Connection, about: str, data: Mapping[str, Any], due: 
     `about` is the party if it owes such an obligation, or if no shipment does and none is known by that name. The id
     derives from the data and from the record that brought the obligation.
     """
-    found = {
-        whose: occasions.owed(connection, f"{whose}/{about}", data["kind"], due) for whose in ("shipment", "party")
-    }
-    of_shipment = found["shipment"] is not None or (found["party"] is None and state(connection, about) is not None)
-    since = found["shipment" if of_shipment else "party"]
+    by_shipment, by_party = (
+        occasions.owed(connection, f"{whose}/{about}", data["kind"], due) for whose in ("shipment", "party")
+    )
+    of_shipment = by_shipment is not None or (by_party is None and state(connection, about) is not None)
+    since = by_shipment if of_shipment else by_party
     named = {**data, ("shipment_id" if of_shipment else "party"): about}
     record = occasions.last_merge(connection) if since is None else since
     return _event(OBLIGATION_MET, about, named, now, _derived(OBLIGATION_MET, named, record))
