@@ -9,6 +9,7 @@ import click
 from services.cli.answering import met, review
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
+from services.cli.keeping import backup, restore, retention
 from services.cli.options import (
     Commands,
     excel_option,
@@ -308,5 +309,5 @@ def migrate(ledger: str | None) -> None:
         print_text(sentence)
 
 
-for command in (review, met, policy, statement, snapshot, reconcile, audit, *COMMANDS):
+for command in (review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, *COMMANDS):
     main.add_command(command)

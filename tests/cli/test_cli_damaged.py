@@ -23,6 +23,8 @@ COMMANDS = {
     "review proposed": ("review", "SHP-0007", "propose-deny", "--reviewer", "a.one", "--reason", "visited"),
     "review of one that is not held": ("review", "SHP-0002", "deny", "--reviewer", "a.one", "--reason", "visited"),
     "met": ("met", "veu_training", "CON-50", "--due", "2025-08-01", "--by", "c.three", "--reference", "R-1"),
+    "backup": ("backup", "new.backup"),
+    "retention": ("retention", "--on", "2090-01-01"),
     "balance": ("balance", "--format", "json"),
     "balance as of": ("balance", "--as-of", "2025-06-10", "--known-at", "record:9"),
     "explain": ("explain", "SHP-0002"),
