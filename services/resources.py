@@ -241,6 +241,22 @@ def reading(url: str | None) -> Iterator["Connection"]:
         yield connection
 
 
+def backed_up(url: str | None, target: Path) -> None:
+    """Writes a back-up of a ledger to a new file."""
+    from ledger.database.backup import back_up
+
+    with standing(url) as store:
+        back_up(store, target)
+
+
+def restored(url: str | None, file: Path, *, force: bool) -> None:
+    """Puts a back-up into a ledger that has no records, or with `force` in the place of one that has."""
+    from ledger.database.backup import put_back
+
+    with _store(url):
+        put_back(file, ledger_address(url), wall_clock(), force=force)
+
+
 def migrated(url: str | None) -> str:
     """Brings a ledger's tables to this version; returns a sentence that says what was done."""
     from ledger.database.migrate import upgrade

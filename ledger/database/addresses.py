@@ -11,7 +11,7 @@ MEMORY = ":memory:"
 
 _ESCAPES = "in a password, write @ : / # % as %40 %3A %2F %23 %25"
 _HIDES_PASSWORD = re.compile(r"[:@=?#\s]")
-_SECRET = re.compile("password|secret", re.IGNORECASE)
+SECRET = re.compile("password|secret", re.IGNORECASE)
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -91,5 +91,5 @@ def ledger_files(text: str) -> list[Path]:
 
 def shown_url(url: URL) -> str:
     """A database URL for people, without its passwords."""
-    hidden = {name: "***" for name in url.query if _SECRET.search(name)}
+    hidden = {name: "***" for name in url.query if SECRET.search(name)}
     return url.update_query_dict(hidden).render_as_string().replace("%2A%2A%2A", "***")

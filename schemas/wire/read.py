@@ -318,8 +318,8 @@ def _order(error: Error) -> tuple[str, str, str]:
     return error.pointer, error.code, error.message
 
 
-def same_content(a: bytes, b: bytes) -> bool:
-    """Whether two events agree in type, subject, time and data as JSON values.
+def same_content(a: bytes, b: bytes, *, timed: bool = True) -> bool:
+    """Whether two events agree in type, subject, data and, unless they are not `timed`, time, as JSON values.
 
     Layout, order of members and extension attributes do not count; 19.4 is 19.40, but 1 is neither true nor "1".
     Bytes that are not a JSON object agree only with the same bytes. Never raises.
@@ -329,7 +329,8 @@ def same_content(a: bytes, b: bytes) -> bool:
     first, second = strict.read(a)[0], strict.read(b)[0]
     if not isinstance(first, dict) or not isinstance(second, dict):
         return False
-    return all(_same(first.get(name), second.get(name)) for name in ("type", "subject", "time", "data"))
+    names = ("type", "subject", "data", "time") if timed else ("type", "subject", "data")
+    return all(_same(first.get(name), second.get(name)) for name in names)
 
 
 def _same(a: Any, b: Any) -> bool:

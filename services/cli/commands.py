@@ -6,8 +6,10 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
+from services.cli.answering import met, review
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
+from services.cli.keeping import backup, restore, retention
 from services.cli.options import (
     Commands,
     excel_option,
@@ -307,5 +309,5 @@ def migrate(ledger: str | None) -> None:
         print_text(sentence)
 
 
-for command in (statement, snapshot, reconcile, audit, policy, *COMMANDS):
+for command in (review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, *COMMANDS):
     main.add_command(command)

@@ -1,13 +1,13 @@
 """`tpp policy`: the rules of the house."""
 
-import sys
 from dataclasses import asdict
 
 import click
 
 from schemas.kinds import Policy
+from services.cli.answering import decide
 from services.cli.options import Commands, format_option, ledger_option, rulebook_option
-from services.resources import engine, reading, wall_clock
+from services.resources import reading, wall_clock
 
 
 @click.group(cls=Commands)
@@ -31,19 +31,13 @@ def set_policy(name: str, value: str, by: str, reason: str, rulebook: str | None
     Example:
       tpp policy set four_eyes on --by admin-1 --reason "Reviews need two persons"
     """
-    from services.engine.message import Message
     from services.printing import done, print_bytes
     from services.views.requests import policy_event
-    from services.views.summary import Summary
 
     event = policy_event(name, value == "on", by, reason, wall_clock())
-    summary = Summary()
-    with engine(ledger, rulebook) as runs:
-        (texts,) = runs.run([Message(event, {"request": f"policy {name}"}, own=True)])
-    summary.add(texts)
+    texts = decide(event, f"policy {name}", ledger, rulebook)
     with done(f"the answer about {name} is recorded"):
         print_bytes("".join(f"{text}\n" for text in texts).encode())
-    sys.exit(1 if summary.rejected else 0)
 
 
 @policy.command("list")

@@ -190,6 +190,7 @@ def publish(files: tuple[str, ...], facts_first: bool) -> None:
     show_default=True,
     help="Readable lines, or the published events as JSON lines.",
 )
+@click.option("--ticks", is_flag=True, help="Of line: show the ticks of the clock too.")
 @click.option("--group", metavar="NAME", help="Resume where the last watch with this group name ended.")
 @click.option("--max", "most", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
 @click.option(
@@ -200,13 +201,15 @@ def watch(
     account: str | None,
     from_start: bool,
     form: str,
+    ticks: bool,
     group: str | None,
     most: int | None,
     idle: float | None,
 ) -> None:
-    """Follow decisions and alerts until Ctrl-C.
+    """Follow decisions, alerts and rejections until Ctrl-C.
 
-    TOPIC is any topic. [default: decisions and alerts] A new --group starts with new events; with --from-start, with
+    TOPIC is any topic. [default: decisions, alerts and rejections] Lines are coloured on a terminal, unless NO_COLOR is
+    set or TERM is dumb. A new --group starts with new events; with --from-start, with
     the oldest.
 
     \b
@@ -216,7 +219,7 @@ def watch(
     """
     from services.stream.watch import DEFAULT_TOPICS, Wanted, run
 
-    wanted = Wanted(topics or DEFAULT_TOPICS, account, from_start, form, group, most, idle)
+    wanted = Wanted(topics or DEFAULT_TOPICS, account, from_start, form, group, most, idle, ticks)
     sys.exit(run(settings(), wanted))
 
 

@@ -59,6 +59,12 @@ POLICIES: Columns = {
     "by": "by",
     "reason": "reason",
 }
+RETENTION: Columns = {
+    "shipment_id": "shipment",
+    "state": "state",
+    "last": "last day",
+    "keep_until": "keep until",
+}
 SNAPSHOTS: Columns = {
     "snapshot_id": "snapshot",
     "as_of": "last day",

@@ -253,7 +253,7 @@ def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
-    if event.raw == answered.event or same_content(event.raw, answered.event):
+    if event.raw == answered.event or same_content(event.raw, answered.event, timed=not read.message.own):
         return (*answered.answers, *_chunks_since(journal, event))
     message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))

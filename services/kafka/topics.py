@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from schemas.event_types import INPUTS, TOPICS
-from services.failure import BrokerError
+from services.failure import BrokerError, did_you_mean
 from services.kafka.access import address, check_access, client_options
 
 if TYPE_CHECKING:
@@ -82,8 +82,12 @@ def administration(settings: "Settings") -> Iterator["KafkaAdminClient"]:
 
 
 def check_topics(settings: "Settings", topics: Sequence[str]) -> None:
-    """Raises BrokerError, which names them, if topics do not exist."""
+    """Raises BrokerError, which names them, if topics do not exist; and those that may have been meant."""
     with administration(settings) as admin:
-        missing = sorted(set(topics) - set(admin.list_topics()))
-    if missing:
-        raise BrokerError(f"missing on {settings.broker}: {', '.join(missing)}; create topics with `tpp topics create`")
+        existing = set(admin.list_topics())
+    missing = sorted(set(topics) - existing)
+    if not missing:
+        return
+    meant = "".join(did_you_mean(name, existing) for name in missing if name not in TOPICS)
+    create = "; create topics with `tpp topics create`"
+    raise BrokerError(f"missing on {settings.broker}: {', '.join(missing)}{meant or create}")

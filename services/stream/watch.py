@@ -1,6 +1,7 @@
 """Follows the topics: a readable line for each event, or the events as they were published."""
 
 import heapq
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,22 +13,23 @@ import click
 import orjson
 from kafka import ConsumerRebalanceListener
 
-from schemas.accounts import matches
-from schemas.event_types import ALERTS, DECISIONS
-from services.failure import BrokerError
+from schemas.accounts import FAMILIES, matches
+from schemas.event_types import ALERTS, DECISIONS, REJECTED
+from services.failure import BrokerError, Failure, did_you_mean
 from services.kafka.access import address, client_options
 from services.kafka.kafka_python import accept_any_header_name
 from services.kafka.topics import check_topics
 from services.printing import print_bytes, print_text
 from services.stream.signals import Ended, until_signal
-from services.views.event_lines import accounts_of, line
+from services.views.event_lines import accounts_of, is_tick, line
+from services.visible import visible
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
     from services.settings import Settings
 
-DEFAULT_TOPICS = (DECISIONS, ALERTS)
+DEFAULT_TOPICS = (DECISIONS, ALERTS, REJECTED)
 POLL_SECONDS = 0.5
 POLL_MOST = 500
 _COLOURS = {
@@ -46,7 +48,8 @@ class Wanted:
     """What to follow and when to stop.
 
     `account`: only events about accounts that match this pattern. `group`: the broker keeps the position under this
-    name. `most`: stop after this many events. `idle`: stop after this many seconds without an event.
+    name. `most`: stop after this many events. `idle`: stop after this many seconds without an event. `ticks`: whether
+    readable lines include ticks; otherwise a tick is not an event either, once the watcher has caught up.
     """
 
     topics: Sequence[str] = DEFAULT_TOPICS
@@ -56,13 +59,16 @@ class Wanted:
     group: str | None = None
     most: int | None = None
     idle: float | None = None
+    ticks: bool = False
 
 
 def run(settings: "Settings", wanted: Wanted) -> int:
     """Writes events to standard output until Ctrl-C, SIGTERM, `most` or `idle`; returns 0.
 
-    Raises BrokerError if the broker does not answer, a topic does not exist or the group is that of the workers.
+    Raises BrokerError if the broker does not answer, a topic does not exist or the group is that of the workers, and
+    Failure if no account can match the pattern.
     """
+    _check_account(wanted.account)
     if wanted.group is not None and wanted.group == settings.group:
         raise BrokerError(f"{wanted.group} is the group of the workers (TPP_GROUP); use another group name")
     check_topics(settings, wanted.topics)
@@ -72,21 +78,48 @@ def run(settings: "Settings", wanted: Wanted) -> int:
     return 0
 
 
+def _check_account(pattern: str | None) -> None:
+    """Raises Failure if a pattern names a family of accounts that does not exist."""
+    if pattern is None:
+        return
+    family, slash, _ = pattern.partition("/")
+    known = [f"{name}/*" for name in (*FAMILIES, "flow")]
+    if "*" not in family and f"{family}{slash}*" not in known:
+        meant = did_you_mean(f"{family}/*", known) or f"; patterns of accounts are {', '.join(known)}"
+        raise Failure(f"no account matches {pattern!r}{meant}")
+
+
+class _Resembling:
+    """Says once which account may have been meant, as long as no event is about one that matches."""
+
+    def __init__(self, pattern: str | None) -> None:
+        self._pattern = pattern
+
+    def look(self, event: Mapping[str, Any], matched: bool) -> None:
+        """Looks at an event that matched or not."""
+        if matched:
+            self._pattern = None
+        if self._pattern is not None and (meant := did_you_mean(self._pattern, accounts_of(event))):
+            click.echo(visible(f"no event yet about {self._pattern}{meant}"), err=True)
+            self._pattern = None
+
+
 def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
-    written = 0
+    written, resembling = 0, _Resembling(wanted.account)
     last = time.monotonic()
     assigned = _Assigned()
     if wanted.group is not None:
         consumer.subscribe(topics=list(wanted.topics), listener=assigned)
     while not ended.is_set():
         found = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=POLL_MOST)
-        if found or not (wanted.group is None or assigned.joined):
+        if _counts(consumer, found, wanted) or not (wanted.group is None or assigned.joined):
             last = time.monotonic()
         elif wanted.idle is not None and time.monotonic() - last >= wanted.idle:
             return
         places = assigned.begins(consumer, found)
         for record in in_order(found.values()):
             text = shown(record.value, wanted)
+            resembling.look(_read(record.value), text is not None)
             if text is not None:
                 _write(text)
                 written += 1
@@ -98,6 +131,16 @@ def _follow(consumer: "KafkaConsumer", wanted: Wanted, ended: Ended) -> None:
             _keep(consumer, places)
         if written == wanted.most:
             return
+
+
+def _counts(consumer: "KafkaConsumer", found: Mapping[Any, Sequence[Any]], wanted: Wanted) -> bool:
+    """Whether there are events in what was found: more than a hidden tick at the end of its partition."""
+    if wanted.ticks or wanted.form == "jsonl":
+        return bool(found)
+    return any(
+        consumer.position(at) < (consumer.highwater(at) or 0) or not all(is_tick(_read(one.value)) for one in records)
+        for at, records in found.items()
+    )
 
 
 class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -131,20 +174,27 @@ def in_order(partitions: Any) -> Iterator[Any]:
 
 
 def shown(value: bytes | None, wanted: Wanted) -> bytes | str | None:
-    """The text of a message; None if it is not about the wanted accounts, or has no value."""
+    """The text of a message; None if it is an unwanted tick, is not about the wanted accounts, or has no value."""
     if not value:
         return None
     event = _read(value)
     if wanted.account is not None and not any(matches(wanted.account, account) for account in accounts_of(event)):
+        return None
+    if wanted.form == "line" and not wanted.ticks and is_tick(event):
         return None
     return value.replace(b"\r", b" ").replace(b"\n", b" ") if wanted.form == "jsonl" else line(event, _coloured)
 
 
 def _write(text: bytes | str) -> None:
     if isinstance(text, str):
-        print_text(text if sys.stdout.isatty() else click.unstyle(text))
+        print_text(text if _colours() else click.unstyle(text))
     else:
         print_bytes(text + b"\n")
+
+
+def _colours() -> bool:
+    """Whether lines are coloured: on a terminal that has colours, unless NO_COLOR is set (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _coloured(text: str, word: str) -> str:

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.event_types import EVENT_RECORDED, EVENT_REJECTED, OBLIGATION_DUE, PARTY_ALERT, QUOTA_ALERT, SHIPMENT_ALERT
+from schemas.event_types import (
+    CLOCK_SOURCE,
+    CLOCK_TICKED,
+    EVENT_RECORDED,
+    EVENT_REJECTED,
+    OBLIGATION_DUE,
+    PARTY_ALERT,
+    QUOTA_ALERT,
+    SHIPMENT_ALERT,
+)
 from services.visible import visible
 
 
@@ -15,6 +24,14 @@ def accounts_of(event: Mapping[str, Any]) -> set[str]:
         found += [_mapping(one).get("account") for one in _list(data.get(name))]
     found += [_mapping(_mapping(one).get("facts")).get("account") for one in _list(data.get("reasons"))]
     return {one for one in found if isinstance(one, str)}
+
+
+def is_tick(event: Mapping[str, Any]) -> bool:
+    """Whether an event is a tick of the program's clock, or only the record of one; what a tick brings about is not."""
+    if event.get("type") == CLOCK_TICKED:
+        return event.get("source") == CLOCK_SOURCE
+    cause = _mapping(_mapping(event.get("data")).get("causation"))
+    return event.get("type") == EVENT_RECORDED and cause.get("source") == CLOCK_SOURCE
 
 
 def _uncoloured(text: str, _: str) -> str:

@@ -33,9 +33,14 @@ def moment(connection: Connection, as_of: str | None, known_at: str | None) -> M
 
 
 def day(option: str, text: str | None) -> date | None:
-    """The day that an option gives."""
+    """The day that an option gives; None without one."""
+    return None if text is None else required_day(option, text)
+
+
+def required_day(option: str, text: str) -> date:
+    """The day that an option gives which is always there."""
     try:
-        return None if text is None else parse_day(text)
+        return parse_day(text)
     except PydanticCustomError as error:
         raise Failure(f"{option}: {text!r} is not a date such as 2025-06-30") from error
 

@@ -17,7 +17,9 @@ COMMANDS = (
     ["recheck", "--all"], ["statement", "*"], ["snapshot", "close", "2025-Q2"], ["snapshot", "list"],
     ["snapshot", "export", "2025-Q2", "--format", "csv"], ["reconcile", "s.csv"], ["audit", "verify"],
     ["audit", "prove", "SHP-1"], ["audit", "checkpoint"], ["audit", "export", "SHP-1", "--out", "pack"],
-    ["audit", "key"], ["migrate"],
+    ["audit", "key"], ["migrate"], ["backup", "f"], ["restore", "in.jsonl"], ["retention"],
+    ["review", "SHP-1", "deny", "--reviewer", "a.one", "--reason", "no"],
+    ["met", "left_without_approval", "SHP-1", "--due", "2025-07-01", "--by", "c.three", "--reference", "R"],
 )  # fmt: skip
 
 

@@ -50,6 +50,9 @@ BROKERS = [
     "tpp:{}@127.0.0.1",
 ]
 WORDS = {
+    "review": ["SHP-1", "deny", "--reviewer", "a.one", "--reason", "no"],
+    "met": ["left_without_approval", "SHP-1", "--due", "2025-07-01", "--by", "c.three", "--reference", "R"],
+    "backup": ["new.backup"], "restore": ["ledger.backup"],
     "policy set": ["four_eyes", "on", "--by", "a.one", "--reason", "two persons"],
     "screen": ["events.jsonl"], "check": ["events.jsonl"], "recheck": ["--all"], "explain": ["SHP-1"], "statement": ["lpp/A/2025"],
     "reconcile": ["statement.csv"], "publish": ["events.jsonl"], "snapshot close": ["2025-06"],
@@ -80,6 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "events.jsonl").write_text("{}\n")
     (tmp_path / "statement.csv").write_text("shipment_id,account,amount\n")
+    (tmp_path / "ledger.backup").write_bytes(b"PGDMP")
     for name in ("old", "new"):
         (tmp_path / name).write_text("a note")
     return tmp_path
@@ -207,9 +211,9 @@ def test_the_password_goes_to_pg_dump_without_being_an_argument(folder: Path) ->
     """A program in the place of `pg_dump` notes what it is started with; the ledger is only looked at before."""
     seen = folder / "seen.json"
     code = (
-        "import json, os, pathlib, sys; sys.path.insert(0, sys.argv[1]); import importlib.util as u;"
-        "s = u.spec_from_file_location('keep', sys.argv[1] + '/ops/keep.py'); k = u.module_from_spec(s); s.loader.exec_module(k);"
-        "from ledger.database.store import Store; store = Store(sys.argv[2]); k._run(store, 'pg_dump', k._libpq(store))"
+        "import sys; sys.path.insert(0, sys.argv[1]); from ledger.database import backup;"
+        "from ledger.database.store import ledger_url; url = ledger_url(sys.argv[2]);"
+        "backup._run(url, 'pg_dump', backup._libpq(url))"
     )
     program = folder / "pg_dump"
     program.write_text(

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +39,6 @@ class Roles:
         done = CliRunner().invoke(main, [*words, "--ledger", url or self.app])
         assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
         return done
-
-    def keep(self, *words: str) -> str:
-        """Runs ops/keep.py, which succeeds; its output."""
-        command = [sys.executable, "-W", "ignore", str(ROOT / "ops/keep.py"), *words]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def refused(self, statement: str) -> None:
         """The application's role may not do this."""
@@ -100,6 +91,8 @@ def test_the_application_does_all_its_work(migrated: Roles) -> None:
         ["recheck", "--all"], ["balance"], ["holds"], ["obligations"], ["explain", "SHP-0001"], ["check", str(QUICKSTART)],
         ["statement", "lpp/CON-70/2025"], ["snapshot", "close", "2025-Q2"], ["snapshot", "list"],
         ["snapshot", "export", "2025-Q2", "--format", "csv", "--out", "books"], ["audit", "key"], ["audit", "checkpoint"],
+        ["review", "SHP-0007", "propose-deny", "--reviewer", "a.one", "--reason", "no"],
+        ["met", "veu_training", "CON-50", "--due", "2025-08-01", "--by", "c.three", "--reference", "R-1"],
         ["audit", "prove", "SHP-0001"], ["audit", "export", "SHP-0001", "--out", "pack"], ["audit", "verify"], ["migrate"],
     ):  # fmt: skip
         done = tpp(*words)
@@ -118,12 +111,17 @@ def test_the_application_does_all_its_work(migrated: Roles) -> None:
 def test_a_backup_by_the_application_is_restored_by_the_owner_for_the_application(migrated: Roles) -> None:
     assert migrated.tpp("screen", str(QUICKSTART), "--out", "answers").exit_code == 1
     before = migrated.tpp("balance", "--format", "json").stdout
-    migrated.keep("backup", migrated.app, "file")
+    assert migrated.tpp("backup", "file").exit_code == 0
     with psycopg.connect(dsn(ledger_url(migrated.owner))) as connection:
         for name in (*tables.metadata.tables, "alembic_version"):
             connection.execute(f"DROP TABLE {name} CASCADE".encode())
         connection.execute(b"DROP FUNCTION tpp_append_only")
-    assert migrated.keep("restore", "file", migrated.owner).startswith("verified: ")
+    assert migrated.tpp("restore", "file", url=migrated.owner).stdout.startswith("verified: ")
+    assert migrated.tpp("balance", "--format", "json").stdout == before
+    refused = migrated.tpp("restore", "file", "--force")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "must be owner" in refused.stderr
+    assert migrated.tpp("restore", "file", "--force", url=migrated.owner).stdout.startswith("verified: ")
     assert migrated.tpp("balance", "--format", "json").stdout == before
     migrated.refused("DELETE FROM journal")
     migrated.refused("TRUNCATE journal")

@@ -155,6 +155,9 @@ def test_the_same_content_in_another_layout() -> None:
     assert same_content(_raw(), _raw().replace(b"19.4", b"19.40"))
     assert same_content(_raw(), _raw().replace(b"19.4", b"1.94e1"))
     assert same_content(_raw(), _raw().replace(b"IN", b"\\u0049N"))
+    later = _raw().replace(b"09:30:00Z", b"09:31:00Z")
+    assert same_content(_raw(), later, timed=False)
+    assert not same_content(_raw(), later.replace(b"19.4", b"19.41"), timed=False)
 
 
 @pytest.mark.parametrize(
