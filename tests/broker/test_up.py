@@ -23,7 +23,7 @@ from waiting import PATIENCE, wait_until
 from schemas.event_types import TOPICS
 from services.cli.commands import main
 from services.failure import BrokerError
-from services.kafka.local_broker import LocalBroker, jars, java
+from services.kafka.local_broker import LocalBroker
 from services.stream.up import Part
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,17 +121,6 @@ def await_answers(system: System, expected: set[str]) -> dict[str, list[tuple[st
 
 def ids(lines: list[bytes]) -> set[str]:
     return {orjson.loads(line)["id"] for line in lines}
-
-
-@pytest.fixture
-def java_there() -> None:
-    try:
-        java()
-        jars()
-    except BrokerError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @contextmanager
