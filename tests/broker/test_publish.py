@@ -323,8 +323,7 @@ def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
     address = broker.fresh(partitions=2)
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.delete_topics([REJECTED])
-    while REJECTED in admin.list_topics():
-        time.sleep(0.05)
+    wait_until(lambda: REJECTED not in admin.list_topics())
     admin.close()
     done = tpp(address, "topics", "create", "--partitions", "3")
     assert [line for line in done.stdout.splitlines() if line.endswith(": created")] == [f"{REJECTED}: created"]
