@@ -280,8 +280,10 @@ class _Workers:
             try:
                 committed = self._committed()
             except KafkaError as error:
-                if late or not getattr(error, "retriable", False):
+                if not getattr(error, "retriable", False):
                     raise
+                if late:
+                    raise BrokerError(f"the broker does not say what the workers have decided: {error}") from error
             else:
                 if all(committed.get(at, 0) >= end for at, end in ends.items()):
                     return True
