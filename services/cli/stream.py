@@ -182,7 +182,7 @@ def publish(files: tuple[str, ...], facts_first: bool, as_it_stands: bool) -> No
     from services.stream.publish import run
 
     if facts_first and as_it_stands:
-        raise click.UsageError("--facts-first and --as-it-stands exclude each other")
+        raise click.UsageError("Give --facts-first or --as-it-stands, not both.")
     sys.exit(run(settings(), files, facts_first=facts_first, as_it_stands=as_it_stands))
 
 

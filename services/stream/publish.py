@@ -80,14 +80,15 @@ def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False
 def _publish(
     sender: "_Sender", lines: Iterable[Message], workers: "_Workers | None", *, standard_input_waits: bool
 ) -> None:
-    before = None
+    undecided: set[str] = set()
     for record in lines:
         topic, key = destination(record.raw)
         if record.whole is None:
-            if workers and before not in (None, topic) and (standard_input_waits or record.position["file"] != "-"):
+            if workers and undecided - {topic} and (standard_input_waits or record.position["file"] != "-"):
                 sender.flush()
                 workers.await_decided(sender.ends, record)
-            before = topic
+                undecided.clear()
+            undecided.add(topic)
         sender.send(record, topic, key)
     sender.flush()
 

@@ -72,9 +72,11 @@ def workers(broker: Broker) -> Iterator[Workers]:
 
 
 @contextmanager
-def publishing(workers: Workers, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+def publishing(workers: Workers, *words: str, stdin: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
     """`tpp publish` in a process of its own, which waits for these workers."""
-    with subprocess.Popen([*PUBLISH, *words], cwd=ROOT, env=workers.settings, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*PUBLISH, *words], cwd=ROOT, env=workers.settings, stdin=stdin, stderr=subprocess.PIPE
+    ) as process:
         try:
             yield process
         finally:
@@ -170,7 +172,23 @@ def test_as_it_stands_and_standard_input_do_not_wait(workers: Workers, mixed: st
     )
     assert (done.returncode, done.stderr) == (0, said)
     assert workers.sent() == (4, 2)
-    assert "exclude each other" in tpp(None, "publish", "--as-it-stands", "--facts-first", mixed, code=2).stderr
+    assert "not both" in tpp(None, "publish", "--as-it-stands", "--facts-first", mixed, code=2).stderr
+
+
+def test_a_file_after_standard_input_waits_for_the_facts_of_both(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "last.jsonl").write_bytes(b'{"type":"x"}\n')
+    with publishing(workers, "-", str(tmp_path / "last.jsonl"), stdin=subprocess.PIPE) as sending:
+        assert sending.stdin
+        sending.stdin.write(b'{"type":"tpp.clock.ticked.v1"}\n{"type":"x"}\n')
+        sending.stdin.close()
+        sending.stdin = None
+        wait_until(lambda: workers.sent() == (1, 1) or sending.poll() is not None)
+        time.sleep(0.5)  # in which nothing may go
+        assert workers.sent() == (1, 1)
+        workers.decide(FACTS, 1)
+        workers.decide(SHIPMENTS, 1)
+        _, said = sending.communicate(timeout=PATIENCE)
+    assert (sending.returncode, workers.sent()) == (0, (2, 1)), said
 
 
 def test_on_a_terminal_it_shows_that_it_waits_and_terminated_it_says_what_was_acknowledged(
