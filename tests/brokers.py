@@ -58,6 +58,15 @@ def broker() -> Iterator[Broker]:
     missing("no Kafka: set TPP_TEST_BROKER to host:port, or install Docker, or Java 17 and Maven")
 
 
+@pytest.fixture
+def java_there() -> None:
+    """Of a test that starts a broker of its own: Java and Kafka are there."""
+    try:
+        java(), jars()
+    except BrokerError as error:
+        missing(str(error))
+
+
 def empty_topics(address: str, partitions: int = 4) -> None:
     """Throws the topics of the contract away and makes them again; the places of consumer groups go with them."""
     admin = KafkaAdminClient(bootstrap_servers=address)

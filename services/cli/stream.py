@@ -159,15 +159,21 @@ def create(partitions: int, replication: int | None) -> None:
 @click.option(
     "--facts-first",
     is_flag=True,
-    help="Send all facts first, and shipments only after the workers have processed the facts.",
+    help="Send all facts first, and shipments only after the workers have decided the facts.",
 )
-def publish(files: tuple[str, ...], facts_first: bool) -> None:
-    """Send event files to the input topics.
+@click.option("--as-it-stands", is_flag=True, help="Do not wait for the workers between facts and shipments.")
+def publish(files: tuple[str, ...], facts_first: bool, as_it_stands: bool) -> None:
+    """Send event files to the input topics, in order.
 
     FILE is JSONL, optionally compressed (.gz); - is standard input. Lines are sent unchanged. Shipment, review and
     recheck events go to tpp.shipments, facts and ticks to tpp.facts. A line that cannot be read goes to tpp.shipments,
-    where the worker rejects it. Exits with 0 if the broker acknowledged every line, else with 1. You may publish a file
-    again: an event that arrives twice counts once.
+    where the worker rejects it.
+
+    Two topics have no common order. Between facts and shipments, and back, the command therefore waits until the
+    workers have decided what it sent, and says how long it waited. Lines of standard input do not wait.
+
+    Exits with 0 if the broker acknowledged every line, and with 1 if it did not, or if the workers made no progress for
+    60 seconds. You may publish a file again: an event that arrives twice counts once.
 
     \b
     Example:
@@ -175,7 +181,9 @@ def publish(files: tuple[str, ...], facts_first: bool) -> None:
     """
     from services.stream.publish import run
 
-    sys.exit(run(settings(), files, facts_first=facts_first))
+    if facts_first and as_it_stands:
+        raise click.UsageError("Give --facts-first or --as-it-stands, not both.")
+    sys.exit(run(settings(), files, facts_first=facts_first, as_it_stands=as_it_stands))
 
 
 @click.command()

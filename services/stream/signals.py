@@ -1,4 +1,4 @@
-"""Stops a part on SIGTERM or SIGINT."""
+"""Stops a part, or interrupts a command, on SIGTERM or SIGINT."""
 
 import signal
 from collections.abc import Iterator
@@ -39,3 +39,13 @@ def until_signal() -> Iterator[Ended]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM raise KeyboardInterrupt, as SIGINT does."""
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)

@@ -44,12 +44,13 @@ def run(
     Raises BrokerError or Failure if the broker or the ledger is not available.
     """
     url = _checked(settings.ledger_url if url is None else url, rulebook)
-    with until_signal() as ended, _broker(settings, Path(folder) / "kafka") as (address, local):
+    home = Path(folder) / "kafka"
+    with until_signal() as ended, _broker(settings, home) as (address, local):
         create_topics(address, partitions, BROKERS_OWN, client_options(settings))
         environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
         environment |= {"TPP_RULEBOOK": rulebook} if rulebook else {}
         parts = list(_parts(workers, environment, settings.metrics))
-        _print_addresses(address, local, url, parts)
+        _print_addresses(address, "of TPP_BROKER" if local is None else f"data in {home}", url, parts)
         try:
             while not ended.is_set():
                 if local is not None:
@@ -169,6 +170,8 @@ def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBrok
     local = LocalBroker(folder, prefer=PORT)
     _log("starting the broker")
     local.start()
+    if local.port != PORT:
+        _log(f"port {PORT} of 127.0.0.1 is in use by another program; the broker uses port {local.port}")
     try:
         yield local.address, local
     finally:
@@ -187,10 +190,9 @@ def _keep(local: LocalBroker) -> None:
         time.sleep(FIRST_WAIT)
 
 
-def _print_addresses(address: str, local: LocalBroker | None, url: str, parts: Sequence[Part]) -> None:
-    """Prints where everything is, on standard output."""
-    where = f"data in {local.folder}" if local is not None else "of TPP_BROKER"
-    click.echo(f"broker   {address}  ({where})")
+def _print_addresses(address: str, broker: str, url: str, parts: Sequence[Part]) -> None:
+    """Prints where everything is, on standard output; `broker` says whose broker has the address."""
+    click.echo(f"broker   {address}  ({broker})")
     click.echo(f"ledger   {shown_url(ledger_url(url))}")
     for part in parts:
         if part.metrics is not None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from brokers import Broker, broker
+from brokers import Broker, broker, java_there
 from databases import Databases, Server
 from stream_run import Stream
 
-__all__ = ["broker"]
+__all__ = ["broker", "java_there"]
 
 
 @pytest.fixture

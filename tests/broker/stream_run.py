@@ -203,17 +203,11 @@ class Stream:
 
     def ask(self, question: Callable[[Any], Any]) -> Any:
         """The answer of the ledger to a question to a connection."""
-        store = Store(self.url)
-        try:
-            with store.read() as connection:
-                return question(connection)
-        finally:
-            store.close()
+        return asked(self.url, question)
 
     def answers(self) -> list[str]:
         """Everything that the ledger gave out, in order."""
-        rows = self.ask(lambda one: records.outbox(one, 0, 1_000_000))
-        return [line for row in rows for line in row.answers]
+        return answers_of(self.url)
 
     def balances(self) -> list[dict[str, Any]]:
         """Every account as it stands."""
@@ -228,6 +222,22 @@ class Stream:
             found[place[0]] += list(offsets.messages(place, offsets.beginnings([place])[place], end))
         offsets.close()
         return found
+
+
+def asked(url: str, question: Callable[[Any], Any]) -> Any:
+    """The answer of a ledger to a question to a connection."""
+    store = Store(url)
+    try:
+        with store.read() as connection:
+            return question(connection)
+    finally:
+        store.close()
+
+
+def answers_of(url: str) -> list[str]:
+    """Everything that a ledger gave out, in order."""
+    rows = asked(url, lambda one: records.outbox(one, 0, 1_000_000))
+    return [line for row in rows for line in row.answers]
 
 
 def example(name: str) -> list[bytes]:

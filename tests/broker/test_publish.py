@@ -5,12 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from brokers import Broker, messages, tpp
 from pydantic import SecretStr
@@ -27,7 +25,6 @@ from services.stream.publish import destination
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from kafka import KafkaAdminClient, KafkaConsumer
-    from kafka.structs import OffsetAndMetadata, TopicPartition
 
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,7 +43,7 @@ def test_every_line_arrives_as_it_stands_on_the_topic_and_under_the_key_of_the_c
     odd = [b'{"not json', b'{"type":"tpp.shipment.requested.v1","subject":"S","data":[]}\r', b"\xff\xfe", b"[1]", b" "]
     packed.write_bytes(gzip.compress(b"\n".join(odd) + b"\n\n"))
 
-    done = tpp(address, "publish", str(QUICKSTART), str(packed))
+    done = tpp(address, "publish", "--as-it-stands", str(QUICKSTART), str(packed))
 
     there = messages(address, SHIPMENTS, FACTS)
     sent = [line.removesuffix(b"\r") for line in lines_of(QUICKSTART) + odd if line.strip()]
@@ -63,7 +60,7 @@ def test_every_line_arrives_as_it_stands_on_the_topic_and_under_the_key_of_the_c
 @pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed")
 def test_another_client_reads_the_same_bytes(broker: Broker) -> None:
     address = broker.fresh(partitions=1)
-    tpp(address, "publish", str(QUICKSTART))
+    tpp(address, "publish", "--as-it-stands", str(QUICKSTART))
     read = b""
     for topic in (SHIPMENTS, FACTS):
         command = ["kcat", "-b", address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]
@@ -90,45 +87,6 @@ def test_a_line_that_no_topic_takes_is_named_and_the_others_go(broker: Broker, t
     assert f"{file}:1 was not acknowledged" in done.stderr
     assert "2 events acknowledged" in done.stderr
     assert sorted(len(one.value) for one in messages(address, SHIPMENTS)) == [7, (2 << 20) + 2]
-
-
-def joined(address: str, group: str) -> KafkaConsumer:
-    """A member of a group that has partitions of the topic of facts; one that gets none is replaced."""
-    for _ in range(10):
-        worker = KafkaConsumer(FACTS, bootstrap_servers=address, group_id=group, enable_auto_commit=False)
-        end = time.monotonic() + PATIENCE / 10
-        while time.monotonic() < end:
-            worker.poll(timeout_ms=100)
-            if worker.assignment():
-                return worker
-        worker.close()
-    raise AssertionError(f"no member of {group} got a partition")
-
-
-def test_facts_go_first_and_shipments_wait_until_the_workers_took_them(broker: Broker, tmp_path: Path) -> None:
-    address = broker.fresh(partitions=1)
-    file = tmp_path / "mixed.jsonl"
-    file.write_bytes(b'{"type":"x","n":1}\n{"type":"tpp.clock.ticked.v1","n":2}\n{"type":"x","n":3}\n')
-    done = tpp(address, "publish", "--facts-first", str(file))
-    assert "no worker of group tpp-ledger has processed all of them" in done.stderr
-    times = {orjson.loads(one.value)["n"]: one.timestamp for one in messages(address, SHIPMENTS, FACTS)}
-    assert times[2] <= times[1] <= times[3]
-
-    facts = TopicPartition(FACTS, 0)
-    worker = joined(address, "facts-first")
-    worker.commit({facts: OffsetAndMetadata(1, "", -1)})
-    command = [sys.executable, "-c", "from services.cli.commands import main; main()", "publish", "--facts-first"]
-    sending = subprocess.Popen(
-        [*command, str(file)], cwd=ROOT, env={"TPP_BROKER": address, "TPP_GROUP": "facts-first"}, stderr=subprocess.PIPE
-    )
-    wait_until(lambda: worker.poll(timeout_ms=50) is not None and worker.end_offsets([facts])[facts] >= 2)
-    time.sleep(0.5)  # in which no shipment may go
-    assert len(messages(address, SHIPMENTS)) == 2
-    worker.commit({facts: OffsetAndMetadata(2, "", -1)})
-    _, said = sending.communicate(timeout=PATIENCE)
-    worker.close()
-    assert (sending.returncode, b"no worker" in said) == (0, False), said
-    assert len(messages(address, SHIPMENTS)) == 4
 
 
 def test_a_file_that_breaks_off_is_said_with_what_was_acknowledged(
@@ -187,8 +145,7 @@ def test_topics_are_made_once_and_left_alone(broker: Broker) -> None:
     address = broker.fresh(partitions=2)
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.delete_topics([REJECTED])
-    while REJECTED in admin.list_topics():
-        time.sleep(0.05)
+    wait_until(lambda: REJECTED not in admin.list_topics())
     admin.close()
     done = tpp(address, "topics", "create", "--partitions", "3")
     assert [line for line in done.stdout.splitlines() if line.endswith(": created")] == [f"{REJECTED}: created"]

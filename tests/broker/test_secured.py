@@ -66,10 +66,10 @@ def test_every_part_works_with_tls_and_a_password(
     how |= {"TPP_GROUP": stream.group, "TPP_LEDGER_URL": stream.url}
     address = how.pop("TPP_BROKER")
     tpp(address, "topics", "create", **how)
-    done = tpp(address, "publish", str(QUICKSTART), **how)
-    assert f"{sum(map(bool, example('quickstart.jsonl')))} events acknowledged" in done.stderr
     parts = [stream.start(name, TPP_BROKER=address, **how) for name in ("worker", "relay", "clock")]
     try:
+        done = tpp(address, "publish", str(QUICKSTART), **how)
+        assert f"{sum(map(bool, example('quickstart.jsonl')))} events acknowledged" in done.stderr
         stream.wait(lambda: any("tpp.clock.ticked" in one or "//tpp-clock" in one for one in stream.answers()), parts)
         stream.wait_decided(*parts)
         stream.wait_published(*parts)

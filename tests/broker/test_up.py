@@ -4,11 +4,13 @@ import gzip
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -18,9 +20,10 @@ from brokers import Broker, messages, quiet_port, tpp
 from click.testing import CliRunner
 from waiting import PATIENCE, wait_until
 
+from schemas.event_types import TOPICS
 from services.cli.commands import main
 from services.failure import BrokerError
-from services.kafka.local_broker import LocalBroker, jars, java
+from services.kafka.local_broker import LocalBroker
 from services.stream.up import Part
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,11 +35,11 @@ CODE = "import services.stream.up as up; up.PORT = {port}; from services.cli.com
 class System:
     """`tpp up` in a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, broker: str | None = None) -> None:
+    def __init__(self, folder: Path, *arguments: str, broker: str | None = None, port: int = 0) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
         environment |= {"TPP_BROKER": broker} if broker else {}
         environment |= {name: os.environ[name] for name in ("TPP_CACHE",) if name in os.environ}
-        command = [sys.executable, "-u", "-c", CODE.format(port=quiet_port()), "up"]
+        command = [sys.executable, "-u", "-c", CODE.format(port=port or quiet_port()), "up"]
         command += ["--ledger", f"sqlite:///{folder / 'ledger.db'}", *arguments]
         self.process = subprocess.Popen(
             command,
@@ -120,15 +123,20 @@ def ids(lines: list[bytes]) -> set[str]:
     return {orjson.loads(line)["id"] for line in lines}
 
 
-@pytest.fixture
-def java_there() -> None:
-    try:
-        java()
-        jars()
-    except BrokerError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A port of 127.0.0.1 on which another program listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", quiet_port()))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.mark.usefixtures("java_there")
+def test_a_new_broker_finds_another_port_where_the_preferred_one_is_taken(tmp_path: Path) -> None:
+    with held_port() as taken, LocalBroker(tmp_path, prefer=taken) as broker:
+        assert broker.port not in (0, taken)
+        assert tpp(broker.address, "topics", "create").stdout.count(": created") == len(TOPICS)
 
 
 @pytest.mark.usefixtures("java_there")
@@ -140,7 +148,10 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
     for n, file in enumerate(files):
         file.write_bytes(b"\n".join(lines[n * 20 : n * 20 + 20]) + b"\n")
 
-    with System(tmp_path) as system:
+    port = quiet_port()
+    with System(tmp_path, port=port) as system:
+        assert system.address == f"127.0.0.1:{port}"
+        assert "is in use" not in system.log
         tpp(system.address, "publish", str(QUICKSTART))
         quick = ids(QUICKSTART.read_bytes().splitlines())
         await_answers(system, quick)
@@ -159,8 +170,9 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         assert not any(map(lives, pids)), system.log
         assert system.said[-1].endswith("stopped; run `tpp up` to resume\n")
 
-    with System(tmp_path) as again:
+    with held_port() as taken, System(tmp_path, port=taken) as again:
         assert again.address == system.address
+        assert f"port {taken} of 127.0.0.1 is in use by another program; the broker uses port {port}" in again.log
         tpp(again.address, "publish", str(files[1]))
         before = await_answers(again, ids(lines[20:40]) | quick)
         pids = again.pids
@@ -168,8 +180,10 @@ def test_up_decides_starts_again_what_dies_stops_cleanly_and_goes_on(tmp_path: P
         again.process.wait()
         again.wait(lambda: not any(map(lives, pids)))
 
-    with System(tmp_path) as last:
+    other = quiet_port()
+    with System(tmp_path, port=other) as last:
         assert "left running by a killed process" in last.log
+        assert last.address == f"127.0.0.1:{other}"
         tpp(last.address, "publish", str(files[2]))
         after = await_answers(last, ids(lines[40:60]) | before.keys())
         assert last.stop(signal.SIGINT) == 0, last.log
