@@ -98,6 +98,11 @@ class Store:
             yield connection
             transaction.rollback()
 
+    def knock(self) -> None:
+        """Returns if the database answers with a row of the ledger; raises DatabaseError if it fails."""
+        with self.read() as connection:
+            connection.execute(tables.head.select()).one()
+
     def open(self) -> None:
         """Creates the tables if there are none; safe if another process does the same.
 

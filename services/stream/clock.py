@@ -21,7 +21,7 @@ from services.engine.engine import Engine
 from services.engine.message import Message
 from services.resources import book, engine_on, opened
 from services.stream.signals import Ended, until_signal
-from services.telemetry.health import Health, served
+from services.telemetry.health import DATABASE, Health, served
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -70,7 +70,11 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     """
     health = Health("clock", stall=3 * MINUTE)
     law = book(rulebook)
-    with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+    with (
+        opened(ledger_url) as store,
+        until_signal() as ended,
+        served(health, settings.metrics, {DATABASE: store.knock}),
+    ):
         _tick_on(engine_on(store, law), store, health, ended)
     return 0
 
