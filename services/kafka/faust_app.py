@@ -183,13 +183,39 @@ def _thread(driver: Any) -> type:
     return _Thread
 
 
+def _resuming(consumer: type, resume: Resume) -> type:
+    """A consumer that goes on where `resume` says, in the partitions that are assigned to it."""
+    from faust.types import TP
+
+    class _Resuming(consumer):  # type: ignore[misc]
+        _begin: Mapping[Place, Noted] = MappingProxyType({})
+
+        async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+            try:
+                self._begin = await resume(assigned)
+            except Exception as error:  # noqa: BLE001  whatever it is, the process ends with it
+                await self.crash(error)
+                return
+            await super().on_partitions_assigned(assigned, generation_id)
+
+        async def perform_seek(self) -> None:
+            begin = {TP(*place): offset for place, offset in self._begin.items()}
+            self._begin = {}
+            if begin:
+                await self._commit(begin)
+            await super().perform_seek()
+            if begin:
+                await self.seek_wait(begin)  # aiokafka does not seek to a committed 0
+
+    return _Resuming
+
+
 def _transport(app: Any, resume: Resume) -> Any:
     """Faust's transport, which skips aborted messages and accepts header names that are not UTF-8.
 
     It creates no task for a message that is available at once, and reads on where `resume` says.
     """
     from faust.transport.drivers import aiokafka as driver
-    from faust.types import TP
     from mode.services import WaitResults
 
     accept_any_header_name()
@@ -210,32 +236,13 @@ def _transport(app: Any, resume: Resume) -> Any:
                 first = _started(first, future)
             return await super().wait_first(first, *others, timeout=timeout)
 
-        _begin: Mapping[Place, Noted] = MappingProxyType({})
-
-        async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-            try:
-                self._begin = await resume(assigned)
-            except Exception as error:  # noqa: BLE001  whatever it is, the process ends with it
-                await self.crash(error)
-                return
-            await super().on_partitions_assigned(assigned, generation_id)
-
-        async def perform_seek(self) -> None:
-            begin = {TP(*place): offset for place, offset in self._begin.items()}
-            self._begin = {}
-            if begin:
-                await self._commit(begin)
-            await super().perform_seek()
-            if begin:
-                await self.seek_wait(begin)  # aiokafka does not seek to a committed 0
-
         def _new_consumer_thread(self) -> Any:
             return thread(self, loop=self.loop, beacon=self.beacon)
 
     class _Transport(driver.Transport):
         pass
 
-    _Transport.Consumer = _Consumer
+    _Transport.Consumer = _resuming(_Consumer, resume)
     return _Transport(app.conf.broker_consumer, app)
 
 

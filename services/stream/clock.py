@@ -6,11 +6,12 @@ The clock decides its ticks itself, on the ledger: nobody else can give one in i
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message
+from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message, knock
 from ledger.proof.leaves import seal
 from ledger.queries.records import last_recorded
 from ledger.registers.outbox import Lost, Right
@@ -73,7 +74,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     with (
         opened(ledger_url) as store,
         until_signal() as ended,
-        served(health, settings.metrics, {DATABASE: store.knock}),
+        served(health, settings.metrics, {DATABASE: partial(knock, store)}),
     ):
         _tick_on(engine_on(store, law), store, health, ended)
     return 0

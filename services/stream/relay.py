@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ledger.database.store import DatabaseError, Store, database_message
+from ledger.database.store import DatabaseError, Store, database_message, knock
 from ledger.queries.records import OutboxRecord, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
@@ -53,7 +53,7 @@ def run(settings: "Settings", ledger_url: str | None, give_up: int | None = None
     with (
         opened(ledger_url) as store,
         until_signal() as ended,
-        served(health, settings.metrics, needs | {DATABASE: store.knock}),
+        served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
     ):
         if give_up is not None:
             with store.read() as connection:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError as ClientError
 from kafka.errors import KafkaError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, knock
 from schemas.event_types import INPUTS
 from services.failure import BrokerError
 from services.kafka.access import address, answers, check_access, client_options
@@ -72,7 +72,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     with (
         opened(ledger_url) as store,
         engine(ledger_url, rulebook) as runs,
-        served(health, settings.metrics, needs | {DATABASE: store.knock}),
+        served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
     ):
         gate = Gate(runs, store, settings, health)
         app = application(settings, places, gate.resume)
