@@ -144,26 +144,30 @@ async def _started(coroutine: Any, future: Any) -> Any:
     return await resume()
 
 
+def commit_notes(consumer: Any) -> None:
+    """Lets a consumer of aiokafka commit the notes of offsets with them."""
+    from aiokafka.structs import OffsetAndMetadata
+
+    commit = consumer.commit
+
+    async def commit_with_notes(offsets: Mapping[Any, Any]) -> None:
+        await commit({tp: OffsetAndMetadata(at.offset, getattr(at.offset, "note", "")) for tp, at in offsets.items()})
+
+    consumer.commit = commit_with_notes
+
+
 def _thread(driver: Any) -> type:
     """A consumer's thread: reads committed messages, in gathered fetches, and always signals its end.
 
     It commits the notes of offsets with them.
     """
     from aiokafka.errors import KafkaError
-    from aiokafka.structs import OffsetAndMetadata
 
     class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         def _create_worker_consumer(self, transport: Any) -> Any:
             consumer = super()._create_worker_consumer(transport)
             fetch_committed(consumer)
-            commit = consumer.commit
-
-            async def commit_notes(offsets: Mapping[Any, Any]) -> None:
-                await commit(
-                    {tp: OffsetAndMetadata(at.offset, getattr(at.offset, "note", "")) for tp, at in offsets.items()}
-                )
-
-            consumer.commit = commit_notes
+            commit_notes(consumer)
             return consumer
 
         async def on_thread_stop(self) -> None:
@@ -189,6 +193,7 @@ def _resuming(consumer: type, resume: Resume) -> type:
 
     class _Resuming(consumer):  # type: ignore[misc]
         _begin: Mapping[Place, Noted] = MappingProxyType({})
+        placed = 0
 
         async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
             try:
@@ -206,6 +211,7 @@ def _resuming(consumer: type, resume: Resume) -> type:
             await super().perform_seek()
             if begin:
                 await self.seek_wait(begin)  # aiokafka does not seek to a committed 0
+            self.placed = self.app.consumer_generation_id
 
     return _Resuming
 
@@ -277,6 +283,12 @@ def assigned_to(app: Any) -> AbstractSet[Any]:
         return frozenset(app.consumer.assignment())
     except ConsumerNotStarted:
         return frozenset()
+
+
+def is_placed(app: Any) -> bool:
+    """Whether an application goes on in the partitions that its group has assigned to it, or was assigned none."""
+    generation: int = app.consumer_generation_id
+    return generation > 0 and (not assigned_to(app) or app.consumer.placed == generation)
 
 
 async def commit(app: Any, offsets: Mapping[Any, Noted]) -> None:

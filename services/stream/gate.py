@@ -65,8 +65,6 @@ class Gate:
         self._looking = ThreadPoolExecutor(1, "offsets")
         self._ended = threading.Event()
         self._working: asyncio.Future[None] | None = None
-        self.assigned: frozenset[Place] = frozenset()
-        """The partitions of which it is known where to go on."""
         self.until: dict[Place, int] = {}
         """The partitions that are being caught up after a loss, each with the offset up to which."""
         self._patiently = Retrying(
@@ -119,7 +117,6 @@ class Gate:
         except (DatabaseError, LedgerError, LedgerCorrupt) as error:
             log_failure(error)
             raise
-        self.assigned = frozenset(places)
         self.until = {place: one.note.until for place, one in found.items() if one.note.until > one.offset}
         self._health.catches_up(len(self.until))
         return {place: Noted(one.offset, str(one.note)) for place, one in found.items() if one.moved}

@@ -1,6 +1,7 @@
 """Where a worker goes on in its partitions: at the committed offsets, unless the ledger or the broker lost messages."""
 
 import logging
+import re
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ FIRST, MOST = 8, 64
 SETTLE_SECONDS = 2.0
 """A broker that has just become the leader of a partition may report an end that is too low for a moment."""
 
+_NOTE = re.compile(r"((?:[0-9a-f]{32})?) ([0-9]{1,19})")
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -43,8 +46,8 @@ class Note:
     @staticmethod
     def read(text: str) -> "Note":
         """The note of a committed offset; an empty one if a program other than the worker committed it."""
-        digest, _, until = text.partition(" ")
-        return Note(digest, int(until)) if until.isascii() and until.isdecimal() else Note()
+        found = _NOTE.fullmatch(text)
+        return Note(found[1], int(found[2])) if found else Note()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from services.failure import BrokerError
-from services.kafka.faust_app import assigned_to
+from services.kafka.faust_app import assigned_to, is_placed
 from services.kafka.offsets import Offsets, Place
 from services.stream.gate import Gate
 from services.telemetry.health import Health
@@ -76,21 +76,22 @@ class Watchdog(threading.Thread):
 
     def _ask(self) -> None:
         mine = self._mine()
-        is_placed = self._gate.assigned.issuperset(mine)
+        placed = is_placed(self._app)
         places = mine or list(self._places)
         ends = self._offsets.ends(places)
         at = self._offsets.committed(places)
         for place in places:
             if place not in at:
                 at[place] = self._offsets.beginnings([place])[place]
-        if is_placed:
+        if placed:
             self._check_ends(mine, at, ends)
         if any(at[place] > self._at.get(place, -1) for place in places):
             self._health.moved()
         waiting = {place: self._lag(place, at[place], ends[place]) for place in places}
         self._at = at
-        self._gate.catch_up({place: at[place] if waiting[place] else ends[place] for place in places})
-        self._health.blocked(None if is_placed else "it was just assigned partitions")
+        if placed:
+            self._gate.catch_up({place: at[place] if waiting[place] else ends[place] for place in mine})
+        self._health.blocked(None if placed else "it waits for its partitions")
         self._health.waits(sum(waiting.values()))
 
     def _lag(self, place: Place, at: int, end: int) -> int:

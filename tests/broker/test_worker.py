@@ -253,7 +253,7 @@ else:
     assert worker.said.count(said) == 1
 
 
-def test_a_broker_that_does_not_say_what_its_offsets_hold_is_asked_again(streams) -> None:
+def test_a_broker_that_does_not_tell_its_partitions_or_what_they_hold_is_asked_again(streams) -> None:
     stream = streams(1)
     lines = list(shipments(5))
     stream.publish(Sending(line, partition=0) for line in lines)
@@ -266,6 +266,14 @@ def beginnings(self, places):
         raise kafka.errors.KafkaTimeoutError("planted")
     return told(self, places)
 gate.Offsets = type("Late", (gate.Offsets,), {"beginnings": beginnings})
+import services.stream.worker as starting
+refused, found = [], starting.Offsets.places
+def places(self, topics):
+    refused.append(topics)
+    if len(refused) < 3:
+        raise kafka.errors.KafkaTimeoutError("planted")
+    return found(self, topics)
+starting.Offsets = type("Starting", (starting.Offsets,), {"places": places})
 """
     worker = stream.start("worker", late)
     stream.wait_decided(worker)
