@@ -171,14 +171,29 @@ class OwnServer(Server):
     def kill_all(self) -> None:
         """Ends every process of the server at once: what none of them had handed to the system is lost."""
         assert self._process is not None
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
-        pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
         self._process.send_signal(signal.SIGSTOP)  # so that it starts no other while they end
-        for pid, parent in pairs:
+        self._signal_children(signal.SIGKILL)
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stops every process of the server where it is; they keep their connections and answer nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        self._signal_children(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets a server that was paused go on."""
+        assert self._process is not None
+        self._signal_children(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
+        for pid, parent in (map(int, line.split()) for line in listed.splitlines()):
             if parent == self._process.pid:
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self._end(signal.SIGKILL)
+                    os.kill(pid, number)
 
     def stop(self) -> None:
         """Ends the server in order."""

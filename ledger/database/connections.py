@@ -37,9 +37,14 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 
 def private_file(path: str) -> None:
-    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created."""
+    """Creates a missing file that nobody but its owner may use; whoever opens it reports why it cannot be created.
+
+    An existing one is not opened: to close it would drop the locks of every connection of this process (SQLite, "How To
+    Corrupt An SQLite Database File", 2.2), and another process could delete the -wal that they still read and write.
+    """
     with suppress(OSError, ValueError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        if not Path(path).exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
 
 
 def prepare_sqlite(engine: Engine, file: Path | None, *, read_only: bool) -> None:

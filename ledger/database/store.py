@@ -34,7 +34,7 @@ from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
     "BUSY_MS", "MEMORY", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store",
-    "create_tables", "database_message", "ledger_url", "private_file", "retryable", "shown_url", "sqlite_file",
+    "create_tables", "database_message", "knock", "ledger_url", "private_file", "retryable", "shown_url", "sqlite_file",
     "unreadable",
 ]  # fmt: skip
 
@@ -227,6 +227,12 @@ def check_server(store: Store) -> None:
         with store.engine.connect() as connection:
             if why := unsafe(connection):
                 raise LedgerError(why)
+
+
+def knock(store: Store) -> None:
+    """Returns if the database answers with a row of the ledger; raises DatabaseError if it fails."""
+    with store.read() as connection:
+        connection.execute(tables.head.select()).one()
 
 
 def by_code_points(store: Store, column: ColumnElement[str]) -> ColumnElement[str]:

@@ -1,7 +1,10 @@
 """Records of the journal: those of a shipment, those of events and positions, and those to be published."""
 
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -10,6 +13,11 @@ from sqlalchemy import Connection, func, select
 from ledger.database import tables
 from ledger.database.store import Store
 from ledger.registers.records import AnswerTexts, Key
+from schemas.codes import ReasonCode
+from schemas.event_types import SHIPMENT_REQUESTED
+
+EARLY_MOST = 10
+"""How many records of a shipment are named, the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class TakenEvent:
 
 @dataclass(frozen=True, slots=True)
 class SharedPosition:
-    """A position, as JSON, that several records have, and their numbers."""
+    """A position, as JSON, with a message of which there are several records, and their numbers."""
 
     position: str
     records: list[int]
@@ -110,14 +118,52 @@ def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[
     return found
 
 
-def positions_twice(connection: Connection) -> list[SharedPosition]:
-    """The positions that two or more records have; reads the whole journal."""
+def is_position_known(connection: Connection, position: str) -> bool:
+    """Whether a record has this position, given as JSON; reads the whole journal if none has."""
+    j = tables.journal
+    return connection.execute(select(j.c.n).where(j.c.position == position).limit(1)).first() is not None
+
+
+def taken_twice(connection: Connection) -> Iterator[SharedPosition]:
+    """The messages of which two or more records exist: the same bytes at the same position; reads the whole journal.
+
+    A position alone names no message: topics that were made anew count from 0 again.
+    """
     j = tables.journal
     twice = select(j.c.position).group_by(j.c.position).having(func.count() > 1)
-    found: dict[str, SharedPosition] = {}
-    for row in connection.execute(select(j.c.position, j.c.n).where(j.c.position.in_(twice)).order_by(j.c.n)):
-        found.setdefault(row.position, SharedPosition(row.position, [])).records.append(row.n)
-    return list(found.values())
+    query = select(j.c.position, j.c.n, j.c.event).where(j.c.position.in_(twice)).order_by(j.c.position, j.c.n)
+    rows = connection.execute(query, execution_options={"yield_per": 500})
+    for position, group in groupby(rows, lambda row: str(row.position)):
+        numbers: dict[bytes, list[int]] = {}
+        for row in group:
+            numbers.setdefault(sha256(row.event).digest(), []).append(row.n)
+        yield from (SharedPosition(position, found) for found in numbers.values() if len(found) > 1)
+
+
+def decided_early(connection: Connection, shipment: str) -> list[int]:
+    """The records of a shipment that overtook others, by number, at most EARLY_MOST.
+
+    One that did was refused because the shipment did not exist, which was requested later; or, of those that came
+    through a topic, a later record of another partition has an event of an earlier time.
+    """
+    j = tables.journal
+    query = select(j.c.n, j.c.type, j.c.happened, j.c.position, j.c.answers).where(j.c.shipment_id == shipment)
+    early: deque[int] = deque(maxlen=EARLY_MOST)
+    is_requested = False
+    first: dict[int, int] = {}
+    """The earliest time of the later records, by partition."""
+    for row in connection.execute(query.order_by(j.c.n.desc()), execution_options={"yield_per": 500}):
+        answer, partition = orjson.loads(row.answers[0]), orjson.loads(row.position).get("partition")
+        is_unknown = any(one["code"] == ReasonCode.SHIPMENT_UNKNOWN for one in answer["data"].get("reasons", ()))
+        is_overtaking = partition is not None and any(
+            time < row.happened for other, time in first.items() if other != partition
+        )
+        if (is_unknown and is_requested) or is_overtaking:
+            early.appendleft(row.n)
+        is_requested = is_requested or (row.type == SHIPMENT_REQUESTED and not is_unknown)
+        if partition is not None:
+            first[partition] = min(row.happened, first.get(partition, row.happened))
+    return list(early)
 
 
 def published(connection: Connection) -> Published:

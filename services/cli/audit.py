@@ -36,7 +36,8 @@ def audit() -> None:
 def intake(topics: tuple[str, ...], ledger: str | None) -> None:
     """Check that every message has exactly one answer.
 
-    Compares the input topics with the ledger. Exits with 1 if an answer is missing or doubled.
+    Compares the input topics with the ledger. Exits with 1 if an answer is missing or doubled, or if a key stands in
+    several partitions, so that its messages have no order; the shipments that were decided in a wrong order are named.
 
     TOPIC is tpp.shipments or tpp.facts. [default: both]
 
@@ -50,7 +51,7 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
 
     found = compare(settings(), ledger, topics or INPUTS)
     print_json(found)
-    sys.exit(1 if found["missing"] or found["doubled"] else 0)
+    sys.exit(1 if found["missing"] or found["doubled"] or found["split_keys"] else 0)
 
 
 @audit.command()

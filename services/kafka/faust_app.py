@@ -9,11 +9,12 @@ import logging
 import sys
 import tempfile
 import types
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from services.kafka.access import faust_broker, faust_credentials
 from services.kafka.aiokafka_client import accept_any_header_name, fetch_committed
@@ -58,10 +59,31 @@ class _Cluster:
         return self._cluster.partitions_for_topic(topic) or {number for name, number in self._places if name == topic}
 
 
-def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
+class Noted(int):
+    """An offset, and a note that is committed with it."""
+
+    note: str
+
+    def __new__(cls, offset: int, note: str) -> Self:
+        """The offset with its note."""
+        noted = super().__new__(cls, offset)
+        noted.note = note
+        return noted
+
+
+Resume = Callable[[Collection[Place]], Awaitable[Mapping[Place, Noted]]]
+"""Says of partitions that were just assigned where to go on, if not at their committed offsets; it is committed."""
+
+
+async def _at_committed(_: Collection[Place]) -> Mapping[Place, Noted]:
+    return {}
+
+
+def application(settings: "Settings", places: Sequence[Place] = (), resume: Resume = _at_committed) -> Any:
     """The Faust application: raw bytes, no acknowledgement of its own; it never creates topics or folders.
 
-    `places`: partitions that are known to exist. Messages of uncommitted transactions are skipped.
+    `places`: partitions that are known to exist. `resume` is asked at each assignment. Messages of uncommitted
+    transactions are skipped.
     """
     import faust
     from mode.utils.queues import ThrowableQueue
@@ -103,7 +125,7 @@ def application(settings: "Settings", places: Sequence[Place] = ()) -> Any:
         worker_redirect_stdouts=False,
         PartitionAssignor=_assignor(places),
     )
-    app.transport = _transport(app)
+    app.transport = _transport(app, resume)
     return app
 
 
@@ -122,14 +144,30 @@ async def _started(coroutine: Any, future: Any) -> Any:
     return await resume()
 
 
+def commit_notes(consumer: Any) -> None:
+    """Lets a consumer of aiokafka commit the notes of offsets with them."""
+    from aiokafka.structs import OffsetAndMetadata
+
+    commit = consumer.commit
+
+    async def commit_with_notes(offsets: Mapping[Any, Any]) -> None:
+        await commit({tp: OffsetAndMetadata(at.offset, getattr(at.offset, "note", "")) for tp, at in offsets.items()})
+
+    consumer.commit = commit_with_notes
+
+
 def _thread(driver: Any) -> type:
-    """A consumer's thread: reads committed messages, in gathered fetches, and always signals its end."""
+    """A consumer's thread: reads committed messages, in gathered fetches, and always signals its end.
+
+    It commits the notes of offsets with them.
+    """
     from aiokafka.errors import KafkaError
 
     class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         def _create_worker_consumer(self, transport: Any) -> Any:
             consumer = super()._create_worker_consumer(transport)
             fetch_committed(consumer)
+            commit_notes(consumer)
             return consumer
 
         async def on_thread_stop(self) -> None:
@@ -149,10 +187,39 @@ def _thread(driver: Any) -> type:
     return _Thread
 
 
-def _transport(app: Any) -> Any:
+def _resuming(consumer: type, resume: Resume) -> type:
+    """A consumer that goes on where `resume` says, in the partitions that are assigned to it."""
+    from faust.types import TP
+
+    class _Resuming(consumer):  # type: ignore[misc]
+        _begin: Mapping[Place, Noted] = MappingProxyType({})
+        placed = 0
+
+        async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+            try:
+                self._begin = await resume(assigned)
+            except Exception as error:  # noqa: BLE001  whatever it is, the process ends with it
+                await self.crash(error)
+                return
+            await super().on_partitions_assigned(assigned, generation_id)
+
+        async def perform_seek(self) -> None:
+            begin = {TP(*place): offset for place, offset in self._begin.items()}
+            self._begin = {}
+            if begin:
+                await self._commit(begin)
+            await super().perform_seek()
+            if begin:
+                await self.seek_wait(begin)  # aiokafka does not seek to a committed 0
+            self.placed = self.app.consumer_generation_id
+
+    return _Resuming
+
+
+def _transport(app: Any, resume: Resume) -> Any:
     """Faust's transport, which skips aborted messages and accepts header names that are not UTF-8.
 
-    It creates no task for a message that is available at once.
+    It creates no task for a message that is available at once, and reads on where `resume` says.
     """
     from faust.transport.drivers import aiokafka as driver
     from mode.services import WaitResults
@@ -181,7 +248,7 @@ def _transport(app: Any) -> Any:
     class _Transport(driver.Transport):
         pass
 
-    _Transport.Consumer = _Consumer
+    _Transport.Consumer = _resuming(_Consumer, resume)
     return _Transport(app.conf.broker_consumer, app)
 
 
@@ -218,8 +285,14 @@ def assigned_to(app: Any) -> AbstractSet[Any]:
         return frozenset()
 
 
-async def commit(app: Any, offsets: Mapping[Any, int]) -> None:
-    """Commits the offsets at which to resume, by topic partition."""
+def is_placed(app: Any) -> bool:
+    """Whether an application goes on in the partitions that its group has assigned to it, or was assigned none."""
+    generation: int = app.consumer_generation_id
+    return generation > 0 and (not assigned_to(app) or app.consumer.placed == generation)
+
+
+async def commit(app: Any, offsets: Mapping[Any, Noted]) -> None:
+    """Commits the offsets at which to resume, by topic partition, with their notes."""
     await app.consumer._commit(offsets)  # noqa: SLF001
 
 

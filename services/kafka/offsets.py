@@ -1,7 +1,8 @@
 """The messages and offsets of topics, read with a plain consumer of committed messages."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from services.failure import BrokerError
@@ -15,6 +16,14 @@ Place = tuple[str, int]
 """A topic and the number of a partition."""
 
 PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The offset from which a group reads a partition, and the note that was committed with it, empty if none was."""
+
+    offset: int
+    note: str
 
 
 class Offsets:
@@ -63,6 +72,14 @@ class Offsets:
             found += [(topic, number) for number in sorted(numbers)]
         return found
 
+    def knock(self, topics: Iterable[str]) -> None:
+        """Returns if the leaders of topics answer; after a failure, the next call connects anew."""
+        try:
+            self.ends([place for topic in topics for place in self.existing(topic)])
+        except BaseException:
+            self.close()
+            raise
+
     def existing(self, topic: str) -> list[Place]:
         """The partitions of a topic; none if it does not exist."""
         return [(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
@@ -82,24 +99,12 @@ class Offsets:
         found = {place: self._consumer.committed(TopicPartition(*place)) for place in places}
         return {place: offset for place, offset in found.items() if offset is not None}
 
-    def set_back(self, offsets: Mapping[Place, int]) -> None:
-        """Commits offsets for the group, which must have no member; raises BrokerError if it has."""
+    def committed_notes(self, places: Iterable[Place]) -> dict[Place, Committed]:
+        """The same offsets, each with the note that was committed with it."""
         from kafka import TopicPartition
-        from kafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
-        from kafka.structs import OffsetAndMetadata
 
-        consumer = self._consumer
-        consumer.assign([TopicPartition(*place) for place in offsets])
-        try:
-            consumer.commit(
-                {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
-            )
-        except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
-            (topic, partition), offset = min(offsets.items())
-            raise BrokerError(
-                f"the ledger has lost answers from {topic}/{partition}, offset {offset}, on, and other workers of the "
-                f"group {self._settings.group} are running: stop all, wait a few seconds, and start them again"
-            ) from error
+        found = {place: self._consumer.committed(TopicPartition(*place), metadata=True) for place in places}
+        return {place: Committed(one.offset, one.metadata or "") for place, one in found.items() if one is not None}
 
     def _offsets(self, method: str, places: Iterable[Place]) -> dict[Place, int]:
         from kafka import TopicPartition

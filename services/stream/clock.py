@@ -6,11 +6,12 @@ The clock decides its ticks itself, on the ledger: nobody else can give one in i
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message
+from ledger.database.store import DatabaseError, LedgerCorrupt, Store, database_message, knock
 from ledger.proof.leaves import seal
 from ledger.queries.records import last_recorded
 from ledger.registers.outbox import Lost, Right
@@ -21,7 +22,7 @@ from services.engine.engine import Engine
 from services.engine.message import Message
 from services.resources import book, engine_on, opened
 from services.stream.signals import Ended, until_signal
-from services.telemetry.health import Health, served
+from services.telemetry.health import DATABASE, Health, served
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -70,7 +71,11 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     """
     health = Health("clock", stall=3 * MINUTE)
     law = book(rulebook)
-    with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+    with (
+        opened(ledger_url) as store,
+        until_signal() as ended,
+        served(health, settings.metrics, {DATABASE: partial(knock, store)}),
+    ):
         _tick_on(engine_on(store, law), store, health, ended)
     return 0
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -19,11 +19,13 @@ from tenacity import (
     wait_fixed,
 )
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 from schemas.event_types import EVENT_REJECTED
 from services.engine.message import Message
 from services.failure import BrokerError
+from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
+from services.stream.rewind import Start, starts
 from services.telemetry.health import Health
 
 if TYPE_CHECKING:
@@ -43,17 +45,28 @@ class Hole(RuntimeError):
     """A message was skipped: stop rather than commit past it; after the restart it is delivered again."""
 
 
+def log_failure(error: DatabaseError | LedgerError | LedgerCorrupt) -> None:
+    """Logs what ends the worker, as a sentence."""
+    if isinstance(error, DatabaseError):
+        log.critical("the ledger's database failed: %s; ending", database_message(error))
+    else:
+        log.critical("%s; ending", error)
+
+
 class Gate:
     """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
 
-    def __init__(self, engine: "Engine", settings: "Settings", health: Health) -> None:
+    def __init__(self, engine: "Engine", store: Store, settings: "Settings", health: Health) -> None:
         self._engine = engine
+        self._store = store
         self._health = health
         self._offsets = Offsets(settings)
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
         self._ended = threading.Event()
         self._working: asyncio.Future[None] | None = None
+        self.until: dict[Place, int] = {}
+        """The partitions that are being caught up after a loss, each with the offset up to which."""
         self._patiently = Retrying(
             retry=retry_if_exception_type((KafkaError, BrokerError)),
             wait=wait_fixed(AGAIN_SECONDS),
@@ -94,6 +107,27 @@ class Gate:
             while await loop.run_in_executor(self._deciding, self._engine.go_on) is not None:
                 self._health.moved()
 
+    async def resume(self, places: Collection[Place]) -> dict[Place, Noted]:
+        """Where to go on in partitions that were just assigned, of those for which it is not the committed offset.
+
+        Waits while the broker is unavailable; logs and raises if the database fails.
+        """
+        try:
+            found: dict[Place, Start] = await self._asked(starts, self._store, self._offsets, places)
+        except (DatabaseError, LedgerError, LedgerCorrupt) as error:
+            log_failure(error)
+            raise
+        self.until = {place: one.note.until for place, one in found.items() if one.note.until > one.offset}
+        self._health.catches_up(len(self.until))
+        return {place: Noted(one.offset, str(one.note)) for place, one in found.items() if one.moved}
+
+    def catch_up(self, at: Mapping[Place, int]) -> None:
+        """Notes how far partitions are decided; those that have reached their offset are caught up."""
+        until = self.until
+        for place in [place for place, offset in until.items() if at.get(place, -1) >= offset]:
+            until.pop(place, None)
+        self._health.catches_up(len(until))
+
     async def beginning(self, place: Place) -> int:
         """The lowest offset of a partition; waits while the broker is unavailable."""
         found: dict[Place, int] = await self._asked(self._offsets.beginnings, [place])
@@ -112,7 +146,7 @@ class Gate:
 
     def _failed(self, asked: RetryCallState) -> None:
         error = asked.outcome.exception() if asked.outcome else None
-        log.warning("cannot read skipped offsets from the broker: %s; trying again", error)
+        log.warning("cannot read offsets from the broker: %s; trying again", error)
         self._offsets.close()
 
     def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:

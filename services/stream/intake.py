@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from ledger.database.store import Store
-from ledger.queries.records import TakenEvent, positions_twice, taken
+from ledger.queries.records import TakenEvent, decided_early, taken, taken_twice
 from ledger.registers.records import Key
 from schemas.event_types import INPUTS, LEDGER_SOURCE
 from schemas.wire.read import Event, same_content
@@ -14,6 +17,7 @@ from services.engine.answers import position_text
 from services.engine.engine import Engine
 from services.engine.message import ReadMessage
 from services.failure import BrokerError
+from services.kafka.keys import Keys
 from services.kafka.messages import record
 from services.kafka.offsets import Offsets, Place
 from services.resources import standing
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 CHUNK = 500
+NAMED = 1_000
+"""How many keys, and how many shipments, are named."""
 
 
 def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] = INPUTS) -> dict[str, Any]:
@@ -29,19 +35,24 @@ def intake(settings: "Settings", ledger_url: str | None, topics: Sequence[str] =
 
     `topics`: name to `messages`, `answered`, `missing`, `doubled`, and `expired`, the number of offsets that retention
     has deleted. `missing` and `doubled`: `{position, …}` of each such message; for a missing one, `passed` says whether
-    the workers are past it or have not reached it yet. Messages of aborted or open transactions do not count. Raises
-    BrokerError if the broker does not answer or a topic does not exist, Failure if the ledger cannot be read.
+    the workers are past it or have not reached it yet. Messages of aborted or open transactions do not count.
+    `split_keys`: the keys that stand in several partitions, whose messages have no order. `overtaken`: the shipments of
+    such messages of which records were decided too early, with the numbers of these records. Both are lists of at most
+    NAMED; `split_keys_total` and `overtaken_total` count all.
+
+    Raises BrokerError if the broker does not answer or a topic does not exist, Failure if the ledger cannot be read.
     """
     from kafka.errors import KafkaError
 
-    with standing(ledger_url) as store, closing(Offsets(settings)) as offsets:
+    with standing(ledger_url) as store, closing(Offsets(settings)) as offsets, Keys() as keys:
         try:
-            return _intake(store, offsets, topics)
+            found = _intake(store, offsets, keys, topics)
         except KafkaError as error:
             raise BrokerError(f"cannot read the input topics: {error}") from error
+        return found | _split(store, keys)
 
 
-def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, Any]:
+def _intake(store: Store, offsets: Offsets, keys: Keys, topics: Sequence[str]) -> dict[str, Any]:
     places = offsets.places(topics)
     ends, beginnings, committed = offsets.ends(places), offsets.beginnings(places), offsets.committed(places)
     missing: list[dict[str, Any]] = []
@@ -51,7 +62,7 @@ def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, 
     for where in places:
         count = counts[where[0]]
         count["expired"] += beginnings[where]
-        for chunk in _chunks(offsets, where, beginnings[where], ends[where]):
+        for chunk in _chunks(offsets, keys, where, beginnings[where], ends[where]):
             count["messages"] += len(chunk)
             for read in (read for read, answer in answered(store, chunk) if answer is None):
                 passed = read.message.position["offset"] < committed.get(where, 0)
@@ -64,11 +75,33 @@ def _intake(store: Store, offsets: Offsets, topics: Sequence[str]) -> dict[str, 
     return {"topics": counts, "missing": missing, "doubled": doubled}
 
 
-def _chunks(offsets: Offsets, where: Place, first: int, end: int) -> Iterator[list[ReadMessage]]:
-    """The messages of a partition, read as the worker reads them."""
+def _chunks(offsets: Offsets, keys: Keys, where: Place, first: int, end: int) -> Iterator[list[ReadMessage]]:
+    """The messages of a partition, read as the worker reads them; their keys are added to `keys`."""
     messages = offsets.messages(where, first, end)
     while chunk := list(islice(messages, CHUNK)):
-        yield Engine.read([record(message) for message in chunk])
+        found = Engine.read([record(message) for message in chunk])
+        keys.add(where, ((one.key, _shipment(read)) for one, read in zip(chunk, found, strict=True) if one.key))
+        yield found
+
+
+def _shipment(read: ReadMessage) -> str:
+    """The shipment that a message names; empty if it names none."""
+    return (isinstance(read.event, Event) and getattr(read.event.data, "shipment_id", None)) or ""
+
+
+def _split(store: Store, keys: Keys) -> dict[str, Any]:
+    """The keys that stand in several partitions, and the shipments of which something was decided too early."""
+    named, total = _first(asdict(one) for one in keys.split())
+    with store.read() as connection:
+        found = ((shipment, decided_early(connection, shipment)) for shipment in keys.shipments())
+        overtaken, many = _first({"shipment_id": shipment, "records": early} for shipment, early in found if early)
+    return {"split_keys": named, "split_keys_total": total, "overtaken": overtaken, "overtaken_total": many}
+
+
+def _first(found: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """The first of what is found, as many as are named, and how many there are."""
+    named = list(islice(found, NAMED))
+    return named, len(named) + sum(1 for _ in found)
 
 
 def answered(store: Store, chunk: Sequence[ReadMessage]) -> list[tuple[ReadMessage, TakenEvent | None]]:
@@ -100,15 +133,13 @@ def _name(read: ReadMessage) -> dict[str, str]:
 
 
 def _doubled(store: Store, topics: Sequence[str]) -> list[dict[str, Any]]:
-    """The positions that more than one record names."""
-    import orjson
-
-    with store.read() as connection:
-        found = positions_twice(connection)
+    """The messages of which there is more than one record."""
     doubled = []
-    for one in found:
-        with suppress(KeyError):
-            position = orjson.loads(one.position)
-            if position["topic"] in topics:
-                doubled.append({"position": position, "place": position_text(position), "records": one.records})
-    return doubled
+    with store.read() as connection:
+        for one in taken_twice(connection):
+            with suppress(KeyError):
+                position = orjson.loads(one.position)
+                if position["topic"] in topics:
+                    place = position_text(position)
+                    doubled.append({"position": position, "place": place, "records": one.records})
+    return sorted(doubled, key=lambda one: one["records"])

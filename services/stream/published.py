@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TAIL = 500
 """The messages of a partition that are looked at, the last ones: at most one batch of the relay is sent twice."""
 
-_OUTPUTS = tuple(topic for topic in TOPICS if topic not in INPUTS)
+OUTPUTS = tuple(topic for topic in TOPICS if topic not in INPUTS)
 REMEDY = "stop every part and see docs/operate/index.md"
 
 
@@ -55,7 +55,7 @@ def _compare(connection: Connection, topic: str, sequence: int, value: bytes) ->
 
 def _last_events(offsets: Offsets) -> Iterator[tuple[str, int, bytes]]:
     """The event with the highest sequence number of each partition of the output topics."""
-    places = [place for topic in _OUTPUTS for place in offsets.existing(topic)]
+    places = [place for topic in OUTPUTS for place in offsets.existing(topic)]
     ends, beginnings = offsets.ends(places), offsets.beginnings(places)
     for place in places:
         first = max(beginnings[place], ends[place] - TAIL)

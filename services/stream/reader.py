@@ -1,18 +1,17 @@
 """The loop of one agent: decides its stream in batches, and then commits the offsets."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message
-from services.kafka.faust_app import assigned_to, commit, committed_offset
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
+from services.engine.message import Message
+from services.kafka.faust_app import Noted, assigned_to, commit, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
 from services.kafka.queues import BoundedInBytes, size_of
-from services.stream.gate import Gate
-
-log = logging.getLogger("tpp.worker")
+from services.stream.gate import Gate, log_failure
+from services.stream.rewind import Note, digest
 
 BATCH, BATCH_BYTES = 2000, 4 << 20
 """The messages, and their bytes, after which a batch ends, whichever comes first."""
@@ -73,11 +72,8 @@ class Reader:
         async for events in batches(stream, BATCH):
             try:
                 await self._take([event.message for event in events])
-            except DatabaseError as error:
-                log.critical("the ledger's database failed: %s; ending", database_message(error))
-                raise
-            except (LedgerError, LedgerCorrupt) as error:
-                log.critical("%s; ending", error)
+            except (DatabaseError, LedgerError, LedgerCorrupt) as error:
+                log_failure(error)
                 raise
 
     async def _take(self, messages: list[Any]) -> None:
@@ -89,14 +85,19 @@ class Reader:
         after = await self._contiguous(messages)
         if not messages:
             return
-        await self._gate.decide([record(message) for message in messages])
+        records = [record(message) for message in messages]
+        last = {message.tp: one for message, one in zip(messages, records, strict=True)}
+        await self._gate.decide(records)
         if self._app.consumer_generation_id != generation:
             return
         self._next.update(after)
         mine = assigned_to(self._app)
-        offsets = {tp: offset for tp, offset in after.items() if tp in mine}
+        offsets = {tp: Noted(offset, self._note(tp, last[tp])) for tp, offset in after.items() if tp in mine}
         if offsets:
             await commit(self._app, offsets)
+
+    def _note(self, tp: Any, last: Message) -> str:
+        return str(Note(digest(last), self._gate.until.get(tp, 0)))
 
     async def _contiguous(self, messages: Sequence[Any]) -> dict[Any, int]:
         """The offset after the last message of each partition; Hole where a message before one was skipped."""
@@ -106,9 +107,6 @@ class Reader:
             tp, offset = message.tp, message.offset
             if tp not in after:
                 after[tp] = await self._expected(tp)
-                if offset < after[tp]:
-                    log.critical("%s/%s: the broker lost offsets from %d on", tp.topic, tp.partition, offset)
-                    after[tp] = offset
             if offset > after[tp]:
                 gaps.setdefault(tp, []).append((after[tp], offset))
             after[tp] = max(after[tp], offset + 1)

@@ -3,22 +3,24 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ledger.database.store import DatabaseError, Store, database_message
+from ledger.database.store import DatabaseError, Store, database_message, knock
 from ledger.queries.records import OutboxRecord, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
 from services.failure import BrokerError, Failure
 from services.kafka.access import address, check_access, client_options
+from services.kafka.offsets import Offsets
 from services.kafka.producer import DELIVERY_SECONDS, STRUCTURED, producer
 from services.resources import opened
-from services.stream.published import REMEDY, check_published
+from services.stream.published import OUTPUTS, REMEDY, check_published
 from services.stream.signals import Ended, until_signal
-from services.telemetry.health import Health, served
+from services.telemetry.health import BROKER, DATABASE, Health, served
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -46,8 +48,13 @@ def run(settings: "Settings", ledger_url: str | None, give_up: int | None = None
     BrokerError if the broker refuses TLS or the password.
     """
     check_access(address(settings), client_options(settings))
-    health = Health("relay")
-    with opened(ledger_url) as store, until_signal() as ended, served(health, settings.metrics):
+    health, offsets = Health("relay"), Offsets(settings)
+    needs = {BROKER: partial(offsets.knock, OUTPUTS)}
+    with (
+        opened(ledger_url) as store,
+        until_signal() as ended,
+        served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
+    ):
         if give_up is not None:
             with store.read() as connection:
                 so_far = published(connection)

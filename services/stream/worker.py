@@ -3,12 +3,14 @@
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError as ClientError
 from kafka.errors import KafkaError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, knock
 from schemas.event_types import INPUTS
 from services.failure import BrokerError
 from services.kafka.access import address, answers, check_access, client_options
@@ -17,15 +19,19 @@ from services.kafka.offsets import Offsets, Place
 from services.resources import engine, opened
 from services.stream.gate import Gate, Hole
 from services.stream.reader import Reader
-from services.stream.rewind import rewind
 from services.stream.watchdog import Watchdog
-from services.telemetry.health import Health, served
+from services.telemetry.health import BROKER, DATABASE, Health, served
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
+log = logging.getLogger("tpp.worker")
+
 REPEAT_SECONDS = 30.0
 """How often a repeated message of a library is logged, such as that a broker is unavailable."""
+
+START_SECONDS = 30.0
+"""How long a worker that starts asks for its partitions again; a broker restarts in 10 to 20 seconds."""
 
 
 class Quiet(logging.Filter):
@@ -56,22 +62,24 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
 
     If the database fails, the ledger has lost records, a message was skipped, or there is work without progress, the
     process ends and a supervisor must start another, which receives everything that was not committed, and what the
-    ledger has lost. Raises BrokerError if there is no broker or a
-    topic does not exist.
+    ledger or the broker has lost. Raises BrokerError if there is no broker or a topic does not exist.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(Quiet())
     check_access(address(settings), client_options(settings))
-    with opened(ledger_url) as store:
-        places = _places(settings, store)
-    health = Health("worker")
-    with engine(ledger_url, rulebook) as runs, served(health, settings.metrics):
-        gate = Gate(runs, settings, health)
-        app = application(settings, places)
+    places, health, offsets = _places(settings), Health("worker"), Offsets(settings)
+    needs = {BROKER: partial(offsets.knock, INPUTS)}
+    with (
+        opened(ledger_url) as store,
+        engine(ledger_url, rulebook) as runs,
+        served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
+    ):
+        gate = Gate(runs, store, settings, health)
+        app = application(settings, places, gate.resume)
         for topic in INPUTS:
             add_agent(app, topic, Reader(app, gate).read)
         ended = threading.Event()
-        watchdog = Watchdog(app, settings, health, places, ended)
+        watchdog = Watchdog(app, gate, settings, health, places, ended)
         watchdog.start()
         try:
             return run_until_signal(app)
@@ -81,16 +89,27 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
             watchdog.join(5)
 
 
-def _places(settings: "Settings", store: Store) -> list[Place]:
-    """The partitions of the input topics, once the group's offsets are not past the end of the ledger."""
+def _places(settings: "Settings") -> list[Place]:
+    """The partitions of the input topics; asks again for START_SECONDS if the broker does not answer the question."""
     if not answers(address(settings), client_options(settings)):
         raise BrokerError(f"no broker answers at {address(settings)}")
     offsets = Offsets(settings)
+    patiently = Retrying(
+        retry=retry_if_exception_type(KafkaError),
+        wait=wait_exponential(max=5),
+        stop=stop_after_delay(START_SECONDS),
+        before_sleep=lambda asked: _not_yet(asked, offsets),
+        reraise=True,
+    )
     try:
-        places = offsets.places(INPUTS)
-        rewind(store, offsets, places)
+        return patiently(offsets.places, INPUTS)
     except KafkaError as error:
         raise BrokerError(f"the broker at {address(settings)} failed: {error}") from error
     finally:
         offsets.close()
-    return places
+
+
+def _not_yet(asked: RetryCallState, offsets: Offsets) -> None:
+    error = asked.outcome.exception() if asked.outcome else None
+    log.warning("cannot read the partitions from the broker: %s; trying again", error)
+    offsets.close()

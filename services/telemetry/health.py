@@ -1,8 +1,9 @@
 """A part's health over HTTP, if TPP_METRICS is set: /metrics, /health/live and /health/ready."""
 
+import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,12 +11,25 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from services.failure import Failure
 
+log = logging.getLogger("tpp.health")
+
 STALL_SECONDS = 60.0
 """A part that has work and makes no progress for this long is stuck."""
 
+ASK_SECONDS, SILENT_SECONDS = 1.0, 4.0
+"""How often what a part needs is asked whether it is there, and how long without an answer the part stays ready."""
+
+BROKER, DATABASE = "the broker", "the ledger's database"
+
+Needs = Mapping[str, Callable[[], object]]
+"""What a part needs, such as `the broker`, with a call that returns if it answers, and else raises or hangs."""
+
 
 class Health:
-    """The figures of one part. It is ready while it makes progress or has no work; running is not enough."""
+    """The figures of one part. It is ready while it makes progress or has no work; running is not enough.
+
+    What it needs must answer, too, whether it has work or not.
+    """
 
     def __init__(self, part: str, stall: float = STALL_SECONDS) -> None:
         self.registry = CollectorRegistry()
@@ -32,6 +46,8 @@ class Health:
             registry=self.registry,
         )
         self.lag = 0
+        self._behind = 0
+        self._answered: dict[str, float] = {}
 
     def did(self, result: str, records: int = 1) -> None:
         """Counts processed records by result, such as `decided` or `rejected`; this is progress."""
@@ -55,6 +71,14 @@ class Health:
         """Notes what blocks the part, such as the broker; None if nothing does."""
         self._obstacle = why
 
+    def catches_up(self, partitions: int) -> None:
+        """Notes in how many partitions messages that were lost have to be decided first."""
+        self._behind = partitions
+
+    def answers(self, need: str) -> None:
+        """Notes that what the part needs has answered just now."""
+        self._answered[need] = time.monotonic()
+
     @property
     def still_for(self) -> float:
         """How many seconds there has been work without progress."""
@@ -64,6 +88,13 @@ class Health:
         """Why the part is not ready, as a sentence; None if it is ready."""
         if self._obstacle is not None:
             return f"{self._part} is not ready: {self._obstacle}"
+        for need, when in self._answered.items():
+            silent = time.monotonic() - when
+            if silent > SILENT_SECONDS:
+                return f"{self._part} is not ready: {need} has not answered for {silent:.0f} seconds"
+        if self._behind:
+            many = f"{self._behind} partition{'' if self._behind == 1 else 's'}"
+            return f"{self._part} is not ready: it is catching up in {many} after a loss"
         if self.still_for > self.stall:
             waiting = f"{self.lag} record{'' if self.lag == 1 else 's'} waiting"
             return f"{self._part} has {waiting} and has processed none for {self.still_for:.0f} seconds"
@@ -97,10 +128,11 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def served(health: Health, address: str | None) -> Iterator[int | None]:
+def served(health: Health, address: str | None, needs: Needs) -> Iterator[int | None]:
     """Serves a part's health on `host:port`; yields the port, or None without an address.
 
-    Raises Failure if the address is invalid or in use.
+    Meanwhile, what the part needs is asked every second whether it answers, each in a thread of its own, since one that
+    hangs keeps its caller. Raises Failure if the address is invalid or in use.
     """
     if not address:
         yield None
@@ -113,9 +145,24 @@ def served(health: Health, address: str | None) -> Iterator[int | None]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
+    ended = threading.Event()
+    for need, ask in needs.items():
+        health.answers(need)
+        threading.Thread(target=_ask, args=(health, need, ask, ended), name=need, daemon=True).start()
     try:
         yield int(server.server_address[1])
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _ask(health: Health, need: str, ask: Callable[[], object], ended: threading.Event) -> None:
+    while not ended.wait(ASK_SECONDS):
+        try:
+            ask()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is no answer
+            log.debug("%s does not answer: %r", need, error)
+        else:
+            health.answers(need)

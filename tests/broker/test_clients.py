@@ -17,7 +17,7 @@ from aiokafka.record import default_records, memory_records
 from faust import App
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
-from faust.types.tuples import ConsumerMessage
+from faust.types.tuples import TP, ConsumerMessage
 from mode.services import WaitResults
 
 with warnings.catch_warnings():
@@ -48,6 +48,9 @@ def parameters(function: Any) -> list[str]:
         (driver.Consumer, "_new_consumer_thread", ["self"], False),
         (driver.Consumer, "wait_first", ["self", "*coros", "timeout"], True),
         (driver.Consumer, "_commit", ["self", "offsets"], True),
+        (driver.Consumer, "on_partitions_assigned", ["self", "assigned", "generation_id"], True),
+        (driver.Consumer, "perform_seek", ["self"], True),
+        (driver.Consumer, "seek_wait", ["self", "partitions"], True),
         (driver.Consumer, "assignment", ["self"], False),
     ],
 )
@@ -77,6 +80,28 @@ def test_what_is_committed_goes_to_the_consumer_of_the_application() -> None:
     given: list[dict[str, int]] = []
     asyncio.run(faust_app.commit(SimpleNamespace(consumer=SimpleNamespace(_commit=_commit)), {"tp": 3}))
     assert given == [{"tp": 3}]
+
+
+def test_a_note_is_committed_with_its_offset_and_none_without() -> None:
+    class Consumer:
+        async def commit(self, offsets: Any) -> None:
+            given.append(offsets)
+
+        def assignment(self) -> set[TP]:
+            return {place, other}
+
+    async def commit() -> None:
+        thread = faust_app.application(Settings(broker="127.0.0.1:1")).consumer._thread
+        thread.thread_loop.close()
+        consumer = Consumer()
+        faust_app.commit_notes(consumer)
+        thread._consumer = consumer
+        await thread._commit({place: faust_app.Noted(3, "noted"), other: 4})
+
+    place, other = TP("tpp.facts", 0), TP("tpp.facts", 1)
+    given: list[Any] = []
+    asyncio.run(commit())
+    assert given == [{place: (3, "noted"), other: (4, "")}]
 
 
 # --- aiokafka

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,4 +61,22 @@ def test_a_file_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'none/ledger.db'}")
     with pytest.raises(LedgerError, match="unable to open database file"):
         store.open()
+    store.close()
+
+
+def test_a_second_connection_leaves_the_first_its_locks(tmp_path: Path) -> None:
+    """Without them, another process that closes the file takes itself for the last one, and deletes the -wal."""
+    file = tmp_path / "ledger.db"
+    store = Store(f"sqlite:///{file}")
+    store.open()
+    with store.read() as first:
+        assert first.execute(tables.head.select()).one().recorded == 0
+        with store.read() as second:
+            assert second.execute(tables.head.select()).one().recorded == 0
+    writes = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+    writes += "c.execute('UPDATE head SET recorded = 7'); c.close()"
+    subprocess.run([sys.executable, "-c", writes, file], check=True)
+    assert file.with_name("ledger.db-wal").exists()
+    with store.read() as connection:
+        assert connection.execute(tables.head.select()).one().recorded == 7
     store.close()
