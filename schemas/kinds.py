@@ -9,6 +9,10 @@ LASTING = frozenset({LEFT_WITHOUT_APPROVAL})
 """The kinds of obligations that end only by being met, whatever becomes of their shipment."""
 
 
+RETENTION = "record_retention"
+"""The kind of the obligation to keep records: until its day, not by it."""
+
+
 class Policy(StrEnum):
     """A rule of the house, which is on or off from the record of the event that says so."""
 

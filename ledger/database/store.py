@@ -1,5 +1,6 @@
 """Opens a ledger's database by URL; all that differs between SQLite and PostgreSQL is here."""
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from sqlalchemy import (
     create_engine,
     func,
     inspect,
+    literal,
     select,
     text,
 )
@@ -41,7 +43,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0007"
+VERSION = "0008"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"
@@ -235,9 +237,23 @@ def knock(store: Store) -> None:
         connection.execute(tables.head.select()).one()
 
 
-def by_code_points(store: Store, column: ColumnElement[str]) -> ColumnElement[str]:
+def by_code_points(store: Store | Connection, column: ColumnElement[str]) -> ColumnElement[str]:
     """A text column in the order of code points, which is SQLite's own."""
-    return column.collate("C") if store.postgresql else column
+    dialect = store.engine.dialect if isinstance(store, Store) else store.dialect
+    return column.collate("C") if dialect.name == "postgresql" else column
+
+
+def within(connection: Connection, column: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """The condition that a text column, of words joined by a space, has this word."""
+    place = func.strpos if connection.dialect.name == "postgresql" else func.instr
+    return place(literal(" ") + column + " ", f" {word} ") > 0
+
+
+def like(connection: Connection, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    """The condition that a text column matches a pattern, in which `*` matches any text and nothing else is special."""
+    if connection.dialect.name == "postgresql":
+        return column.like("%".join(re.sub(r"([%_\\])", r"\\\1", part) for part in pattern.split("*")), escape="\\")
+    return column.op("GLOB")(re.sub(r"([?\[])", r"[\1]", pattern))
 
 
 def _found_version(connection: Connection) -> str | None:

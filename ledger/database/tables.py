@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from schemas.models.values import TPP_MAX
@@ -52,6 +53,12 @@ def _amount(name: str) -> Column[int]:
     return Column(name, BIG, CheckConstraint(f"{name} BETWEEN -{TPP_MAX} AND {TPP_MAX}"), nullable=False)
 
 
+def gave_alert(dialect: str) -> str:
+    """The condition of the index `journal_alerts`: the end of a type; in texts of answers quotes are escaped."""
+    within = "strpos" if dialect == "postgresql" else "instr"
+    return f"""{within}(answers, '.alert.v1"') > 0"""
+
+
 head = Table(
     "head",
     metadata,
@@ -83,6 +90,12 @@ journal = Table(
     Column("rests_on", Text, nullable=False, comment="records of the facts that were used, joined by a space"),
     UniqueConstraint("source", "id", name="journal_event"),
     Index("journal_shipment", "shipment_id"),
+    Index(
+        "journal_alerts",
+        "n",
+        sqlite_where=text(gave_alert("sqlite")),
+        postgresql_where=text(gave_alert("postgresql")),
+    ),
     comment="append-only: every accepted event, rejection and close with its answers",
     **STRICT,
 )
@@ -152,6 +165,12 @@ shipment = Table(
     Column("tpp", BIG, nullable=False),
     Column(
         "terms", Text, nullable=False, comment="JSON: authorization, debits, lines, claim, what reviewers set aside"
+    ),
+    Column(
+        "parties",
+        Text,
+        nullable=True,
+        comment="identifiers of its parties and of their ultimate parents, joined by a space",
     ),
     Index("shipment_state", "state", "first"),
     Index("shipment_expires", "expires"),

@@ -12,6 +12,9 @@ from schemas import accounts
 from schemas.kinds import FactKind
 from schemas.wire.read import Event, read_record
 
+WHOLE = 1_000_000
+"""A limit in millionths of itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -51,6 +54,13 @@ class Balance:
     def available(self) -> int | None:
         """What is left of the limit."""
         return None if self.limit is None else max(0, self.limit - self.balance)
+
+    @property
+    def used(self) -> int | None:
+        """The share of the limit that is used, in millionths, rounded down and not below 0; None without a limit."""
+        if self.limit is None:
+            return None
+        return max(0, self.balance) * WHOLE // self.limit if self.limit else WHOLE
 
     def to_json(self) -> dict[str, Any]:
         """The balance as a JSON object."""

@@ -1,65 +1,225 @@
 """The work list: held shipments with their reasons, and obligations."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, exists, false, func, null, select, tuple_
 
 from ledger.database import tables
+from ledger.database.rows import stored
+from ledger.database.store import by_code_points, like, within
+from ledger.queries.paging import PAGE, pages
+from ledger.queries.shipment_list import ShipmentFilter, ShipmentRequest, records, requests
 from ledger.registers.shipments import HELD_STATES
-from schemas.kinds import LEFT_WITHOUT_APPROVAL
+from schemas.kinds import LEFT_WITHOUT_APPROVAL, RETENTION
+from schemas.times import day_of, end_of_day
+
+Place = tuple[ColumnElement[Any], ColumnElement[Any]]
+"""What a list is ordered by: no two of its rows have the same."""
 
 _SHIPMENT = "shipment/"
+_COLUMNS = (
+    tables.shipment.c.state, tables.shipment.c.held, tables.shipment.c.asked, tables.shipment.c.export_date,
+    tables.shipment.c.ship_to, tables.shipment.c.tpp, tables.shipment.c.codes,
+    tables.journal.c.happened.label("asked_at"),
+)  # fmt: skip
 
 
-def holds(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Held shipments, oldest first, with the reasons of their present holds, as JSON objects.
+class HoldOrder(StrEnum):
+    """The order of holds, after those that left without an approval: oldest, soonest or largest first."""
 
-    Before them those that left without an approval, held or not, known or not, until that obligation is met:
-    `left_without_approval` is the day on which they left.
+    AGE = "age"
+    EXPORT_DATE = "export-date"
+    TPP = "tpp"
+
+
+class HoldPlace(NamedTuple):
+    """The place of a hold in the list: whether it left without an approval, and what it is ordered by."""
+
+    held: bool
+    key: int | str
+    tie: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFilter:
+    """Which holds: of a code, with a party, to a country, that wait for room on an account that matches a pattern.
+
+    `until`: those that have waited since this day or an earlier one.
     """
-    s, o, j = tables.shipment, tables.obligation, tables.journal
-    open_ = (o.c.kind == LEFT_WITHOUT_APPROVAL) & (o.c.state == "open")
-    of = func.substr(o.c.subject, len(_SHIPMENT) + 1)
-    columns = (s.c.state, s.c.held, s.c.export_date, s.c.tpp, j.c.happened, j.c.answers)
-    known = o.outerjoin(s, s.c.id == of)
-    left = (
-        select(of.label("id"), o.c.due, o.c.n, *columns)
-        .select_from(known.join(j, j.c.n == func.coalesce(s.c.held, o.c.n)))
-        .where(open_)
-        .order_by(o.c.n, o.c.due)
-    )
-    seen = set()
-    for row in connection.execute(left):
-        if row.id not in seen:
-            seen.add(row.id)
-            yield _hold(row, row.held or row.n, row.due)
-    held = (
-        select(s.c.id, *columns)
-        .join_from(s, j, s.c.held == j.c.n)
-        .where(s.c.state.in_(HELD_STATES), s.c.id.not_in(select(of).where(open_)))
-        .order_by(s.c.first)
-    )
-    for hold in connection.execute(held):
-        yield _hold(hold, hold.held, None)
+
+    code: str | None = None
+    party: str | None = None
+    country: str | None = None
+    account: str | None = None
+    until: date | None = None
 
 
-def _hold(row: Any, record: int, left: str | None) -> dict[str, Any]:
-    decided = (data for data in map(_data, row.answers) if data.get("shipment_id") == row.id)
-    reasons: list[dict[str, Any]] = next((data["reasons"] for data in decided if data.get("outcome") == "held"), [])
-    return {
-        "shipment_id": row.id,
-        "state": row.state or "unknown",
-        "record": record,
-        "happened": row.happened,
-        "export_date": row.export_date or left,
-        "tpp": row.tpp,
-        "left_without_approval": left,
-        "codes": list(dict.fromkeys(reason["code"] for reason in reasons)),
-        "reasons": reasons,
+EVERY = HoldFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A held shipment, or one that left without an approval: `left` is the day. `record` is that of the present hold.
+
+    `since` is the day since which it waits: on which it left, else on which the request or amendment in force came.
+    Of a shipment that was never requested only the departure is known.
+    """
+
+    id: str
+    state: str | None
+    record: int
+    happened: int
+    export_date: str
+    country: str | None
+    tpp: int | None
+    left: str | None
+    since: date
+    reasons: Sequence[dict[str, Any]]
+    request: ShipmentRequest | None
+    place: HoldPlace
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCount:
+    """Holds of one code: how many, their TPP, and the day since which the oldest waits."""
+
+    code: str
+    holds: int
+    tpp: int
+    since: date
+
+
+def holds(
+    connection: Connection,
+    wanted: HoldFilter = EVERY,
+    order: HoldOrder = HoldOrder.AGE,
+    after: HoldPlace | None = None,
+    limit: int | None = None,
+) -> Iterator[Hold]:
+    """Held shipments with the reasons of their present holds, those after a place and at most `limit`.
+
+    First come those that left without an approval, held or not, known or not, until that obligation is met.
+    """
+    for held, (query, keys) in enumerate((_left(connection, wanted), _held(connection, wanted, order))):
+        if after is not None and after.held > held:
+            continue
+        start = (after.key, after.tie) if after is not None and after.held == held else None
+        for page in pages(connection, query, keys, lambda row: (row.key, row.tie), start, limit):
+            yield from _read(connection, page, held=bool(held))
+            limit = None if limit is None else limit - len(page)
+
+
+def _left(connection: Connection, wanted: HoldFilter) -> tuple[Select[Any], Place]:
+    """Shipments that left without an approval, each once, and their places: in the order of those records."""
+    s, j, left = tables.shipment, tables.journal, _departed()
+    query = (
+        select(left.c.id, left.c.n, left.c.due.label("left"), *_COLUMNS, left.c.n.label("key"), left.c.id.label("tie"))
+        .select_from(left.outerjoin(s, s.c.id == left.c.id).outerjoin(j, j.c.n == s.c.asked))
+        .where(*_conditions(connection, wanted))
+    )
+    if wanted.until is not None:
+        query = query.where(left.c.due <= wanted.until.isoformat())
+    return query, (left.c.n, by_code_points(connection, left.c.id))
+
+
+def _held(connection: Connection, wanted: HoldFilter, order: HoldOrder) -> tuple[Select[Any], Place]:
+    """Held shipments that did not leave without an approval, and their places in an order."""
+    s, j = tables.shipment, tables.journal
+    keys: dict[HoldOrder, ColumnElement[Any]] = {
+        HoldOrder.AGE: s.c.first,
+        HoldOrder.EXPORT_DATE: s.c.export_date,
+        HoldOrder.TPP: -s.c.tpp,
     }
+    none = (null().label("n"), null().label("left"))
+    query = (
+        select(s.c.id, *none, *_COLUMNS, keys[order].label("key"), s.c.first.label("tie"))
+        .join_from(s, j, j.c.n == s.c.asked)
+        .where(s.c.state.in_(HELD_STATES), s.c.id.not_in(select(_departed().c.id)))
+        .where(*_conditions(connection, wanted))
+    )
+    if wanted.until is not None:
+        query = query.where(j.c.happened <= end_of_day(wanted.until))
+    return query, (keys[order], s.c.first)
+
+
+def _departed() -> Subquery:
+    """The open obligations of shipments that left without an approval: of each shipment the first."""
+    o, earlier = tables.obligation, tables.obligation.alias()
+    before = exists().where(
+        earlier.c.subject == o.c.subject,
+        earlier.c.kind == LEFT_WITHOUT_APPROVAL,
+        earlier.c.state == "open",
+        tuple_(earlier.c.n, earlier.c.due) < tuple_(o.c.n, o.c.due),
+    )
+    of = func.substr(o.c.subject, len(_SHIPMENT) + 1)
+    open_ = (o.c.kind == LEFT_WITHOUT_APPROVAL, o.c.state == "open", ~before)
+    return select(of.label("id"), o.c.n, o.c.due).where(*open_).subquery()
+
+
+def _conditions(connection: Connection, wanted: HoldFilter) -> list[ColumnElement[bool]]:
+    """The conditions on the table of shipments."""
+    s, w = tables.shipment, tables.waiting
+    found = ShipmentFilter(party=wanted.party, country=wanted.country).conditions(connection)
+    if wanted.code is not None:
+        found.append(within(connection, s.c.codes, wanted.code))
+    if wanted.account is not None:
+        found.append(s.c.id.in_(select(w.c.shipment_id).where(like(connection, w.c.account, wanted.account))))
+    return found
+
+
+def _read(connection: Connection, page: Sequence[Any], *, held: bool) -> list[Hold]:
+    """The holds of a page, with what their records say."""
+    decided = {row.n: row for row in records(connection, {row.held or row.n for row in page}, "answers")}
+    asked = requests(connection, {row.asked for row in page if row.asked})
+    found = []
+    for row in page:
+        record = row.held or row.n
+        with stored(f"the hold of shipment {row.id}"):
+            found.append(
+                Hold(
+                    row.id, row.state, record, decided[record].happened, row.export_date or row.left, row.ship_to,
+                    row.tpp, row.left, _since(row), _reasons(row.id, decided[record].answers),
+                    asked[row.asked] if row.asked else None, HoldPlace(held, row.key, row.tie),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _since(row: Any) -> date:
+    """The day since which a shipment waits."""
+    return day_of(row.asked_at) if row.left is None else date.fromisoformat(row.left)
+
+
+def _reasons(shipment: str, answers: Iterable[str]) -> list[dict[str, Any]]:
+    """The reasons of the hold that answers tell of a shipment."""
+    decided = (data for data in map(_data, answers) if data.get("shipment_id") == shipment)
+    return next((data["reasons"] for data in decided if data.get("outcome") == "held"), [])
+
+
+def _data(answer: str) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(answer)["data"]
+    return data
+
+
+def hold_counts(connection: Connection, wanted: HoldFilter = EVERY) -> list[HoldCount]:
+    """Holds by code, the most frequent first; one of several codes counts under each of them.
+
+    Shipments that left without an approval also count under that kind, which comes first.
+    """
+    found: dict[str, HoldCount] = {}
+    for query in (_left(connection, wanted)[0], _held(connection, wanted, HoldOrder.AGE)[0]):
+        for row in connection.execute(query, execution_options={"yield_per": PAGE}):
+            with stored(f"the hold of shipment {row.id}"):
+                since, tpp = _since(row), row.tpp or 0
+                for code in ([LEFT_WITHOUT_APPROVAL] if row.left else []) + (row.codes or "").split():
+                    one = found.get(code, HoldCount(code, 0, 0, since))
+                    found[code] = HoldCount(code, one.holds + 1, one.tpp + tpp, min(one.since, since))
+    return sorted(found.values(), key=lambda one: (one.code != LEFT_WITHOUT_APPROVAL, -one.holds, one.code))
 
 
 def departures(connection: Connection, shipment: str) -> list[dict[str, Any]]:
@@ -77,33 +237,64 @@ def ended(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, 
     return {(row.subject, row.kind, row.due): row.state for row in connection.execute(query)}
 
 
-def _data(answer: str) -> dict[str, Any]:
-    data: dict[str, Any] = orjson.loads(answer)["data"]
-    return data
+class ObligationPlace(NamedTuple):
+    """The place of an obligation in the list: 0 overdue, 1 to be met, 2 records to keep; then its key."""
+
+    rank: int
+    due: str
+    subject: str
+    kind: str
 
 
-def obligations(connection: Connection, due_by: date | None = None, every: bool = False) -> list[dict[str, Any]]:
-    """Open obligations as JSON objects, the earliest due first; `every`: also those met or withdrawn."""
+@dataclass(frozen=True, slots=True)
+class ListedObligation:
+    """An obligation of a subject, `shipment/ID` or `party/ID`; `record` is the one whose decision it follows from.
+
+    `overdue` is None where no day is known.
+    """
+
+    subject: str
+    kind: str
+    due: str
+    citation: str
+    state: str
+    record: int
+    overdue: bool | None
+    place: ObligationPlace
+
+
+def obligations(
+    connection: Connection,
+    today: date | None,
+    due_by: date | None = None,
+    state: str | None = "open",
+    after: ObligationPlace | None = None,
+    limit: int | None = None,
+) -> Iterator[ListedObligation]:
+    """Obligations in a state, or in every state: what is overdue on a day, what falls due, then records to keep.
+
+    Each part by day; those after a place and at most `limit`. `due_by`: those due on or before this day.
+    """
     t = tables.obligation
-    query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n).order_by(
-        t.c.due, t.c.subject, t.c.kind
-    )
-    if not every:
-        query = query.where(t.c.state == "open")
+    late = (t.c.state == "open") & (t.c.due < today.isoformat()) if today else false()
+    rank = case((t.c.kind == RETENTION, 2), (late, 0), else_=1)
+    keys = (rank, t.c.due, by_code_points(connection, t.c.subject), by_code_points(connection, t.c.kind))
+    query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n, rank.label("rank"))
+    if state is not None:
+        query = query.where(t.c.state == state)
     if due_by is not None:
         query = query.where(t.c.due <= due_by.isoformat())
-    found = []
-    for row in connection.execute(query):
-        whose, identifier = row.subject.split("/", 1)
-        name = "shipment_id" if whose == "shipment" else "party"
-        found.append(
-            {
-                "due": row.due,
-                "kind": row.kind,
-                name: identifier,
-                "citation": row.citation,
-                "state": row.state,
-                "record": row.n,
-            }
-        )
-    return found
+    for page in pages(connection, query, keys, _place, after, limit):
+        for row in page:
+            overdue = None if today is None else row.rank == 0
+            yield ListedObligation(row.subject, row.kind, row.due, row.citation, row.state, row.n, overdue, _place(row))
+
+
+def _place(row: Any) -> ObligationPlace:
+    return ObligationPlace(row.rank, row.due, row.subject, row.kind)
+
+
+def ledger_day(connection: Connection) -> date | None:
+    """The UTC day of the last tick, the only way in which time passes; None before the first."""
+    ticked = connection.execute(select(tables.head.c.ticked)).scalar_one()
+    return None if ticked is None else day_of(ticked)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -14,6 +14,9 @@ from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.models.values import TPP_MAX
+
+WINDOW_DAYS = 90
+HORIZON_DAYS = 365
 
 
 class Overflow(Exception):
@@ -315,3 +318,18 @@ def growth(transaction: Transaction, paths: Sequence[str], since: int, until: in
         .having(grown > 0)
     )
     return {row.path: int(row.grown) for row in transaction.connection.execute(query)}
+
+
+def projected(path: str, left: int, grown: int, day: date, window: int = WINDOW_DAYS) -> date | None:
+    """The day on which what is left of an account is used up, if it grows as in the `window` days before a day.
+
+    None if that is more than a year ahead or, of an account of one year, not in that year.
+
+    >>> projected("lpp/CON-70/2025", 100, 90, date(2025, 6, 1))
+    datetime.date(2025, 9, 9)
+    """
+    if grown <= 0:
+        return None
+    days = min(HORIZON_DAYS + 1, -(-left * window // grown))
+    full = day + timedelta(days=days)
+    return full if days <= HORIZON_DAYS and accounts.within(path, full) else None

@@ -12,6 +12,7 @@ from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.registers.transaction import Transaction
 from ledger.registers.waiting import Notes, Waiting
+from schemas.models.parts import Party
 
 PENDING_STATES = ("approved", "released")
 HELD_STATES = ("held", "held_at_dispatch")
@@ -81,7 +82,7 @@ class Shipment:
 
     `first` is the record of its first request, `asked` that of the request or amendment in force, `last` the latest
     that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
-    reviewer put in place of the claim, `reviewed` what reviewers set aside.
+    reviewer put in place of the claim, `reviewed` what reviewers set aside, `parties` are as `names_of` gives them.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Shipment:
     terms: ShipmentTerms
     claim: dict[str, Any] | None = None
     reviewed: tuple[SetAside, ...] = ()
+    parties: tuple[str, ...] = ()
 
     @property
     def pending(self) -> bool:
@@ -125,7 +127,7 @@ class Shipment:
         return (
             self.id, self.state, self.first, self.asked, self.last, self.held, self.codes,
             terms.export_date.isoformat(), terms.ship_to, expires, terms.tpp,
-            orjson.dumps({name: value for name, value in kept.items() if value}).decode(),
+            orjson.dumps({name: value for name, value in kept.items() if value}).decode(), " ".join(self.parties),
         )  # fmt: skip
 
     @classmethod
@@ -144,8 +146,14 @@ class Shipment:
         )
         reviewed = tuple(SetAside(*reason) for reason in kept.get("reviewed", ()))
         return cls(
-            row.id, row.state, row.first, row.asked, row.last, row.held, row.codes, terms, kept.get("claim"), reviewed
-        )
+            row.id, row.state, row.first, row.asked, row.last, row.held, row.codes, terms, kept.get("claim"), reviewed,
+            tuple((row.parties or "").split()),
+        )  # fmt: skip
+
+
+def names_of(parties: Iterable[Party]) -> tuple[str, ...]:
+    """The identifiers of parties and of their ultimate parents, each once."""
+    return tuple(dict.fromkeys(name for party in parties for name in (party.id, party.owner)))
 
 
 class Shipments:
@@ -218,14 +226,15 @@ class Shipments:
 
     # --- what happens to a shipment -------------------------------------------------------------------------------
 
-    def present(self, identifier: str, terms: ShipmentTerms) -> Shipment:
+    def present(self, identifier: str, terms: ShipmentTerms, parties: Iterable[Party]) -> Shipment:
         """A new shipment, which the record being made requests; it is stored once it is let go or held."""
         n = self._transaction.n
-        return Shipment(identifier, "", n, n, n, None, "", terms)
+        return Shipment(identifier, "", n, n, n, None, "", terms, parties=names_of(parties))
 
-    def amend(self, shipment: Shipment) -> None:
+    def amend(self, shipment: Shipment, parties: Iterable[Party]) -> None:
         """Notes that the record being made amends the request, which no reviewer has seen yet."""
         shipment.asked, shipment.claim, shipment.reviewed = self._transaction.n, None, ()
+        shipment.parties = names_of(parties)
 
     def review(self, shipment: Shipment, claim: dict[str, Any] | None, reasons: Iterable[SetAside]) -> None:
         """Notes what a reviewer sets aside, and what replaces the claim unless it is None."""

@@ -16,7 +16,6 @@ from rulebook.law.values import Values
 from rulebook.screening import classification, refusals
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
-from schemas import accounts
 from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
@@ -189,13 +188,13 @@ class Book:
         return self._accounting.above(self._values, account, limit, valid_from)
 
     def alert_thresholds(self, account: str) -> tuple[str | int, ...]:
-        """Where alerts are raised unless set otherwise: shares of the limit as decimal strings, or amounts of TPP."""
+        """Where alerts are raised unless set otherwise: shares of the limit as decimal strings, or amounts of TPP.
+
+        `account` is a path, or a family's pattern such as `lpp/*`.
+        """
         alerts = self._values.tables["alerts"]
-        found = accounts.read(account)
-        named = alerts.get("amounts", {}).get(found.family) if found is not None else None
-        if named is not None:
-            return (self._values.steps(named)[0][1],)
-        return tuple(alerts["shares"])
+        named = alerts.get("amounts", {}).get(account.partition("/")[0])
+        return tuple(alerts["shares"]) if named is None else (self._values.steps(named)[0][1],)
 
     # --- reviews and notices --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from services.cli.answering import met, review
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.keeping import backup, restore, retention
+from services.cli.lists import LISTS
 from services.cli.options import (
     Commands,
     excel_option,
@@ -27,8 +28,6 @@ from services.resources import book, engine, reading, wall_clock
 
 if TYPE_CHECKING:
     from services.views.summary import Summary
-
-_format = format_option("table", "json", "csv")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -128,42 +127,6 @@ def _end(summary: "Summary") -> NoReturn:
 
 
 @main.command()
-@click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
-@moment_options
-@_format
-@excel_option
-@ledger_option
-def balance(
-    accounts: tuple[str, ...], as_of: str | None, known_at: str | None, form: str, excel: bool, ledger: str | None
-) -> None:
-    """Show balances, in TPP.
-
-    In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
-
-    \b
-    Example:
-      tpp balance 'lpp/*/2025' country/IN/2025-2027
-      tpp balance --as-of 2025-06-30 --format json
-    """
-    from ledger.queries.balances import balances
-    from ledger.queries.statements import absent
-    from services.cli import tables
-    from services.views.moments import moment
-
-    with tables.empty_list(form), reading(ledger) as connection:
-        found = [one.to_json() for one in balances(connection, accounts, moment(connection, as_of, known_at))]
-        shown = {one["account"] for one in found}
-        missing = [path for path in absent(connection, accounts) if path not in shown]
-    sentence = f"no account {' or '.join(map(repr, missing))} exists in this ledger"
-    empty = f"no account matches {' or '.join(map(repr, accounts))}" if accounts else "no account exists"
-    if found or not missing:
-        tables.write(found, tables.BALANCE, form, empty, excel=excel, sought=bool(accounts))
-    if missing:
-        with tables.empty_list(form if not found else "table"):
-            raise NotFound(sentence)
-
-
-@main.command()
 @click.argument("shipment")
 @click.option("--short", is_flag=True, help="Only the memo, without the trace.")
 @format_option("text", "html", "json")
@@ -207,28 +170,6 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
 
 
 @main.command()
-@_format
-@excel_option
-@ledger_option
-def holds(form: str, excel: bool, ledger: str | None) -> None:
-    """List held shipments and their reasons.
-
-    The oldest hold comes first; before it what left without an approval, until that obligation is met.
-
-    \b
-    Example:
-      tpp holds --format json
-    """
-    from services.cli import tables
-    from services.views.work_list import in_cells, work_list
-
-    with reading(ledger) as connection:
-        found = work_list(connection)
-    rows = found if form == "json" else list(map(in_cells, found))
-    tables.write(rows, tables.HOLDS, form, "no shipment is held", excel=excel)
-
-
-@main.command()
 @click.argument("shipments", nargs=-1, metavar="[SHIPMENT]...")
 @click.option("--account", metavar="ACCOUNT", help="Recheck every hold that waits for room on this account.")
 @click.option("--all", "everything", is_flag=True, help="Recheck every hold.")
@@ -264,35 +205,6 @@ def recheck(
 
 
 @main.command()
-@click.option("--due-by", metavar="DATE", help="Only obligations due on or before this date.")
-@click.option("--all", "every", is_flag=True, help="Include obligations that were met or withdrawn.")
-@_format
-@excel_option
-@ledger_option
-def obligations(due_by: str | None, every: bool, form: str, excel: bool, ledger: str | None) -> None:
-    """List what must be filed, to whom and by when.
-
-    \b
-    Example:
-      tpp obligations --due-by 2025-07-31
-    """
-    from pydantic_core import PydanticCustomError
-
-    from schemas.times import parse_day
-    from services.cli import tables
-    from services.views.obligations import obligation_list
-
-    with reading(ledger) as connection:
-        try:
-            until = None if due_by is None else parse_day(due_by)
-        except PydanticCustomError as error:
-            raise click.BadParameter(f"{due_by!r} is not a date such as 2025-07-31") from error
-        found = obligation_list(connection, book(None), until, every)
-    empty = f"no obligation is due by {due_by}" if due_by else f"no obligation {'exists' if every else 'is open'}"
-    tables.write(found, tables.OBLIGATIONS, form, empty, excel=excel, sought=due_by is not None)
-
-
-@main.command()
 @ledger_option
 def migrate(ledger: str | None) -> None:
     """Create a ledger, or upgrade its tables.
@@ -309,5 +221,7 @@ def migrate(ledger: str | None) -> None:
         print_text(sentence)
 
 
-for command in (review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, *COMMANDS):
+for command in (
+    *LISTS, review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, *COMMANDS,
+):  # fmt: skip
     main.add_command(command)

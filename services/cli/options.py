@@ -120,3 +120,9 @@ def format_option(*forms: str, text: str = "Output format.") -> Callable[[Comman
     return click.option(
         "--format", "form", type=click.Choice(forms), default=forms[0], is_eager=True, show_default=True, help=text
     )
+
+
+def limit_option(command: Command) -> Command:
+    """The option `--limit` of a command that lists."""
+    text = "List at most this many, the first ones. [default: all]"
+    return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=text)(command)

@@ -29,26 +29,89 @@ BALANCE: Columns = {
     "credits": "credits",
     "balance": "balance",
     "available": "available",
+    "percent": "used",
+    "exhausted_on": "full on",
     "entries": "entries",
 }
+BALANCE_CSV = (
+    "account", "limit", "pending", "posted", "attested", "credits", "balance", "available", "entries", "used",
+    "exhausted_on", "earliest", "latest",
+)  # fmt: skip
 HOLDS: Columns = {
     "shipment_id": "shipment",
-    "record": "record",
-    "happened": "held since",
+    "since": "since",
+    "age_days": "days",
     "export_date": "export date",
+    "country": "country",
     "tpp": "TPP",
+    "record": "record",
     "left_without_approval": "left unapproved",
+    "named": "consignee",
+    "lines": "lines",
     "codes": "codes",
     "reasons": "reasons",
+    "ended_by": "ended by",
+}
+HOLDS_CSV = (
+    "shipment_id", "record", "happened", "export_date", "tpp", "left_without_approval", "codes", "reasons", "state",
+    "consignee", "consignee_id", "country", "lines", "since", "age_days", "ended_by",
+)  # fmt: skip
+REASONS: Columns = {
+    "code": "reason",
+    "holds": "holds",
+    "tpp": "TPP",
+    "since": "oldest since",
+    "age_days": "days",
+    "remedy": "what to do",
+}
+SHIPMENTS: Columns = {
+    "shipment_id": "shipment",
+    "state": "state",
+    "named": "consignee",
+    "country": "country",
+    "export_date": "export date",
+    "tpp": "TPP",
+    "authorization": "authorization",
+}
+SHIPMENTS_CSV = (
+    "shipment_id", "state", "consignee", "consignee_id", "country", "export_date", "tpp", "authorization",
+)  # fmt: skip
+ALERTS: Columns = {
+    "happened": "time",
+    "kind": "kind",
+    "about": "about",
+    "record": "record",
+    "message": "message",
+}
+ALERTS_CSV = (
+    "happened", "record", "type", "kind", "account", "shipment_id", "party", "threshold", "balance", "limit",
+    "projected_exhaustion", "holds_waiting", "message",
+)  # fmt: skip
+THRESHOLDS: Columns = {
+    "account": "account",
+    "thresholds": "thresholds",
+    "by": "set by",
+    "happened": "since",
+    "record": "record",
 }
 OBLIGATIONS: Columns = {
     "due": "due",
+    "state": "state",
     "kind": "kind",
     "about": "for",
-    "state": "state",
     "record": "record",
     "to": "to",
     "subject_line": "subject line",
+    "citation": "citation",
+}
+OBLIGATIONS_CSV = (
+    "due", "kind", "about", "state", "record", "to", "subject_line", "citation", "overdue", "retention",
+)  # fmt: skip
+RETENTION: Columns = {
+    "due": "keep until",
+    "state": "state",
+    "about": "for",
+    "record": "record",
     "citation": "citation",
 }
 POLICIES: Columns = {
@@ -89,7 +152,12 @@ STATEMENT: Columns = {
     "late_for": "late for",
 }
 _KEYS = frozenset(("account", "shipment_id", "snapshot_id", "about", "due"))
-_TEXTS = frozenset(("codes", "reasons", "to", "subject_line", "citation"))
+_TEXTS = frozenset((
+    "codes", "reasons", "to", "subject_line", "citation", "named", "lines", "ended_by", "message", "thresholds",
+    "remedy", "authorization",
+))  # fmt: skip
+_BELOW = frozenset(("pending", "posted", "attested", "credits", "available", "entries", "left_without_approval"))
+"""Columns that stand below a row where a table is too wide, besides the texts."""
 
 
 def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes], *, printed: bool) -> None:
@@ -120,7 +188,7 @@ def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes],
 
 def write(
     rows: Sequence[Mapping[str, Any]],
-    columns: Columns,
+    columns: Iterable[str],
     form: str,
     empty: str,
     *,
@@ -129,11 +197,14 @@ def write(
 ) -> None:
     """Prints rows on standard output in one of the forms table, json and csv; `empty` in place of an empty table.
 
-    `sought`: whether the user named what to look for; then `empty` goes to standard error, in every form.
+    `columns` are those of csv and, with their headings, of a table. `sought`: whether the user named what to look for;
+    then `empty` goes to standard error, in every form.
     `excel`: as of `excel_text`, in csv.
     """
 
     def cell(value: Any) -> Any:
+        if isinstance(value, bool):
+            return str(value).lower()
         return excel_text(value) if excel and isinstance(value, str) else value
 
     if sought and not rows:
@@ -147,9 +218,17 @@ def write(
         writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
         print_bytes(text.getvalue().encode())
     elif rows:
-        print_text(_table(rows, columns, terminal_width(), sys.stdout.encoding))
+        headings = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+        print_text(_table(rows, headings, terminal_width(), sys.stdout.encoding))
     elif not sought:
         print_text(visible(empty))
+
+
+def write_parts(parts: Iterable[tuple[str, Sequence[Mapping[str, Any]], Columns]]) -> None:
+    """Prints tables one below the other, each under its title; those without rows are left out."""
+    width, encoding = terminal_width(), sys.stdout.encoding
+    texts = [(title, _table(rows, columns, width, encoding)) for title, rows, columns in parts if rows]
+    print_text("\n\n".join(f"{title}\n\n{text}" if title else text for title, text in texts))
 
 
 @contextmanager
@@ -173,4 +252,4 @@ def _json(value: Any) -> bytes:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, width: int | None, encoding: str) -> str:
-    return text_of(Grid(columns, rows, _KEYS, _TEXTS), width, encoding)
+    return text_of(Grid(columns, rows, _KEYS, _TEXTS, _BELOW), width, encoding)

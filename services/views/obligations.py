@@ -1,30 +1,52 @@
 """Obligations, with what to send and to whom."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from ledger.database.rows import stored
 from ledger.database.store import Connection
-from ledger.queries import work_list
+from ledger.queries.work_list import ListedObligation, obligations
 from rulebook import Book
+from schemas.kinds import RETENTION
 
 
-def obligation_list(connection: Connection, book: Book, due_by: date | None, every: bool) -> list[dict[str, Any]]:
-    """The obligations of a ledger, the earliest due first, each with the contents of its notice.
+def obligation_list(
+    connection: Connection,
+    book: Book,
+    today: date | None,
+    due_by: date | None = None,
+    state: str | None = "open",
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """The obligations of a ledger, each with the contents of its notice: overdue ones first, records to keep last.
 
-    `due_by`: only those due on or before this day. `every`: also those that were met or withdrawn.
+    `today` is the day on which they are overdue, `due_by` bounds their days, `state` is None for every state.
     """
-    return [_with_notice(book, one) for one in work_list.obligations(connection, due_by, every)]
+    return [obligation_to_json(book, one) for one in obligations(connection, today, due_by, state, limit=limit)]
 
 
-def _with_notice(book: Book, obligation: dict[str, Any]) -> dict[str, Any]:
-    kind, record = obligation["kind"], obligation["record"]
-    with stored(f"the obligation {kind} of record {record}"):
-        notice = book.notice(kind, date.fromisoformat(obligation["due"]))
+def obligation_to_json(book: Book, one: ListedObligation) -> dict[str, Any]:
+    """An obligation as a JSON object; `overdue` is None where no day is known."""
+    with stored(f"the obligation {one.kind} of record {one.record}"):
+        whose, identifier = one.subject.split("/", 1)
+        notice = book.notice(one.kind, date.fromisoformat(one.due))
     return {
-        **obligation,
-        "about": obligation.get("shipment_id") or obligation.get("party"),
+        "due": one.due,
+        "kind": one.kind,
+        "shipment_id" if whose == "shipment" else "party": identifier,
+        "citation": one.citation,
+        "state": one.state,
+        "record": one.record,
+        "about": identifier,
         "send": notice.get("what", ""),
         "to": notice.get("to", ""),
         "subject_line": notice.get("subject", ""),
+        "overdue": one.overdue,
+        "retention": one.kind == RETENTION,
     }
+
+
+def in_cells(one: Mapping[str, Any]) -> dict[str, Any]:
+    """An obligation of which the state says that it is overdue."""
+    return {**one, "state": "OVERDUE" if one["overdue"] else one["state"]}

@@ -14,7 +14,8 @@ from cli_run import Tpp, runner
 
 URL = "sqlite:///archive/tpp-ledger.db"
 READING = (
-    ["balance"], ["balance", "--known-at", "snapshot:2025-Q2"], ["statement", "lpp/*"], ["holds"], ["obligations"],
+    ["balance"], ["balance", "--known-at", "snapshot:2025-Q2"], ["statement", "lpp/*"], ["holds"], ["holds", "--summary"],
+    ["obligations"], ["shipments"], ["alerts"], ["thresholds"], ["balance", "--sort", "used"],
     ["explain", "SHP-1"], ["snapshot", "list"], ["snapshot", "export", "2025-Q2", "--format", "csv"],
     ["reconcile", "s.csv"], ["audit", "verify"], ["audit", "prove", "SHP-1"], ["check", "in.jsonl"],
     ["retention"],

@@ -26,7 +26,8 @@ LONG = "C" + "ON-0123456789." * 9
 KEYS = re.compile(r"account|shipment_id|snapshot_id|period|party|shipment")
 COMMANDS = (
     ["balance"], ["balance", "lpp/*"], ["statement", "*"], ["statement", "lpp/CON-1/2025"], ["holds"],
-    ["obligations"], ["obligations", "--all"], ["snapshot", "list"], ["reconcile", "s.csv", "--account", "lpp/CON-1/2025"],
+    ["holds", "--summary"], ["obligations"], ["obligations", "--all"], ["shipments"], ["alerts"], ["thresholds"],
+    ["balance", "--sort", "used"], ["snapshot", "list"], ["reconcile", "s.csv", "--account", "lpp/CON-1/2025"],
 )  # fmt: skip
 
 
@@ -77,13 +78,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wanted(value: Any, name: str = "") -> Iterator[str]:
-    """The keys and the figures other than 0 of a JSON value, as text shows them."""
+    """The keys and the figures other than 0 of a JSON value, as text shows them: a share in percent."""
     if isinstance(value, dict):
         for member, inner in value.items():
             yield from wanted(inner, member)
     elif isinstance(value, list):
         for inner in value:
             yield from wanted(inner, name)
+    elif name == "used" and value:
+        yield f"{value // 10_000:,}.{value // 1_000 % 10}"
     elif isinstance(value, int) and not isinstance(value, bool) and value:
         yield f"{value:,}"
     elif isinstance(value, str) and KEYS.fullmatch(name):

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from ledger.registers.accounts import growth, limited
-from schemas import accounts
+from ledger.registers.accounts import WINDOW_DAYS, growth, limited, projected
 from schemas.codes import Outcome, ReasonCode
 from schemas.event_types import EVENT_RECORDED, OBLIGATION_DUE, QUOTA_ALERT, SHIPMENT_EXPIRED
 from schemas.models.facts import ClockCorrected, ClockTicked
@@ -21,8 +20,6 @@ from services.engine.decision import unscreened_decision
 from services.engine.message import Refusal
 from services.engine.settlement import void
 
-WINDOW_DAYS = 90
-HORIZON_DAYS = 365
 MOVED_DAYS = 7
 """A forecast is raised again when its day has moved by more than this."""
 
@@ -166,7 +163,7 @@ def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: i
     for account in filter(None, map(ledger.find, paths)):
         if account.limit is None or account.balance >= account.limit:
             continue
-        full = _projected(account.path, account.limit - account.balance, grown.get(account.path, 0), phase.day)
+        full = projected(account.path, account.limit - account.balance, grown.get(account.path, 0), phase.day)
         if not _announces(account.forecast, full):
             continue
         ledger.forecast(account, full)
@@ -180,15 +177,6 @@ def _forecast(context: DecisionContext, answers: Answers, phase: _Phase, most: i
         }
         answers.add(QUOTA_ALERT, account.path, alert)
     return paths[-1] if len(paths) == most else None
-
-
-def _projected(path: str, left: int, grown: int, day: date) -> date | None:
-    """The day on which what is left of an account is used up, at the growth of the last 90 days; None if too far."""
-    if not grown:
-        return None
-    days = min(HORIZON_DAYS + 1, -(-left * WINDOW_DAYS // grown))
-    full = day + timedelta(days=days)
-    return full if days <= HORIZON_DAYS and accounts.within(path, full) else None
 
 
 def _announces(announced: str | None, full: date | None) -> bool:

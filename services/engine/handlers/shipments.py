@@ -34,7 +34,8 @@ def requested(context: DecisionContext, event: Event[Requested]) -> HandledEvent
     existing = shipments.find(asked.shipment_id)
     if existing is not None:
         return refuse_duplicate(answers, existing)
-    shipment = shipments.present(asked.shipment_id, ShipmentTerms(asked.export_date, asked.ship_to, asked.expires))
+    terms = ShipmentTerms(asked.export_date, asked.ship_to, asked.expires)
+    shipment = shipments.present(asked.shipment_id, terms, asked.parties)
     judgement = judge(context, asked)
     context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, judgement.entries, Outcome.APPROVED)
@@ -47,7 +48,7 @@ def amended(context: DecisionContext, event: Event[Requested]) -> HandledEvent:
     if not allows(shipment, Step.AMEND):
         return refuse(answers, asked.shipment_id, shipment)
     voided = void(context, shipment)
-    shipments.amend(shipment)
+    shipments.amend(shipment, asked.parties)
     judgement = judge(context, asked)
     context.journal.parties.holders.ship(asked)
     return settle(context, answers, shipment, judgement, voided + judgement.entries, Outcome.APPROVED)

@@ -1,0 +1,37 @@
+"""Lists page by page: a page begins after the place at which the one before it ended, whatever is written meanwhile."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, tuple_
+
+PAGE = 500
+"""The most rows that are read at a time."""
+
+
+def pages(
+    connection: Connection,
+    query: Select[Any],
+    keys: Sequence[ColumnElement[Any]],
+    place: Callable[[Any], Sequence[Any]],
+    after: Sequence[Any] | None,
+    limit: int | None,
+    *,
+    descending: bool = False,
+) -> Iterator[Sequence[Any]]:
+    """The rows of a query in the order of keys that no two of them share; those after a place, at most `limit`.
+
+    `place` gives the values of the keys of a row. What stays in the list at its place comes exactly once.
+    """
+    while limit is None or limit > 0:
+        size = PAGE if limit is None else min(PAGE, limit)
+        later = query
+        if after is not None:
+            later = query.where(tuple_(*keys) < tuple_(*after) if descending else tuple_(*keys) > tuple_(*after))
+        order = [key.desc() for key in keys] if descending else keys
+        page = connection.execute(later.order_by(*order).limit(size)).all()
+        if page:
+            yield page
+        if len(page) < size:
+            return
+        after, limit = place(page[-1]), None if limit is None else limit - size

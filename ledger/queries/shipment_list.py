@@ -1,0 +1,121 @@
+"""Shipments as they stand, page by page, and what their requests say."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, select
+
+from ledger.database import tables
+from ledger.database.rows import stored
+from ledger.database.store import within
+from ledger.queries.paging import pages
+
+
+class Line(NamedTuple):
+    """A line of a request: its number, the part, and how many units."""
+
+    line: int
+    part_number: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentRequest:
+    """What the request or amendment in force says."""
+
+    consignee: str
+    consignee_id: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentFilter:
+    """Which shipments: `party` is an identifier that the request names, as a party or as an ultimate parent;
+    `country` the destination; the export date from `first` to `last`, inclusive. None for no bound.
+    """
+
+    party: str | None = None
+    country: str | None = None
+    state: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+    def conditions(self, connection: Connection) -> list[ColumnElement[bool]]:
+        """The conditions on the table of shipments."""
+        s, found = tables.shipment, list[ColumnElement[bool]]()
+        if self.party is not None:
+            found.append(within(connection, s.c.parties, self.party))
+        if self.country is not None:
+            found.append(s.c.ship_to == self.country)
+        if self.state is not None:
+            found.append(s.c.state == self.state)
+        if self.first is not None:
+            found.append(s.c.export_date >= self.first.isoformat())
+        if self.last is not None:
+            found.append(s.c.export_date <= self.last.isoformat())
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShipment:
+    """A shipment as it stands; `first` is the record of its first request, and its place in the list.
+
+    `record` is the latest that concerns it.
+    """
+
+    id: str
+    state: str
+    first: int
+    record: int
+    export_date: str
+    country: str
+    tpp: int
+    authorization: str | None
+    reference: str | None
+    request: ShipmentRequest
+
+
+def shipment_list(
+    connection: Connection, wanted: ShipmentFilter, after: int | None = None, limit: int | None = None
+) -> Iterator[ListedShipment]:
+    """Shipments, the latest first by their first request; those after the place `after`, at most `limit`."""
+    s = tables.shipment
+    columns = (s.c.id, s.c.state, s.c.first, s.c.asked, s.c.last, s.c.export_date, s.c.ship_to, s.c.tpp, s.c.terms)
+    query = select(*columns).where(*wanted.conditions(connection))
+    start = None if after is None else (after,)
+    for page in pages(connection, query, (s.c.first,), lambda row: (row.first,), start, limit, descending=True):
+        asked = requests(connection, [row.asked for row in page])
+        for row in page:
+            with stored(f"shipment {row.id}"):
+                found = _listed(row, asked)
+            yield found
+
+
+def _listed(row: Any, asked: Mapping[int, ShipmentRequest]) -> ListedShipment:
+    terms = orjson.loads(row.terms)
+    return ListedShipment(
+        row.id, row.state, row.first, row.last, row.export_date, row.ship_to, row.tpp, terms.get("authorization"),
+        terms.get("reference"), asked[row.asked],
+    )  # fmt: skip
+
+
+def requests(connection: Connection, numbers: Iterable[int]) -> dict[int, ShipmentRequest]:
+    """What the requests in these journal records say, by the number of the record."""
+    found = {}
+    for row in records(connection, numbers, "event"):
+        with stored(f"journal record {row.n}"):
+            data = orjson.loads(row.event)["data"]
+            consignee = data["ultimate_consignee"]
+            lines = tuple(Line(item["line"], item["part_number"], item["quantity"]) for item in data["items"])
+            found[row.n] = ShipmentRequest(consignee["name"], consignee["id"], lines)
+    return found
+
+
+def records(connection: Connection, numbers: Iterable[int], *columns: str) -> Sequence[Any]:
+    """Journal records by number, with `n`, `happened` and these columns; at most a page of them."""
+    j = tables.journal
+    query = select(j.c.n, j.c.happened, *(j.c[name] for name in columns)).where(j.c.n.in_(set(numbers)))
+    return connection.execute(query).all()
