@@ -6,7 +6,7 @@ DEMO := build/demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format schemas lock bench soak fuzz clean
+.PHONY: help demo test test-all check format schemas docs lock bench soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ schemas: $(VENV)/dev ## write the schemas, the AsyncAPI document, the contract's
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m rulebook.coverage
 
+docs: $(VENV)/dev ## build the guide into build/site, and check its links
+	$(BIN)/zensical build --clean --strict
+	@echo "Open build/site/index.html"
+
 bench: $(VENV)/dev ## tpp screen, the stream and the books, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py
 	$(BIN)/python ops/bench_stream.py
@@ -74,4 +78,4 @@ lock: ## renew the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was built
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .cache .hypothesis

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from readme_commands import README, ROOT, STREAM, Shown, clone, consoles, lines_of, not_ignored, run
+from consoles import ROOT, Ran, check, run_all
+from readme_commands import README, STREAM, clone, consoles, not_ignored
 
 
 @pytest.fixture(scope="module")
@@ -15,30 +16,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(folder: Path) -> list[tuple[Shown, int, str]]:
-    """Every command with its exit code and what it printed."""
-    commands = [one for title, console in consoles() if title != STREAM for one in console]
-    return [(one, *run(folder, one.command)) for one in commands]
+def ran(folder: Path) -> list[Ran]:
+    """Every command, in the order in which README has them."""
+    return run_all([one for title, console in consoles() if title != STREAM for one in console], folder)
 
 
-def test_every_command_is_done_and_prints_what_readme_shows(ran: list[tuple[Shown, int, str]]) -> None:
+def test_every_command_is_done_and_prints_what_readme_shows(ran: list[Ran]) -> None:
     assert len(ran) > 12
-    for one, code, text in ran:
-        assert code in (0, 1), (one.command, text)
-        assert "Error: " not in text, (one.command, text)
-        assert "Traceback" not in text, (one.command, text)
-        if one.answer:
-            assert lines_of(text) == one.answer, one.command
+    for one in ran:
+        check(one)
 
 
-def test_the_reason_that_readme_shows_is_in_the_answers(ran: list[tuple[Shown, int, str]], folder: Path) -> None:
+def test_the_reason_that_readme_shows_is_in_the_answers(ran: list[Ran], folder: Path) -> None:
     assert ran
     [reason] = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     answers = [json.loads(line)["data"] for line in (folder / "answers.jsonl").read_text("utf-8").splitlines()]
     assert json.loads(reason) in [one for data in answers for one in data.get("reasons", ())]
 
 
-def test_what_the_commands_leave_is_ignored_by_git(ran: list[tuple[Shown, int, str]], folder: Path) -> None:
+def test_what_the_commands_leave_is_ignored_by_git(ran: list[Ran], folder: Path) -> None:
     assert ran
     left = {path.name for path in folder.iterdir()}
     assert {"2025-Q2", "answers.jsonl", "ledger.pub", "pack", "tour.db", "tpp-signing.key"} <= left

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from readme_commands import PLAIN, STREAM, Shown, clone, consoles, lines_of, not_ignored, run
+from consoles import PLAIN, Shown, lines, run
+from readme_commands import STREAM, clone, consoles, not_ignored
 from waiting import PATIENCE, wait_until
 
 
@@ -36,11 +37,11 @@ def test_the_stream_does_what_readme_shows(tmp_path: Path) -> None:
         def told() -> str:
             return out.read_text() + err.read_text()
 
-        wait_until(lambda: len(lines_of(out.read_text())) == len(up.answer) or system.poll() is not None, told)
+        wait_until(lambda: len(lines(out.read_text())) == len(up.answer) or system.poll() is not None, told)
         found = re.match(r"broker +127\.0\.0\.1:(\d+)", out.read_text())
         assert found, told()
         port = found[1]
-        assert lines_of(out.read_text().replace(f":{port}", ":9092")) == up.answer
+        assert lines(out.read_text().replace(f":{port}", ":9092")) == up.answer
         elsewhere = f"port 9092 of 127.0.0.1 is in use by another program; the broker uses port {port}"
         assert (elsewhere in err.read_text()) == (port != "9092"), told()
 
@@ -62,11 +63,11 @@ def follow(folder: Path, console: Sequence[Shown], port: str) -> None:
         while "watch" in command and not re.search(" approved +MINE-1 ", text) and time.monotonic() < end:
             code, text = run(folder, command, **settings)
         assert (code, "Traceback" in text) == (0, False), (command, text)
-        assert not answer or without_seconds(lines_of(text)) == without_seconds(answer), command
+        assert not answer or without_seconds(lines(text)) == without_seconds(answer), command
         assert "watch" not in command or re.search(" approved +MINE-1 ", text)
         assert "explain" not in command or "Shipment MINE-1 may go under LPP" in text
 
 
-def without_seconds(lines: list[str]) -> list[str]:
+def without_seconds(shown: list[str]) -> list[str]:
     """Lines in which no number of seconds tells one run from another."""
-    return [re.sub(r"\d+\.\d s", "N s", line) for line in lines]
+    return [re.sub(r"\d+\.\d s", "N s", line) for line in shown]
