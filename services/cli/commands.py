@@ -13,11 +13,9 @@ from services.cli.keeping import backup, restore, retention
 from services.cli.lists import LISTS
 from services.cli.options import (
     Commands,
-    excel_option,
     force_option,
     format_option,
     ledger_option,
-    moment_options,
     rulebook_option,
 )
 from services.cli.policy import policy

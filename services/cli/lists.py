@@ -224,7 +224,7 @@ def obligations(
         return
     owed = [in_cells(one) for one in found if not one["retention"]]
     kept = [one for one in found if one["retention"]]
-    tables.write_parts([("", owed, tables.OBLIGATIONS), ("Records to keep", kept, tables.RETENTION)])
+    tables.write_parts([("", owed, tables.OBLIGATIONS), ("Records to keep", kept, tables.RECORDS_KEPT)])
 
 
 @click.command()

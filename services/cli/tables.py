@@ -107,7 +107,7 @@ OBLIGATIONS: Columns = {
 OBLIGATIONS_CSV = (
     "due", "kind", "about", "state", "record", "to", "subject_line", "citation", "overdue", "retention",
 )  # fmt: skip
-RETENTION: Columns = {
+RECORDS_KEPT: Columns = {
     "due": "keep until",
     "state": "state",
     "about": "for",
