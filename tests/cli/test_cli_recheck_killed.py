@@ -16,7 +16,7 @@ from waiting import PATIENCE
 
 pytestmark = [pytest.mark.kills]
 
-HOLDS, KILLS = much(1_200, soak=10_000), much(3, soak=30)
+HOLDS, KILLS = much(900, soak=10_000), much(2, soak=30)
 ACCOUNT = "lpp/CON-1/2025"
 
 
