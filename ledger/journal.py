@@ -148,8 +148,7 @@ class Journal:
             raise LedgerCorrupt(f"the debits of shipment {shipment} do not fit, although they were tested")
         check_range(self.accounts, option.debits, posted)
         tested = self._limits(option.debits, day)
-        later = self._balances(option.debits)
-        later.update(after(option.debits, later))
+        later = {**(now := self._balances(option.debits)), **after(option.debits, now)}
         verb = self.post_directly if posted else self.reserve
         return [
             verb(

@@ -114,10 +114,10 @@ class Engine:
         """
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return self._retried(self._do_chunk, None)
+                return _retried(self._do_chunk, None)
             except EventFailed as failure:
                 if tried == LONE_TRIES:
-                    return self._retried(self._do_chunk, failure)
+                    return _retried(self._do_chunk, failure)
         raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
@@ -125,7 +125,7 @@ class Engine:
         batch = self.read(messages)
         while True:
             try:
-                return self._retried(self._check, batch)
+                return _retried(self._check, batch)
             except EventFailed as failure:
                 batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
 
@@ -141,7 +141,7 @@ class Engine:
         There are none if work is left from before. `at_once` is as of `_transact`.
         """
         try:
-            return self._retried(self._transact, batch, finish, at_once)
+            return _retried(self._transact, batch, finish, at_once)
         except EventFailed as failure:
             at = next((index for index, one in enumerate(batch) if one is failure.read), None)
         if at is None:  # the program failed on a chunk, which `go_on` tries by itself
@@ -153,21 +153,11 @@ class Engine:
     def _alone(self, one: ReadMessage) -> list[Texts]:
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return self._retried(self._transact, [one], False)
+                return _retried(self._transact, [one], False)
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return self._retried(self._transact, [not_taken(one, failure)], False)
+                    return _retried(self._transact, [not_taken(one, failure)], False)
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
-
-    def _retried(self, decide: Callable[..., T], *arguments: Any) -> T:
-        """Decides, and again where the database asks for it: a deadlock, a lost connection."""
-        attempts = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
-            stop=stop_after_attempt(RETRIES),
-            wait=wait_random_exponential(multiplier=0.05, max=2),
-            reraise=True,
-        )
-        return attempts(decide, *arguments)
 
     def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
@@ -204,6 +194,17 @@ class Engine:
             pending = journal.unfinished.next() is not None
         self.pending = pending
         return texts
+
+
+def _retried(decide: Callable[..., T], *arguments: Any) -> T:
+    """Decides, and again where the database asks for it: a deadlock, a lost connection."""
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
+        stop=stop_after_attempt(RETRIES),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
+        reraise=True,
+    )
+    return attempts(decide, *arguments)
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:
