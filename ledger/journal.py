@@ -7,7 +7,7 @@ from datetime import date
 
 from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, LedgerError, Store
-from ledger.registers.accounts import Account, Accounts, Entry
+from ledger.registers.accounts import Account, Accounts, Entry, check_range
 from ledger.registers.attestations import Attestations
 from ledger.registers.facts import FactBook
 from ledger.registers.identifiers import Identifiers
@@ -142,17 +142,13 @@ class Journal:
     ) -> list[Entry]:
         """Debits a settled option that fits, whole; as pending, or as posted where the shipment has already left.
 
-        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit, and
-        Overflow, with nothing changed, if an amount exceeds the range.
+        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit.
         """
         if self.short(option, day):
             raise LedgerCorrupt(f"the debits of shipment {shipment} do not fit, although they were tested")
-        for debit in option.debits:
-            if (account := self.accounts.find(debit.account)) is not None:
-                account.after(*((0, debit.amount) if posted else (debit.amount, 0)))
+        check_range(self.accounts, option.debits, posted)
         tested = self._limits(option.debits, day)
-        later = self._balances(option.debits)
-        later.update(after(option.debits, later))
+        later = {**(now := self._balances(option.debits)), **after(option.debits, now)}
         verb = self.post_directly if posted else self.reserve
         return [
             verb(

@@ -14,6 +14,7 @@ from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.models.values import TPP_MAX
+from schemas.plan import Debit
 
 WINDOW_DAYS = 90
 HORIZON_DAYS = 365
@@ -293,6 +294,13 @@ class Accounts:
         for account in self._changed.values():
             account.changed = False
         self._changed = {}
+
+
+def check_range(accounts: Accounts, debits: Iterable[Debit], posted: bool) -> None:
+    """Raises Overflow, before anything changes, if one of these debits, pending or posted, would exceed the range."""
+    for debit in debits:
+        if (account := accounts.find(debit.account)) is not None:
+            account.after(*((0, debit.amount) if posted else (debit.amount, 0)))
 
 
 def limited(transaction: Transaction, after: str, most: int) -> list[str]:

@@ -5,11 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
+
+from ledger.journal import Journal
 from ledger.registers.waiting import Notes
 from rulebook import name_forms
 from schemas.kinds import FactKind, Policy
+from services.engine.chunks import next_chunk
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.judgement import Judgement
+from services.engine.message import Message
 
 _UNDER_THEIR_KEY = frozenset(
     {
@@ -58,6 +63,18 @@ def begin(context: DecisionContext, handled: HandledEvent) -> None:
 def recheck_left(context: DecisionContext, keys: Sequence[str]) -> dict[str, Any] | None:
     """The recheck of the holds that wait for these accounts and facts, as work that is left; None without any."""
     return asdict(Left(keys, before=context.journal.transaction.n)) if keys else None
+
+
+def next_recheck(journal: Journal) -> Message | None:
+    """The message that stands for the next chunk of work, if that is of an automatic recheck."""
+    work = journal.unfinished.next()
+    return next_chunk(journal) if work is not None and "keys" in work.left else None
+
+
+def looked_at(chunk: Sequence[str]) -> int:
+    """How many holds a chunk has looked at, by its answers."""
+    data = orjson.loads(chunk[0])["data"]
+    return sum(len(data.get(name, ())) for name in ("released", "held", "skipped"))
 
 
 def awaited(context: DecisionContext, handled: HandledEvent | None = None) -> list[str]:

@@ -21,7 +21,7 @@ from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
 from services.engine.answers import rejection_text, to_text
-from services.engine.chunks import IN_CHUNKS, chunk_id, next_chunk
+from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, next_chunk
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers import HANDLERS
 from services.engine.message import (
@@ -90,10 +90,14 @@ class Engine:
         return decided
 
     def decide_between(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        """As `decide`, but what events ask for in chunks is left to `go_on`, between batches."""
+        """As `decide`, but what events ask for in chunks is left to `go_on`, between batches.
+
+        As far as nothing else is left, the holds that wait for what an event brings are rechecked at once, as in a
+        file, a chunk's worth of them in all.
+        """
         decided: list[Texts] = []
         while len(decided) < len(batch):
-            decided += self._some(batch[len(decided) :], finish=False)
+            decided += self._some(batch[len(decided) :], finish=False, at_once=CHUNK)
         return decided
 
     def finish(self) -> Texts:
@@ -110,10 +114,10 @@ class Engine:
         """
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return self._retried(self._do_chunk, None)
+                return _retried(self._do_chunk, None)
             except EventFailed as failure:
                 if tried == LONE_TRIES:
-                    return self._retried(self._do_chunk, failure)
+                    return _retried(self._do_chunk, failure)
         raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
@@ -121,7 +125,7 @@ class Engine:
         batch = self.read(messages)
         while True:
             try:
-                return self._retried(self._check, batch)
+                return _retried(self._check, batch)
             except EventFailed as failure:
                 batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
 
@@ -131,46 +135,44 @@ class Engine:
         prefetch(journal, self._book, batch)
         yield DecisionContext(journal, self._book, self._software)
 
-    def _some(self, batch: Sequence[ReadMessage], *, finish: bool) -> list[Texts]:
+    def _some(self, batch: Sequence[ReadMessage], *, finish: bool, at_once: int = 0) -> list[Texts]:
         """The answers to the first messages of a batch: all, or up to one that leaves work to `finish`.
 
-        There are none if work is left from before.
+        There are none if work is left from before. `at_once` is as of `_transact`.
         """
         try:
-            return self._retried(self._transact, batch, finish)
+            return _retried(self._transact, batch, finish, at_once)
         except EventFailed as failure:
-            at = next(index for index, one in enumerate(batch) if one is failure.read)
-        before = self._some(batch[:at], finish=finish) if at else []
+            at = next((index for index, one in enumerate(batch) if one is failure.read), None)
+        if at is None:  # the program failed on a chunk, which `go_on` tries by itself
+            return self._some(batch, finish=finish)
+        before = self._some(batch[:at], finish=finish, at_once=at_once) if at else []
         whole = len(before) == at and not (finish and self.pending)
         return [*before, *self._alone(batch[at])] if whole else before
 
     def _alone(self, one: ReadMessage) -> list[Texts]:
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return self._retried(self._transact, [one], False)
+                return _retried(self._transact, [one], False)
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return self._retried(self._transact, [not_taken(one, failure)], False)
+                    return _retried(self._transact, [not_taken(one, failure)], False)
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
-    def _retried(self, decide: Callable[..., T], *arguments: Any) -> T:
-        """Decides, and again where the database asks for it: a deadlock, a lost connection."""
-        attempts = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
-            stop=stop_after_attempt(RETRIES),
-            wait=wait_random_exponential(multiplier=0.05, max=2),
-            reraise=True,
-        )
-        return attempts(decide, *arguments)
-
-    def _transact(self, batch: Sequence[ReadMessage], finish: bool) -> list[Texts]:
+    def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
+        """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
         texts: list[Texts] = []
         with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
-            left = finish and journal.unfinished.next() is not None
-            for one in () if left else batch:
+            left = journal.unfinished.next() is not None
+            for one in () if left and finish else batch:
                 texts.append(answer(context, one))
                 if finish and journal.unfinished.next() is not None:
                     break
+                if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
+                    chunk = answer(context, read_message(message))
+                    texts[-1] = (*texts[-1], *chunk)
+                    at_once -= auto_recheck.looked_at(chunk)
+                left = journal.unfinished.next() is not None
             pending = journal.unfinished.next() is not None
         self.pending = pending
         return texts
@@ -192,6 +194,17 @@ class Engine:
             pending = journal.unfinished.next() is not None
         self.pending = pending
         return texts
+
+
+def _retried(decide: Callable[..., T], *arguments: Any) -> T:
+    """Decides, and again where the database asks for it: a deadlock, a lost connection."""
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
+        stop=stop_after_attempt(RETRIES),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
+        reraise=True,
+    )
+    return attempts(decide, *arguments)
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:

@@ -12,16 +12,19 @@ from sqlalchemy import Connection
 
 from ledger.database import tables
 from ledger.database.store import Store
-from ledger.journal import Ledger
+from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from rulebook import Book
+from schemas.codes import RejectionCode
 from schemas.event_types import EVENT_REJECTED, SNAPSHOT_CLOSED
 from schemas.periods import period
+from services.engine.chunks import next_chunk
 from services.engine.engine import Engine, answer, not_taken
 from services.engine.message import EventFailed, Message, ReadMessage
 from services.engine.period_close import close_period
 
 BATCH = 2_000
+_FAILED = f'"code":"{RejectionCode.INTERNAL_ERROR}"'
 
 
 @contextmanager
@@ -77,11 +80,22 @@ def _transact(ledger: Ledger, engine: Engine, pairs: Sequence[tuple[Any, ReadMes
             if row.type != EVENT_REJECTED:
                 answer(context, one)
                 continue
+            _end_given_up(journal, row)
             journal.transaction.open_record(None)
             journal.transaction.next_sequence(len(row.answers))
             journal.records.add(
                 (row.source, row.id), row.type, row.shipment_id, row.happened, row.position, row.event, row.answers
             )
+
+
+def _end_given_up(journal: Journal, row: Any) -> None:
+    """Ends the work of which a rejection says that the program failed on its next chunk."""
+    work = journal.unfinished.next()
+    if work is None or _FAILED not in row.answers[0]:
+        return
+    chunk = next_chunk(journal)
+    if chunk is not None and chunk.raw == bytes(row.event):
+        journal.unfinished.go_on(work, None)
 
 
 def _no_clock() -> int:

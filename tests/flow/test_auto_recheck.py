@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from ledger.queries.records import records
 from rulebook import load
+from schemas.event_types import LEDGER_SOURCE, RECHECK_REQUESTED
 from services.engine import chunks
 from services.engine.engine import Engine
-from services.engine.handlers import clock, reviews
+from services.engine.handlers import HANDLERS, clock, reviews
 from services.engine.message import Message
 from services.proof.report import Discrepancy
 from services.proof.verification import verify
@@ -124,14 +125,46 @@ def test_the_answers_are_the_same_however_often_it_is_killed(story: Any, done: i
         assert verified(run) == []
 
 
+def test_a_batch_rechecks_at_once_what_it_may_and_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many holds as a chunk has, in all: no batch of events on a popular key keeps the others waiting."""
+    held = [{"do": "request", "ship": {"id": f"SHP-{n}", "papers": []}} for n in range(3)]
+    known = [{"do": "register", "data": {"id": "CON-1", "country": "PL"}} for _ in range(4)]
+    *before, first, second, third, last = Engine.read(messages([*held, *known]))
+    with Run(":memory:", {}) as run:
+        monkeypatch.setattr("services.engine.engine.CHUNK", 5)
+        run.engine.decide(before)
+        given = run.engine.decide_between([first, second, third, last])
+        assert [len(texts) for texts in given] == [2, 2, 1, 1]
+        assert [one["held"] for one in rechecks(run.engine.finish())] == [[f"SHP-{n}" for n in range(3)]] * 2
+        assert verified(run) == []
+
+
+def test_a_chunk_that_fails_keeps_no_event_from_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle = HANDLERS[RECHECK_REQUESTED]
+
+    def fails(context: Any, event: Any) -> Any:
+        if event.source == LEDGER_SOURCE:
+            raise ZeroDivisionError
+        return handle(context, event)
+
+    monkeypatch.setitem(HANDLERS, RECHECK_REQUESTED, fails)
+    *before, cause, other = Engine.read(messages(one_limit()))
+    with Run(":memory:", {}) as run:
+        run.engine.decide(before)
+        answers = [parsed(texts)[0]["type"] for texts in run.engine.decide_between([cause, other])]
+        assert answers == ["tpp.event.recorded.v1", "tpp.shipment.approved.v1"]
+        (given_up,) = parsed(run.engine.finish())
+        assert given_up["data"]["errors"][0]["code"] == "internal.error"
+        assert verified(run) == []
+
+
 def test_other_events_go_between_the_chunks_and_a_replay_knows_where() -> None:
     more = {"do": "amend", "ship": {"id": "SHP-20", "quantity": 1}}
     *before, cause, other, amended = Engine.read(messages([*one_limit(), more]))
     with Run(":memory:", {}) as run:
         run.engine.decide(before)
-        run.engine.decide_between([cause])
+        (first,) = run.engine.decide_between([cause])
         ((answer,),) = run.engine.decide_between([other])
-        first = run.engine.go_on() or ()
         ((approved, *_),) = run.engine.decide_between([amended])
         rest = run.engine.finish()
         assert verified(run) == []
@@ -147,7 +180,6 @@ def test_the_policy_is_in_force_from_its_record_on_for_what_is_left_too() -> Non
     with Run(":memory:", {}) as run:
         run.engine.decide(before)
         run.engine.decide_between([cause])
-        run.engine.go_on()
         run.engine.decide_between([off])
         (left,) = rechecks(run.engine.finish())
         assert (left["released"], left["held"], left["skipped"]) == ([], [], [])

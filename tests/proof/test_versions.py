@@ -46,6 +46,19 @@ def test_the_first_version_is_kept() -> None:
     assert "0.1.0.db.gz" in {kept.name for kept in VERSIONS}
 
 
+def test_the_holds_of_the_first_version_note_what_they_name(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    file.write_bytes(gzip.decompress(Path(__file__).with_name("versions").joinpath("0.1.0.db.gz").read_bytes()))
+    upgrade(url_of(file))
+    with closing(sqlite3.connect(file)) as connection:
+        held = {row[0] for row in connection.execute("SELECT id FROM shipment WHERE state LIKE 'held%'")}
+        noted = {row[0] for row in connection.execute("SELECT shipment_id FROM noted")}
+        keys = {row[0] for row in connection.execute("SELECT key FROM noted")}
+    assert held
+    assert noted == held
+    assert "*" not in keys
+
+
 def keep() -> None:
     """Writes the ledger of the version that is installed."""
     with TemporaryDirectory() as folder:
