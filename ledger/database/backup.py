@@ -251,5 +251,6 @@ def _run(url: URL, *command: str) -> str:
         raise LedgerError(f"{command[0]} is not installed; it comes with PostgreSQL's client programs") from error
     except subprocess.CalledProcessError as error:
         told = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
-        raise LedgerError(f"{command[0]} failed: {told[-1]}") from error
+        why = next((line for line in told if "error:" in line.lower()), told[-1])
+        raise LedgerError(f"{command[0]} failed: {why.removeprefix(f'{command[0]}: error: ')}") from error
     return done.stdout

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.registers.facts import ALL
 from ledger.registers.shipments import HELD_STATES
+from schemas.codes import State
 from schemas.event_types import REVIEW_PROPOSED
 from schemas.kinds import FactKind
 from schemas.models.incoming import ReviewProposed
@@ -33,7 +35,9 @@ def of_shipment(connection: Connection, shipment: str) -> ShipmentOccasion:
     row = connection.execute(select(s.c.state, s.c.held, s.c.last).where(s.c.id == shipment)).one_or_none()
     if row is None:
         return ShipmentOccasion(0)
-    if row.state in HELD_STATES:
+    with stored(f"shipment {shipment}"):
+        state = State(row.state)
+    if state in HELD_STATES:
         return ShipmentOccasion(int(row.held))
     return ShipmentOccasion(int(row.last), connection.execute(select(j.c.event).where(j.c.n == row.last)).scalar())
 

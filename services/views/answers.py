@@ -35,7 +35,8 @@ def _sentence(event: Mapping[str, Any], recorded: str) -> str:
     if type == EVENT_RECORDED:
         return recorded
     if type == EVENT_REJECTED:
-        return " ".join(["Rejected:", *(f"{one['pointer']} {one['message']}." for one in data["errors"])])
+        errors = (f"{one['pointer']} {one['message'].removesuffix('.')}.".lstrip() for one in data["errors"])
+        return " ".join(["Rejected:", *errors])
     reasons = " ".join(one["message"] for one in data["reasons"])
     if type == EVENT_REFUSED:
         return f"Refused: {reasons}"

@@ -91,7 +91,7 @@ def test_the_application_does_all_its_work(migrated: Roles) -> None:
         ["recheck", "--all"], ["balance"], ["holds"], ["obligations"], ["explain", "SHP-0001"], ["check", str(QUICKSTART)],
         ["statement", "lpp/CON-70/2025"], ["snapshot", "close", "2025-Q2"], ["snapshot", "list"],
         ["snapshot", "export", "2025-Q2", "--format", "csv", "--out", "books"], ["audit", "key"], ["audit", "checkpoint"],
-        ["review", "SHP-0007", "propose-deny", "--reviewer", "a.one", "--reason", "no"],
+        ["review", "SHP-0003", "propose-deny", "--reviewer", "a.one", "--reason", "no"],
         ["met", "veu_training", "CON-50", "--due", "2025-08-01", "--by", "c.three", "--reference", "R-1"],
         ["audit", "prove", "SHP-0001"], ["audit", "export", "SHP-0001", "--out", "pack"], ["audit", "verify"], ["migrate"],
     ):  # fmt: skip
