@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -228,6 +230,17 @@ class Stream:
             found[place[0]] += list(offsets.messages(place, offsets.beginnings([place])[place], end))
         offsets.close()
         return found
+
+
+def ready(address: str) -> tuple[int, str]:
+    """What a part answers at `/health/ready`: the status and the text; 0 where nothing answers."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/health/ready", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 def example(name: str) -> list[bytes]:
