@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -238,6 +240,17 @@ def answers_of(url: str) -> list[str]:
     """Everything that a ledger gave out, in order."""
     rows = asked(url, lambda one: records.outbox(one, 0, 1_000_000))
     return [line for row in rows for line in row.answers]
+
+
+def ready(address: str) -> tuple[int, str]:
+    """What a part answers at `/health/ready`: the status and the text; 0 where nothing answers."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/health/ready", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 def example(name: str) -> list[bytes]:

@@ -1,6 +1,5 @@
 """A broker that lost the end of a partition: a worker sees it, says it, and decides everything that stands there."""
 
-import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from contextlib import closing
 import orjson
 import pytest
 from brokers import Broker, quiet_port
-from stream_run import Crew, Part, Sending, Stream, decided, shipments
+from stream_run import Crew, Part, Sending, Stream, decided, ready, shipments
 from waiting import PATIENCE
 
 from services.engine.message import Message
@@ -52,16 +51,6 @@ def all_answered(stream: Stream, messages: int) -> None:
     found = intake(stream.settings, stream.url)
     assert found["missing"] == found["doubled"] == []
     assert found["topics"]["tpp.shipments"]["answered"] == messages
-
-
-def ready(address: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://{address}/health/ready", timeout=PATIENCE) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError as error:
-        return 0, str(error)
 
 
 @pytest.fixture

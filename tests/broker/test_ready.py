@@ -3,28 +3,16 @@
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
 from brokers import Broker, quiet_port
 from databases import Databases, OwnServer, own_server
-from stream_run import Crew, Sending, Stream, shipments
+from stream_run import Crew, Sending, Stream, ready, shipments
 
 pytestmark = pytest.mark.kills
 
 NEEDS = {"worker": {"broker", "database"}, "relay": {"broker", "database"}, "clock": {"database"}}
-
-
-def ready(address: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://{address}/health/ready", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError as error:
-        return 0, str(error)
 
 
 class Idle:
