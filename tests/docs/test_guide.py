@@ -2,12 +2,11 @@
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from consoles import ROOT, Ran, check, run_all, shown_in
+from consoles import ROOT, check, run_all, shown_in
 
 from schemas.models.parts import ReviewKind
 
@@ -15,27 +14,12 @@ DOCS = ROOT / "docs"
 PAGES = {str(path.relative_to(DOCS)): path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
 WITH_CONSOLES = [name for name, text in PAGES.items() if "```console" in text and name != "integrate/kafka.md"]
 RECIPES = [name for name in PAGES if name.startswith("cookbook/") and name != "cookbook/index.md"]
-ANSWERED = [name for name, text in PAGES.items() if 'title="answer"' in text]
 NEVER_TAKEN = {"LVS", "GBS"}
 
 
-@cache
-def _ran(name: str, folder: Path) -> list[Ran]:
-    """The commands of a page, run in a folder like a clone, with the files that the page has its reader save."""
-    (folder / "examples").symlink_to(ROOT / "examples")
-    for title, text in re.findall(r'^```\w+ title="([\w-]+\.\w+)"\n(.*?)^```', PAGES[name], re.MULTILINE | re.DOTALL):
-        (folder / title).write_text(text, "utf-8")
-    return run_all(shown_in(PAGES[name]), folder)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: tmp_path_factory.mktemp("clone") for name in WITH_CONSOLES}
-
-
 def _json(name: str) -> list[tuple[str, Any]]:
-    """The titles and the values of the JSON that a page shows."""
-    found = re.findall(r'^```json title="([^"]+)"\n(.*?)^```', PAGES[name], re.MULTILINE | re.DOTALL)
+    """The titles and the values of the answers that a page shows, and of the lines of example files."""
+    found = re.findall(r'^```json title="(answer|[^"]+, line \d+)"\n(.*?)^```', PAGES[name], re.MULTILINE | re.DOTALL)
     return [(title, json.loads(text)) for title, text in found]
 
 
@@ -51,11 +35,18 @@ def _shows(part: Any, whole: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", WITH_CONSOLES)
-def test_every_command_is_done_and_prints_what_the_page_shows(name: str, folders: dict[str, Path]) -> None:
-    ran = _ran(name, folders[name])
+def test_a_page_shows_what_its_commands_print_and_answer(name: str, tmp_path: Path) -> None:
+    """In a folder like a clone, with the files that the page has its reader save."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for title, text in re.findall(r'^```\w+ title="([\w-]+\.\w+)"\n(.*?)^```', PAGES[name], re.MULTILINE | re.DOTALL):
+        (tmp_path / title).write_text(text, "utf-8")
+    ran = run_all(shown_in(PAGES[name]), tmp_path)
     assert ran
     for one in ran:
         check(one)
+    given = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    for title, shown in _json(name):
+        assert title != "answer" or any(_shows(shown, answer) for answer in given), shown
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -64,14 +55,6 @@ def test_a_recipe_shows_every_event_of_its_file(name: str) -> None:
     events = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     titles = [f"{file.relative_to(ROOT)}, line {number}" for number in range(1, len(events) + 1)]
     assert [one for one in _json(name) if one[0] != "answer"] == list(zip(titles, events, strict=True))
-
-
-@pytest.mark.parametrize("name", ANSWERED)
-def test_an_answer_that_a_page_shows_is_among_the_answers(name: str, folders: dict[str, Path]) -> None:
-    assert _ran(name, folders[name])
-    given = [json.loads(line) for line in (folders[name] / "answers.jsonl").read_text("utf-8").splitlines()]
-    for title, shown in _json(name):
-        assert title != "answer" or any(_shows(shown, answer) for answer in given), shown
 
 
 @pytest.mark.parametrize("name", RECIPES)
