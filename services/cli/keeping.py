@@ -17,9 +17,9 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 @_file
 @ledger_option
 def backup(file: Path, ledger: str | None) -> None:
-    """Write a back-up of one moment of the ledger to a new file.
+    """Write a back-up of the ledger to a new file.
 
-    Nobody who writes to the ledger waits for it. Of SQLite it is a database, of PostgreSQL an archive of pg_dump, which
+    It is of one moment, and nobody who writes to the ledger waits for it. Of SQLite it is a database, of PostgreSQL an archive of pg_dump, which
     must be installed. Only you may read the file; it has its name once it is complete. Sign a checkpoint with it.
 
     \b
@@ -46,9 +46,9 @@ def backup(file: Path, ledger: str | None) -> None:
 def restore(
     context: click.Context, file: Path, given: tuple[str, ...], force: bool, rulebook: str | None, ledger: str | None
 ) -> None:
-    """Restore a back-up, and verify it like audit verify.
+    """Restore a back-up and verify it.
 
-    Restores into a ledger that does not exist or has no records. Stop every part before: one that runs ends at its next
+    It is verified like `audit verify`. Restores into a ledger that does not exist or has no records. Stop every part before: one that runs ends at its next
     batch, and must be started again. Exits with 1 if the restored ledger is not what was recorded.
 
     \b
@@ -71,7 +71,7 @@ def restore(
 @excel_option
 @ledger_option
 def retention(on: str | None, form: str, excel: bool, ledger: str | None) -> None:
-    """List until when the records of each shipment must be kept.
+    """List until when records must be kept.
 
     15 CFR 762.6: five years from the last export or return that the ledger knows, or from the day on which a shipment
     was cancelled, denied or lapsed; one that may still leave has no end. Deletes nothing. Exits with 1 while anything

@@ -57,9 +57,10 @@ def balance(
     accounts: tuple[str, ...], as_of: str | None, known_at: str | None, sort: str, limit: int | None, form: str,
     excel: bool, ledger: str | None,
 ) -> None:  # fmt: skip
-    """Show balances, in TPP, with the share of the limit that is used and the day on which it is projected to be full.
+    """Show balances, in TPP.
 
-    In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
+    Beside each balance stand the share of the limit that is used, and the day on which the account is projected to be
+    full. In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
 
     \b
     Example:
@@ -116,7 +117,7 @@ def holds(
     code: str | None, party: str | None, country: str | None, account: str | None, min_age: int | None, summary: bool,
     sort: str, limit: int | None, as_of: str | None, form: str, excel: bool, ledger: str | None,
 ) -> None:  # fmt: skip
-    """List held shipments, their reasons, and what would end each hold.
+    """List held shipments and what would end each hold.
 
     The oldest hold comes first; before it what left without an approval, until that obligation is met.
 
@@ -203,7 +204,9 @@ def shipments(
 def obligations(
     due_by: str | None, every: bool, limit: int | None, as_of: str | None, form: str, excel: bool, ledger: str | None
 ) -> None:
-    """List what must be filed, to whom and by when: overdue first, records to keep last.
+    """List what must be filed, to whom and by when.
+
+    What is overdue comes first; records to keep come last.
 
     \b
     Example:
@@ -240,7 +243,9 @@ def alerts(
     kind: str | None, account: str | None, first: str | None, last: str | None, limit: int | None, form: str,
     excel: bool, ledger: str | None,
 ) -> None:  # fmt: skip
-    """List alerts, the latest first: of quota, of forecasts, of shipments, of parties.
+    """List alerts, the latest first.
+
+    Alerts are of quota, of forecasts, of shipments and of parties.
 
     \b
     Example:
@@ -269,9 +274,9 @@ def alerts(
 @excel_option
 @ledger_option
 def thresholds(account: str | None, limit: int | None, form: str, excel: bool, ledger: str | None) -> None:
-    """List the thresholds of alerts: those set by events, the last set first, then those of the rulebook.
+    """List the thresholds of alerts.
 
-    For an account count those set for it, else those of the pattern set last that matches it, else the rulebook's.
+    Those set by events come first, the last set before the others, and then those of the rulebook. For an account count those set for it, else those of the pattern set last that matches it, else the rulebook's.
 
     \b
     Example:

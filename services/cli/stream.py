@@ -214,11 +214,10 @@ def watch(
     most: int | None,
     idle: float | None,
 ) -> None:
-    """Follow decisions, alerts and rejections until Ctrl-C.
+    """Follow decisions and alerts until Ctrl-C.
 
     TOPIC is any topic. [default: decisions, alerts and rejections] Lines are coloured on a terminal, unless NO_COLOR is
-    set or TERM is dumb. A new --group starts with new events; with --from-start, with
-    the oldest.
+    set or TERM is dumb. A new --group starts with new events; with --from-start, with the oldest.
 
     \b
     Example:

@@ -79,10 +79,12 @@ def _instant(chance: Random) -> datetime:
 
 
 def beginning() -> tuple[Line, list[bytes]]:
-    """A line of events, and the first of them: a validated end-user and a licence."""
+    """A line of events, and the first of them: no automatic rechecks, a validated end-user and a licence."""
     line, at = Line(), datetime(2025, 1, 15, tzinfo=UTC)
+    by_hand = {"name": "auto_recheck", "value": False, "by": "a.one", "reason": "the model has one record an event"}
     granted = {"holder": "CON-50", "program": "national", "country": "AE", "valid_from": "2025-01-15"}
     return line, [
+        line.event("policy.set", by_hand, at),
         line.event("veu.authorized", granted | {"facilities": [facility("FAC-1", "AE", "2025-01-15")]}, at),
         line.event("license.issued", licence("LIC-1", 9_000_000, valid_from="2025-01-15"), at),
     ]

@@ -36,12 +36,14 @@ def test_balances_as_json_have_the_members_of_the_contract(filled: Tpp) -> None:
             "balance": 15_958_656,
             "available": 10_941_344,
             "entries": 3,
+            "used": 593_258,
+            "forecast": None,
         }
     ]
     every = asked(filled, "balance")
     assert [one["account"] for one in every] == sorted(one["account"] for one in every)
     assert {"country/IN/2025-2027", "lpp/CON-1/2025"} <= {one["account"] for one in every}
-    assert all(list(one) == KEYS for one in every)
+    assert all(list(one) == [*KEYS, "used", "forecast"] for one in every)
 
 
 def test_patterns_tables_and_csv(filled: Tpp) -> None:
@@ -50,7 +52,7 @@ def test_patterns_tables_and_csv(filled: Tpp) -> None:
     assert asked(filled, "balance", "lpp/CON*/2024") == []
     assert len(asked(filled, "balance", "lpp/CON-1/2025", "country/IN/2025-2027")) == 2
     rows = list(csv.DictReader(io.StringIO(filled("balance", "--format", "csv").stdout.decode())))
-    assert list(rows[0]) == KEYS
+    assert list(rows[0]) == [*KEYS, "used", "exhausted_on", "earliest", "latest"]
     assert next(row for row in rows if row["account"] == "lpp/CON-1/2025")["balance"] == "15958656"
     table = filled("balance", "lpp/*").stdout.decode()
     assert "lpp/CON-1/2025" in table
@@ -124,7 +126,8 @@ def test_holds_and_recheck(filled: Tpp) -> None:
     assert still.returncode == 0
     assert answers(still.stdout)[0]["data"]["held"] == ["SHP-3"]
     cancel = event("no-2", "shipment.cancelled", {"shipment_id": "SHP-2"})
-    filled("screen", "-", stdin=lines(cancel))
+    off = event("no-1", "policy.set", {"name": "auto_recheck", "value": False, "by": "admin-1", "reason": "by hand"})
+    filled("screen", "-", stdin=lines(off, cancel))
     released = filled("recheck", "--account", "lpp/CON-1/2025")
     assert kinds(released.stdout)[:2] == ["recorded", "released"]
     assert asked(filled, "holds") == []
