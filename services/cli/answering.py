@@ -93,9 +93,10 @@ def review(
 ) -> None:
     """Decide a hold, or propose a decision.
 
-    A proposal is made to a second person. release screens the shipment again without the reasons that a reviewer may set aside; deny ends it. propose-release
-    and propose-deny record what a first person proposes, and withdraw takes back what was proposed on this hold.
-    The same command on the same hold counts once. Exits with 1 if the shipment stays held, or if the review is refused.
+    release screens the shipment again without the reasons that a reviewer may set aside; deny ends it.
+    propose-release and propose-deny record what a first person proposes to a second one, and withdraw takes back what was
+    proposed on this hold. The same command on the same hold counts once. Exits with 1 if the shipment stays held,
+    or if the review is refused.
 
     \b
     Example:

@@ -19,8 +19,9 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path, ledger: str | None) -> None:
     """Write a back-up of the ledger to a new file.
 
-    It is of one moment, and nobody who writes to the ledger waits for it. Of SQLite it is a database, of PostgreSQL an archive of pg_dump, which
-    must be installed. Only you may read the file; it has its name once it is complete. Sign a checkpoint with it.
+    It is of one moment, and nobody who writes to the ledger waits for it. Of SQLite it is a database, of PostgreSQL
+    an archive of pg_dump, which must be installed. Only you may read the file; it has its name once it is complete.
+    Sign a checkpoint with it.
 
     \b
     Example:
@@ -48,8 +49,9 @@ def restore(
 ) -> None:
     """Restore a back-up and verify it.
 
-    It is verified like `audit verify`. Restores into a ledger that does not exist or has no records. Stop every part before: one that runs ends at its next
-    batch, and must be started again. Exits with 1 if the restored ledger is not what was recorded.
+    It is verified like audit verify. Restores into a ledger that does not exist or has no records. Stop every part
+    before: one that runs ends at its next batch, and must be started again. Exits with 1 if the restored ledger is
+    not what was recorded.
 
     \b
     Example:

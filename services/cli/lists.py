@@ -59,8 +59,8 @@ def balance(
 ) -> None:  # fmt: skip
     """Show balances, in TPP.
 
-    Beside each balance stand the share of the limit that is used, and the day on which the account is projected to be
-    full. In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
+    Beside each balance stand the share of the limit that is used, and the day on which the account is projected to
+    be full. In ACCOUNT, * matches any text. flow/CC/YEAR is the total TPP approved for a country in a year.
 
     \b
     Example:
@@ -276,7 +276,8 @@ def alerts(
 def thresholds(account: str | None, limit: int | None, form: str, excel: bool, ledger: str | None) -> None:
     """List the thresholds of alerts.
 
-    Those set by events come first, the last set before the others, and then those of the rulebook. For an account count those set for it, else those of the pattern set last that matches it, else the rulebook's.
+    Those set by events come first, the last set before the others, and then those of the rulebook. For an account
+    count those set for it, else those of the pattern set last that matches it, else the rulebook's.
 
     \b
     Example:
