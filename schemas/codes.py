@@ -25,7 +25,7 @@ class ReasonCode(Code):
     QUOTA_EXHAUSTED = (
         "quota.exhausted",
         "A debit would exceed the limit of an account.",
-        "Ship at most what fits, ship on the first day on which all of it fits, or wait for room and recheck.",
+        "Ship at most what fits, ship on the first day on which all of it fits, or wait for room.",
     )
     AUTHORIZATION_NONE = (
         "authorization.none",
@@ -50,17 +50,17 @@ class ReasonCode(Code):
     CERTIFICATION_MISSING = (
         "certification.missing",
         "A statement, certification or notification that the authorization requires is not on file, or is too recent.",
-        "Obtain it and send `tpp.certification.received.v1`, or ship on the day that the message names; then recheck.",
+        "Obtain it and send `tpp.certification.received.v1`, or ship on the day that the message names.",
     )
     CERTIFICATION_EXPIRED = (
         "certification.expired",
         "A statement or certification no longer counts on the export date.",
-        "Obtain a new one and send `tpp.certification.received.v1`; then recheck.",
+        "Obtain a new one and send `tpp.certification.received.v1`.",
     )
     LICENSE_UNKNOWN = (
         "license.unknown",
         "No licence fits, or the claimed or revoked one is not known.",
-        "Send `tpp.license.issued.v1`, or correct the claim and recheck; a refused revocation needs a new `id`.",
+        "Send `tpp.license.issued.v1`, or correct the claim; a refused revocation needs a new `id`.",
     )
     LICENSE_EXPIRED = (
         "license.expired",
@@ -80,7 +80,7 @@ class ReasonCode(Code):
     VEU_FACILITY_NOT_LISTED = (
         "veu.facility_not_listed",
         "The facility is not listed for the validated end-user on the export date.",
-        "Name a listed facility, or send its listing with `tpp.veu.authorized.v1`; then recheck.",
+        "Name a listed facility, or send its listing with `tpp.veu.authorized.v1`.",
     )
     VEU_SHARE_EXCEEDED = (
         "veu.share_exceeded",

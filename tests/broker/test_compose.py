@@ -185,3 +185,13 @@ def test_the_image_takes_locked_packages_and_another_user_than_root() -> None:
     for name in copied:
         assert (ROOT / name).exists(), name
         assert f"!{name}" in let_in, name
+
+
+def test_the_image_backs_up_the_database_with_clients_of_its_version(compose: dict[str, Any]) -> None:
+    """pg_dump refuses a server of a later major version. Debian 13 (trixie) has the clients of PostgreSQL 17."""
+    text = (ROOT / "ops" / "Dockerfile").read_text("utf-8")
+    major = compose["services"]["postgres"]["image"].partition(":")[2].partition(".")[0]
+    final = text.rpartition("\nFROM ")[2]
+    assert final.splitlines()[0].endswith("-trixie")
+    assert re.findall(r"postgresql-client-(\d+)", final) == [major]
+    assert f":/usr/lib/postgresql/{major}/bin:" in final
