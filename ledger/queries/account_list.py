@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
 
 from ledger.database import tables
+from ledger.database.paging import pages
 from ledger.database.store import by_code_points, like
 from ledger.queries.balances import Balance
-from ledger.queries.paging import pages
 from ledger.registers.accounts import projected
 from schemas.times import DAY_MICROSECONDS, day_of
 

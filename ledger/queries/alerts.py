@@ -10,8 +10,8 @@ import orjson
 from sqlalchemy import Connection, select, text
 
 from ledger.database import tables
+from ledger.database.paging import pages
 from ledger.database.rows import stored
-from ledger.queries.paging import pages
 from ledger.queries.shipment_list import records
 from ledger.registers.facts import ALL
 from schemas import accounts

@@ -9,9 +9,9 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.database import tables
+from ledger.database.paging import pages
 from ledger.database.rows import stored
 from ledger.database.store import within
-from ledger.queries.paging import pages
 
 
 class Line(NamedTuple):

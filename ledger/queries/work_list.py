@@ -10,9 +10,9 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, exists, false, func, null, select, tuple_
 
 from ledger.database import tables
+from ledger.database.paging import PAGE, pages
 from ledger.database.rows import stored
 from ledger.database.store import by_code_points, like, within
-from ledger.queries.paging import PAGE, pages
 from ledger.queries.shipment_list import ShipmentFilter, ShipmentRequest, records, requests
 from ledger.registers.shipments import HELD_STATES
 from schemas.kinds import LEFT_WITHOUT_APPROVAL, RETENTION

@@ -94,8 +94,8 @@ def review(
     """Decide a hold, or propose a decision.
 
     release screens the shipment again without the reasons that a reviewer may set aside; deny ends it.
-    propose-release and propose-deny record what a first person proposes to a second one, and withdraw takes back what was
-    proposed on this hold. The same command on the same hold counts once. Exits with 1 if the shipment stays held,
+    propose-release and propose-deny record what a first person proposes to a second one, and withdraw takes back what
+    was proposed on this hold. The same command on the same hold counts once. Exits with 1 if the shipment stays held,
     or if the review is refused.
 
     \b

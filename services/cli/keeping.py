@@ -21,12 +21,12 @@ def backup(file: Path, ledger: str | None) -> None:
 
     It is of one moment, and nobody who writes to the ledger waits for it. Of SQLite it is a database, of PostgreSQL
     an archive of pg_dump, which must be installed. Only you may read the file; it has its name once it is complete.
-    Sign a checkpoint with it.
+    Sign a checkpoint before it, which restore compares with the records.
 
     \b
     Example:
-      tpp backup 2025-06-30.backup
       tpp audit checkpoint --out 2025-06-30.checkpoint
+      tpp backup 2025-06-30.backup
     """
     from services.printing import done, print_text
 

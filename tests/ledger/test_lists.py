@@ -9,11 +9,11 @@ from ledger_events import Line, engine, records
 from sqlalchemy import Connection, event
 
 from ledger.database import tables
+from ledger.database.paging import PAGE
 from ledger.database.store import Store
 from ledger.queries.account_list import AccountOrder, account_list
 from ledger.queries.alerts import alerts, thresholds
 from ledger.queries.balances import Balance
-from ledger.queries.paging import PAGE
 from ledger.queries.shipment_list import ShipmentFilter, shipment_list
 from ledger.queries.work_list import HoldFilter, HoldOrder, holds, obligations
 from schemas.models.values import TPP_MAX
