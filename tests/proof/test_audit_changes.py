@@ -169,7 +169,7 @@ def test_a_table_that_cannot_be_read_is_named(ledger: Copies, how: str) -> None:
 def test_numbers_that_lead_far_away_are_soon_said_to_be_bad(ledger: Copies) -> None:
     for statement in ("UPDATE head SET n = 1 << 61", "UPDATE journal SET n = 1 << 61 WHERE n = 50",
                       "UPDATE leaf SET n = 1 << 61 WHERE n = 50", "UPDATE checkpoint SET n = 1 << 61",
-                      "UPDATE entry SET n = 1 << 61 WHERE n = 48", "UPDATE entry SET n = -(1 << 61) WHERE n = 48",
+                      "UPDATE entry SET n = 1 << 61 WHERE n = 49", "UPDATE entry SET n = -(1 << 61) WHERE n = 49",
                       "UPDATE journal SET n = -(1 << 61) WHERE n = 50", "UPDATE snapshot SET record = 1 << 61"):  # fmt: skip
         file = ledger()
         with closing(mutants.connect(file)) as connection:

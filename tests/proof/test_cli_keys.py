@@ -95,20 +95,22 @@ def test_a_key_is_made_beforehand_and_never_over_another(audit: Audit, tmp_path:
 
 
 def test_the_ledger_tells_from_which_checkpoint_on_which_key_signs(audit: Audit) -> None:
-    keys = []
+    keys, spans = [], []
     for size in (40, 45, 50):
         build(audit.url, STORY[:size])
         done = audit("checkpoint", "--rotate", "--out", f"{size}.checkpoint")
         assert done.exit_code == 0
         assert "created the signing key" in done.stderr
+        first = len(audit.leaves)
         keys.insert(0, audit("key").stdout.splitlines()[0])
         assert audit("key").stdout.splitlines() == keys
         build(audit.url, STORY[: size + 2])
         audit.checkpoint(f"{size + 2}.checkpoint")
+        spans.insert(0, (first, len(audit.leaves)))
         audit.key.rename(audit.folder / f"{size}.key")
     (audit.folder / "50.key").rename(audit.key)
     told = audit.json("key", "--format", "json")
-    assert told == [{"key": key, "first": size, "last": size + 2} for key, size in zip(keys, (50, 45, 40), strict=True)]
+    assert told == [{"key": key, "first": one, "last": last} for key, (one, last) in zip(keys, spans, strict=True)]
     (audit.folder / "pub").write_text("\n".join(keys) + "\n")
     given = [word for size in (40, 42, 45, 47, 50, 52) for word in ("--checkpoint", f"{size}.checkpoint")]
     assert audit("verify", *given, "--key", "pub").exit_code == 0
