@@ -92,7 +92,9 @@ def _check_free(store: Store, force: bool) -> bool:
         raise LedgerError(f"cannot write ledger {address}: it is read-only")
     try:
         if not store.exists():
-            _check_empty(store)
+            if not store.postgresql and Path(str(sqlite_file(store.url))).exists():
+                with store.read() as connection:
+                    store.check_own(connection)
             return False
         with store.read() as connection:
             records = connection.execute(select(tables.head.c.n)).scalar()
@@ -109,15 +111,6 @@ def _check_free(store: Store, force: bool) -> bool:
             "or add --force to replace it"
         )
     return True
-
-
-def _check_empty(store: Store) -> None:
-    """Raises LedgerError if an SQLite file has tables and is not a ledger; PostgreSQL keeps both."""
-    if store.postgresql or not Path(str(sqlite_file(store.url))).exists():
-        return
-    with store.read() as connection:
-        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
-            raise LedgerError(f"{shown_url(store.url)} is a database that is not a ledger; name another file")
 
 
 def _copy_sqlite(store: Store, made: Path) -> None:

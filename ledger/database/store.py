@@ -103,8 +103,8 @@ class Store:
     def open(self) -> None:
         """Creates the tables if there are none; safe if another process does the same.
 
-        Raises LedgerError if the database cannot be reached, its tables have another revision, or the server may lose
-        what it confirms.
+        Raises LedgerError if the database cannot be reached or is that of another program, its tables have another
+        revision, or the server may lose what it confirms.
         """
         try:
             check_server(self)
@@ -136,9 +136,17 @@ class Store:
             self.lock_schema(connection)
             found = _found_version(connection)
             if found is None:
+                self.check_own(connection)
                 create_tables(connection)
                 found = VERSION
             return found
+
+    def check_own(self, connection: Connection) -> None:
+        """Raises LedgerError if an SQLite file has tables of another program; PostgreSQL keeps both."""
+        if self.postgresql or _found_version(connection) is not None:
+            return
+        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
+            raise LedgerError(f"{shown_url(self.url)} is a database that is not a ledger; name another file")
 
     def lock_schema(self, connection: Connection) -> None:
         """Lets one process at a time create or change tables."""

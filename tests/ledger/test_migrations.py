@@ -237,10 +237,10 @@ def test_shipments_of_before_are_listed_by_their_parties(ledger_url: str) -> Non
         made = connection.execute(tables.shipment.select()).all()
         for statement in (
             "DROP INDEX journal_alerts", "ALTER TABLE shipment DROP COLUMN parties",
-            "UPDATE alembic_version SET version_num = '0006'",
+            "UPDATE alembic_version SET version_num = '0007'",
         ):  # fmt: skip
             connection.execute(text(statement))
-    assert migrate.upgrade(ledger_url) == ("0006", VERSION)
+    assert migrate.upgrade(ledger_url) == ("0007", VERSION)
     with store.read() as connection:
         assert connection.execute(tables.shipment.select()).all() == made
         assert all(f"CON-2{n}" in row.parties.split() for n, row in enumerate(made))
