@@ -253,8 +253,13 @@ def by_code_points(store: Store | Connection, column: ColumnElement[str]) -> Col
 
 def within(connection: Connection, column: ColumnElement[str], word: str) -> ColumnElement[bool]:
     """The condition that a text column, of words joined by a space, has this word."""
+    return contains(connection, literal(" ") + column + " ", f" {word} ")
+
+
+def contains(connection: Connection, column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """The condition that a text contains another one."""
     place = func.strpos if connection.dialect.name == "postgresql" else func.instr
-    return place(literal(" ") + column + " ", f" {word} ") > 0
+    return place(column, part) > 0
 
 
 def like(connection: Connection, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
