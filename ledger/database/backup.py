@@ -6,13 +6,15 @@ format. A file gets its name when it is complete, and only its owner may read it
 
 import os
 import re
+import shutil
+import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import cast
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, select
@@ -26,6 +28,10 @@ from ledger.database.store import VERSION, LedgerCorrupt, Store, check_server, d
 
 _SQLITE, _ARCHIVE = b"SQLite format 3\0", b"PGDMP"
 _WITHOUT_OWNERS = ("--no-owner", "--no-privileges")
+_MARK = """
+DO $$ BEGIN UPDATE "{schema}".head SET epoch = {now}; EXCEPTION WHEN undefined_column THEN NULL; END $$;
+COMMIT;
+"""
 
 
 def back_up(store: Store, target: Path) -> None:
@@ -62,7 +68,7 @@ def put_back(file: Path, url: str, now: int, *, force: bool) -> None:
         check_server(store)
         had = _check_free(store, force)
         if store.postgresql:
-            _restore_archive(store, file, replace=had)
+            _restore_archive(store, file, now, replace=had)
             _mark(url, now)
         else:
             _restore_file(store, file, now)
@@ -92,7 +98,9 @@ def _check_free(store: Store, force: bool) -> bool:
         raise LedgerError(f"cannot write ledger {address}: it is read-only")
     try:
         if not store.exists():
-            _check_empty(store)
+            if not store.postgresql and Path(str(sqlite_file(store.url))).exists():
+                with store.read() as connection:
+                    store.check_own(connection)
             return False
         with store.read() as connection:
             records = connection.execute(select(tables.head.c.n)).scalar()
@@ -109,15 +117,6 @@ def _check_free(store: Store, force: bool) -> bool:
             "or add --force to replace it"
         )
     return True
-
-
-def _check_empty(store: Store) -> None:
-    """Raises LedgerError if an SQLite file has tables and is not a ledger; PostgreSQL keeps both."""
-    if store.postgresql or not Path(str(sqlite_file(store.url))).exists():
-        return
-    with store.read() as connection:
-        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
-            raise LedgerError(f"{shown_url(store.url)} is a database that is not a ledger; name another file")
 
 
 def _copy_sqlite(store: Store, made: Path) -> None:
@@ -200,16 +199,40 @@ def _mark(url: str, now: int) -> None:
         store.close()
 
 
-def _restore_archive(store: Store, file: Path, *, replace: bool) -> None:
-    """Puts an archive of pg_dump into the database in one transaction."""
+def _restore_archive(store: Store, file: Path, now: int, *, replace: bool) -> None:
+    """Puts an archive of pg_dump into the database, and marks it, in one transaction of psql.
+
+    It commits only what pg_restore has read to its end. Tables of before the mark have none until they are upgraded.
+    """
     listed = _run(store.url, "pg_restore", "--list", str(file))
-    if not all(re.search(rf" TABLE \S+ {name} ", listed) for name in ("alembic_version", "head", "journal")):
+    found = {name: re.search(rf" TABLE (\S+) {name} ", listed) for name in ("alembic_version", "head", "journal")}
+    if (head := found["head"]) is None or not all(found.values()):
         raise LedgerError(f"{file} is not a back-up of a ledger: it has no tables of one")
     clean = ("--clean", "--if-exists") if replace else ()
-    _run(
-        store.url, "pg_restore", *_WITHOUT_OWNERS, "--exit-on-error", "--single-transaction", *clean,
-        f"--dbname={_libpq(store.url)}", str(file),
-    )  # fmt: skip
+    script = ("pg_restore", *_WITHOUT_OWNERS, *clean, "--file=-", str(file))
+    psql = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={_libpq(store.url)}")
+    schema = head[1].replace('"', '""')
+    _run_into(store.url, script, psql, b"BEGIN;\n", _MARK.format(schema=schema, now=now).encode())
+
+
+def _run_into(url: URL, script: Sequence[str], psql: Sequence[str], before: bytes, after: bytes) -> None:
+    """Gives psql the output of a program between two texts; the second one only if the program succeeds."""
+    pipe, environment = subprocess.PIPE, _environment(url)
+    with TemporaryFile() as unread, TemporaryFile() as refused, _installed():
+        with (
+            subprocess.Popen(psql, stdin=pipe, stdout=subprocess.DEVNULL, stderr=refused, env=environment) as into,  # noqa: S603
+            subprocess.Popen(script, stdout=pipe, stderr=unread, env=environment) as out,  # noqa: S603
+        ):
+            source, target = cast("IO[bytes]", out.stdout), cast("IO[bytes]", into.stdin)
+            with suppress(BrokenPipeError), target:
+                target.write(before)
+                shutil.copyfileobj(source, target)
+                if out.wait() == 0:
+                    target.write(after)
+        for command, code, told in ((script, out.returncode, unread), (psql, into.returncode, refused)):
+            if code not in (0, -signal.SIGPIPE):  # a program whose output psql no longer reads ends by SIGPIPE
+                told.seek(0)
+                raise _failed(command[0], code, told.read().decode(errors="replace"))
 
 
 @contextmanager
@@ -240,17 +263,32 @@ def _libpq(url: URL) -> str:
 
 
 def _run(url: URL, *command: str) -> str:
-    """Runs a program of PostgreSQL, with the password in its environment; returns what it prints."""
-    password = {} if url.password is None else {"PGPASSWORD": str(url.password)}
-    environment = {**os.environ, **password}
-    try:
+    """Runs a program of PostgreSQL; returns what it prints."""
+    with _installed():
         done = subprocess.run(  # noqa: S603  a program of PostgreSQL, whose arguments no shell reads
-            command, check=True, capture_output=True, text=True, errors="replace", env=environment
+            command, check=False, capture_output=True, text=True, errors="replace", env=_environment(url)
         )
-    except FileNotFoundError as error:
-        raise LedgerError(f"{command[0]} is not installed; it comes with PostgreSQL's client programs") from error
-    except subprocess.CalledProcessError as error:
-        told = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
-        why = next((line for line in told if "error:" in line.lower()), told[-1])
-        raise LedgerError(f"{command[0]} failed: {why.removeprefix(f'{command[0]}: error: ')}") from error
+    if done.returncode:
+        raise _failed(command[0], done.returncode, done.stderr)
     return done.stdout
+
+
+def _environment(url: URL) -> dict[str, str]:
+    """The environment of a program of PostgreSQL, with the password of the URL."""
+    return {**os.environ, **({} if url.password is None else {"PGPASSWORD": str(url.password)})}
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LedgerError(f"{error.filename} is not installed; it comes with PostgreSQL's client programs") from error
+
+
+def _failed(program: str, code: int, stderr: str) -> LedgerError:
+    """What to say of a program of PostgreSQL that failed: its first error."""
+    told = stderr.strip().splitlines() or [f"exit code {code}"]
+    why = next((line for line in told if "error:" in line.lower()), told[-1])
+    where = rf"{program}:(<stdin>:[0-9]+:)? *error: *"
+    return LedgerError(f"{program} failed: {re.sub(where, '', why, count=1, flags=re.IGNORECASE)}")

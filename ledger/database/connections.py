@@ -17,6 +17,8 @@ _SAFE = ("fsync", "full_page_writes")
 _SYNCHRONOUS = """SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"""
 _NOT_ALLOWED = "42501"
+_LEDGER = {"head", "journal"}
+"""Tables that every revision of a ledger has."""
 
 _when_free = Retrying(
     retry=retry_if_exception(lambda error: "locked" in str(error)),
@@ -47,6 +49,12 @@ def private_file(path: str) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
 
 
+def _may_change(cursor: Any) -> bool:
+    """Whether a file is empty or a ledger, not the database of another program, whose header must stay as it is."""
+    found = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master").fetchall()}
+    return not found or found >= _LEDGER
+
+
 def prepare_sqlite(engine: Engine, file: Path | None, *, read_only: bool) -> None:
     """Sets up connections to SQLite: durable commits, and transactions that begin with the writers' turn.
 
@@ -66,7 +74,8 @@ def prepare_sqlite(engine: Engine, file: Path | None, *, read_only: bool) -> Non
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         if writes:
-            _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
+            if _when_free(_may_change, cursor):
+                _when_free(cursor.execute, "PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.close()

@@ -14,8 +14,8 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
     """The revision before and after; a missing ledger is created.
 
-    Raises LedgerError if the database cannot be reached or its server may lose what it confirms, or a later program has
-    upgraded the tables.
+    Raises LedgerError if the database cannot be reached or its server may lose what it confirms, an SQLite file is the
+    database of another program, or a later program has upgraded the tables.
     """
     store = Store(url)
     try:
@@ -25,6 +25,7 @@ def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
         config.set_main_option("script_location", str(MIGRATIONS))
         with store.begin() as connection:
             store.lock_schema(connection)
+            store.check_own(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
         after = store.version()

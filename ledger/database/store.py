@@ -103,8 +103,8 @@ class Store:
     def open(self) -> None:
         """Creates the tables if there are none; safe if another process does the same.
 
-        Raises LedgerError if the database cannot be reached, its tables have another revision, or the server may lose
-        what it confirms.
+        Raises LedgerError if the database cannot be reached or is that of another program, its tables have another
+        revision, or the server may lose what it confirms.
         """
         try:
             check_server(self)
@@ -136,9 +136,17 @@ class Store:
             self.lock_schema(connection)
             found = _found_version(connection)
             if found is None:
+                self.check_own(connection)
                 create_tables(connection)
                 found = VERSION
             return found
+
+    def check_own(self, connection: Connection) -> None:
+        """Raises LedgerError if an SQLite file has tables of another program; PostgreSQL keeps both."""
+        if self.postgresql or _found_version(connection) is not None:
+            return
+        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
+            raise LedgerError(f"{shown_url(self.url)} is a database that is not a ledger; name another file")
 
     def lock_schema(self, connection: Connection) -> None:
         """Lets one process at a time create or change tables."""
@@ -245,8 +253,13 @@ def by_code_points(store: Store | Connection, column: ColumnElement[str]) -> Col
 
 def within(connection: Connection, column: ColumnElement[str], word: str) -> ColumnElement[bool]:
     """The condition that a text column, of words joined by a space, has this word."""
+    return contains(connection, literal(" ") + column + " ", f" {word} ")
+
+
+def contains(connection: Connection, column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """The condition that a text contains another one."""
     place = func.strpos if connection.dialect.name == "postgresql" else func.instr
-    return place(literal(" ") + column + " ", f" {word} ") > 0
+    return place(column, part) > 0
 
 
 def like(connection: Connection, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, case, literal, or_, select
 
 from ledger.database import tables
 from ledger.database.paging import pages
 from ledger.database.store import by_code_points, like
+from ledger.database.sums import ExactSum
 from ledger.queries.balances import Balance
 from ledger.registers.accounts import projected
 from schemas.times import DAY_MICROSECONDS, day_of
@@ -119,7 +120,7 @@ def _growth(connection: Connection, ids: Sequence[int], ticked: int) -> dict[int
     e, j = tables.entry, tables.journal
     change = e.c.pending + e.c.posted - e.c.credits
     sums = [
-        func.sum(case((j.c.happened > ticked - pace * DAY_MICROSECONDS, change), else_=0)).label(f"grown{pace}")
+        ExactSum(case((j.c.happened > ticked - pace * DAY_MICROSECONDS, change), else_=0)).label(f"grown{pace}")
         for pace in _PACES
     ]
     query = (
@@ -128,9 +129,7 @@ def _growth(connection: Connection, ids: Sequence[int], ticked: int) -> dict[int
         .where(e.c.account.in_(ids), j.c.happened > ticked - max(_PACES) * DAY_MICROSECONDS, j.c.happened <= ticked)
         .group_by(e.c.account)
     )
-    return {
-        row.account: {pace: int(getattr(row, f"grown{pace}")) for pace in _PACES} for row in connection.execute(query)
-    }
+    return {row.account: {pace: getattr(row, f"grown{pace}") for pace in _PACES} for row in connection.execute(query)}
 
 
 def by_use(balances: Sequence[Balance]) -> list[Balance]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from ledger.database import tables
+from ledger.database.sums import ExactSum
 from ledger.registers.shipments import PENDING_STATES
 from schemas import accounts
 from schemas.kinds import FactKind
@@ -107,7 +108,7 @@ def _now(connection: Connection) -> list[Balance]:
 
 def _then(connection: Connection, moment: Moment) -> list[Balance]:
     a, e, j = tables.account, tables.entry, tables.journal
-    sums = [func.sum(e.c[part]).label(part) for part in ("pending", "posted", "attested", "credits")]
+    sums = [ExactSum(e.c[part]).label(part) for part in ("pending", "posted", "attested", "credits")]
     then = (
         select(e.c.account, *sums, func.count().label("entries"), func.max(e.c.entry).label("last"))
         .join_from(e, j, e.c.n == j.c.n)
@@ -125,7 +126,7 @@ def _then(connection: Connection, moment: Moment) -> list[Balance]:
     for row in connection.execute(query):
         made = set_limits.pop(row.path, None)
         limit = made.limit if made and made.n > row.n else row.limit
-        parts = int(row.pending), int(row.posted), int(row.attested), int(row.credits)
+        parts = row.pending, row.posted, row.attested, row.credits
         found.append(Balance(row.path, limit, *parts, int(row.entries)))
     return found + [Balance(path, made.limit, 0, 0, 0, 0, 0) for path, made in set_limits.items()]
 
@@ -182,14 +183,14 @@ def flows(connection: Connection) -> list[Balance]:
     """Controlled TPP approved or dispatched, by destination and year of export: a report, not an account."""
     t = tables.shipment
     year = func.substr(t.c.export_date, 1, 4)
-    left = func.sum(case((t.c.state == "dispatched", t.c.tpp), else_=0))
-    ahead = func.sum(case((t.c.state.in_(PENDING_STATES), t.c.tpp), else_=0))
+    left = ExactSum(case((t.c.state == "dispatched", t.c.tpp), else_=0))
+    ahead = ExactSum(case((t.c.state.in_(PENDING_STATES), t.c.tpp), else_=0))
     query = (
         select(t.c.ship_to, year.label("year"), ahead.label("pending"), left.label("posted"))
         .where(t.c.state.in_((*PENDING_STATES, "dispatched")), t.c.tpp > 0)
         .group_by(t.c.ship_to, year)
     )
     return [
-        Balance(accounts.flow(row.ship_to, row.year), None, int(row.pending), int(row.posted), 0, 0, 0)
+        Balance(accounts.flow(row.ship_to, row.year), None, row.pending, row.posted, 0, 0, 0)
         for row in connection.execute(query)
     ]

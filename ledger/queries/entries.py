@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ledger.database import tables
+from ledger.database.sums import ExactSum
 from ledger.queries.balances import NOW, Moment, balances, bounds
 from schemas.event_types import short_name
 
@@ -96,13 +97,13 @@ def openings(connection: Connection, span: Span) -> dict[str, Parts]:
     if span.first is None:
         return {}
     query = (
-        select(a.c.path, *(func.sum(e.c[part]) for part in PARTS))
+        select(a.c.path, *(ExactSum(e.c[part]) for part in PARTS))
         .join_from(e, a, e.c.account == a.c.id)
         .join(j, e.c.n == j.c.n)
         .where(*bounds(span.moment), ~span.within)
         .group_by(a.c.path)
     )
-    return {path: Parts(*map(int, parts)) for path, *parts in connection.execute(query)}
+    return {path: Parts(*parts) for path, *parts in connection.execute(query)}
 
 
 def entries(connection: Connection, span: Span, paths: Sequence[str] | None = None) -> Iterator[StatementRow]:
@@ -149,7 +150,7 @@ def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[Acc
     before = openings(connection, span)
     limits = {one.account: one.limit for one in balances(connection, (), as_of)}
     query = (
-        select(a.c.path, func.sum(case((span.within, 1), else_=0)), *(func.sum(e.c[part]) for part in PARTS))
+        select(a.c.path, func.sum(case((span.within, 1), else_=0)), *(ExactSum(e.c[part]) for part in PARTS))
         .join_from(e, a, e.c.account == a.c.id)
         .join(j, e.c.n == j.c.n)
         .where(*span.until)
@@ -157,6 +158,6 @@ def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[Acc
     )
     found = {path: AccountRow(path, limit) for path, limit in limits.items()}
     for path, count, *sums in connection.execute(query):
-        parts, opening = Parts(*map(int, sums)), before.get(path, NOTHING).change
+        parts, opening = Parts(*sums), before.get(path, NOTHING).change
         found[path] = AccountRow(path, limits.get(path), opening, *parts, parts.change, int(count))
     return [found[path] for path in sorted(found)]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger.database import tables
 from ledger.database.store import LedgerCorrupt, by_code_points
+from ledger.database.sums import ExactSum
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
@@ -315,7 +316,7 @@ def growth(transaction: Transaction, paths: Sequence[str], since: int, until: in
     """The growth of accounts from events after one instant and up to another; only those that grew."""
     transaction.flush()
     account, entry, journal = tables.account, tables.entry, tables.journal
-    grown = func.sum(entry.c.pending + entry.c.posted - entry.c.credits)
+    grown = ExactSum(entry.c.pending + entry.c.posted - entry.c.credits)
     query = (
         select(account.c.path, grown.label("grown"))
         .join_from(entry, journal, entry.c.n == journal.c.n)
@@ -323,9 +324,8 @@ def growth(transaction: Transaction, paths: Sequence[str], since: int, until: in
         .where(transaction.store.among(account.c.path, paths))
         .where(journal.c.happened > since, journal.c.happened <= until)
         .group_by(account.c.path)
-        .having(grown > 0)
     )
-    return {row.path: int(row.grown) for row in transaction.connection.execute(query)}
+    return {row.path: row.grown for row in transaction.connection.execute(query) if row.grown > 0}
 
 
 def projected(path: str, left: int, grown: int, day: date, window: int = WINDOW_DAYS) -> date | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from ledger.database import tables
-from ledger.database.store import LedgerCorrupt
+from ledger.database.store import LedgerCorrupt, contains
 from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]
@@ -106,13 +106,18 @@ class Records:
         """Notes that the record being made decides a shipment which its event does not name."""
         self._mentions.append((shipment, self._transaction.n))
 
-    def of_shipment(self, shipment: str, type: str, after: int) -> list[tuple[int, bytes]]:
-        """The events of a type about a shipment after a record, oldest first, each with the number of its record."""
+    def newest(self, shipment: str, type: str, after: int, saying: str) -> tuple[int, bytes] | None:
+        """The newest event of a type about a shipment after a record whose answers say a text, with its record.
+
+        Only the records of the shipment are looked at, by the database; one event is read, however many there are.
+        """
         self._transaction.flush()
         j = tables.journal
-        chosen = (j.c.shipment_id == shipment) & (j.c.type == type) & (j.c.n > after)
-        rows = self._transaction.connection.execute(select(j.c.n, j.c.event).where(chosen).order_by(j.c.n))
-        return [(row.n, bytes(row.event)) for row in rows]
+        said = contains(self._transaction.connection, j.c.answers, saying)
+        chosen = (j.c.shipment_id == shipment) & (j.c.type == type) & (j.c.n > after) & said
+        query = select(j.c.n, j.c.event).where(chosen).order_by(j.c.n.desc()).limit(1)
+        row = self._transaction.connection.execute(query).one_or_none()
+        return None if row is None else (row.n, bytes(row.event))
 
     def event(self, n: int) -> bytes:
         """The bytes of the event of a record."""

@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from services.cli.options import complain, force_option, format_option, ledger_option
-from services.failure import Failure
+from services.cli.options import complain, force_option, format_option, ledger_option, tell
+from services.failure import Failure, NotFound
 from services.printing import print_text
 from services.resources import reading
 from services.visible import visible
@@ -92,6 +92,7 @@ def reconcile(
     """
     from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
+    from ledger.queries.statements import matching
     from services.cli.output import RECONCILIATION, output
     from services.views.reconciliation import assumptions, summary
 
@@ -104,6 +105,8 @@ def reconcile(
     found = _read(statement, profile, told, errors, written)
     with reading(ledger) as connection:
         chosen = found.lines if account is None else on_accounts(found.lines, account)
+        if account is not None and not chosen and not matching(connection, account):
+            _say_absent(account)
         result = compare(chosen, shipment_lines(connection, account), since, until)
     with destination as stream:
         _write(result, found.assumed, form, stream, printed=out in (None, "-"))
@@ -112,6 +115,13 @@ def reconcile(
     if form == "xlsx" and (odd := assumptions(found.assumed)):
         click.echo(odd, err=True)
     sys.exit(0 if result.agrees else 1)
+
+
+def _say_absent(account: str) -> None:
+    """Says that a pattern matches no account, neither here nor there; raises NotFound for one that is named exactly."""
+    if "*" not in account:
+        raise NotFound(f"no account {account!r} exists in this ledger or the statement")
+    tell(f"no account of this ledger or the statement matches {account!r}")
 
 
 def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]:

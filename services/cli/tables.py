@@ -1,6 +1,7 @@
 """Rows as a table for people, as JSON or as CSV."""
 
 import csv
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -248,7 +249,10 @@ def print_json(value: Any) -> None:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # a sum of more than 64 bits, such as that of a flow
+        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Columns, width: int | None, encoding: str) -> str:

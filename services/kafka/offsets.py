@@ -16,6 +16,7 @@ Place = tuple[str, int]
 """A topic and the number of a partition."""
 
 PATIENCE_SECONDS = 20.0
+_ANSWER_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Committed:
 class Offsets:
     """Asks a broker about partitions without joining the group; one thread at a time may use it.
 
-    Every method raises KafkaError if the broker does not answer, BrokerError if it refuses TLS or the password.
+    Every method raises KafkaError if the broker does not answer in time, BrokerError if it refuses TLS or the password,
+    or does not know the offsets of a partition, such as that of a new topic.
     """
 
     def __init__(self, settings: "Settings") -> None:
@@ -57,7 +59,7 @@ class Offsets:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 max_partition_fetch_bytes=4 << 20,
-                request_timeout_ms=10_000,
+                request_timeout_ms=_ANSWER_MS,
                 **client_options(self._settings),
             )
         return self._opened
@@ -94,17 +96,18 @@ class Offsets:
 
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset from which the group will read each partition; partitions that it never read are omitted."""
-        from kafka import TopicPartition
-
-        found = {place: self._consumer.committed(TopicPartition(*place)) for place in places}
-        return {place: offset for place, offset in found.items() if offset is not None}
+        return {place: one.offset for place, one in self.committed_notes(places).items()}
 
     def committed_notes(self, places: Iterable[Place]) -> dict[Place, Committed]:
         """The same offsets, each with the note that was committed with it."""
         from kafka import TopicPartition
 
-        found = {place: self._consumer.committed(TopicPartition(*place), metadata=True) for place in places}
-        return {place: Committed(one.offset, one.metadata or "") for place, one in found.items() if one is not None}
+        asked, found = self._consumer, {}
+        for place in places:
+            one = asked.committed(TopicPartition(*place), metadata=True, timeout_ms=_ANSWER_MS)
+            if one is not None:
+                found[place] = Committed(one.offset, one.metadata or "")
+        return found
 
     def _offsets(self, method: str, places: Iterable[Place]) -> dict[Place, int]:
         from kafka import TopicPartition
@@ -112,7 +115,12 @@ class Offsets:
         asked = [TopicPartition(*place) for place in places]
         if not asked:
             return {}
-        return {(tp.topic, tp.partition): offset for tp, offset in getattr(self._consumer, method)(asked).items()}
+        try:
+            found = getattr(self._consumer, method)(asked, timeout_ms=_ANSWER_MS)
+        except KeyError as error:  # kafka-python looks up a partition that is missing in the broker's answer
+            topics = ", ".join(sorted({place.topic for place in asked}))
+            raise BrokerError(f"the broker does not know the offsets of {topics} yet; try again") from error
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def messages(self, place: Place, first: int, end: int) -> Iterator[Any]:
         """The messages of a partition from offset `first` to before `end`, in order; none of an aborted transaction.

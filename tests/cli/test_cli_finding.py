@@ -55,6 +55,19 @@ def test_what_is_there_is_shown_beside_what_is_not(filled: Tpp) -> None:
     assert filled("balance", "flow/PL/2025").returncode == 0
 
 
+def test_a_reconciliation_of_no_account_is_said(filled: Tpp, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("shipment_id,account,date,amount\nSHP-9,lpp/CON-9/2025,2025-06-05,1\n")
+    done = filled("reconcile", "s.csv", "--account", "lpp/NO*", "--format", "json")
+    assert (done.returncode, orjson.loads(done.stdout)["matched"]) == (0, 0)
+    assert done.stderr == b"no account of this ledger or the statement matches 'lpp/NO*'\n"
+    done = filled("reconcile", "s.csv", "--account", "lpp/NO/2025")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"Error: no account 'lpp/NO/2025' exists in this ledger or the statement\n"
+    for there in ("lpp/CON-9/2025", "lpp/CON-9*", "lpp/CON-1/*"):  # in the statement, or in the ledger
+        done = filled("reconcile", "s.csv", "--account", there)
+        assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_exports_of_what_is_not_there(filled: Tpp, tmp_path: Path) -> None:
     for words in (["snapshot", "export", "NO", "--format", "csv"], ["audit", "export", "NO", "--out", "pack"]):
         done = filled(*words)

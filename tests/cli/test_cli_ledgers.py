@@ -1,5 +1,7 @@
 """Which ledger a URL means: only `:memory:` is not stored, nothing shows a password."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,22 @@ def test_no_message_shows_a_password(tmp_path: Path, url: str, secret: str) -> N
         assert secret not in done.stderr.decode()
     if "@secret" in url or ":notaport" in url:
         assert b"%40" in done.stderr
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_database_of_another_program_stays_as_it_is(tpp: Tpp, folder: Path, words: list[str]) -> None:
+    """Not even its header changes, which names the journal that it keeps."""
+    file = folder / "other.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE journal (day)")
+        connection.execute("CREATE TABLE alembic (version_num)")
+        connection.commit()
+    before = file.read_bytes()
+    done = tpp(*words, "--ledger", "sqlite:///other.db")
+    assert file.read_bytes() == before
+    assert not list(folder.glob("other.db-*"))
+    if words[0] == "check" or words == ["audit", "key"]:  # they need no ledger
+        return
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    if words[0] in ("screen", "migrate"):
+        assert b"sqlite:///other.db is a database that is not a ledger; name another file" in done.stderr

@@ -1,7 +1,9 @@
 """What a hostile publisher may try: every id and subject that the ledger derives, taken before the ledger does."""
 
 import re
+import tracemalloc
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,43 @@ def test_only_the_clock_and_the_commands_call_a_message_their_own() -> None:
         if re.search(r"\brecorded=True", path.read_text("utf-8"))
     }
     assert recorded == {"services/replay/events.py", "services/engine/chunks.py"}
+
+
+def test_a_review_reads_one_proposal_however_many_there_are(ledger_url: str) -> None:
+    """Others propose what they like, also under names that look like members of a proposal."""
+    reason, names = "x" * 4_000, ('r.one"', '","reviewer":"r.one', '","action":"withdraw', "R.ONE", "r.two")
+
+    def lines(*events: bytes) -> list[Message]:
+        numbers = count(1 + len(given))
+        return [Message(raw, {"file": "in.jsonl", "line": next(numbers)}) for raw in events]
+
+    def proposed(number: int, **data: Any) -> bytes:
+        return event("review.proposed", {"shipment_id": "SHP-0003", "reason": reason, **data}, id=f"p-{number}")
+
+    def review(number: int) -> tuple[dict[str, Any], int]:
+        """The answer to a review by r.one and r.two, and the most memory that it took."""
+        data = {"shipment_id": "SHP-0003", "second_reviewer": "r.two"}
+        messages = lines(event("review.decided", data, id=f"r-{number}"))
+        tracemalloc.start()
+        ((text, *_),) = run.engine.run(messages)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return orjson.loads(text), most
+
+    with Run(ledger_url, {}) as run:
+        given: list[Any] = list(
+            run.engine.run([Message(raw, {"file": "q", "line": n}) for n, raw in enumerate(QUICKSTART)])
+        )
+        run.engine.run(lines(event("policy.set", {"name": "four_eyes", "value": True}, id="policy")))
+        run.engine.run(lines(*(proposed(n, reviewer=names[n % len(names)]) for n in range(1_000))))
+        refused, most = review(1)
+        assert [one["code"] for one in refused["data"]["reasons"]] == ["four_eyes"]
+        assert most < 2_000_000
+        run.engine.run(lines(proposed(1_000, reviewer="r.one"), proposed(1_001, reviewer="r.two", action="withdraw")))
+        refused, _ = review(2)
+        assert [one["code"] for one in refused["data"]["reasons"]] == ["four_eyes"]
+        run.engine.run(lines(*(proposed(1_002 + n, reviewer=("r.one", *names)[n % 6]) for n in range(600))))
+        taken, most = review(3)
+        assert taken["type"] != "tpp.event.refused.v1"
+        assert "four_eyes" not in orjson.dumps(taken.get("data", {}).get("reasons", [])).decode()
+        assert most < 2_000_000

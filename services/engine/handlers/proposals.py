@@ -8,6 +8,7 @@ from schemas.kinds import FactKind, Policy
 from schemas.models.facts import AdjustmentMade, AdjustmentProposed
 from schemas.models.incoming import ReviewDecided, ReviewProposed
 from schemas.wire.read import Event, read_record
+from services.engine.answers import to_text
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.life import Step, allows
 from services.engine.message import Refusal
@@ -39,8 +40,7 @@ def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecid
     """
     if not context.journal.policies.on(Policy.FOUR_EYES):
         return
-    standing = {one.reviewer: (n, one) for n, one in _standing(context, shipment)}
-    n, first = standing.get(data.reviewer, (0, None))
+    n, first = _standing(context, shipment, data.reviewer)
     same = first is not None and (first.action, first.authorization) == (data.action, data.authorization)
     if data.second_reviewer is None or not same:
         what = f"{data.reviewer} has not proposed this {data.action} of shipment {shipment.id} on its present hold"
@@ -48,18 +48,25 @@ def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecid
     context.journal.transaction.use(n)
 
 
-def _standing(context: DecisionContext, shipment: Shipment) -> list[tuple[int, ReviewProposed]]:
-    """The proposals on the present hold of a shipment since the last withdrawal, oldest first, with their records."""
-    found: list[tuple[int, ReviewProposed]] = []
-    for n, raw in context.journal.records.of_shipment(shipment.id, REVIEW_PROPOSED, shipment.held or 0):
-        event = read_record(raw)
-        if not isinstance(event, Event) or not isinstance(event.data, ReviewProposed):
-            continue
-        if event.data.action == "withdraw":
-            found.clear()
-        else:
-            found.append((n, event.data))
-    return found
+def _standing(context: DecisionContext, shipment: Shipment, reviewer: str) -> tuple[int, ReviewProposed | None]:
+    """The record of a reviewer's newest proposal on the present hold, and the proposal; none if it was withdrawn since.
+
+    It is looked up by the text of its answer, in which a quote within a value is escaped.
+    """
+    held = shipment.held or 0
+    withdrawn = _proposal(context, shipment, held, f'"action":{to_text("withdraw")}')
+    since = withdrawn[0] if withdrawn else held
+    return _proposal(context, shipment, since, f'"reviewer":{to_text(reviewer)}') or (0, None)
+
+
+def _proposal(
+    context: DecisionContext, shipment: Shipment, after: int, saying: str
+) -> tuple[int, ReviewProposed] | None:
+    found = context.journal.records.newest(shipment.id, REVIEW_PROPOSED, after, saying)
+    event = read_record(found[1]) if found else None
+    if found is None or not isinstance(event, Event) or not isinstance(event.data, ReviewProposed):
+        return None
+    return found[0], event.data
 
 
 def note_proposed(context: DecisionContext, data: AdjustmentProposed) -> None:
