@@ -24,7 +24,7 @@ from ledger.database import tables
 from ledger.database.addresses import SECRET, LedgerError, ledger_files, shown_url, sqlite_file
 from ledger.database.connections import BUSY_MS, private_file
 from ledger.database.migrate import upgrade
-from ledger.database.store import VERSION, LedgerCorrupt, Store, check_server, database_message, unreadable
+from ledger.database.store import VERSION, LedgerCorrupt, Store, check_own, check_server, database_message, unreadable
 
 _SQLITE, _ARCHIVE = b"SQLite format 3\0", b"PGDMP"
 _WITHOUT_OWNERS = ("--no-owner", "--no-privileges")
@@ -100,7 +100,7 @@ def _check_free(store: Store, force: bool) -> bool:
         if not store.exists():
             if not store.postgresql and Path(str(sqlite_file(store.url))).exists():
                 with store.read() as connection:
-                    store.check_own(connection)
+                    check_own(store, connection)
             return False
         with store.read() as connection:
             records = connection.execute(select(tables.head.c.n)).scalar()
@@ -217,11 +217,11 @@ def _restore_archive(store: Store, file: Path, now: int, *, replace: bool) -> No
 
 def _run_into(url: URL, script: Sequence[str], psql: Sequence[str], before: bytes, after: bytes) -> None:
     """Gives psql the output of a program between two texts; the second one only if the program succeeds."""
-    pipe, environment = subprocess.PIPE, _environment(url)
+    pipe, nowhere, given = subprocess.PIPE, subprocess.DEVNULL, _environment(url)
     with TemporaryFile() as unread, TemporaryFile() as refused, _installed():
         with (
-            subprocess.Popen(psql, stdin=pipe, stdout=subprocess.DEVNULL, stderr=refused, env=environment) as into,  # noqa: S603
-            subprocess.Popen(script, stdout=pipe, stderr=unread, env=environment) as out,  # noqa: S603
+            subprocess.Popen(psql, stdin=pipe, stdout=nowhere, stderr=refused, env=given) as into,  # noqa: S603
+            subprocess.Popen(script, stdout=pipe, stderr=unread, env=given) as out,  # noqa: S603
         ):
             source, target = cast("IO[bytes]", out.stdout), cast("IO[bytes]", into.stdin)
             with suppress(BrokenPipeError), target:

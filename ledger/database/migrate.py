@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from ledger.database.store import LedgerError, Store, check_server
+from ledger.database.store import LedgerError, Store, check_own, check_server
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -25,7 +25,7 @@ def upgrade(url: str, revision: str = "head") -> tuple[str | None, str]:
         config.set_main_option("script_location", str(MIGRATIONS))
         with store.begin() as connection:
             store.lock_schema(connection)
-            store.check_own(connection)
+            check_own(store, connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
         after = store.version()

@@ -134,19 +134,11 @@ class Store:
     def _create(self) -> str:
         with self.begin() as connection:
             self.lock_schema(connection)
-            found = _found_version(connection)
-            if found is None:
-                self.check_own(connection)
+            if (found := _found_version(connection)) is None:
+                check_own(self, connection)
                 create_tables(connection)
                 found = VERSION
             return found
-
-    def check_own(self, connection: Connection) -> None:
-        """Raises LedgerError if an SQLite file has tables of another program; PostgreSQL keeps both."""
-        if self.postgresql or _found_version(connection) is not None:
-            return
-        if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
-            raise LedgerError(f"{shown_url(self.url)} is a database that is not a ledger; name another file")
 
     def lock_schema(self, connection: Connection) -> None:
         """Lets one process at a time create or change tables."""
@@ -237,6 +229,14 @@ def check_server(store: Store) -> None:
         with store.engine.connect() as connection:
             if why := unsafe(connection):
                 raise LedgerError(why)
+
+
+def check_own(store: Store, connection: Connection) -> None:
+    """Raises LedgerError if an SQLite file has tables of another program; PostgreSQL keeps both."""
+    if store.postgresql or _found_version(connection) is not None:
+        return
+    if connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
+        raise LedgerError(f"{shown_url(store.url)} is a database that is not a ledger; name another file")
 
 
 def knock(store: Store) -> None:

@@ -19,7 +19,8 @@ from services.visible import visible
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ledger.queries.reconcile import Result
+    from ledger.database.store import Connection
+    from ledger.queries.reconcile import Result, Statement
     from services.finance.statement_checks import BadCell
     from services.finance.statement_import import BadRows, Reading
 
@@ -90,9 +91,8 @@ def reconcile(
       tpp reconcile may.xlsx --map shipment_id=Delivery --map amount='TPP booked' --from 2025-05-01 --to 2025-05-31
       tpp reconcile examples/reconcile/sap.csv --profile examples/reconcile/sap.toml
     """
-    from ledger.queries.reconcile import on_accounts, shipment_lines
     from ledger.queries.reconcile import reconcile as compare
-    from ledger.queries.statements import matching
+    from ledger.queries.reconcile import shipment_lines
     from services.cli.output import RECONCILIATION, output
     from services.views.reconciliation import assumptions, summary
 
@@ -104,9 +104,7 @@ def reconcile(
     written = _errors(errors, [*read, *([out] if out not in (None, "-") else [])], ledger, force)
     found = _read(statement, profile, told, errors, written)
     with reading(ledger) as connection:
-        chosen = found.lines if account is None else on_accounts(found.lines, account)
-        if account is not None and not chosen and not matching(connection, account):
-            _say_absent(account)
+        chosen = found.lines if account is None else _on(connection, account, found.lines)
         result = compare(chosen, shipment_lines(connection, account), since, until)
     with destination as stream:
         _write(result, found.assumed, form, stream, printed=out in (None, "-"))
@@ -117,11 +115,20 @@ def reconcile(
     sys.exit(0 if result.agrees else 1)
 
 
-def _say_absent(account: str) -> None:
-    """Says that a pattern matches no account, neither here nor there; raises NotFound for one that is named exactly."""
-    if "*" not in account:
-        raise NotFound(f"no account {account!r} exists in this ledger or the statement")
-    tell(f"no account of this ledger or the statement matches {account!r}")
+def _on(connection: "Connection", account: str, lines: "Statement") -> "Statement":
+    """The lines on accounts that match a pattern; says so if no account matches, neither here nor there.
+
+    Raises NotFound for an account that is named exactly.
+    """
+    from ledger.queries.reconcile import on_accounts
+    from ledger.queries.statements import matching
+
+    chosen = on_accounts(lines, account)
+    if not chosen and not matching(connection, account):
+        if "*" not in account:
+            raise NotFound(f"no account {account!r} exists in this ledger or the statement")
+        tell(f"no account of this ledger or the statement matches {account!r}")
+    return chosen
 
 
 def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]:
