@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from kafka import KafkaAdminClient, KafkaConsumer
     from kafka.errors import KafkaError, UnknownTopicOrPartitionError
-    from kafka.structs import TopicPartition
+    from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from schemas.event_types import TOPICS
 from services.cli.commands import main
@@ -95,6 +95,15 @@ def tpp(broker: str | None, *arguments: str, code: int = 0, **environment: str |
     done = CliRunner().invoke(main, arguments, env={"TPP_BROKER": broker, **environment})
     assert done.exit_code == code, (done.output, done.exception)
     return done
+
+
+def commit(address: str, group: str, place: tuple[str, int], offset: int, note: str = "") -> None:
+    """Commits the offset of a partition for a group that has no member."""
+    consumer = KafkaConsumer(bootstrap_servers=address, group_id=group, enable_auto_commit=False)
+    at = TopicPartition(*place)
+    consumer.assign([at])
+    consumer.commit({at: OffsetAndMetadata(offset, note, -1)})
+    consumer.close()
 
 
 def messages(address: str, *topics: str) -> list[Any]:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import orjson
 import pytest
-from brokers import Broker, quiet_port
+from brokers import Broker, commit, quiet_port
 from stream_run import Crew, Part, Sending, Stream, decided, ready, shipments
 from waiting import PATIENCE
 
@@ -17,8 +17,8 @@ from services.stream.intake import intake
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
-    from kafka import KafkaAdminClient, KafkaConsumer
-    from kafka.structs import OffsetAndMetadata, TopicPartition
+    from kafka import KafkaAdminClient
+    from kafka.structs import TopicPartition
 
 PLACE = TopicPartition("tpp.shipments", 1)
 LOST = "CRITICAL tpp.worker: tpp.shipments/1: the broker lost offsets"
@@ -30,10 +30,7 @@ def publish(stream: Stream, lines: list[bytes]) -> None:
 
 def set_offset(stream: Stream, offset: int, note: str = "") -> None:
     """What the group has committed, as a log that was truncated below it leaves it."""
-    consumer = KafkaConsumer(bootstrap_servers=stream.address, group_id=stream.group, enable_auto_commit=False)
-    consumer.assign([PLACE])
-    consumer.commit({PLACE: OffsetAndMetadata(offset, note, -1)})
-    consumer.close()
+    commit(stream.address, stream.group, tuple(PLACE), offset, note)
 
 
 def committed(stream: Stream) -> tuple[int, str]:

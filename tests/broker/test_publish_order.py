@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,14 +18,12 @@ from typing import Any
 
 import orjson
 import pytest
-from brokers import Broker, messages, tpp
+from brokers import Broker, commit, messages, tpp
 from events import Line, shipment
 from stream_run import ROOT, Stream, answers_of, example
 from waiting import PATIENCE, wait_until
 
 from schemas.event_types import FACTS, SHIPMENTS
-from services.kafka.offsets import Offsets
-from services.settings import Settings
 from services.stream.publish import destination
 
 MIXED = b'{"type":"x","n":1}\n{"type":"tpp.clock.ticked.v1","n":2}\n{"type":"x","n":3}\n'
@@ -46,7 +44,6 @@ class Workers:
 
     address: str
     group: str
-    offsets: Offsets
 
     @property
     def settings(self) -> dict[str, str]:
@@ -55,7 +52,7 @@ class Workers:
 
     def decide(self, topic: str, end: int) -> None:
         """Commits the offset after the last decided message of a topic."""
-        self.offsets.set_back({(topic, 0): end})
+        commit(self.address, self.group, (topic, 0), end)
 
     def sent(self) -> tuple[int, int]:
         """How many shipments and facts are on the topics."""
@@ -64,11 +61,9 @@ class Workers:
 
 
 @pytest.fixture
-def workers(broker: Broker) -> Iterator[Workers]:
+def workers(broker: Broker) -> Workers:
     """A group of its own, which has decided nothing."""
-    address, group = broker.fresh(partitions=1), f"publish-{time.monotonic_ns()}"
-    with closing(Offsets(Settings(broker=address, group=group))) as offsets:
-        yield Workers(address, group, offsets)
+    return Workers(broker.fresh(partitions=1), f"publish-{time.monotonic_ns()}")
 
 
 @contextmanager
