@@ -105,11 +105,20 @@ def lives(pid: int) -> bool:
 
 
 def answers(address: str) -> dict[str, list[tuple[str, bytes]]]:
-    """For each event that was published, by id, the answers with their bytes; of what cannot be read, by position."""
+    """For each event that was published, by id, the answers with their bytes; of what cannot be read, by position.
+
+    The rechecks that an event brings, which name it too, are left out, with their releases.
+    """
     found: dict[str, list[tuple[str, bytes]]] = {}
+    rechecked: set[str] = set()
     for one in messages(address, "tpp.decisions", "tpp.rejected"):
         event = orjson.loads(one.value)
         cause = event["data"].get("causation", {}).get("id") or event["subject"]
+        if "chunk" in event["data"]:
+            rechecked |= {f"{cause} {shipment}" for shipment in event["data"]["released"]}
+            continue
+        if f"{cause} {event['subject']}" in rechecked:
+            continue
         found.setdefault(cause, []).append((event["id"], one.value))
     return found
 
