@@ -10,6 +10,7 @@ import orjson
 import pytest
 from cli_run import Done, inside
 from databases import unguarded
+from soak import much
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICKSTART = ROOT / "examples/quickstart.jsonl"
@@ -190,9 +191,12 @@ def check_said(done: Done, whole: Done) -> None:
         assert any(words in said for words in DIFFERENT) or done.stdout.startswith(b"Refused: "), said
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_command_says_what_is_damaged(kept: Path, whole: dict[str, Done], folder: Path, damage: str) -> None:
-    for name, words in COMMANDS.items():
+    """In every run each damage meets a third of the commands, another third than the damage before it."""
+    step, place = much(3, soak=1), list(DAMAGES).index(damage)
+    for name, words in list(COMMANDS.items())[place % step :: step]:
         shutil.rmtree(folder)
         shutil.copytree(kept, folder)
         DAMAGES[damage](folder / "tpp-ledger.db")
