@@ -76,6 +76,12 @@ def test_a_folder_holds_few_files(folder: Path) -> None:
     assert len(files) <= MOST_FILES, files
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """In folders that are no packages pytest imports a file by its name alone, and does not run a second one."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_a_type_is_ignored_only_for_the_stubs_of_others(path: Path) -> None:
     ignored = re.findall(r"# type: ignore(?:\[([a-z, -]+)\])?", path.read_text("utf-8"))
