@@ -162,7 +162,7 @@ def _ask(health: Health, need: str, ask: Callable[[], object], ended: threading.
     while not ended.wait(ASK_SECONDS):
         try:
             ask()
-        except Exception as error:  # noqa: BLE001  whatever it is, it is no answer
+        except Exception as error:  # noqa: BLE001  any failure means that it does not answer
             log.debug("%s does not answer: %r", need, error)
         else:
             health.answers(need)

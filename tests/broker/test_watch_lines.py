@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from brokers import Broker, tpp
+from terminals import told_on
 from test_watch import BACKSTOP, answered, put
 from waiting import PATIENCE
 
@@ -96,12 +97,7 @@ def test_a_terminal_gets_colours_unless_it_says_otherwise(
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(terminal)
-    told = b""
-    try:
-        while piece := os.read(master, 1 << 16):
-            told += piece
-    except OSError:
-        pass
+    told = told_on(master)
     assert watching.wait(PATIENCE) == 0
     os.close(master)
     assert b"SHP-1" in told

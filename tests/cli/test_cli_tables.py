@@ -16,6 +16,7 @@ import orjson
 import pytest
 from cli_events import event, lines, request
 from cli_run import TPP, Tpp, runner
+from terminals import told_on
 from waiting import PATIENCE
 
 from services.cli.grid import Grid, text_of
@@ -41,12 +42,7 @@ def on_terminal(folder: Path, width: int, *words: str, env: dict[str, str] | Non
         [TPP, *words], cwd=folder, env=plain | (env or {}), stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL
     )
     os.close(terminal)
-    told = b""
-    try:
-        while piece := os.read(master, 1 << 16):
-            told += piece
-    except OSError:
-        pass
+    told = told_on(master)
     code = run.wait(PATIENCE)
     os.close(master)
     return code, told

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cli_events import dispatch, event, lines, request
 from cli_run import TPP, Tpp
+from terminals import told_on
 from waiting import PATIENCE
 
 from schemas.columns import TABLES, csv_text
@@ -91,12 +92,7 @@ def test_on_a_terminal_what_programs_read_is_visible_too(words: list[str], nasty
     tty.setraw(terminal)
     run = subprocess.Popen([TPP, *words], cwd=tmp_path, stdout=terminal, stderr=subprocess.DEVNULL)
     os.close(terminal)
-    told = b""
-    try:
-        while piece := os.read(master, 1 << 16):
-            told += piece
-    except OSError:
-        pass
+    told = told_on(master)
     run.wait(PATIENCE)
     os.close(master)
     assert told
