@@ -59,7 +59,7 @@ def proposed_on(connection: Connection, shipment: str, record: int, data: Mappin
     query = select(j.c.n, j.c.event).where(
         j.c.shipment_id == shipment, j.c.type == REVIEW_PROPOSED, j.c.n > record
     ).order_by(j.c.n.desc())  # fmt: skip
-    for row in connection.execute(query):
+    for row in connection.execute(query, execution_options={"yield_per": 100}):
         event = read_record(row.event)
         if not isinstance(event, Event) or not isinstance(event.data, ReviewProposed):
             continue
