@@ -73,9 +73,10 @@ fuzz: $(VENV)/dev ## 30,000 odd messages through the engine, then odd and large 
 	$(BIN)/python ops/fuzz.py
 	$(BIN)/python ops/large.py
 
-lock: ## renew the two lock files (needs uv)
+lock: ## renew the three lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra notify --extra oidc --extra traces -c requirements.lock pyproject.toml -o requirements-extras.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra notify --extra oidc --extra traces --extra dev -c requirements-extras.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .cache .hypothesis

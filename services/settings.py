@@ -14,8 +14,7 @@ from services.failure import Failure
 
 PREFIX, FILE = "TPP_", ".env"
 _OTHERS = (
-    "cache", "listen", "hosts", "rate", "connections", "insecure", "public_url", "notify", "sources",
-    "db_password", "partitions", "kafka_port",
+    "cache", "db_password", "partitions", "kafka_port",
 )  # fmt: skip
 """Names in the file that no field has: of the contract, and what `docker-compose.yml` reads there."""
 
@@ -33,13 +32,20 @@ def _switches(value: object) -> object:
     return found
 
 
+def _names(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """The settings of an operator.
 
     `ledger_password_file`: a file with the password of a PostgreSQL ledger whose URL has none. `switches`: readings of
     the law that differ from the default. `broker`: `host:port[,host:port]`. `metrics`: `host:port` on which a part
     serves /metrics and /health. `signing_key`: the file with the key of checkpoints and packs. `origin`: the name of
-    that key.
+    that key. `listen`: `host:port` of `tpp serve`. `hosts`: names by which it may be called. `rate`: requests a second
+    of a token; 0 for any number. `connections`: how many may be open. `insecure`: whether it may listen beyond loopback
+    without TLS. `public_url`: the address under which people reach the page. `notify`: the file that names who is told
+    of what. `sources`: the file that says which sources each topic may have.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8-sig", extra="ignore")
@@ -58,6 +64,14 @@ class Settings(BaseSettings):
     metrics: str | None = None
     signing_key: str = "tpp-signing.key"
     origin: str = "tpp-ledger"
+    listen: str = "127.0.0.1:8080"
+    hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    rate: int = Field(default=200, ge=0)
+    connections: int = Field(default=1_000, ge=1)
+    insecure: bool = False
+    public_url: str | None = None
+    notify: str | None = None
+    sources: str | None = None
 
 
 def check_file() -> None:

@@ -267,7 +267,7 @@ def test_every_event_type_is_handled_and_has_an_example() -> None:
 
 
 def test_lock_files_name_versions_and_hashes_and_no_index() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text("utf-8")
         assert "://" not in text
         pinned = [line for line in text.splitlines() if re.match(r"[a-z0-9]", line)]

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
+from ledger.database import door_tables as _door_tables  # noqa: F401  it adds its tables to the metadata
 from ledger.database import tables
 from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
 from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, private_file, unsafe
@@ -43,7 +44,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0008"
+VERSION = "0009"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from services.cli.options import format_option, ledger_option, rulebook_option
+from services.cli.terminal.options import format_option, ledger_option, rulebook_option
 from services.failure import Failure
 from services.resources import engine, reading, wall_clock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import complain, force_option, format_option, ledger_option, rulebook_option, tell
+from services.cli.terminal.options import complain, force_option, format_option, ledger_option, rulebook_option, tell
 from services.failure import Failure
 from services.printing import done, print_text
 from services.resources import book, settings, software, standing, there
@@ -46,7 +46,7 @@ def intake(topics: tuple[str, ...], ledger: str | None) -> None:
       tpp audit intake --ledger postgresql://tpp@db/tpp
     """
     from schemas.event_types import INPUTS
-    from services.cli.tables import print_json
+    from services.cli.terminal.tables import print_json
     from services.stream.intake import intake as compare
 
     found = compare(settings(), ledger, topics or INPUTS)
@@ -72,7 +72,7 @@ def key(new: bool, form: str, ledger: str | None) -> None:
       tpp audit key > tpp-ledger.pub
     """
     from ledger.proof.checkpoints import signers
-    from services.cli.tables import print_json
+    from services.cli.terminal.tables import print_json
     from services.proof.keys import new_key, note_failures, signer
 
     if new:
@@ -113,7 +113,7 @@ def checkpoint(out: str | None, rotate: bool, force: bool, ledger: str | None) -
       tpp audit checkpoint --out 2025-06-30.checkpoint
     """
     from ledger.proof.checkpoints import cover
-    from services.cli.output import CHECKPOINT, output
+    from services.cli.terminal.output import CHECKPOINT, output
     from services.proof.keys import note_failures, signer
 
     destination = output(out, CHECKPOINT, ledger=ledger, force=force)
@@ -152,7 +152,7 @@ def verify(given: tuple[str, ...], keys: tuple[str, ...], form: str, rulebook: s
     Example:
       tpp audit verify --checkpoint 2025-03-31.checkpoint --key tpp-ledger.pub
     """
-    from services.cli.tables import print_json
+    from services.cli.terminal.tables import print_json
     from services.proof.keys import note_failures, public_keys, read_note
     from services.proof.verification import verify as check
     from services.views.proofs import verification
@@ -180,7 +180,7 @@ def prove(shipment: str, form: str, ledger: str | None) -> None:
     Example:
       tpp audit prove SHP-0001 --format json
     """
-    from services.cli.tables import empty_list, print_json
+    from services.cli.terminal.tables import empty_list, print_json
     from services.proof.keys import note_failures, signer
     from services.proof.proofs import prove as proof_of
     from services.views.proofs import proofs
@@ -211,7 +211,7 @@ def consistency(old: str, new: str | None, keys: tuple[str, ...], ledger: str | 
       tpp audit consistency 2025-03-31.checkpoint
     """
     from ledger.proof.checkpoints import cover
-    from services.cli.tables import print_json
+    from services.cli.terminal.tables import print_json
     from services.proof.keys import note_failures, public_keys, read_note, signer
     from services.proof.proofs import consistency as compare
 
@@ -293,7 +293,7 @@ def check_pack(folder: str, keys: tuple[str, ...], form: str) -> None:
     Example:
       tpp audit check-pack pack --key tpp-ledger.pub
     """
-    from services.cli.tables import print_json
+    from services.cli.terminal.tables import print_json
     from services.proof.check import check
     from services.proof.keys import public_keys
     from services.views.proofs import pack
@@ -319,8 +319,8 @@ def verifier(out: str | None, force: bool) -> None:
     Example:
       tpp audit verifier --out verify.py
     """
-    from services.cli.output import VERIFIER as BEGINS
-    from services.cli.output import output
+    from services.cli.terminal.output import VERIFIER as BEGINS
+    from services.cli.terminal.output import output
     from services.proof.check import verifier_digest
     from services.proof.pack import VERIFIER
 

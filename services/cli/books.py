@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli.options import (
+from services.cli.terminal.options import (
     complain,
     excel_option,
     force_option,
@@ -66,8 +66,8 @@ def statement(
     from ledger.queries.entries import Span
     from ledger.queries.statements import matching
     from ledger.queries.statements import statement as rows_of
-    from services.cli.output import of_statement, output
-    from services.cli.tables import empty_list, write_statement
+    from services.cli.terminal.output import of_statement, output
+    from services.cli.terminal.tables import empty_list, write_statement
     from services.finance.exports import write
     from services.views.moments import day, moment
 
@@ -149,7 +149,7 @@ def close(name: str, form: str, force: bool, ledger: str | None) -> None:
     """
     from ledger.journal import Ledger
     from ledger.proof.checkpoints import cover
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.engine.period_close import close_period
     from services.proof.keys import signer
 
@@ -193,7 +193,7 @@ def list_(form: str, ledger: str | None) -> None:
       tpp snapshot list
     """
     from ledger.queries.snapshots import snapshots
-    from services.cli import tables
+    from services.cli.terminal import tables
 
     with reading(ledger) as connection:
         found = [one.to_json() for one in snapshots(connection)]
@@ -227,7 +227,7 @@ def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledg
       tpp snapshot export 2025-Q2 --format csv --out books/2025-Q2
     """
     from ledger.queries.snapshots import find, tables_of
-    from services.cli.output import check_output, of_snapshot
+    from services.cli.terminal.output import check_output, of_snapshot
     from services.finance.exports import export as write
     from services.finance.exports import file_names
     from services.finance.workbook import ExportRefused

@@ -11,16 +11,18 @@ from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.keeping import backup, restore, retention
 from services.cli.lists import LISTS
-from services.cli.options import (
+from services.cli.policy import policy
+from services.cli.reconcile import reconcile
+from services.cli.serve import serve
+from services.cli.stream import COMMANDS
+from services.cli.terminal.options import (
     Commands,
     force_option,
     format_option,
     ledger_option,
     rulebook_option,
 )
-from services.cli.policy import policy
-from services.cli.reconcile import reconcile
-from services.cli.stream import COMMANDS
+from services.cli.token import token
 from services.failure import Failure, NotFound
 from services.resources import book, engine, reading, wall_clock
 
@@ -60,8 +62,8 @@ def screen(files: tuple[str, ...], rulebook: str | None, ledger: str | None, out
     Example:
       tpp screen monday.jsonl tuesday.jsonl.gz --ledger sqlite:///ledger.db --out answers.jsonl
     """
-    from services.cli.output import ANSWERS, output
-    from services.cli.progress import progress
+    from services.cli.terminal.output import ANSWERS, output
+    from services.cli.terminal.progress import progress
     from services.files import ahead, batches, check_readable, length
     from services.views.summary import Summary
 
@@ -143,7 +145,7 @@ def explain(shipment: str, short: bool, form: str, ledger: str | None) -> None:
       tpp explain SHP-0001 --format html > SHP-0001.html
     """
     from ledger.queries.records import records, state
-    from services.cli.tables import empty_list, print_json
+    from services.cli.terminal.tables import empty_list, print_json
     from services.printing import print_bytes, print_text
     from services.views.memo import memo_of, memo_text, to_json
     from services.views.trace import trace, trace_text
@@ -220,6 +222,7 @@ def migrate(ledger: str | None) -> None:
 
 
 for command in (
-    *LISTS, review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, *COMMANDS,
+    *LISTS, review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, serve, token,
+    *COMMANDS,
 ):  # fmt: skip
     main.add_command(command)

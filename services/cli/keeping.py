@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from services.cli.audit import verify
-from services.cli.options import excel_option, format_option, ledger_option, rulebook_option, tell
+from services.cli.terminal.options import excel_option, format_option, ledger_option, rulebook_option, tell
 from services.resources import backed_up, reading, restored
 
 _file = click.argument("file", type=click.Path(path_type=Path))
@@ -84,7 +84,7 @@ def retention(on: str | None, form: str, excel: bool, ledger: str | None) -> Non
       tpp retention --on 2031-01-01 --format csv
     """
     from ledger.queries.retention import retention as rows_of
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.moments import day
 
     today = day("--on", on) or datetime.now(UTC).date()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schemas.codes import REFUSALS, ReasonCode, State
-from services.cli.options import excel_option, format_option, ledger_option, limit_option, moment_options
+from services.cli.terminal.options import excel_option, format_option, ledger_option, limit_option, moment_options
 from services.failure import Failure, NotFound
 from services.resources import book, reading
 
@@ -70,7 +70,7 @@ def balance(
     """
     from ledger.queries.account_list import AccountOrder
     from ledger.queries.statements import absent
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.accounts import balance_cells, balance_list
     from services.views.moments import moment
 
@@ -128,7 +128,7 @@ def holds(
       tpp holds --summary
     """
     from ledger.queries.work_list import HoldFilter, HoldOrder
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.work_list import in_cells, reasons_held, waiting_since, work_list
 
     if summary and limit is not None:
@@ -179,7 +179,7 @@ def shipments(
       tpp shipments --party CON-70 --from 2025-06-01 --to 2025-06-30 --limit 50
     """
     from ledger.queries.shipment_list import ShipmentFilter
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views import work_list
     from services.views.moments import day
 
@@ -213,7 +213,7 @@ def obligations(
       tpp obligations --due-by 2025-07-31
       tpp obligations --as-of 2025-07-31 --limit 20
     """
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.moments import day
     from services.views.obligations import in_cells, obligation_list
 
@@ -253,7 +253,7 @@ def alerts(
       tpp alerts --from 2025-06-01 --to 2025-06-30
     """
     from ledger.queries.alerts import AlertFilter
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.accounts import alert_cells, alert_list
     from services.views.moments import day
 
@@ -284,7 +284,7 @@ def thresholds(account: str | None, limit: int | None, form: str, excel: bool, l
       tpp thresholds
       tpp thresholds --account lpp/CON-70/2025
     """
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.accounts import threshold_cells, threshold_list
 
     with reading(ledger) as connection:

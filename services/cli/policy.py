@@ -6,7 +6,7 @@ import click
 
 from schemas.kinds import Policy
 from services.cli.answering import decide
-from services.cli.options import Commands, format_option, ledger_option, rulebook_option
+from services.cli.terminal.options import Commands, format_option, ledger_option, rulebook_option
 from services.resources import reading, wall_clock
 
 
@@ -51,7 +51,7 @@ def list_policies(form: str, ledger: str | None) -> None:
       tpp policy list --format json
     """
     from ledger.queries.policies import policies
-    from services.cli import tables
+    from services.cli.terminal import tables
     from services.views.moments import shown
 
     with reading(ledger) as connection:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from services.cli.options import complain, force_option, format_option, ledger_option, tell
+from services.cli.terminal.options import complain, force_option, format_option, ledger_option, tell
 from services.failure import Failure, NotFound
 from services.printing import print_text
 from services.resources import reading
@@ -93,7 +93,7 @@ def reconcile(
     """
     from ledger.queries.reconcile import reconcile as compare
     from ledger.queries.reconcile import shipment_lines
-    from services.cli.output import RECONCILIATION, output
+    from services.cli.terminal.output import RECONCILIATION, output
     from services.views.reconciliation import assumptions, summary
 
     since, until = _range(first, last)
@@ -142,7 +142,7 @@ def _range(first: str | None, last: str | None) -> tuple[str | None, str | None]
 
 def _errors(name: str | None, others: Sequence[str], ledger: str | None, force: bool) -> "_Output | None":
     """The file of `--errors`, which is none that is read, nor the one of `--out`."""
-    from services.cli.output import BAD_CELLS, output
+    from services.cli.terminal.output import BAD_CELLS, output
 
     if name is not None and name in others:
         raise Failure(f"--errors names {name}, which is the statement, the profile or the output; give another file")
@@ -233,8 +233,8 @@ def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[b
         found = result.to_json() | {"assumed": assumed}
         stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n")
     else:
-        from services.cli.grid import terminal_width
         from services.cli.reconciliation import table
+        from services.cli.terminal.grid import terminal_width
 
         if printed:
             print_text(table(result, assumed, terminal_width(), sys.stdout.encoding))

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from ledger.queries.reconcile import Different, Line, Result
-from services.cli.grid import Grid, text_of
+from services.cli.terminal.grid import Grid, text_of
 from services.views.reconciliation import assumptions, summary
 
 FIRST = 20

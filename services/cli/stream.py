@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from services.cli.options import ledger_option, rulebook_option
+from services.cli.terminal.options import ledger_option, rulebook_option
 from services.printing import print_text
 from services.resources import settings
 

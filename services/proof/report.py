@@ -42,6 +42,11 @@ NEVER_COVERED = (
         None,
         "whether a checkpoint was removed: only those who have a copy can tell; the others were checked",
     ),
+    NotCovered("token", None, "who may use the HTTP interface; `tpp token list` lists them"),
+    NotCovered("session", None, "who is signed in to the page"),
+    NotCovered("link", None, "links that sign a person in"),
+    NotCovered("receiver", None, "how far notices were sent; compare the receivers"),
+    NotCovered("notice", None, "notices that a receiver has not taken; `tpp notify failed` lists them"),
     NotCovered("journal", "position", "the position of a message; `tpp audit intake` compares it with the topics"),
 )
 

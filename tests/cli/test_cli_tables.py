@@ -19,7 +19,7 @@ from cli_run import TPP, Tpp, runner
 from terminals import told_on
 from waiting import PATIENCE
 
-from services.cli.grid import Grid, text_of
+from services.cli.terminal.grid import Grid, text_of
 
 WIDTHS = (60, 80, 100, 120, 200)
 MOST = 2**53 - 1

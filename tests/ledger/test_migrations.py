@@ -237,6 +237,7 @@ def test_shipments_of_before_are_listed_by_their_parties(ledger_url: str) -> Non
         made = connection.execute(tables.shipment.select()).all()
         for statement in (
             "DROP INDEX journal_alerts", "ALTER TABLE shipment DROP COLUMN parties",
+            *(f"DROP TABLE {name}" for name in ("token", "session", "link", "receiver", "notice")),
             "UPDATE alembic_version SET version_num = '0007'",
         ):  # fmt: skip
             connection.execute(text(statement))

@@ -14,7 +14,7 @@ from ledger.queries.balances import Moment, balances, flows
 from ledger.queries.entries import Span, accounts_over, openings
 from ledger.registers.accounts import growth
 from schemas.models.values import TPP_MAX
-from services.cli.tables import print_json
+from services.cli.terminal.tables import print_json
 
 MANY = 1_100
 PATH = "lpp/CON-1/2025"

@@ -12,8 +12,8 @@ import orjson
 
 from schemas.columns import TABLES, Kind, excel_text
 from schemas.times import instant_text
-from services.cli.grid import Grid, terminal_width, text_of
-from services.cli.options import tell
+from services.cli.terminal.grid import Grid, terminal_width, text_of
+from services.cli.terminal.options import tell
 from services.failure import NotFound
 from services.printing import print_bytes, print_text
 from services.visible import visible

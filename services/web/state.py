@@ -1,0 +1,34 @@
+"""What the routes share: the ledger, the book, the settings, the tokens, the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from ledger.database.store import Store
+from rulebook import Book
+from services.engine.engine import Engine
+from services.settings import Settings
+
+REQUEST_ID = "tpp_request_id"
+"""Under which the state of a request has its X-Request-Id."""
+
+
+@dataclass(slots=True)
+class Web:
+    """What every route may use. `now` returns the time in microseconds since 1970 (UTC), which no decision reads."""
+
+    store: Store
+    book: Book
+    engine: Engine
+    settings: Settings
+    now: Callable[[], int]
+
+
+def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
+    """What the routes share, of the application that a connection belongs to."""
+    found = connection.app.state.web
+    if not isinstance(found, Web):
+        raise TypeError(f"the application has {found!r} for its state")
+    return found
