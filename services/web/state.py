@@ -1,7 +1,8 @@
 """What the routes share: the ledger, the book, the settings, the tokens, the clock."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -17,13 +18,18 @@ REQUEST_ID = "tpp_request_id"
 
 @dataclass(slots=True)
 class Web:
-    """What every route may use. `now` returns the time in microseconds since 1970 (UTC), which no decision reads."""
+    """What every route may use.
+
+    `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
+    takes nothing new: whatever waits or streams ends then.
+    """
 
     store: Store
     book: Book
     engine: Engine
     settings: Settings
     now: Callable[[], int]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
