@@ -7,6 +7,7 @@ from pathlib import Path
 from schemas.event_types import INCOMING, OUTGOING
 from schemas.generate.asyncapi import asyncapi
 from schemas.generate.json_schemas import Schema, event_schema
+from schemas.generate.openapi import openapi
 from schemas.generate.pages import filled_in
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,6 +20,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     for name in (*INCOMING, *OUTGOING):
         found[Path(f"schemas/json/{name}.schema.json")] = _written(event_schema(name))
     found[Path("schemas/asyncapi.yaml")] = _written(asyncapi())
+    found[Path("schemas/openapi.json")] = _written(openapi())
     return found
 
 
