@@ -21,6 +21,9 @@ def examples(node: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(node, dict):
         if "schema" in node and "example" in node:
             yield node["schema"], node["example"]
+        for one in node.get("examples", {}).values() if "schema" in node else ():
+            yield node["schema"], one["value"]
+            yield {"$ref": f"#/components/schemas/{one['value']['type']}"}, one["value"]
         for value in node.values():
             yield from examples(value)
     elif isinstance(node, list):
@@ -44,7 +47,7 @@ def test_the_document_has_the_routes_of_the_program() -> None:
 def test_every_example_validates() -> None:
     written = json.loads(document())
     found = list(examples(written))
-    assert len(found) > 15
+    assert len(found) > 60
     for schema, example in found:
         Draft202012Validator({**schema, "components": written["components"]}).validate(example)
 
