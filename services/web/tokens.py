@@ -75,6 +75,10 @@ class Tokens:
         self._limiter: CapacityLimiter | None = None
         self._uses = _Uses(store)
 
+    def __len__(self) -> int:
+        """How many tokens are kept in memory."""
+        return len(self._kept)
+
     async def find(self, secret: str) -> Token | None:
         """The token of a secret, revoked and expired ones too; None if there is none. Raises if the ledger fails."""
         return None if id_in(secret) is None else await self._read(digest_of(secret))
