@@ -20,7 +20,7 @@ def token() -> None:
 @click.option("--role", required=True, type=click.Choice(_ROLES), help="What it may do.")
 @click.option("--name", required=True, metavar="NAME", help="The person or the system that acts.")
 @click.option("--source", "sources", multiple=True, metavar="PATTERN", help="A source that it may send with; repeat.")
-@click.option("--expires", metavar="DATE|TIME", help="To the end of this UTC date, or to this RFC 3339 time.")
+@click.option("--expires", metavar="TIME", help="To the end of this UTC date, or to this RFC 3339 time.")
 @ledger_option
 def create(role: str, name: str, sources: tuple[str, ...], expires: str | None, ledger: str | None) -> None:
     """Make a token, and print it once.
@@ -77,7 +77,7 @@ def list_tokens(form: str, ledger: str | None) -> None:
 
 
 @token.command()
-@click.argument("id", metavar="ID")
+@click.argument("id")
 @ledger_option
 def revoke(id: str, ledger: str | None) -> None:
     """Revoke a token for good, within a second.

@@ -155,6 +155,7 @@ class _Uses:
         self._writing = False
 
     def note(self, token: Token, now: int) -> None:
+        """As `Tokens.note`."""
         hour = now // HOUR * HOUR
         if self._store.read_only or max(token.last_used or 0, self._noted.get(token.id, 0)) >= hour:
             return

@@ -164,7 +164,7 @@ def test_a_request_is_refused_whole_and_names_each_event() -> None:
     first, second = raised.value.errors
     assert first.message == "The role monitor may not send tpp.policy.set.v1."
     assert second.message == (
-        f"The source must be {NAMED}, or fit a pattern of the token; the source is \"//other.example\"."
+        f'The source must be {NAMED}, or fit a pattern of the token; the source is "//other.example".'
     )
 
 

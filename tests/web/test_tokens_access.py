@@ -92,7 +92,9 @@ def test_a_header_that_is_not_one_bearer_token_is_none(running: Inside) -> None:
     missing = ["", "Bearer", f"Basic {token}", token, f"Token {token}", f"Bearer{token}", f"Bearer {token} x",
                f"Bearer\t{token}", f"Bearer: {token}"]  # fmt: skip
     for value in missing:
-        assert refused_for(httpx.get(path, headers={"Authorization": value}, timeout=PATIENCE)) == "token-missing", value
+        assert refused_for(httpx.get(path, headers={"Authorization": value}, timeout=PATIENCE)) == "token-missing", (
+            value
+        )
     twice = httpx.get(path, headers=[("Authorization", f"Bearer {token}"), ("authorization", f"Bearer {token}")])
     assert refused_for(twice) == "token-missing"
     assert refused_for(running.get(f"/only/admin?token={token}")) == "token-missing"
