@@ -16,7 +16,7 @@ from ledger.doors.tokens import Token
 from services.visible import visible
 from services.web.problems import Kind, Problem
 from services.web.state import Web, web_of
-from services.web.tokens import id_in
+from services.web.tokens import id_in, reason
 
 log = logging.getLogger("tpp.web")
 
@@ -156,7 +156,7 @@ async def _asked(lookup: Awaitable[Token | None]) -> Token | None:
     try:
         return await lookup
     except Exception as error:
-        log.warning("the ledger does not say what it knows of a token: %s", str(error) or type(error).__name__)
+        log.warning("the ledger does not say what it knows of a token: %s", reason(error))
         detail = "The ledger does not say whether the token is valid; try again."
         raise Problem(Kind.LEDGER_UNAVAILABLE, detail, headers={"Retry-After": "1"}) from error
 

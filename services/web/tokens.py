@@ -10,7 +10,7 @@ from threading import Lock, Thread
 
 from anyio import CapacityLimiter, fail_after, to_thread
 
-from ledger.database.store import Store
+from ledger.database.store import DatabaseError, Store, database_message
 from ledger.doors.tokens import HOUR, Token, add_token, digest_of, find_token, find_token_by_id, note_use
 from schemas.event_types import HTTP_SOURCES
 from schemas.wire.sources import is_of_http, is_reference
@@ -29,8 +29,8 @@ LOOKUP_SECONDS = 5.0
 """How long the ledger may take to say what it knows of a token."""
 _KEPT = 4_096
 """The most tokens that are kept in memory; those that do not exist are not."""
-_READERS = 4
-"""How many threads read tokens at once, so that unknown ones cannot take every thread and connection."""
+_READERS = 2
+"""How many threads read tokens at once that were known before, and how many any other: these do not hold up those."""
 
 
 def new_token(store: Store, role: str, name: str, sources: tuple[str, ...], expires: int | None, now: int) -> str:
@@ -61,6 +61,11 @@ def id_in(text: str) -> str | None:
     return found and found[1]
 
 
+def reason(error: Exception) -> str:
+    """Why the ledger failed, for the log: without the statement, whose parameters are the digests of tokens."""
+    return database_message(error) if isinstance(error, DatabaseError) else f"{type(error).__name__} {error}".strip()
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
@@ -72,7 +77,7 @@ class Tokens:
         self._store = store
         self._kept: OrderedDict[str, tuple[float, Token]] = OrderedDict()
         self._lookups: dict[str, tuple[float, asyncio.Task[Token | None]]] = {}
-        self._limiter: CapacityLimiter | None = None
+        self._limiters: tuple[CapacityLimiter, CapacityLimiter] | None = None
         self._uses = _Uses(store)
 
     def __len__(self) -> int:
@@ -103,14 +108,15 @@ class Tokens:
             running = (now, loop.create_task(self._look_up(key, now)))
             self._lookups[key] = running
             running[1].add_done_callback(_looked_at)
-        with fail_after(LOOKUP_SECONDS):
-            return await asyncio.shield(running[1])
+        return await asyncio.shield(running[1])
 
     async def _look_up(self, key: str, now: float) -> Token | None:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(_READERS)
+        if self._limiters is None:  # they belong to the loop, which runs by now
+            self._limiters = CapacityLimiter(_READERS), CapacityLimiter(_READERS)
+        limiter = self._limiters[key in self._kept]
         try:
-            token = await to_thread.run_sync(_found, self._store, key, limiter=self._limiter, abandon_on_cancel=True)
+            with fail_after(LOOKUP_SECONDS):
+                token = await to_thread.run_sync(_found, self._store, key, limiter=limiter, abandon_on_cancel=True)
         finally:
             running = self._lookups.get(key)
             if running is not None and running[0] == now:
@@ -179,4 +185,4 @@ class _Uses:
             try:
                 note_use(self._store, left)
             except Exception as error:  # noqa: BLE001  whatever fails, requests go on
-                log.warning("cannot note that %d tokens were used: %s", len(left), error)
+                log.warning("cannot note that %d tokens were used: %s", len(left), reason(error))

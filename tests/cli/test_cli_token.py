@@ -11,6 +11,8 @@ from cli_run import Tpp, runner
 from ledger.database.store import Store
 from ledger.doors.tokens import digest_of, find_token, note_use
 from schemas.times import instant_text
+from services.cli.terminal import tables
+from services.cli.terminal.grid import Grid, text_of
 from services.resources import wall_clock
 
 FORM = re.compile(r"tpp_([A-Za-z0-9]{12})_[A-Za-z0-9]{32,}\n")
@@ -143,6 +145,16 @@ def test_the_list_fits_a_terminal_and_shows_the_hour_of_use(tpp: Tpp, tmp_path: 
     assert "2999-01-01T23:59:59Z" in second
     assert "//erp.example/*" in second
     assert first.split()[1:3] == ["a", "admin"]
+
+
+def test_no_line_of_the_list_is_longer_than_a_terminal_is_wide() -> None:
+    day = "2999-01-01T23:59:59Z"
+    row = {"id": "AbCdEf012345", "role": "publisher", "created": day, "expires": day, "revoked": day, "last_used": day}
+    rows = [{**row, "name": "n" * size, "sources": " ".join(["//erp.example/*"] * 9)} for size in (1, 20, 64)]
+    for some in (rows[:2], rows):
+        text = text_of(Grid(tables.TOKENS, some, tables._KEYS, tables._TEXTS, tables._BELOW), 80)
+        assert max(map(len, text.splitlines())) <= 80
+        assert text.count(day) == 4 * len(some)
 
 
 def test_an_empty_list_says_so(tpp: Tpp) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ from waiting import PATIENCE, wait_until
 from web_inside import NOW, Inside, inside
 
 from ledger.database.store import Store, ledger_url
-from ledger.doors.tokens import HOUR, list_tokens, revoke_token
+from ledger.doors.tokens import HOUR, digest_of, list_tokens, revoke_token
 from services.web.access import Role, calendar_caller, caller_of, is_open, roles
 from services.web.state import web_of
 from services.web.tokens import FRESH, id_in
@@ -217,17 +218,38 @@ def test_the_hour_of_use_is_noted_and_no_request_waits_for_the_ledgers_lock(runn
     assert sorted(last_used(running), key=bool) == [None, None, HOUR_OF_NOW + HOUR], "a use was noted twice in an hour"
 
 
-def test_where_the_ledger_does_not_say_what_it_knows_nobody_is_let_in(running: Inside, ledger_url: str) -> None:
+def test_where_the_ledger_does_not_say_what_it_knows_nobody_is_let_in(
+    running: Inside, ledger_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     token = running.token("admin")
     store = Store(ledger_url)
     with store.begin() as connection:
         connection.execute(text("ALTER TABLE token RENAME TO hidden"))
+    caplog.set_level(logging.DEBUG)
     found = running.get("/only/admin", token)
     assert problem(found) == (503, "ledger-unavailable")
+    assert "the ledger does not say what it knows of a token" in caplog.text
+    assert digest_of(token) not in caplog.text
     assert found.headers["retry-after"] == "1"
     with store.begin() as connection:
         connection.execute(text("ALTER TABLE hidden RENAME TO token"))
     store.close()
+    wait_until(lambda: running.get("/only/admin", token).status_code == 200)
+
+
+def test_who_waits_for_the_ledger_holds_up_nobody(running: Inside, ledger_url: str) -> None:
+    """PostgreSQL alone has a lock for which readers wait."""
+    if not ledger_url.startswith("postgresql"):
+        return
+    token = running.token("admin")
+    engine = create_engine(ledger_url)
+    with ThreadPoolExecutor() as pool, engine.connect() as connection:
+        connection.execute(text("LOCK TABLE token IN ACCESS EXCLUSIVE MODE"))
+        waiting = [pool.submit(running.get, "/only/admin", one) for one in (token, token, token[:-1] + "-", None)]
+        assert running.get("/health/live").status_code == 200
+        assert [problem(one.result())[0] for one in waiting] == [503, 503, 401, 401]
+        connection.rollback()
+    engine.dispose()
     wait_until(lambda: running.get("/only/admin", token).status_code == 200)
 
 
