@@ -164,7 +164,7 @@ class ReasonCode(Code):
         "The time to which the ledger is to be set back is not before its last tick.",
         "Send nothing if the ledger's time is right; else correct `now`, under a new `id`.",
     )
-    FOUR_EYES = "four_eyes", "The house's policy asks for two persons.", "Have one propose it, another decide it."
+    FOUR_EYES = "four_eyes", "Two persons are needed, one to propose.", "Have one propose it, another decide it."
 
 
 REFUSALS = (

@@ -14,6 +14,8 @@ OWN_SOURCES = "//tpp-"
 """How the `source` of the program's own events begins; no other event's may."""
 LEDGER_SOURCE, CLOCK_SOURCE, CLI_SOURCE = "//tpp-ledger", "//tpp-clock", "//tpp-cli"
 """The `source` of every outgoing event, of the clock's ticks, and of the requests of commands."""
+HTTP_SOURCES = "//tpp-http/"
+"""How the `source` begins that a token may use over HTTP; its NAME follows. No other door takes such events."""
 
 SHIPMENTS, FACTS = "tpp.shipments", "tpp.facts"
 DECISIONS, ALERTS, SNAPSHOTS, REJECTED = "tpp.decisions", "tpp.alerts", "tpp.snapshots", "tpp.rejected"

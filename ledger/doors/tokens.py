@@ -13,6 +13,7 @@ HOUR = 3_600_000_000
 """An hour in microseconds."""
 
 _BY_HASH = select(table).where(table.c.hash == bindparam("digest"))
+_BY_ID = select(table).where(table.c.id == bindparam("token"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,19 @@ def find_token(connection: Connection, digest: str) -> Token | None:
     return None if row is None else _token(row)
 
 
+def find_token_by_id(connection: Connection, id: str) -> Token | None:
+    """The token of an id, expired or not; None if there is none."""
+    row = connection.execute(_BY_ID, {"token": id}).one_or_none()
+    return None if row is None else _token(row)
+
+
 def list_tokens(connection: Connection) -> list[Token]:
     """Every token, the oldest first."""
     return [_token(row) for row in connection.execute(select(table).order_by(table.c.created, table.c.id))]
 
 
 def revoke_token(store: Store, id: str, now: int) -> bool:
-    """Revokes a token, which is none again; returns whether there is such a token. Revoked twice, the first counts."""
+    """Revokes a token for good; returns whether there is such a token. Of two times the first counts."""
     with store.begin() as connection:
         found = connection.execute(select(table.c.revoked).where(table.c.id == id)).one_or_none()
         if found is not None and found.revoked is None:

@@ -23,7 +23,7 @@ from schemas.wire import strict_json as strict
 from schemas.wire.checks import CHECKS, check_time
 from schemas.wire.errors import MAX_NAME, Error, errors_of, kind, pointer_to, shortened, shown, suggestion
 from schemas.wire.media_types import is_json
-from schemas.wire.sources import is_reference, is_reserved, is_uri
+from schemas.wire.sources import is_of_http, is_reference, is_reserved, is_uri
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -55,7 +55,9 @@ class Door(Enum):
     FILE = "file"
     """An event file: events of others, ticks among them."""
     STREAM = "stream"
-    """A topic, or a request over HTTP: events of others, and no ticks."""
+    """A topic: events of others, and no ticks."""
+    HTTP = "http"
+    """A request over HTTP: as a topic, and events under the name of the token that sends them."""
     OWN = "own"
     """The program itself."""
     RECORD = "record"
@@ -63,6 +65,7 @@ class Door(Enum):
 
 
 _OWN, _RECORD = Door.OWN, Door.RECORD
+_NO_TICKS = (Door.STREAM, Door.HTTP)
 
 
 class _Unset:
@@ -92,7 +95,10 @@ class Event(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that cannot be read: its errors, sorted by pointer, and its attributes, None where unreadable."""
+    """A message that cannot be read: its errors, sorted by pointer, and its attributes, None where unreadable.
+
+    `type` is None too where it is not a type of event that comes in.
+    """
 
     raw: bytes
     errors: tuple[Error, ...]
@@ -100,6 +106,7 @@ class Rejection:
     id: str | None
     time: str | None
     subject: str | None
+    type: str | None = None
 
 
 def parse(raw: bytes, door: Door = Door.FILE) -> Event | Rejection:
@@ -182,10 +189,11 @@ def _sizes(message: dict[str, Any], errors: list[Error]) -> None:
 def _whose(message: dict[str, Any], errors: list[Error], door: Door) -> None:
     """Notes that the event is one of the program's own, or a tick that only the program's clock may give."""
     source = message.get("source")
-    if isinstance(source, str) and is_reserved(source[:TEXT_MOST]):
+    named = door is Door.HTTP and isinstance(source, str) and is_of_http(source)
+    if isinstance(source, str) and is_reserved(source[:TEXT_MOST]) and not named:
         sentence = f"must not begin with {OWN_SOURCES}: such events are the program's own"
         errors.append(Error("/source", "source.reserved", f"{sentence}; it is {shown(source)}"))
-    elif door is Door.STREAM and message.get("type") == CLOCK_TICKED:
+    elif door in _NO_TICKS and message.get("type") == CLOCK_TICKED:
         sentence = "a tick is taken only from the program's own clock, or from a file that `tpp screen` runs"
         errors.append(Error("/type", "clock.foreign", sentence))
 
@@ -284,7 +292,8 @@ def _rejection(raw: bytes, message: dict[str, Any], errors: list[Error]) -> Reje
         value = message.get(name)
         return value if isinstance(value, str) and f"/{name}" not in wrong else None
 
-    return Rejection(raw, _bounded(errors), read("source"), read("id"), read("time"), read("subject"))
+    kept = _bounded(errors)
+    return Rejection(raw, kept, read("source"), read("id"), read("time"), read("subject"), read("type"))
 
 
 _READ = ("source.reserved", "clock.foreign")

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-from schemas.event_types import OWN_SOURCES
+from schemas.event_types import HTTP_SOURCES, OWN_SOURCES
 from schemas.lookalikes import skeleton
 
 READ_MOST = 2_048
@@ -19,6 +19,7 @@ _AUTHORITY_END = re.compile("[/?#]")
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*:"
 _TAIL = rf"(?:\?{_QUERY}*)?(?:\#{_QUERY}*)?"
 _URI = re.compile(rf"{_SCHEME}(?:{_AUTHORITY}|{_ROOTED}|(?:{_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
+_HTTP = re.compile(re.escape(HTTP_SOURCES) + "[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _RELATIVE = re.compile(rf"(?:{_AUTHORITY}|{_ROOTED}|(?:{_PLAIN_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}")
 
 
@@ -51,3 +52,12 @@ def is_reserved(source: str) -> bool:
         authority = plain
     parts = (authority, authority.rpartition("@")[2])
     return any(skeleton(part).startswith(skeleton(OWN_SOURCES[2:])) for part in parts)
+
+
+def is_of_http(source: str) -> bool:
+    """Whether a source is that of a person or a system which sends over HTTP under its own name.
+
+    >>> is_of_http("//tpp-http/a.one"), is_of_http("//TPP-http/a.one"), is_of_http("//tpp-http/a.one/b")
+    (True, False, False)
+    """
+    return _HTTP.fullmatch(source) is not None

@@ -14,11 +14,15 @@ from services.engine.answers import Answers
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """The context in which handlers decide an event."""
+    """The context in which handlers decide an event.
+
+    `over_http`: whether the event came over HTTP, where a second person's word that another agrees is not enough.
+    """
 
     journal: Journal
     book: Book
     software: str
+    over_http: bool = False
 
     def answer(self, event: Event[Any]) -> Answers:
         """The answers to an event, still empty."""

@@ -225,6 +225,8 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     if answered is not None:
         return _repeat(journal, read, event, answered)
     journal.transaction.open_record(event.happened.date())
+    if read.message.over_http:
+        context = replace(context, over_http=True)
     try:
         handled = _handled(context, event, read.refusal)
         if event.type not in IN_CHUNKS:

@@ -26,10 +26,11 @@ class Whole:
 class Message:
     """A message as received: its bytes and its position.
 
-    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. If `raw` was assembled from headers and a
-    value (binary mode), a rejection contains `value`. If `raw` is only the beginning of a longer line, `whole` is set;
-    such a message is rejected. `own`: the program made it itself, so that its source may be one of the program's own;
-    only the program's clock and its commands say so. `recorded`: the journal has it, and it is read as it was taken.
+    `position` is `{file, line}`, `{topic, partition, offset}`, `{request}` of a command, or `{request, index}` of a
+    request over HTTP. If `raw` was assembled from headers and a value (binary mode), a rejection contains `value`. If
+    `raw` is only the beginning of a longer line, `whole` is set; such a message is rejected. `own`: the program made it
+    itself, so that its source may be one of the program's own; only the program's clock and its commands say so.
+    `recorded`: the journal has it, and it is read as it was taken.
     """
 
     raw: bytes
@@ -46,7 +47,14 @@ class Message:
             return Door.RECORD
         if self.own:
             return Door.OWN
+        if self.over_http:
+            return Door.HTTP
         return Door.FILE if "file" in self.position else Door.STREAM
+
+    @property
+    def over_http(self) -> bool:
+        """Whether it came over HTTP, where no name is taken on trust, recorded or not."""
+        return "index" in self.position
 
     @property
     def size(self) -> int:
@@ -128,4 +136,4 @@ def failed(error: BaseException | None) -> Error:
 
 def rejected(event: Event[Any], errors: tuple[Error, ...]) -> Rejection:
     """The rejection of an event that can be read but not accepted."""
-    return Rejection(event.raw, errors, event.source, event.id, event.time, event.subject)
+    return Rejection(event.raw, errors, event.source, event.id, event.time, event.subject, event.type)

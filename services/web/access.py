@@ -1,20 +1,32 @@
 """Who calls, and what a role may do (docs/contract/http.md, Tokens, roles)."""
 
-from collections.abc import Collection
+import asyncio
+import logging
+import math
+import re
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from anyio import to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from ledger.doors.tokens import Token, digest_of, find_token
+from ledger.doors.tokens import Token
+from services.visible import visible
 from services.web.problems import Kind, Problem
-from services.web.state import web_of
+from services.web.state import Web, web_of
+from services.web.tokens import id_in, reason
+
+log = logging.getLogger("tpp.web")
 
 CALLER = "tpp_caller"
 """Under which the state of a request has its Caller."""
+_NAMED = "tpp_token_id"
+"""Under which the state of a request has the id that its token names, known or not."""
+_BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
+_REFUSED = (401, 403, 429)
+_PATH_MOST = 200
 
 
 class Role(StrEnum):
@@ -58,34 +70,95 @@ def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     return found
 
 
+async def calendar_caller(connection: ASGIConnection[Any, Any, Any, Any], secret: str | None) -> Caller:
+    """The caller of a token that stands in the address, None without one.
+
+    Raises Problem if it may not be used, is too busy, or has another role than `calendar`.
+    """
+    if not secret:
+        raise _refused(Kind.TOKEN_MISSING, "Give a token of the role calendar as `?token=TOKEN`.")
+    caller = await _authenticate(connection, secret)
+    _count(connection, caller)
+    if caller.role is not Role.CALENDAR:
+        raise Problem(Kind.ROLE_FORBIDDEN, "Only a token of the role calendar may stand in an address.")
+    return caller
+
+
+async def is_open(web: Web, caller: Caller) -> bool:
+    """Whether the caller's token is still neither revoked nor expired. Raises Problem if the ledger does not answer."""
+    token = await _asked(web.tokens.find_by_id(caller.id))
+    return token is not None and _ended(token, web.now()) is None
+
+
+def note_refusal(connection: ASGIConnection[Any, Any, Any, Any], problem: Problem) -> None:
+    """Counts and logs a request that was refused for want of a right, with the token's id; no other problem."""
+    if problem.kind.status not in _REFUSED:
+        return
+    web_of(connection).refused[problem.kind.slug] += 1
+    scope = connection.scope
+    path, token = visible(scope["path"][:_PATH_MOST]), scope["state"].get(_NAMED, "none")
+    log.warning("refused %s %s: %s, token %s", scope.get("method"), path, problem.kind.slug, token)
+
+
 async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Authenticates by `Authorization: Bearer`; raises Problem without a token that opens this route."""
-    caller = await _authenticate(connection)
-    allowed = handler.opt["roles"]
-    if caller.role not in allowed:
+    """Authenticates by `Authorization: Bearer`; raises Problem without a token that opens this route now."""
+    caller = await _authenticate(connection, _bearer(connection))
+    _count(connection, caller)
+    if caller.role not in handler.opt["roles"]:
         raise Problem(Kind.ROLE_FORBIDDEN, f"The role {caller.role} may not use {connection.scope['path']}.")
-    connection.scope["state"][CALLER] = caller
 
 
-async def _authenticate(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise _refused(Kind.TOKEN_MISSING, "Send a token as `Authorization: Bearer TOKEN`.")
-    web = web_of(connection)
-    token = await to_thread.run_sync(_find, web.store, digest_of(secret.strip()))
+def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The token of the one header that there may be."""
+    given = connection.headers.getall("authorization", [])
+    found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    if found is None:
+        what = "more than one Authorization header" if len(given) > 1 else "no token"
+        raise _refused(Kind.TOKEN_MISSING, f"The request has {what}; send `Authorization: Bearer TOKEN` once.")
+    return found[1]
+
+
+async def _authenticate(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> Caller:
+    web, state = web_of(connection), connection.scope["state"]
+    state[_NAMED] = id_in(secret) or "malformed"
+    token = await _asked(web.tokens.find(secret))
     if token is None:
         raise _refused(Kind.TOKEN_UNKNOWN, "No such token exists.")
     now = web.now()
-    if token.revoked is not None and token.revoked <= now:
-        raise _refused(Kind.TOKEN_REVOKED, f"The token {token.id} was revoked.")
+    if (ended := _ended(token, now)) is not None:
+        raise _refused(*ended)
+    web.tokens.note(token, now)
+    caller = Caller(token.id, token.name, Role(token.role), token.sources)
+    state[CALLER] = caller
+    return caller
+
+
+def _ended(token: Token, now: int) -> tuple[Kind, str] | None:
+    """Why a token opens nothing any more; None while it does."""
+    if token.revoked is not None:
+        return Kind.TOKEN_REVOKED, f"The token {token.id} was revoked."
     if token.expires is not None and token.expires <= now:
-        raise _refused(Kind.TOKEN_EXPIRED, f"The token {token.id} has expired.")
-    return Caller(token.id, token.name, Role(token.role), token.sources)
+        return Kind.TOKEN_EXPIRED, f"The token {token.id} has expired."
+    return None
 
 
-def _find(store: Any, digest: str) -> Token | None:
-    with store.read() as connection:
-        return find_token(connection, digest)
+def _count(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:
+    """Counts a request; raises Problem where its token makes too many."""
+    web = web_of(connection)
+    wait = web.rate.take(caller.id, asyncio.get_running_loop().time())
+    if wait > 0:
+        sentence = f"The token {caller.id} may make {web.settings.rate} requests a second."
+        raise Problem(Kind.RATE_EXCEEDED, sentence, headers={"Retry-After": str(max(1, math.ceil(wait)))})
+
+
+async def _asked(lookup: Awaitable[Token | None]) -> Token | None:
+    """What the ledger knows of a token; raises Problem if it does not answer."""
+    try:
+        return await lookup
+    except Exception as error:
+        log.warning("the ledger does not say what it knows of a token: %s", reason(error))
+        detail = "The ledger does not say whether the token is valid; try again."
+        raise Problem(Kind.LEDGER_UNAVAILABLE, detail, headers={"Retry-After": "1"}) from error
 
 
 def _refused(kind: Kind, detail: str) -> Problem:

@@ -8,6 +8,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
+from services.web.access import note_refusal
 from services.web.health import ROUTES as HEALTH
 from services.web.openapi import ROUTES as OPENAPI
 from services.web.problems import MEDIA_TYPE, Kind, Problem
@@ -43,6 +44,7 @@ def response(request: Request[Any, Any, Any], problem: Problem) -> Response[byte
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if not isinstance(error, Problem):
         raise error
+    note_refusal(request, error)
     return response(request, error)
 
 

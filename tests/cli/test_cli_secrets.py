@@ -53,6 +53,7 @@ WORDS = {
     "review": ["SHP-1", "deny", "--reviewer", "a.one", "--reason", "no"],
     "met": ["left_without_approval", "SHP-1", "--due", "2025-07-01", "--by", "c.three", "--reference", "R"],
     "backup": ["new.backup"], "restore": ["ledger.backup"],
+    "token create": ["--role", "admin", "--name", "a.one"], "token revoke": ["AbCdEf012345"],
     "policy set": ["four_eyes", "on", "--by", "a.one", "--reason", "two persons"],
     "screen": ["events.jsonl"], "check": ["events.jsonl"], "recheck": ["--all"], "explain": ["SHP-1"], "statement": ["lpp/A/2025"],
     "reconcile": ["statement.csv"], "publish": ["events.jsonl"], "snapshot close": ["2025-06"],

@@ -137,6 +137,16 @@ SNAPSHOTS: Columns = {
     "entries": "entries",
     "digest": "digest",
 }
+TOKENS: Columns = {
+    "id": "id",
+    "name": "name",
+    "role": "role",
+    "expires": "expires",
+    "revoked": "revoked",
+    "created": "created",
+    "last_used": "last used",
+    "sources": "sources",
+}
 STATEMENT: Columns = {
     "account": "account",
     "booked": "booked",
@@ -152,12 +162,15 @@ STATEMENT: Columns = {
     "balance": "balance",
     "late_for": "late for",
 }
-_KEYS = frozenset(("account", "shipment_id", "snapshot_id", "about", "due"))
+_KEYS = frozenset(("account", "shipment_id", "snapshot_id", "about", "due", "id"))
 _TEXTS = frozenset((
     "codes", "reasons", "to", "subject_line", "citation", "named", "lines", "ended_by", "message", "thresholds",
-    "remedy", "authorization",
+    "remedy", "authorization", "sources",
 ))  # fmt: skip
-_BELOW = frozenset(("pending", "posted", "attested", "credits", "available", "entries", "left_without_approval"))
+_BELOW = frozenset((
+    "pending", "posted", "attested", "credits", "available", "entries", "left_without_approval", "created", "revoked",
+    "last_used",
+))  # fmt: skip
 """Columns that stand below a row where a table is too wide, besides the texts."""
 
 

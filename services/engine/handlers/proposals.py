@@ -35,16 +35,19 @@ def proposed(context: DecisionContext, event: Event[ReviewProposed]) -> HandledE
 def check_review(context: DecisionContext, shipment: Shipment, data: ReviewDecided) -> None:
     """Refuses a review that needs two persons and has one: the first of them must stand by a proposal of the same.
 
-    The proposal names that action and authorization on the present hold; neither another one by the same person nor a
-    withdrawal by anybody has followed it.
+    It needs them by the house's policy, and over HTTP where it names a second one. The proposal names that action and
+    authorization on the present hold; neither another one by the same person nor a withdrawal by anybody has followed.
     """
-    if not context.journal.policies.on(Policy.FOUR_EYES):
+    by_policy = context.journal.policies.on(Policy.FOUR_EYES)
+    if not by_policy and not (context.over_http and data.second_reviewer is not None):
         return
     n, first = _standing(context, shipment, data.reviewer)
     same = first is not None and (first.action, first.authorization) == (data.action, data.authorization)
     if data.second_reviewer is None or not same:
         what = f"{data.reviewer} has not proposed this {data.action} of shipment {shipment.id} on its present hold"
-        _refuse(data.second_reviewer, what, shipment_id=shipment.id, action=data.action, reviewer=data.reviewer)
+        raise _refusal(
+            by_policy, data.second_reviewer, what, shipment_id=shipment.id, action=data.action, reviewer=data.reviewer
+        )
     context.journal.transaction.use(n)
 
 
@@ -77,16 +80,19 @@ def note_proposed(context: DecisionContext, data: AdjustmentProposed) -> None:
 def check_adjustment(context: DecisionContext, data: AdjustmentMade) -> None:
     """Refuses a correction by hand that its first person has not proposed, or that was made since.
 
-    Notes what is made of a proposal.
+    It does so by the house's policy, and over HTTP. Notes what is made of a proposal.
     """
     facts, key = context.journal.facts, _key(data)
     proposed = [one for one in facts.of(FactKind.PROPOSED, key) if _same(context, one, data)]
-    if context.journal.policies.on(Policy.FOUR_EYES):
+    by_policy = context.journal.policies.on(Policy.FOUR_EYES)
+    if by_policy or context.over_http:
         made = max((one.n for one in facts.of(FactKind.ADJUSTED, key) if _same(context, one, data)), default=0)
         standing = [one.n for one in proposed if one.n > made and one.data.reviewer == data.reviewer]
         if not standing:
             what = f"{data.reviewer} has not proposed {data.amount:,} TPP on {data.account} under {data.reference}"
-            _refuse(data.second_reviewer, what, account=data.account, amount=data.amount, reviewer=data.reviewer)
+            raise _refusal(
+                by_policy, data.second_reviewer, what, account=data.account, amount=data.amount, reviewer=data.reviewer
+            )
         context.journal.transaction.use(standing[-1])
     if proposed:
         facts.add(FactKind.ADJUSTED, key, data)
@@ -102,6 +108,7 @@ def _same(context: DecisionContext, one: Fact, data: AdjustmentMade) -> bool:
     return bool(path(one.data.account) == path(data.account) and one.data.amount == data.amount)
 
 
-def _refuse(second: str | None, what: str, **facts: str | int) -> None:
+def _refusal(by_policy: bool, second: str | None, what: str, **facts: str | int) -> Refusal:
     why = what if second is not None else "no second person is named"
-    raise Refusal(ReasonCode.FOUR_EYES, f"The house's policy needs two persons: {why}.", **facts)
+    rule = "The house's policy needs two persons" if by_policy else "Over HTTP the first of two persons proposes"
+    return Refusal(ReasonCode.FOUR_EYES, f"{rule}: {why}.", **facts)
