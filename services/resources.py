@@ -58,6 +58,12 @@ def _problem(error: "ErrorDetails") -> str:
     context = error.get("ctx", {})
     if error["type"] == "literal_error":
         return f"must be {context['expected'].replace(chr(39), '')}, not {error['input']!r}"
+    if error["type"].startswith("int_"):
+        return f"must be a whole number, not {error['input']!r}"
+    if error["type"] == "greater_than_equal":
+        return f"must be at least {context['ge']}, not {error['input']!r}"
+    if error["type"].startswith("bool_"):
+        return f"must be 1 or 0, not {error['input']!r}"
     return str(context.get("error", error["msg"]))
 
 

@@ -39,13 +39,29 @@ def test_what_is_wrong_with_the_file_is_a_sentence(tpp: Tpp, tmp_path: Path, con
 
 
 def test_every_setting_and_what_compose_reads_are_known(tpp: Tpp, tmp_path: Path) -> None:
-    others = ("DB_PASSWORD", "PARTITIONS", "KAFKA_PORT", "LISTEN", "HOSTS", "PUBLIC_URL", "NOTIFY", "CACHE", "SOURCES")
-    values = {"ledger_url": "sqlite:///named.db", "kafka_sasl_mechanism": "PLAIN", "kafka_security_protocol": "SSL"}
+    others = ("DB_PASSWORD", "PARTITIONS", "KAFKA_PORT", "CACHE")
+    values = {
+        "ledger_url": "sqlite:///named.db", "kafka_sasl_mechanism": "PLAIN", "kafka_security_protocol": "SSL",
+        "rate": "1", "connections": "1", "insecure": "1",
+    }  # fmt: skip
     known = {name: values.get(name, "") for name in Settings.model_fields if name != "rulebook"}
     text = "".join(f"TPP_{name.upper()}={value}\n" for name, value in {**known, **dict.fromkeys(others, "1")}.items())
     (tmp_path / ".env").write_text("\ufeff" + text + "OTHER=1\nCOMPOSE_FILE=x\n")
     assert tpp("migrate").returncode == 0
     assert (tmp_path / "named.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("TPP_RATE", "often", "must be a whole number, not 'often'"),
+        ("TPP_CONNECTIONS", "0", "must be at least 1, not '0'"),
+        ("TPP_INSECURE", "perhaps", "must be 1 or 0, not 'perhaps'"),
+    ],
+)
+def test_a_setting_with_a_wrong_value_is_named(tpp: Tpp, name: str, value: str, why: str) -> None:
+    done = tpp("balance", env={name: value})
+    assert (done.returncode, done.stderr.decode()) == (2, f"Error: {name}: {why}\n")
 
 
 def test_no_message_shows_the_password_of_the_file(tpp: Tpp, tmp_path: Path) -> None:
