@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import socket
 import ssl
+import struct
 from asyncio import sslproto
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +34,9 @@ class Shared:
     refused: set["_Connection"] = field(default_factory=set)
     buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(CHUNK)))
 
+
+_RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which a socket is closed by a reset."""
 
 _GIVEN_ID = re.compile(rb"^x-request-id:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
@@ -254,10 +259,14 @@ class _Connection(H11Protocol, asyncio.BufferedProtocol):
             under.write_eof()
 
     def abort(self) -> None:
-        """Ends the connection now."""
+        """Ends the connection now; with a reset if its client has not read all, for which the system would wait."""
         self._times.enter(_Phase.LEAVING, inf, 0.0)
-        if self._under is not None:
-            self._under.abort()
+        if self._under is None:
+            return
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            connected = self._under.get_extra_info("socket")
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._under.abort()
 
     def _closes(self) -> bool:
         """Whether the connection ends with the response that begins now."""

@@ -21,7 +21,7 @@ class Web:
     """What every route may use.
 
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
-    takes nothing new: whatever waits or streams ends then.
+    takes nothing new: whatever waits or streams ends then. `knock` is the question whether the ledger answers.
     """
 
     store: Store
@@ -30,6 +30,7 @@ class Web:
     settings: Settings
     now: Callable[[], int]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    knock: asyncio.Task[bool] | None = None
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
