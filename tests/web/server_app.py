@@ -17,7 +17,7 @@ from services.telemetry.logs import log_to_stderr
 from services.web import app
 from services.web.access import Role, roles
 from services.web.parser import Limits
-from services.web.server import run
+from services.web.server import Tls, run
 from services.web.state import web_of
 
 
@@ -125,6 +125,8 @@ if __name__ == "__main__":
     words = argparse.ArgumentParser()
     words.add_argument("--listen")
     words.add_argument("--ledger")
+    words.add_argument("--tls-cert")
+    words.add_argument("--tls-key")
     words.add_argument("--limits", type=json.loads, default={})
     given = words.parse_args()
     made = (
@@ -132,4 +134,5 @@ if __name__ == "__main__":
     )  # fmt: skip
     app.ROUTES = (*app.ROUTES, made)
     log_to_stderr()
-    sys.exit(run(settings(), given.ledger, None, given.listen, limits=Limits(**given.limits)))
+    tls = Tls(given.tls_cert, given.tls_key) if given.tls_cert else None
+    sys.exit(run(settings(), given.ledger, None, given.listen, tls, Limits(**given.limits)))

@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ HOST = b"Host: localhost\r\n"
 
 
 @contextmanager
-def small(ledger: str, env: Mapping[str, str] | None = None, **limits: float) -> Iterator[Served]:
+def small(
+    ledger: str, env: Mapping[str, str] | None = None, words: Sequence[str] = (), **limits: float
+) -> Iterator[Served]:
     """A server with small limits, and with the routes of server_app."""
     program = (sys.executable, Path(__file__).with_name("server_app.py"))
-    with served(ledger, "--limits", json.dumps(limits), program=program, env=env) as running:
+    with served(ledger, "--limits", json.dumps(limits), *words, program=program, env=env) as running:
         yield running
 
 
