@@ -1,5 +1,6 @@
 """The outermost wrapper of the application: what every response has, and what is refused before any route is sought."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -105,6 +106,8 @@ class Edge:
             await self._app(routed, _counted(scope, receive, self._body), answer)
         except Problem as problem:
             await _answered(problem, identity, answer)
+        except asyncio.CancelledError:  # only by the server, which ends
+            log.warning("%s %s was given up: the server ends (request %s)", scope["method"], scope["path"], identity)
         except Exception as error:
             log.exception("%s %s failed (request %s)", scope["method"], scope["path"], identity, exc_info=error)
             if begun:

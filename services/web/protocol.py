@@ -261,6 +261,8 @@ class _Connection(H11Protocol, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Ends the connection now; with a reset if its client has not read all, for which the system would wait."""
         self._times.enter(_Phase.LEAVING, inf, 0.0)
+        if self.cycle:
+            self.cycle.disconnected = True
         if self._under is None:
             return
         if self._wire is not None and self._wire.get_write_buffer_size():

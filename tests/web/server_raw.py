@@ -5,7 +5,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,8 @@ class Raw:
 
     def send(self, data: bytes) -> "Raw":
         """Sends bytes, whether or not anybody takes them."""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         return self
 
     def request(self, method: str, path: str, *headers: str, body: bytes = b"", host: bytes = HOST) -> Answer:

@@ -3,7 +3,6 @@
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -197,7 +196,9 @@ def test_what_is_no_http_keeps_its_request_id(server: Served) -> None:
 
 
 def test_a_chunk_that_breaks_after_the_headers_is_refused_under_their_id(raw: Raw) -> None:
-    raw.send(b"POST /test/body HTTP/1.1\r\n" + HOST + b"X-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    raw.send(
+        b"POST /test/body HTTP/1.1\r\n" + HOST + b"X-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    )
     raw.send(b"broken\r\n")
     answer = raw.answer()
     assert (answer.status, answer.kind, answer.headers["x-request-id"]) == (400, "request-invalid", "mine")
