@@ -17,8 +17,9 @@ class Limits:
 
     `body`: of a request. `head`: of the request line and the headers. `headers`: how many. `arrive`: until a request is
     whole, from its first byte. `idle`: between requests, or without one. `stall`: in which a reader must take `head`
-    bytes. `linger`: for which the server reads on after it has refused. `connections`: that are open. `grace`: for what
-    is being answered when the server stops. `stop`: until the process ends in any case.
+    bytes. `linger`: for which the server reads on after it has refused. `connections`: that are open. `refusals`: how
+    many more are told that there are too many; those beyond are closed at once. `grace`: for what is being answered
+    when the server stops. `stop`: until the process ends in any case.
     """
 
     body: int = 8 * 1024 * 1024
@@ -29,6 +30,7 @@ class Limits:
     stall: float = 30.0
     linger: float = 5.0
     connections: int = 1_000
+    refusals: int = 1_000
     grace: float = 7.0
     stop: float = 9.0
 

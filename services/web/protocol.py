@@ -7,6 +7,7 @@ import ssl
 import struct
 from asyncio import sslproto
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
@@ -179,7 +180,7 @@ class _Connection(H11Protocol, asyncio.BufferedProtocol):
             raise TypeError(f"the connection has {transport!r}")
         self._under = transport
         self._beyond = len(self.connections) >= self._limits.connections
-        if self._shared.stopping.is_set() or len(self._shared.refused) >= self._limits.connections:
+        if self._shared.stopping.is_set() or len(self._shared.refused) >= self._limits.refusals:
             transport.abort()
             return
         (self._shared.refused if self._beyond else self.connections).add(self)
@@ -267,7 +268,8 @@ class _Connection(H11Protocol, asyncio.BufferedProtocol):
             return
         if self._wire is not None and self._wire.get_write_buffer_size():
             connected = self._under.get_extra_info("socket")
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with suppress(OSError):  # it is closed already
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._under.abort()
 
     def _closes(self) -> bool:

@@ -10,11 +10,12 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 import uvicorn
 
@@ -32,7 +33,10 @@ log = logging.getLogger("tpp.web")
 CHECK_TICKS = 5
 """Every how many ticks of uvicorn, of a tenth of a second each, the connections are checked."""
 
-BACKLOG = 2048
+BACKLOG, OTHER_FILES = 2048, 200
+"""How many connections the system may keep for the server, and how many files there are besides connections."""
+
+_GIVEN_UP = "ended after %g seconds although something still ran"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def run(
             "or set TPP_INSECURE=1 if a proxy in front of tpp serve does TLS"
         )
     hosts = _hosts(settings, host)
-    _allow_files(2 * limits.connections + 200)
+    _allow_files(limits.connections + limits.refusals + OTHER_FILES)
     law = book(rulebook)
     with _bound(host, port) as bound, opened(ledger_url) as store:
         web = Web(store, law, engine_on(store, law), settings, wall_clock)
@@ -121,7 +125,11 @@ class _Server(uvicorn.Server):
     def _check(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in self._connections():
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:  # one connection must not end the others
+                log.exception("a connection failed")
+                connection.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002  there is one
         """Takes nothing new, lets what was taken be answered for a while, and ends."""
@@ -158,13 +166,11 @@ def _stopped_by_signals(server: uvicorn.Server, most: float) -> Iterator[None]:
 
     def end() -> None:
         asked.get()
-        while True:
-            try:
-                asked.get(timeout=most)
-            except Empty:
-                break
-        log.warning("ended after %g seconds although something still ran", most)
-        sys.stderr.flush()
+        time.sleep(most)
+        # Where standard error takes nothing any more, the process ends without the warning.
+        warned = threading.Thread(target=log.warning, args=(_GIVEN_UP, most), daemon=True)
+        warned.start()
+        warned.join(0.5)
         os._exit(0)
 
     def stop(*_: object) -> None:
