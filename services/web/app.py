@@ -8,6 +8,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message, unreadable
 from services.web.access import note_refusal
 from services.web.health import ROUTES as HEALTH
 from services.web.openapi import ROUTES as OPENAPI
@@ -26,7 +27,14 @@ def application(web: Web) -> Litestar:
     """The application whose routes share `web`."""
     return Litestar(
         route_handlers=[route for routes in ROUTES for route in routes],
-        exception_handlers={Problem: _problem, HTTPException: _http, Exception: _failed},
+        exception_handlers={
+            Problem: _problem,
+            HTTPException: _http,
+            DatabaseError: _database,
+            LedgerError: _unavailable,
+            LedgerCorrupt: _damaged,
+            Exception: _failed,
+        },
         openapi_config=None,
         state=State({"web": web}),
         logging_config=None,
@@ -55,11 +63,41 @@ def _http(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     where = request.scope["path"]
     detail = {
         Kind.NOT_FOUND: f"There is no route {where}.",
-        Kind.METHOD_NOT_ALLOWED: f"{request.method} is not allowed on {where}.",
+        Kind.METHOD_NOT_ALLOWED: f"{request.method.upper()} is not allowed on {where}.",
     }.get(kind, f"{kind.title}.")
-    return response(request, Problem(kind, detail, headers=getattr(error, "headers", None)))
+    headers = {name.lower(): value for name, value in (getattr(error, "headers", None) or {}).items()}
+    if "allow" in headers:
+        names = headers.pop("allow").split(", ")
+        headers["Allow"] = ", ".join(name for name in names if name != "OPTIONS")
+    return response(request, Problem(kind, detail, headers=headers))
+
+
+def _database(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The ledger's database fails; where it finds damage, that is what is said."""
+    if not isinstance(error, DatabaseError):
+        raise error
+    if unreadable(error):
+        return _damaged(request, error)
+    log.error("%s: the ledger's database failed: %s", _named(request), database_message(error))
+    return response(request, Problem(Kind.LEDGER_UNAVAILABLE, "The ledger's database failed; try again later."))
+
+
+def _unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("%s: %s", _named(request), error)
+    return response(request, Problem(Kind.LEDGER_UNAVAILABLE, "The ledger cannot be used; the program's log says why."))
+
+
+def _damaged(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("%s: the ledger is damaged", _named(request), exc_info=error)
+    detail = "The ledger is damaged, and nothing was decided; `tpp audit verify` says where."
+    return response(request, Problem(Kind.LEDGER_DAMAGED, detail))
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+    log.error("%s failed", _named(request), exc_info=error)
     return response(request, Problem(Kind.INTERNAL, "The program failed on this request; its log says why."))
+
+
+def _named(request: Request[Any, Any, Any]) -> str:
+    """A request, in a line of the log."""
+    return f"{request.method} {request.scope['path']} (request {request.scope['state'].get(REQUEST_ID, '')})"

@@ -32,6 +32,7 @@ class Kind(Enum):
     RATE_EXCEEDED = "rate-exceeded", 429, "Too many requests"
     HEADERS_TOO_LARGE = "headers-too-large", 431, "The headers are too large"
     INTERNAL = "internal", 500, "The program failed"
+    LEDGER_DAMAGED = "ledger-damaged", 500, "The ledger is damaged"
     LEDGER_BUSY = "ledger-busy", 503, "The ledger is busy"
     LEDGER_UNAVAILABLE = "ledger-unavailable", 503, "The ledger does not answer"
     CONNECTIONS_EXCEEDED = "connections-exceeded", 503, "Too many connections are open"

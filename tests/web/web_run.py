@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,13 +51,14 @@ class Served:
 
 
 @contextmanager
-def served(ledger: str, *words: str, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+def served(
+    ledger: str, *words: str, env: Mapping[str, str] | None = None, program: Sequence[str | Path] = (TPP, "serve")
+) -> Iterator[Served]:
     """`tpp serve` on a ledger, until the end of the block; killed if it still runs."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
     process = subprocess.Popen(
         [
-            TPP,
-            "serve",
+            *program,
             "--listen",
             "127.0.0.1:0",
             "--ledger",
