@@ -26,10 +26,11 @@ class Whole:
 class Message:
     """A message as received: its bytes and its position.
 
-    `position` is `{file, line}`, `{topic, partition, offset}` or `{request}`. If `raw` was assembled from headers and a
-    value (binary mode), a rejection contains `value`. If `raw` is only the beginning of a longer line, `whole` is set;
-    such a message is rejected. `own`: the program made it itself, so that its source may be one of the program's own;
-    only the program's clock and its commands say so. `recorded`: the journal has it, and it is read as it was taken.
+    `position` is `{file, line}`, `{topic, partition, offset}`, `{request, index}` or, of a command, `{request}`. If
+    `raw` was assembled from headers and a value (binary mode), a rejection contains `value`. If `raw` is only the
+    beginning of a longer line, `whole` is set; such a message is rejected. `own`: the program made it itself, so that
+    its source may be one of the program's own; only the program's clock and its commands say so. `recorded`: the
+    journal has it, and it is read as it was taken.
     """
 
     raw: bytes
@@ -62,6 +63,14 @@ class Message:
     def received(self) -> bytes:
         """The bytes that a rejection contains."""
         return self.raw if self.value is None else self.value
+
+    @property
+    def identity(self) -> bytes:
+        """The bytes that identify its rejection, together with its position.
+
+        A request over HTTP may come again under the same id with other headers, so those of binary mode count too.
+        """
+        return self.raw if "index" in self.position else self.received
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def read_message(message: Message) -> ReadMessage:
         raise
     except Exception as error:  # noqa: BLE001  whatever a message does to the reader, it stops nothing
         event = Rejection(message.raw, (failed(error),), None, None, None, None)
-    return ReadMessage(message, event, rejection_id(message.position, message.received))
+    return ReadMessage(message, event, rejection_id(message.position, message.identity))
 
 
 def failed(error: BaseException | None) -> Error:
