@@ -26,7 +26,14 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.pool import StaticPool
 
 from ledger.database import door_tables as _door_tables  # noqa: F401  it adds its tables to the metadata
@@ -37,8 +44,8 @@ from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
     "BUSY_MS", "MEMORY", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store",
-    "create_tables", "database_message", "knock", "ledger_url", "private_file", "retryable", "shown_url", "sqlite_file",
-    "unreadable",
+    "create_tables", "database_message", "knock", "ledger_url", "of_statement", "private_file", "retryable",
+    "shown_url", "sqlite_file", "unreadable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -302,6 +309,11 @@ def unreadable(error: DBAPIError) -> bool:
     if "Could not decode" in str(error.orig):
         return True
     return getattr(error.orig, "sqlstate", None) in _DAMAGE_STATES
+
+
+def of_statement(error: DBAPIError) -> bool:
+    """Whether the database refused a statement or its values, and would take others."""
+    return isinstance(error, (DataError, IntegrityError, NotSupportedError, ProgrammingError))
 
 
 def retryable(error: DBAPIError) -> bool:

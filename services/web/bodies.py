@@ -1,7 +1,7 @@
 """The body of a request as messages: one event, a batch, or binary mode (docs/contract/http.md, Events)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
@@ -23,7 +23,7 @@ BODY_MOST = 8 * 1024 * 1024
 BATCH_MOST = 1_000
 """The most events of a batch."""
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Iterable[tuple[bytes, bytes]]
 """The headers of a request, their names in lower case."""
 
 _BLANK = b" \t\r\n"

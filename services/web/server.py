@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from contextlib import ExitStack
 
 import uvicorn
 
@@ -10,6 +11,7 @@ from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.web.app import application
+from services.web.events import deciding
 from services.web.state import Web
 
 log = logging.getLogger("tpp.web")
@@ -19,8 +21,10 @@ def run(settings: Settings, ledger_url: str | None, rulebook: str | None, listen
     """Serves until SIGTERM or SIGINT; returns 0. Raises Failure if the address is invalid or taken."""
     bound = _bound(listen or settings.listen)
     law = book(rulebook)
-    with opened(ledger_url) as store:
-        app = application(Web(store, law, engine_on(store, law), settings, wall_clock))
+    with opened(ledger_url) as store, ExitStack() as running:
+        web = Web(store, law, engine_on(store, law), settings, wall_clock)
+        running.enter_context(deciding(web))
+        app = application(web)
         config = uvicorn.Config(app, http="h11", log_config=None, access_log=False)
         sys.stderr.write(f"listening on http://{_shown(bound)}\n")
         sys.stderr.flush()

@@ -11,6 +11,7 @@ from ledger.database.store import Store
 from rulebook import Book
 from services.engine.engine import Engine
 from services.settings import Settings
+from services.web.decider import Decider
 
 REQUEST_ID = "tpp_request_id"
 """Under which the state of a request has its X-Request-Id."""
@@ -30,6 +31,7 @@ class Web:
     settings: Settings
     now: Callable[[], int]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    decider: Decider | None = None
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
