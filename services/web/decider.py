@@ -150,37 +150,144 @@ class Queue:
         self._events -= len(request.read)
 
 
-class Decider:
-    """Decides and checks the events of requests. `patience` is in seconds, `most` in events.
+class Turns:
+    """The engine's thread: it decides what waits in the queue, one turn after the other, and works on what is left.
 
-    Once `stopping` is set, nothing new is taken, and what waits is refused; what was taken is answered.
     `failed` is None until the ledger has lost records, was restored or is damaged: then nothing is decided any more,
     and it says why.
     """
 
+    def __init__(self, engine: Engine, queue: Queue) -> None:
+        self._engine, self.queue = engine, queue
+        self._again = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.failed: str | None = None
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread once what was taken is answered; what takes longer than CLOSING ends with the process."""
+        self.queue.close()
+        self._again.set()
+        self._thread.join(CLOSING)
+
+    def refusal(self, why: str) -> Problem:
+        """Why nothing may wait."""
+        if self.failed is not None:
+            return _problem(Kind.LEDGER_UNAVAILABLE, self.failed)
+        if self.queue.closed:
+            return _problem(Kind.STOPPING, "the server is stopping")
+        return _problem(Kind.LEDGER_BUSY, why)
+
+    def _run(self) -> None:
+        while not self.queue.closed:
+            taken: list[_Request] = []
+            try:
+                if self._engine.pending is not False:
+                    self._engine.go_on()
+                elif self.queue.wait():
+                    self._turn(taken, self.queue.take)
+            except (LedgerError, LedgerCorrupt) as error:
+                self._end(taken, error)
+            except Exception as error:  # noqa: BLE001  whatever fails, the requests that were taken are answered
+                self._failed(taken, error)
+
+    def _turn(self, taken: list[_Request], take: Callable[[], list[_Request]]) -> None:
+        """Decides what waits once the lock on writing is had; `taken` gets the requests."""
+
+        def taking() -> list[ReadMessage]:
+            taken.extend(take())
+            return [message for request in taken for message in request.read]
+
+        current: _Request | None = None
+        rest: Iterator[_Request] = iter(())
+        for number, decided in enumerate(decide_waiting(self._engine, taking)):
+            if number == 0:
+                rest = iter(taken)
+            current = self._note(decided, current, rest)
+            if self.queue.closed and all(request.complete for request in taken):
+                break
+
+    def _note(self, decided: Decided, current: _Request | None, rest: Iterator[_Request]) -> _Request | None:
+        """Notes answers to `current` and the requests after it, and hands on what is complete; returns the last one."""
+        among = [] if current is None else [current]
+        if current is not None and current.follow and decided.follows:
+            current.answers[-1] = (*current.answers[-1], *decided.follows)
+        for texts in decided.answers:
+            if current is None or current.answered:
+                current = next(rest)
+                among.append(current)
+            current.answers.append(texts if current.follow else texts[:1])
+        waits = current if decided.more and current is not None and current.follow else None
+        _answer([one for one in among if one.answered and not one.complete and one is not waits])
+        return current
+
+    def _failed(self, taken: Sequence[_Request], error: Exception) -> None:
+        """Answers requests on which the database or the program failed; of several each is tried by itself first."""
+        left = [request for request in taken if not request.complete]
+        statement = isinstance(error, DatabaseError) and of_statement(error)
+        if len(left) > 1 and (statement or not isinstance(error, DatabaseError)):
+            for request in left:
+                self._alone(request)
+            return
+        if isinstance(error, DatabaseError):
+            log.error("the ledger's database failed: %s", database_message(error))
+        else:
+            log.error("the program failed on a request", exc_info=error)
+        _refuse(left, lambda: _unavailable(error))
+        if not left or (isinstance(error, DatabaseError) and not statement):
+            self._again.wait(AGAIN)
+
+    def _alone(self, request: _Request) -> None:
+        request.answers.clear()
+        if self.failed is not None:
+            _refuse([request], lambda: self.refusal(""))
+            return
+        try:
+            taken: list[_Request] = []
+            while not taken:
+                self._turn(taken, lambda: [request])
+                if not taken:
+                    self._engine.go_on()
+        except (LedgerError, LedgerCorrupt) as error:
+            self._end([request], error)
+        except Exception as error:  # noqa: BLE001  as above
+            self._failed([request], error)
+
+    def _end(self, taken: Sequence[_Request], error: LedgerError | LedgerCorrupt) -> None:
+        """Decides nothing any more."""
+        self.failed = str(error)
+        log.critical("%s; nothing is decided any more", error)
+        left = [request for request in taken if not request.complete]
+        _refuse([*left, *self.queue.close()], lambda: _unavailable(error))
+
+
+class Decider:
+    """Decides and checks the events of requests. `patience` is in seconds, `most` in events.
+
+    Once `stopping` is set, nothing new is taken, and what waits is refused; what was taken is answered.
+    """
+
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        stopping: asyncio.Event | None = None,
-        patience: float = PATIENCE,
+        self, engine: Engine, *, stopping: asyncio.Event | None = None, patience: float = PATIENCE,
         most: int = MOST_WAITING,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._engine = engine
         self._stopping = stopping
         self._stop: asyncio.Task[None] | None = None
         self._patience = patience
         self._most = most
         self._queue = Queue(most)
+        self._turns = Turns(engine, self._queue)
         self._checked = 0
         self._checking = {
             large: ThreadPoolExecutor(1 if large else CHECKERS, "check-large" if large else "check")
             for large in (False, True)
         }
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._again = threading.Event()
-        self.failed: str | None = None
-        self._thread.start()
+
+    @property
+    def failed(self) -> str | None:
+        """Why nothing is decided any more; None as long as it is."""
+        return self._turns.failed
 
     async def decide(
         self, read: Sequence[ReadMessage], *, follow: bool = False, gone: Gone | None = None
@@ -197,7 +304,7 @@ class Decider:
             self._stop = loop.create_task(self._stop_when(self._stopping))
         request = _Request(read, follow, time.monotonic(), loop.create_future())
         if not self._queue.add(request):
-            raise self._refusal(f"{self._most:,} events wait already")
+            raise self._turns.refusal(f"{self._most:,} events wait already")
         why = f"the ledger was not free within {self._patience:g} seconds"
 
         def withdraw() -> None:
@@ -236,7 +343,7 @@ class Decider:
         if not read:
             return []
         if self._queue.closed or self._checked + len(read) > self._most:
-            raise self._refusal(f"{self._most:,} events wait to be checked already")
+            raise self._turns.refusal(f"{self._most:,} events wait to be checked already")
         self._checked += len(read)
         checking = self._checking[len(read) > LARGE].submit(self._engine.check_read, read)
         try:
@@ -256,139 +363,36 @@ class Decider:
     async def _stop_when(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
         waiting = self._queue.close()
-        self._refuse(waiting, lambda: self._refusal(""))
+        _refuse(waiting, lambda: self._turns.refusal(""))
 
     def close(self) -> None:
-        """Ends the threads, once what was taken is answered; what takes longer than CLOSING is left to the database."""
-        self._queue.close()
-        self._again.set()
-        self._thread.join(CLOSING)
+        """Ends the threads, once what was taken is answered."""
+        self._turns.close()
         for pool in self._checking.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
-    # --- the engine's thread --------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._queue.closed:
-            taken: list[_Request] = []
-            try:
-                if self._engine.pending is not False:
-                    self._engine.go_on()
-                elif self._queue.wait():
-                    self._turn(taken, self._queue.take)
-            except (LedgerError, LedgerCorrupt) as error:
-                self._end(taken, error)
-            except Exception as error:  # noqa: BLE001  whatever fails, the requests that were taken are answered
-                self._failed(taken, error)
+def _complete(requests: Sequence[_Request], settle: Callable[[_Request], None]) -> None:
+    """Settles the futures of requests, in their event loop; not once that has ended."""
 
-    def _turn(self, taken: list[_Request], take: Callable[[], list[_Request]]) -> None:
-        """Decides what waits once the lock on writing is had; `taken` gets the requests."""
-
-        def taking() -> list[ReadMessage]:
-            taken.extend(take())
-            return [message for request in taken for message in request.read]
-
-        current: _Request | None = None
-        rest: Iterator[_Request] = iter(())
-        for number, decided in enumerate(decide_waiting(self._engine, taking)):
-            if number == 0:
-                rest = iter(taken)
-            current = self._note(decided, current, rest)
-            if self._queue.closed and all(request.complete for request in taken):
-                break
-
-    def _note(self, decided: Decided, current: _Request | None, rest: Iterator[_Request]) -> _Request | None:
-        """Notes answers to `current` and the requests after it, and hands on what is complete; returns the last one."""
-        among = [] if current is None else [current]
-        if current is not None and current.follow and decided.follows:
-            current.answers[-1] = (*current.answers[-1], *decided.follows)
-        for texts in decided.answers:
-            if current is None or current.answered:
-                current = next(rest)
-                among.append(current)
-            current.answers.append(texts if current.follow else texts[:1])
-        waits = current if decided.more and current is not None and current.follow else None
-        self._answer([one for one in among if one.answered and not one.complete and one is not waits])
-        return current
-
-    @staticmethod
-    def _answer(complete: Sequence[_Request]) -> None:
-        for request in complete:
-            request.complete = True
-
-        def resolve() -> None:
-            for request in complete:
-                if not request.future.done():
-                    request.future.set_result(request.answers)
-
-        if complete:
-            _in_loop(complete[0], resolve)
-
-    def _failed(self, taken: Sequence[_Request], error: Exception) -> None:
-        """Answers requests on which the database or the program failed; of several each is tried by itself first."""
-        left = [request for request in taken if not request.complete]
-        statement = isinstance(error, DatabaseError) and of_statement(error)
-        if len(left) > 1 and (statement or not isinstance(error, DatabaseError)):
-            for request in left:
-                self._alone(request)
-            return
-        if isinstance(error, DatabaseError):
-            log.error("the ledger's database failed: %s", database_message(error))
-        else:
-            log.error("the program failed on a request", exc_info=error)
-        self._refuse(left, lambda: _unavailable(error))
-        if not left or (isinstance(error, DatabaseError) and not statement):
-            self._again.wait(AGAIN)
-
-    def _alone(self, request: _Request) -> None:
-        request.answers.clear()
-        if self.failed is not None:
-            self._refuse([request], lambda: self._refusal(""))
-            return
-        try:
-            taken: list[_Request] = []
-            while not taken:
-                self._turn(taken, lambda: [request])
-                if not taken:
-                    self._engine.go_on()
-        except (LedgerError, LedgerCorrupt) as error:
-            self._end([request], error)
-        except Exception as error:  # noqa: BLE001  as above
-            self._failed([request], error)
-
-    def _end(self, taken: Sequence[_Request], error: LedgerError | LedgerCorrupt) -> None:
-        """Decides nothing any more."""
-        self.failed = str(error)
-        log.critical("%s; nothing is decided any more", error)
-        left = [request for request in taken if not request.complete]
-        self._refuse([*left, *self._queue.close()], lambda: _unavailable(error))
-
-    @staticmethod
-    def _refuse(requests: Sequence[_Request], problem: Callable[[], Problem]) -> None:
+    def each() -> None:
         for request in requests:
-            request.complete = True
+            if not request.future.done():
+                settle(request)
 
-        def refuse() -> None:
-            for request in requests:
-                if not request.future.done():
-                    request.future.set_exception(problem())
-
-        if requests:
-            _in_loop(requests[0], refuse)
-
-    def _refusal(self, why: str) -> Problem:
-        """Why nothing may wait."""
-        if self.failed is not None:
-            return _problem(Kind.LEDGER_UNAVAILABLE, self.failed)
-        if self._queue.closed:
-            return _problem(Kind.STOPPING, "the server is stopping")
-        return _problem(Kind.LEDGER_BUSY, why)
+    for request in requests:
+        request.complete = True
+    if requests:
+        with suppress(RuntimeError):
+            requests[0].future.get_loop().call_soon_threadsafe(each)
 
 
-def _in_loop(request: _Request, function: Callable[[], None]) -> None:
-    """Calls a function in the event loop of a request; not once that has ended."""
-    with suppress(RuntimeError):
-        request.future.get_loop().call_soon_threadsafe(function)
+def _answer(requests: Sequence[_Request]) -> None:
+    _complete(requests, lambda request: request.future.set_result(request.answers))
+
+
+def _refuse(requests: Sequence[_Request], problem: Callable[[], Problem]) -> None:
+    _complete(requests, lambda request: request.future.set_exception(problem()))
 
 
 def _problem(kind: Kind, why: str) -> Problem:

@@ -20,6 +20,9 @@ async def live() -> dict[str, str]:
 @get("/health/ready")
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """200 where the ledger answers within 2 seconds, else 503."""
+    decider = web_of(request).decider
+    if decider is not None and decider.failed is not None:
+        return Response({"status": "unready", "why": decider.failed}, status_code=503)
     with move_on_after(READY_SECONDS):
         try:
             await to_thread.run_sync(knock, web_of(request).store, abandon_on_cancel=True)
