@@ -1,5 +1,6 @@
 """`POST /v1/events` and `POST /v1/check`: events in, an answer to each out (docs/contract/http.md, Events)."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,8 @@ CHECKERS = frozenset({Role.PUBLISHER, Role.REVIEWER, Role.ADMIN})
 
 READ_AT_ONCE = 1 << 15
 """The most bytes of a body that is read in the event loop; a longer one is read in a thread."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}").fullmatch
 
 _TYPE = '"type":"'
 
@@ -77,7 +80,11 @@ def _follow(request: Request[Any, Any, Any]) -> bool:
 
 def _request_id(request: Request[Any, Any, Any]) -> str:
     """The `X-Request-Id` of a request, made where it has none."""
-    return str(request.scope["state"].setdefault(REQUEST_ID, uuid4().hex))
+    state = request.scope["state"]
+    if REQUEST_ID not in state:
+        given = request.headers.get("x-request-id", "")
+        state[REQUEST_ID] = given if _REQUEST_ID(given) else uuid4().hex
+    return str(state[REQUEST_ID])
 
 
 def _gone(request: Request[Any, Any, Any]) -> Callable[[], Awaitable[None]]:
