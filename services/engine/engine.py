@@ -220,15 +220,22 @@ class Engine(Transactions):
         return _retried(self._transact, lambda: [one], False)
 
 
+_again = Retrying(
+    retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
+    stop=stop_after_attempt(RETRIES - 1),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+
+
 def _retried(decide: Callable[..., T], *arguments: Any) -> T:
     """Decides, and again where the database asks for it: a deadlock, a lost connection."""
-    attempts = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
-        stop=stop_after_attempt(RETRIES),
-        wait=wait_random_exponential(multiplier=0.05, max=2),
-        reraise=True,
-    )
-    return attempts(decide, *arguments)
+    try:
+        return decide(*arguments)
+    except DatabaseError as error:
+        if not retryable(error):
+            raise
+    return _again(decide, *arguments)
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:
