@@ -39,7 +39,7 @@ class Statement:
         self._build = build
         self._compiled: dict[bool, tuple[str, dict[str, Any], tuple[str, ...]]] = {}
 
-    def run(self, store: Store, connection: Connection, **values: Values) -> CursorResult[tuple[Any, ...]]:
+    def run(self, store: Store, connection: Connection, **values: Values) -> CursorResult[Any]:
         """Executes it; a collection of texts is the value of a parameter of `Among`."""
         found = self._compiled.get(store.postgresql)
         if found is None:

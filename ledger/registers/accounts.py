@@ -173,7 +173,7 @@ class Accounts:
         if wanted:
             known.update(dict.fromkeys(wanted))
             for row in _LOAD.run(self._transaction.store, self._transaction.connection, paths=wanted):
-                known[row.path] = Account(*row)
+                known[row.path] = Account(*tuple(row))
             self._identifiers.load_new(path for path in wanted if known[path] is None)
 
     def find(self, path: str) -> Account | None:

@@ -34,17 +34,10 @@ LARGE = 100
 MOST_OF_SIZE = 1_000
 """The most events of small requests, and of large ones, that are decided in one turn, but for a single request."""
 
-COMPANY = 0.002
-"""How long, in seconds, the first request that waits is kept for others to be decided with it."""
-
-WATCHED_AFTER = 0.05
-"""How long, in seconds, a request waits before it is noticed that its client goes away."""
-
-AGAIN = 0.5
-"""How long, in seconds, after a failure of the database the next turn begins."""
-
-CLOSING = 8.0
-"""How long, in seconds, the end waits for what was taken to be answered."""
+COMPANY, WATCHED_AFTER, AGAIN, CLOSING = 0.002, 0.05, 0.5, 8.0
+"""Seconds: how long the first request that waits is kept for others to be decided with it, how long one waits before
+it is noticed that its client goes away, how soon after a failure of the database the next turn begins, and how long the
+end waits for what was taken to be answered."""
 
 CHECKERS = 2
 """How many threads check small requests; another one checks large ones."""
@@ -68,6 +61,7 @@ class _Request:
 
     @property
     def answered(self) -> bool:
+        """Whether every message has its answer; what follows may be missing."""
         return len(self.answers) == len(self.read)
 
 
@@ -79,12 +73,13 @@ class Queue:
         self._waiting: OrderedDict[_Request, None] = OrderedDict()
         self._events = 0
         self._changed = threading.Condition()
-        self._closed = False
+        self.closed = False
+        """Whether nothing may wait any more."""
 
     def add(self, request: _Request) -> bool:
         """Lets a request wait; returns False, if there is no room for it, or the queue is closed."""
         with self._changed:
-            if self._closed or self._events + len(request.read) > self._most:
+            if self.closed or self._events + len(request.read) > self._most:
                 return False
             self._waiting[request] = None
             self._events += len(request.read)
@@ -121,13 +116,13 @@ class Queue:
     def wait(self) -> bool:
         """Waits until a request is there, and a little for others; returns False where none will come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(lambda: self._waiting or self.closed)
             if not self._waiting:
                 return False
             first = next(iter(self._waiting))
             alone = first.arrived + COMPANY - time.monotonic()
             if alone > 0:
-                self._changed.wait_for(lambda: self._closed or len(self._waiting) > 1, alone)
+                self._changed.wait_for(lambda: self.closed or len(self._waiting) > 1, alone)
             return True
 
     def close(self) -> list[_Request]:
@@ -136,14 +131,9 @@ class Queue:
             left = list(self._waiting)
             for request in left:
                 self._remove(request)
-            self._closed = True
+            self.closed = True
             self._changed.notify_all()
             return left
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing may wait any more."""
-        return self._closed
 
     def _remove(self, request: _Request) -> None:
         del self._waiting[request]
@@ -160,15 +150,18 @@ class Turns:
     def __init__(self, engine: Engine, queue: Queue) -> None:
         self._engine, self.queue = engine, queue
         self._again = threading.Event()
+        self._taken: list[_Request] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.failed: str | None = None
         self._thread.start()
 
     def close(self) -> None:
-        """Ends the thread once what was taken is answered; what takes longer than CLOSING ends with the process."""
+        """Ends the thread once what was taken is answered; one that waits for the ledger ends with the process."""
         self.queue.close()
         self._again.set()
-        self._thread.join(CLOSING)
+        self._thread.join(AGAIN)
+        if not all(request.complete for request in self._taken):
+            self._thread.join(CLOSING)
 
     def refusal(self, why: str) -> Problem:
         """Why nothing may wait."""
@@ -180,7 +173,7 @@ class Turns:
 
     def _run(self) -> None:
         while not self.queue.closed:
-            taken: list[_Request] = []
+            self._taken = taken = list[_Request]()
             try:
                 if self._engine.pending is not False:
                     self._engine.go_on()

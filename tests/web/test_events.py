@@ -19,7 +19,7 @@ from web_run import TPP, Served
 from ledger.database.store import Store
 from services.resources import book, engine_on, settings, wall_clock
 from services.web.app import application
-from services.web.events import deciding
+from services.web.decider import Decider
 from services.web.state import Web
 from services.web.tokens import new_token
 
@@ -206,33 +206,82 @@ def test_what_is_refused_before_the_body_is_read(web: Served, path: str) -> None
             assert post(client, b"", "text/plain", f"{path}?x=1").status_code == 403
 
 
-def test_a_client_that_goes_away_while_it_waits_is_withdrawn(ledger_url: str) -> None:
-    """The application is called as a server calls it: the client is gone, and the ledger is locked by another."""
-    store = Store(ledger_url)
-    token = new_token(store, "admin", "somebody", ("*",), None, wall_clock())
-    given = iter([{"type": "http.request", "body": events(asked(1))[0]}])
+async def called(web: Web, token: str, body: bytes, *, stays: bool) -> tuple[int, dict[bytes, bytes]]:
+    """The status and headers of a response, of the application called as a server calls it."""
+    given = iter([{"type": "http.request", "body": body}])
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return next(given, {"type": "http.disconnect"})
+        found = next(given, None)
+        if found is None and stays:
+            await asyncio.Event().wait()
+        return found or {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def story(web: Web) -> None:
-        scope: Any = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-            "path": "/v1/events", "raw_path": b"/v1/events", "root_path": "", "query_string": b"",
-            "headers": [(b"content-type", ONE.encode()), (b"authorization", f"Bearer {token}".encode())],
-            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "extensions": {},
-        }  # fmt: skip
-        called: Any = application(web)
-        await asyncio.wait_for(called(scope, receive, send), PATIENCE)
+    scope: Any = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/v1/events", "raw_path": b"/v1/events", "root_path": "", "query_string": b"",
+        "headers": [(b"content-type", ONE.encode()), (b"authorization", f"Bearer {token}".encode())],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "extensions": {},
+    }  # fmt: skip
+    run: Any = application(web)
+    await asyncio.wait_for(run(scope, receive, send), PATIENCE)
+    return sent[0]["status"], dict(sent[0]["headers"])
 
+
+@pytest.mark.parametrize("stays", [True, False], ids=["waits-in-vain", "goes-away"])
+def test_of_a_request_that_waited_in_vain_or_whose_client_left_nothing_was_decided(
+    ledger_url: str, stays: bool
+) -> None:
+    store = Store(ledger_url)
+    token = new_token(store, "admin", "somebody", ("*",), None, wall_clock())
     web = Web(store, book(None), engine_on(store, book(None)), settings(), wall_clock)
-    with deciding(web), locked(ledger_url) as free:
-        asyncio.run(story(web))
+    web.decider = decider = Decider(web.engine, patience=0.2 if stays else PATIENCE)
+    raw, other = events(asked(1), asked(2))
+    with locked(ledger_url) as free:
+        status, headers = asyncio.run(called(web, token, raw, stays=stays))
+        assert status == 503
+        assert int(headers[b"retry-after"]) > 0
         free()
-        assert sent[0]["status"] == 503
-    assert count(ledger_url) == 0
+    decider._patience = PATIENCE
+    assert asyncio.run(called(web, token, other, stays=True))[0] == 200
+    decider.close()
+    with store.read() as connection:
+        assert connection.execute(text("SELECT shipment_id FROM journal")).scalars().all() == ["SHP-2"]
     store.close()
+
+
+def test_a_server_on_a_ledger_that_was_restored_says_so_and_decides_nothing(web: Served) -> None:
+    first, second = events(asked(1), asked(2))
+    with web.client(web.token("admin", "somebody", "*")) as client:
+        assert post(client, first, ONE).status_code == 200
+        store = Store(web.ledger)
+        with store.begin() as connection:
+            connection.execute(text("UPDATE head SET epoch = 7"))
+        store.close()
+        assert client.get("/health/ready").status_code == 200
+        for _ in range(2):
+            found = post(client, second, ONE)
+            assert (found.status_code, found.json()["type"]) == (503, "/problems/ledger-unavailable")
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "unready")
+        assert "restored" in ready.json()["why"]
+    assert count(web.ledger) == 1
+
+
+def test_a_database_that_cuts_its_connections_costs_no_answer(web: Served) -> None:
+    first, second, third = events(asked(1), asked(2), asked(3))
+    with web.client(web.token("admin", "somebody", "*")) as client:
+        assert post(client, first, ONE).status_code == 200
+        assert post(client, second, ONE, "/v1/check").status_code == 200
+        store = Store(web.ledger)
+        if store.postgresql:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            with store.begin() as connection:
+                connection.execute(text(f"{cut} AND pid <> pg_backend_pid()"))
+        store.close()
+        assert kinds(post(client, second, ONE)) == ["shipment.approved"]
+        assert kinds(post(client, third, ONE, "/v1/check")) == ["shipment.approved"]
+    assert count(web.ledger) == 2
