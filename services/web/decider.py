@@ -28,11 +28,8 @@ PATIENCE = 10.0
 MOST_WAITING = 10_000
 """The most events that wait for their turn, and the most that wait to be checked."""
 
-LARGE = 100
-"""A request of more events is large. Each turn takes small and large ones, so that neither waits behind the other."""
-
-MOST_OF_SIZE = 1_000
-"""The most events of small requests, and of large ones, that are decided in one turn, but for a single request."""
+LARGE, MOST_OF_SIZE = 100, 1_000
+"""A request of more events is large. A turn takes so many events of small and of large ones, so none waits long."""
 
 COMPANY, WATCHED_AFTER, AGAIN, CLOSING = 0.002, 0.05, 0.5, 8.0
 """Seconds: how long the first request that waits is kept for others to be decided with it, how long one waits before

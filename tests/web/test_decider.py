@@ -415,6 +415,27 @@ def test_too_many_checks_are_refused_and_one_that_cannot_begin_in_time(
         asyncio.run(story(runs))
 
 
+def test_checks_see_what_is_committed_and_nothing_of_each_other(ledger_url: str) -> None:
+    """What a check read of facts is kept for the next one, unless it states facts itself or another has written."""
+    request = {"do": "request", "ship": {"id": "SHP-1", "quantity": 1}}
+    low = {"do": "limit", "id": "low", "data": {"account": "lpp/CON-1/2025", "limit": 1, "valid_from": "2025-01-01"}}
+    alone, lowered = read(request, first=50), read(low, request, first=49)
+
+    async def story(runs: Decider) -> None:
+        for _ in range(2):
+            assert kinds(await runs.check(alone)) == ["shipment.approved"]
+            assert kinds(await runs.check(lowered)) == ["event.recorded", "shipment.held"]
+        await runs.decide(asked(7))
+        assert kinds(await runs.check(alone)) == ["shipment.approved"]
+        assert kinds(await runs.decide(read(low))) == ["event.recorded"]
+        for _ in range(2):
+            assert kinds(await runs.check(alone)) == ["shipment.held"]
+        assert kinds(await runs.decide(alone)) == ["shipment.held"]
+
+    with decider(ledger_url) as (runs, _):
+        asyncio.run(story(runs))
+
+
 # --- whose turn it is -------------------------------------------------------------------------------------------------
 
 
