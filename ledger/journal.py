@@ -9,7 +9,7 @@ from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.registers.accounts import Account, Accounts, Entry, check_range
 from ledger.registers.attestations import Attestations
-from ledger.registers.facts import FactBook
+from ledger.registers.facts import FactBook, Stated
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.obligations import Obligations
@@ -183,6 +183,8 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.cache = Cache()
+        self._seen: list[Cache] = []
+        """Caches of checks, of which each belongs to one at a time."""
         self._lock = threading.Lock()
         self._epoch: int | None = None
         self._last: tuple[int, Key] | None = None
@@ -222,6 +224,21 @@ class Ledger:
 
     @contextmanager
     def shadow(self, recorded: int) -> Iterator[Journal]:
-        """One moment of the ledger, under which changes go nowhere and for which no writer waits."""
-        with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as connection:
-            yield Journal(Transaction(self.store, connection, Cache(), recorded))
+        """One moment of the ledger, under which changes go nowhere and for which no writer waits.
+
+        Several threads may do so at once. The facts that one has read are kept for the next one at the same head.
+        """
+        with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as shadow:
+            cache = self._cache_of_checks()
+            transaction = Transaction(self.store, shadow.connection, cache, recorded, before_write=shadow.cover)
+            journal = Journal(transaction)
+            yield journal
+            if not journal.facts.added:
+                cache.keep(Stated, transaction.head_before)
+                self._seen.append(cache)
+
+    def _cache_of_checks(self) -> Cache:
+        try:
+            return self._seen.pop()
+        except IndexError:
+            return Cache()

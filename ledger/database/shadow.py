@@ -4,15 +4,20 @@ A check decides events as the engine does, and what an event does must be seen b
 ledger and rolling back would hold the writers' turn for as long as the check takes, and a copy of the ledger would
 take as long as the ledger is large. So each table that a decision may change is covered by a temporary view of the
 same name, which PostgreSQL and SQLite both find first: the rows of the ledger at one moment, without those that were
-changed since, and the changed ones. Only the changed ones are stored, where temporary tables are: in memory first, and
+changed since, and the changed ones. They are covered before the first change, since most checks change nothing that
+they read again. Only the changed ones are stored, where temporary tables are: in memory first, and
 on disk beyond that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy.dialects import postgresql as _of_postgresql
+from sqlalchemy.dialects import sqlite as _of_sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ledger.database import tables
 from ledger.database.store import Store
@@ -26,53 +31,76 @@ CHANGED = (
 )  # fmt: skip
 """Tables in which a decision may also change or delete rows."""
 
+_POSTGRESQL, _SQLITE = _of_postgresql.dialect(), _of_sqlite.dialect()  # type: ignore[no-untyped-call]
+
+
+class Shadow:
+    """A transaction that sees one moment of the ledger; its tables are covered before the first change."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self.connection = connection
+        self._postgresql = store.postgresql
+        self._covered = False
+        self._threshold: int | None = None
+
+    def cover(self) -> None:
+        """Lets changes from now on go to temporary tables."""
+        if self._covered:
+            return
+        self._covered = True
+        if self._postgresql:  # statements that were prepared before mean the ledger's own tables
+            driver: Any = self.connection.connection.driver_connection
+            self._threshold, driver.prepare_threshold = driver.prepare_threshold, None
+        home, temporary = "main", "temp"
+        if self._postgresql:
+            where = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'head'::regclass"
+            home, temporary = self.connection.execute(text(where)).scalar_one(), "pg_temp"
+        for statement in _cover(self._postgresql, home, temporary):
+            self.connection.exec_driver_sql(statement)
+        self.connection.execution_options(shadowed=True)
+
+    def end(self) -> None:
+        """Lets the connection prepare statements again."""
+        if self._covered and self._postgresql:
+            driver: Any = self.connection.connection.driver_connection
+            driver.prepare_threshold = self._threshold
+
 
 @contextmanager
-def shadowed(store: Store) -> Iterator[Connection]:
+def shadowed(store: Store) -> Iterator[Shadow]:
     """A transaction that sees one moment of the ledger and its own changes, and that is rolled back at the end.
 
-    It takes no lock that a writer waits for, and needs the right to create temporary tables.
+    It takes no lock that a writer waits for, and needs the right to create temporary tables once something changes.
     """
-    with store.read() as connection, _unprepared(connection, store.postgresql):
-        _cover(connection, store.postgresql)
-        yield connection.execution_options(shadowed=True)
+    with store.read() as connection:
+        shadow = Shadow(store, connection)
+        try:
+            yield shadow
+        finally:
+            shadow.end()
 
 
-@contextmanager
-def _unprepared(connection: Connection, postgresql: bool) -> Iterator[None]:
-    """Keeps a connection from using statements that it prepared before, which mean the ledger's own tables."""
-    if not postgresql:
-        yield
-        return
-    driver: Any = connection.connection.driver_connection
-    threshold, driver.prepare_threshold = driver.prepare_threshold, None
-    try:
-        yield
-    finally:
-        driver.prepare_threshold = threshold
-
-
-def _cover(connection: Connection, postgresql: bool) -> None:
-    home, temporary = ("main", "temp")
-    if postgresql:
-        where = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'head'::regclass"
-        home, temporary = connection.execute(text(where)).scalar_one(), "pg_temp"
+@cache
+def _cover(postgresql: bool, home: str, temporary: str) -> Sequence[str]:
+    """The statements that cover the tables of the schema `home`."""
+    dialect = _POSTGRESQL if postgresql else _SQLITE
     head = tables.head.name
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {head} AS SELECT * FROM {home}.{head}")
+    made = [f"CREATE TEMPORARY TABLE {head} AS SELECT * FROM {home}.{head}"]
     for table in (*APPENDED, *CHANGED):
         keys = [column.name for column in table.primary_key.columns] if table in CHANGED else []
         own = table.to_metadata(MetaData(), schema=temporary, name=_own(table))
-        own.create(connection, checkfirst=False)
+        made.append(str(CreateTable(own).compile(dialect=dialect)))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in own.indexes]
         chosen = f"SELECT {_names(table)} FROM {home}.{table.name} AS kept"
         if keys:
-            over = f"CREATE TEMPORARY TABLE {_over(table)} AS SELECT {_quoted(keys)} FROM {_own(table)}"
-            connection.exec_driver_sql(over)
-            connection.exec_driver_sql(f"CREATE UNIQUE INDEX over_{table.name}_key ON {_over(table)} ({_quoted(keys)})")
+            made.append(f"CREATE TEMPORARY TABLE {_over(table)} AS SELECT {_quoted(keys)} FROM {_own(table)}")
+            made.append(f"CREATE UNIQUE INDEX over_{table.name}_key ON {_over(table)} ({_quoted(keys)})")
             chosen += f" WHERE NOT EXISTS (SELECT 1 FROM {_over(table)} AS over WHERE {_same('over', 'kept', keys)})"
-        view = f"CREATE TEMPORARY VIEW {table.name} AS {chosen} UNION ALL SELECT {_names(table)} FROM {_own(table)}"
-        connection.exec_driver_sql(view)
-        for statement in (_functions if postgresql else _triggers)(table, keys):
-            connection.exec_driver_sql(statement)
+        made.append(
+            f"CREATE TEMPORARY VIEW {table.name} AS {chosen} UNION ALL SELECT {_names(table)} FROM {_own(table)}"
+        )
+        made += (_functions if postgresql else _triggers)(table, keys)
+    return made
 
 
 def _triggers(table: Table, keys: list[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     Row,
+    Select,
     Table,
     Text,
     TypeDecorator,
@@ -26,7 +28,14 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.pool import StaticPool
 
 from ledger.database import door_tables as _door_tables  # noqa: F401  it adds its tables to the metadata
@@ -37,8 +46,8 @@ from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
     "BUSY_MS", "MEMORY", "VERSION", "Connection", "DatabaseError", "LedgerCorrupt", "LedgerError", "Store",
-    "create_tables", "database_message", "knock", "ledger_url", "private_file", "retryable", "shown_url", "sqlite_file",
-    "unreadable",
+    "create_tables", "database_message", "knock", "ledger_url", "of_statement", "private_file", "retryable",
+    "shown_url", "sqlite_file", "unreadable",
 ]  # fmt: skip
 
 DatabaseError = DBAPIError
@@ -53,6 +62,8 @@ _SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_N
 """`SQLITE_ERROR` is a statement that names a missing table or column."""
 _DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021", "23505")
 """Internal errors, a missing table or column, bytes that are no text, and a number that is used already."""
+_HEAD = tables.head.select()
+_LOCKED_HEAD = _HEAD.with_for_update()
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -156,7 +167,10 @@ class Store:
 
     def lock_head(self, connection: Connection) -> Row[Any]:
         """The one row of `head`; nobody else writes until the end of the transaction."""
-        query = tables.head.select().with_for_update() if self.postgresql else tables.head.select()
+        return self.head(connection, _LOCKED_HEAD if self.postgresql else _HEAD)
+
+    def head(self, connection: Connection, query: Select[Any] = _HEAD) -> Row[Any]:
+        """The one row of `head`; raises LedgerCorrupt without one."""
         row = connection.execute(query).one_or_none()
         if row is None:
             raise LedgerCorrupt("the table head has no row")
@@ -174,15 +188,14 @@ class Store:
         if not rows:
             return
         rows = _stored(self.engine, table, rows)
-        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        sql = _insert(table, self.postgresql)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-            with cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
+            with cursor.copy(sql) as copy:
                 for row in rows:
                     copy.write_row(row)
             return
-        marks = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', list(map(tuple, rows)))
+        connection.exec_driver_sql(sql, list(map(tuple, rows)))
 
     def upsert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Inserts complete rows, in the order of the table's columns, or updates those with the same primary key.
@@ -192,32 +205,53 @@ class Store:
         if not rows:
             return
         rows = _stored(self.engine, table, rows)
-        keys = [column.name for column in table.primary_key.columns]
-        names = [str(column.name) for column in table.columns]
-        columns = ", ".join(f'"{name}"' for name in names)
-        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
-        conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
-        if connection.get_execution_options().get("shadowed"):
-            conflict = ""  # it goes to a view, of which a trigger replaces rows
+        shadowed = bool(connection.get_execution_options().get("shadowed"))
+        sql = _upsert(table, self.postgresql, shadowed)
         if self.postgresql:
-            kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
-            typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
+            names = [str(column.name) for column in table.columns]
             document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})"
-            connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}', (document,))
+            connection.exec_driver_sql(sql, (document,))
             return
-        connection.exec_driver_sql(
-            f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}',
-            list(map(tuple, rows)),
-        )
+        connection.exec_driver_sql(sql, list(map(tuple, rows)))
+
+
+@cache
+def _insert(table: Table, postgresql: bool) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    if postgresql:
+        return f'COPY "{table.name}" ({columns}) FROM STDIN'
+    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(table.columns))})'
+
+
+@cache
+def _upsert(table: Table, postgresql: bool, shadowed: bool) -> str:
+    """The statement that inserts or updates rows; `shadowed`: it goes to a view, of which a trigger replaces rows."""
+    keys = [column.name for column in table.primary_key.columns]
+    names = [str(column.name) for column in table.columns]
+    columns = ", ".join(f'"{name}"' for name in names)
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
+    if shadowed:
+        conflict = ""
+    if not postgresql:
+        return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}'
+    kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
+    typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
+    rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})"
+    return f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}'
+
+
+@cache
+def _converted(table: Table) -> list[tuple[int, TypeDecorator[Any]]]:
+    """The places of the columns of our own types."""
+    return [(at, column.type) for at, column in enumerate(table.columns) if isinstance(column.type, TypeDecorator)]
 
 
 def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
     """The rows as the driver takes them, with values of our own types converted."""
-    for place, column in enumerate(table.columns):
-        if isinstance(column.type, TypeDecorator):
-            stored = column.type.process_bind_param
-            rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
+    for place, kind in _converted(table):
+        stored = kind.process_bind_param
+        rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
     return rows
 
 
@@ -302,6 +336,11 @@ def unreadable(error: DBAPIError) -> bool:
     if "Could not decode" in str(error.orig):
         return True
     return getattr(error.orig, "sqlstate", None) in _DAMAGE_STATES
+
+
+def of_statement(error: DBAPIError) -> bool:
+    """Whether the database refused a statement or its values, and would take others."""
+    return isinstance(error, (DataError, IntegrityError, NotSupportedError, ProgrammingError))
 
 
 def retryable(error: DBAPIError) -> bool:

@@ -27,6 +27,11 @@ BIG = BigInteger().with_variant(Integer, "sqlite")
 """64 bits everywhere; SQLite's STRICT tables know only the name INTEGER."""
 
 
+def lines_of(value: Any) -> Any:
+    """The lines of a stored text; a value that is not text unchanged."""
+    return tuple(value.split("\n")) if isinstance(value, str) else value
+
+
 class Lines(TypeDecorator[tuple[str, ...]]):
     """Texts without line breaks: a tuple in Python, one text with a line for each in the database.
 
@@ -42,7 +47,7 @@ class Lines(TypeDecorator[tuple[str, ...]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         """The text as its lines."""
-        return tuple(value.split("\n")) if isinstance(value, str) else value
+        return lines_of(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:  # noqa: ARG002
         """The type of a value in a condition: a search text is not a tuple of lines."""

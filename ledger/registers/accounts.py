@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ledger.database import tables
+from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt, by_code_points
 from ledger.database.sums import ExactSum
 from ledger.registers.identifiers import Identifiers
@@ -19,6 +20,9 @@ from schemas.plan import Debit
 
 WINDOW_DAYS = 90
 HORIZON_DAYS = 365
+
+
+_LOAD = Statement(lambda among: select(tables.account).where(among(tables.account.c.path, "paths")))
 
 
 class Overflow(Exception):
@@ -164,13 +168,12 @@ class Accounts:
 
     def load(self, paths: Iterable[str]) -> None:
         """Reads accounts that are not in memory, in one query for all."""
-        known, table = self._known, tables.account
+        known = self._known
         wanted = {path for path in map(self._parties.path, paths) if path not in known}
         if wanted:
             known.update(dict.fromkeys(wanted))
-            query = select(table).where(self._transaction.store.among(table.c.path, wanted))
-            for row in self._transaction.connection.execute(query):
-                known[row.path] = Account(*row)
+            for row in _LOAD.run(self._transaction.store, self._transaction.connection, paths=wanted):
+                known[row.path] = Account(*tuple(row))
             self._identifiers.load_new(path for path in wanted if known[path] is None)
 
     def find(self, path: str) -> Account | None:

@@ -34,6 +34,7 @@ class Attestations:
     def move(self, path: str, target: str) -> None:
         """Adds the attestations of one account to those of another."""
         table, connection = tables.attestation, self._transaction.connection
+        self._transaction.before_write()
         for row in connection.execute(select(table.c.by, table.c.tpp).where(table.c.account == path)).all():
             self.put(target, row.by, self.find(target, row.by) + row.tpp)
         connection.execute(delete(table).where(table.c.account == path))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ledger.database import tables
+from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.transaction import Transaction
@@ -17,6 +18,17 @@ from schemas.wire.read import Event, read_record
 
 ALL = "*"
 """The key of facts that are few and always read together: mergers, limits, thresholds, designers."""
+
+
+_F, _J = tables.fact, tables.journal
+_LOAD = Statement(
+    lambda among: (
+        select(_F.c.kind, _F.c.key, _F.c.n, _J.c.event)
+        .join_from(_F, _J, _F.c.n == _J.c.n)
+        .where(among(_F.c.key, "keys"))
+        .order_by(_F.c.n)
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,8 @@ class FactBook:
         self._rows: list[tuple[str, str, int]] = []
         self._new: tuple[int, list[NewFact]] = (0, [])
         self._asked: set[str] = set()
+        self.added = False
+        """Whether this transaction states a fact."""
         transaction.at_flush(self._write)
 
     def load(self, keys: Iterable[str]) -> None:
@@ -69,15 +83,8 @@ class FactBook:
         wanted = {key for key in keys if key not in known}
         if not wanted:
             return
-        table, journal = tables.fact, tables.journal
-        query = (
-            select(table.c.kind, table.c.key, table.c.n, journal.c.event)
-            .join_from(table, journal, table.c.n == journal.c.n)
-            .where(self._transaction.store.among(table.c.key, wanted))
-            .order_by(table.c.n)
-        )
         known.update(dict.fromkeys(wanted))
-        for row in self._transaction.connection.execute(query):
+        for row in _LOAD.run(self._transaction.store, self._transaction.connection, keys=wanted):
             event = read_record(row.event)
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
@@ -125,6 +132,7 @@ class FactBook:
     def add(self, kind: FactKind, key: str, data: Any) -> Fact:
         """States a fact: the record that is being made says `data` of `key`."""
         self.load([key])
+        self.added = True
         n = self._transaction.n
         fact = Fact(n, data)
         self._know(kind, key, fact)

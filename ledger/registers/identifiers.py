@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from ledger.database import tables
+from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.kinds import IdentifierKind
 from schemas.lookalikes import same_identifier
+
+_I = tables.identifier
+_LOAD = Statement(lambda among: select(_I).where(among(_I.c.form, "forms")).order_by(*_I.primary_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,12 @@ class Identifiers:
 
     def load(self, ids: Iterable[str]) -> None:
         """Reads what looks like these identifiers, in one query for all."""
-        known, table = self._known, tables.identifier
+        known = self._known
         wanted = {form for form in map(same_identifier, ids) if form not in known}
         if not wanted:
             return
         known.update(dict.fromkeys(wanted, Known()))
-        query = select(table).where(self._transaction.store.among(table.c.form, wanted)).order_by(*table.primary_key)
-        for row in self._transaction.connection.execute(query):
+        for row in _LOAD.run(self._transaction.store, self._transaction.connection, forms=wanted):
             known[row.form] = Known((*(known[row.form] or ()), (row.kind, row.id)))
 
     def load_new(self, paths: Iterable[str]) -> None:

@@ -4,15 +4,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import case, select, tuple_, update
+from sqlalchemy import bindparam, case, select, tuple_, update
 
 from ledger.database import tables
 from ledger.database.rows import stored
+from ledger.database.statements import Statement
 from ledger.database.store import by_code_points
 from ledger.registers.transaction import Transaction
 from schemas.kinds import LASTING
 
 _PARTY = "party/"
+_O = tables.obligation
+_HAS = Statement(
+    lambda _: select(_O.c.n).where(
+        _O.c.subject == bindparam("subject"), _O.c.kind == bindparam("kind"), _O.c.due == bindparam("due")
+    )
+)
+_WITHDRAW = Statement(
+    lambda among: (
+        update(_O)
+        .where(among(_O.c.subject, "subjects"), *(_O.c.kind != kind for kind in sorted(LASTING)), _O.c.state == "open")
+        .values(state="withdrawn")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +81,10 @@ class Obligations:
         )
 
     def _has(self, subject: str, kind: str, due: str) -> bool:
-        table = tables.obligation
-        query = select(table.c.n).where(table.c.subject == subject, table.c.kind == kind, table.c.due == due)
-        new = self._new.get(subject, {})
-        return (kind, due) in new or self._transaction.connection.execute(query).scalar() is not None
+        if (kind, due) in self._new.get(subject, {}):
+            return True
+        store, connection = self._transaction.store, self._transaction.connection
+        return _HAS.run(store, connection, subject=subject, kind=kind, due=due).first() is not None
 
     def withdraw(self, shipment: str) -> None:
         """Withdraws the open obligations of a shipment's previous decision; not those that end only by being met."""
@@ -138,7 +152,6 @@ class Obligations:
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:
-            theirs = store.among(table.c.subject, self._withdrawn) & table.c.kind.not_in(LASTING)
-            connection.execute(update(table).where(theirs, table.c.state == "open").values(state="withdrawn"))
+            _WITHDRAW.run(store, connection, subjects=self._withdrawn)
         store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
         self._new, self._withdrawn = {}, []

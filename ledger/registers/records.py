@@ -7,12 +7,25 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from ledger.database import tables
+from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt, contains
+from ledger.database.tables import lines_of
 from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]
 """The source and id of an event, which identify it permanently."""
 
+_J = tables.journal
+_ANSWERED = Statement(
+    lambda among: select(_J.c.id, _J.c.n, _J.c.event, _J.c.answers).where(
+        _J.c.source == bindparam("source"), among(_J.c.id, "ids")
+    )
+)
+_HOLDS = Statement(
+    lambda _: select(_J.c.n).where(
+        _J.c.n == bindparam("record"), _J.c.source == bindparam("source"), _J.c.id == bindparam("id")
+    )
+)
 _EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("record"))
 _ANSWERS = select(tables.journal.c.answers).where(tables.journal.c.n == bindparam("record"))
 
@@ -66,16 +79,13 @@ class Records:
 
     def recall(self, keys: Iterable[Key]) -> None:
         """Reads, in one query for each source, which of these events the ledger has already answered."""
-        table = tables.journal
         wanted: dict[str, set[str]] = {}
         for source, identifier in keys:
             wanted.setdefault(source, set()).add(identifier)
         store, connection = self._transaction.store, self._transaction.connection
         for source, ids in wanted.items():
-            query = select(table.c.id, table.c.n, table.c.event, table.c.answers)
-            chosen = query.where(table.c.source == source, store.among(table.c.id, ids))
-            for row in connection.execute(chosen):
-                self._answered[source, row.id] = AnsweredEvent(row.n, row.event, row.answers)
+            for row in _ANSWERED.run(store, connection, source=source, ids=ids):
+                self._answered[source, row.id] = AnsweredEvent(row.n, row.event, lines_of(row.answers))
 
     def answered(self, key: Key) -> AnsweredEvent | None:
         """The event under this key, of those recalled and those added since."""
@@ -137,9 +147,8 @@ class Records:
 
     def holds(self, n: int, key: Key) -> bool:
         """Whether the record of this number is that of this event."""
-        table = tables.journal
-        query = select(table.c.n).where(table.c.n == n, table.c.source == key[0], table.c.id == key[1])
-        return self._transaction.connection.execute(query).scalar() is not None
+        store, connection = self._transaction.store, self._transaction.connection
+        return _HOLDS.run(store, connection, record=n, source=key[0], id=key[1]).first() is not None
 
     def forget(self) -> None:
         """Releases the events and answers of the transaction, which are large."""

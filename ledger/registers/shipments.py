@@ -10,12 +10,16 @@ from sqlalchemy import ColumnElement, func, select, union_all
 
 from ledger.database import tables
 from ledger.database.rows import stored
+from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
 from ledger.registers.waiting import Notes, Waiting
 from schemas.models.parts import Party
 
 PENDING_STATES = ("approved", "released")
 HELD_STATES = ("held", "held_at_dispatch")
+
+
+_LOAD = Statement(lambda among: select(tables.shipment).where(among(tables.shipment.c.id, "ids")))
 
 
 class ShipmentDebit(NamedTuple):
@@ -170,12 +174,11 @@ class Shipments:
 
     def load(self, ids: Iterable[str]) -> None:
         """Reads shipments that are not in memory, in one query for all."""
-        known, table = self._known, tables.shipment
+        known = self._known
         wanted = {identifier for identifier in ids if identifier not in known}
         if wanted:
             known.update(dict.fromkeys(wanted))
-            query = select(table).where(self._transaction.store.among(table.c.id, wanted))
-            for row in self._transaction.connection.execute(query):
+            for row in _LOAD.run(self._transaction.store, self._transaction.connection, ids=wanted):
                 with stored(f"shipment {row.id}"):
                     known[row.id] = Shipment.read(row)
 

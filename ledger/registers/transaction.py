@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.database import tables
 from ledger.database.rows import stored
+from ledger.database.statements import Statement
 from ledger.database.store import Store
 from schemas.periods import Period, booked, period
 
@@ -16,6 +17,12 @@ MOST_CACHED = 10_000
 """The maximum number of rows of one kind kept in memory between transactions; beyond it, they are read again."""
 
 Row = TypeVar("Row")
+
+_HEAD = Statement(
+    lambda _: tables.head.update().values(
+        {name: bindparam(name) for name in ("n", "sequence", "accounts", "recorded", "ticked", "closed")}
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,14 @@ class Cache:
         for rows in self._rows.values():
             rows.clear()
 
+    def keep(self, kind: type, head: "Head") -> None:
+        """Forgets all but the rows of a kind, which are those of the ledger at a head."""
+        rows = self.rows(kind)
+        kept = dict(rows)
+        self.clear()
+        rows.update(kept)
+        self.head = head
+
     def trim(self) -> None:
         """Clears kinds of rows that have become too many, so that memory use stays constant."""
         for rows in self._rows.values():
@@ -66,16 +81,20 @@ class Booking:
 class Transaction:
     """One transaction that writes to a ledger, in which records are made one after the other.
 
-    `head` is the head as it is stored, `n` the number of the record that is being made, `start` that of the last one
-    before the transaction, `recorded` the clock in microseconds, `booking` the day that the record's entries count for,
-    `ticked` the instant of the latest tick, `closed` the last closed day. The registers keep their changes in memory
-    until `flush`; only the methods change these attributes.
+    `head` is the head as it is stored, `head_before` that of before the transaction, `n` the number of the record that
+    is being made, `start` that of the last one before the transaction, `recorded` the clock in microseconds, `booking`
+    the day that the record's entries count for, `ticked` the instant of the latest tick, `closed` the last closed day.
+    The registers keep their changes in memory until `flush`; only the methods change these attributes.
     """
 
-    def __init__(self, store: Store, connection: Connection, cache: Cache, recorded: int) -> None:
+    def __init__(
+        self, store: Store, connection: Connection, cache: Cache, recorded: int,
+        before_write: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         self.store, self.connection, self.cache = store, connection, cache
-        head = store.lock_head(connection)
-        self.head = Head(head.n, head.recorded, head.epoch)
+        self._before_write = before_write
+        head = store.lock_head(connection) if before_write is None else store.head(connection)
+        self.head = self.head_before = Head(head.n, head.recorded, head.epoch)
         if self.head != cache.head:
             cache.clear()
         cache.trim()
@@ -161,23 +180,29 @@ class Transaction:
         """Registers a function that writes changes at every flush, after those registered earlier."""
         self._writes.append(write)
 
+    def before_write(self) -> None:
+        """Makes sure that what is written goes nowhere, if this is only a check; before every change of a table."""
+        if self._before_write is not None:
+            self._before_write()
+
     def written(self, n: int) -> None:
         """Notes that records up to this number are written."""
         self._written = n
 
     def flush(self) -> None:
         """Writes what the registers have in memory, and the head."""
+        self.before_write()
         for write in self._writes:
             write()
         recorded = self.recorded if self._written > self.start else self._recorded_before
         self.head = Head(self._written, recorded, self.head.epoch)
-        self.connection.execute(
-            tables.head.update().values(
-                n=self._written,
-                sequence=self._sequence,
-                accounts=self._accounts,
-                recorded=recorded,
-                ticked=self.ticked,
-                closed=self.closed,
-            )
+        _HEAD.run(
+            self.store,
+            self.connection,
+            n=self._written,
+            sequence=self._sequence,
+            accounts=self._accounts,
+            recorded=recorded,
+            ticked=self.ticked,
+            closed=self.closed,
         )

@@ -9,7 +9,10 @@ from sqlalchemy import delete, select
 
 from ledger.database import tables
 from ledger.database.rows import stored
+from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
+
+_FIRST = Statement(lambda _: select(tables.unfinished).order_by(tables.unfinished.c.n).limit(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,10 @@ class Unfinished:
 
     def next(self) -> Work | None:
         """The work that was asked for first; None where everything is done."""
-        transaction, table = self._transaction, tables.unfinished
+        transaction = self._transaction
         if transaction.cache.unfinished is False:
             return None
-        row = transaction.connection.execute(select(table).order_by(table.c.n).limit(1)).one_or_none()
+        row = _FIRST.run(transaction.store, transaction.connection).one_or_none()
         transaction.cache.unfinished = row is not None
         if row is None:
             return None
@@ -47,6 +50,7 @@ class Unfinished:
     def go_on(self, work: Work, left: Mapping[str, Any] | None) -> None:
         """Notes that a chunk is done, and what is left; None where it was the last one."""
         table = tables.unfinished
+        self._transaction.before_write()
         if left is None:
             self._transaction.connection.execute(delete(table).where(table.c.n == work.n))
             self._transaction.cache.unfinished = None
@@ -54,5 +58,6 @@ class Unfinished:
             self._put(Work(work.n, work.chunk, left))
 
     def _put(self, work: Work) -> None:
+        self._transaction.before_write()
         row = (work.n, work.chunk, orjson.dumps(work.left).decode())
         self._transaction.store.upsert(self._transaction.connection, tables.unfinished, [row])

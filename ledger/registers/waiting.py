@@ -6,8 +6,20 @@ from dataclasses import dataclass
 from sqlalchemy import Table, delete, func, select, union_all
 
 from ledger.database import tables
+from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
 from schemas import accounts
+
+_W, _N = tables.waiting, tables.noted
+_PERHAPS = Statement(
+    lambda among: union_all(
+        select(_W.c.account).where(among(_W.c.account, "wanted")), select(_N.c.key).where(among(_N.c.key, "wanted"))
+    ).limit(1)
+)
+_GONE = {
+    _W: Statement(lambda among: delete(_W).where(among(_W.c.shipment_id, "shipments"))),
+    _N: Statement(lambda among: delete(_N).where(among(_N.c.shipment_id, "shipments"))),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +85,7 @@ class Waiting:
         among = set(wanted)
         if any(not among.isdisjoint((*new.accounts, *new.keys)) for new in self._new.values()):
             return True
-        store, w, k = self._transaction.store, tables.waiting, tables.noted
-        query = union_all(
-            select(w.c.account).where(store.among(w.c.account, wanted)),
-            select(k.c.key).where(store.among(k.c.key, wanted)),
-        )
-        return self._transaction.connection.execute(query.limit(1)).first() is not None
+        return _PERHAPS.run(self._transaction.store, self._transaction.connection, wanted=wanted).first() is not None
 
     def count(self, path: str) -> int:
         """How many held shipments wait for room on an account."""
@@ -102,8 +109,7 @@ class Waiting:
     def _write(self) -> None:
         for table in (tables.waiting, tables.noted):
             if self._gone:
-                among = self._transaction.store.among(table.c.shipment_id, self._gone)
-                self._transaction.connection.execute(delete(table).where(among))
+                _GONE[table].run(self._transaction.store, self._transaction.connection, shipments=self._gone)
         self._put(tables.waiting, ((path, one) for one, notes in self._new.items() for path in notes.accounts))
         self._put(tables.noted, ((key, one) for one, notes in self._new.items() for key in notes.keys))
         self._new, self._gone = {}, set()

@@ -32,6 +32,7 @@ _TITLES = {
     "ListUsed": "List",
     "InFile": "Position in a file",
     "InTopic": "Position in a topic",
+    "InBody": "Position in a request",
     "InRequest": "Position in a command",
     "ListedFacility": "Listed facility",
     "RedFlag": "Red flag",

@@ -127,6 +127,17 @@ class InTopic(Out):
     offset: Annotated[int, Field(ge=0)]
 
 
+class InBody(Out):
+    """The position of an event that came over HTTP.
+
+    request: The `X-Request-Id` of the request.
+    index: The number of the event in the body, counted from 0.
+    """
+
+    request: str
+    index: Annotated[int, Field(ge=0)]
+
+
 class InRequest(Out):
     """The position of a message that a command made itself.
 
@@ -150,7 +161,7 @@ class Rejected(Out):
     original: Annotated[str, Field(pattern="^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
     size: Annotated[int, Field(ge=0)]
     sha256: Sha256
-    position: InFile | InTopic | InRequest
+    position: InFile | InTopic | InBody | InRequest
     errors: Annotated[list[Fault], Field(min_length=1)]
     causation: Causation | None = None
 

@@ -1,6 +1,7 @@
 """Media types as RFC 2045 writes them: one reading for `datacontenttype` and for the headers of messages."""
 
 import re
+from collections.abc import Iterator
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[^"\\\r\n]|\\[^\r\n])*"'
@@ -20,8 +21,21 @@ def media_type(text: str) -> tuple[str, dict[str, str]] | None:
     found = _TYPE.fullmatch(text)
     if found is None:
         return None
-    parameters = {name.lower(): _unquoted(value) for name, value in _PARAMETER.findall(found[2])}
-    return found[1].lower(), parameters
+    return found[1].lower(), dict(_parameters(found[2]))
+
+
+def parameters(text: str) -> list[tuple[str, str]]:
+    """The parameters of a media type as they stand, repeated ones too: name in lower case, and value, unquoted.
+
+    >>> parameters('text/plain; charset=latin-1; Charset="utf-8"')
+    [('charset', 'latin-1'), ('charset', 'utf-8')]
+    """
+    found = _TYPE.fullmatch(text)
+    return [] if found is None else list(_parameters(found[2]))
+
+
+def _parameters(text: str) -> Iterator[tuple[str, str]]:
+    return ((name.lower(), _unquoted(value)) for name, value in _PARAMETER.findall(text))
 
 
 def is_json(text: str) -> bool:

@@ -98,7 +98,7 @@ def rejection_text(identifier: str, rejection: Rejection, message: Message, sequ
 
 
 def position_text(position: Mapping[str, Any]) -> str:
-    """A source position as one text: `topic/partition/offset`, `file:line`, or the request.
+    """A source position as one text: `topic/partition/offset`, `file:line`, `request/index`, or the command.
 
     >>> position_text({"topic": "tpp.shipments", "partition": 3, "offset": 17})
     'tpp.shipments/3/17'
@@ -107,4 +107,6 @@ def position_text(position: Mapping[str, Any]) -> str:
         return f"{position['topic']}/{position['partition']}/{position['offset']}"
     if "file" in position:
         return f"{position['file']}:{position['line']}"
+    if "index" in position:
+        return f"{position['request']}/{position['index']}"
     return str(position["request"])

@@ -49,11 +49,8 @@ Texts = Sequence[str]
 """The answer to one message and the events that follow from it, each a line of JSON."""
 
 
-class Engine:
-    """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
-
-    `software` is the version of the program, which decisions state.
-    """
+class Transactions:
+    """The transactions in which events are decided, each tried once."""
 
     def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
         self._ledger = ledger
@@ -62,6 +59,58 @@ class Engine:
         self._software = software
         self.pending: bool | None = None
         """Whether work was left when the ledger was last looked at; None before."""
+
+    @contextmanager
+    def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
+        """The context in which a batch is decided, in its own transaction."""
+        prefetch(journal, self._book, batch)
+        yield DecisionContext(journal, self._book, self._software)
+
+    def _transact(self, take: Callable[[], Sequence[ReadMessage]], finish: bool, at_once: int = 0) -> list[Texts]:
+        """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""
+        texts: list[Texts] = []
+        with self._ledger.begin(self._clock()) as journal:
+            left = journal.unfinished.next() is not None
+            batch = () if left and finish else take()
+            prefetch(journal, self._book, batch)
+            context = DecisionContext(journal, self._book, self._software)
+            for one in batch:
+                texts.append(answer(context, one))
+                if finish and journal.unfinished.next() is not None:
+                    break
+                if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
+                    chunk = answer(context, read_message(message))
+                    texts[-1] = (*texts[-1], *chunk)
+                    at_once -= auto_recheck.looked_at(chunk)
+                left = journal.unfinished.next() is not None
+            pending = journal.unfinished.next() is not None
+        self.pending = pending
+        return texts
+
+    def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
+        with self._ledger.shadow(self._clock()) as journal, self.deciding(journal, batch) as context:
+            return [(*answer(context, one), *_chunks_of(context)) for one in batch]
+
+    def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:
+        texts = None
+        with self._ledger.begin(self._clock()) as journal:
+            work, message = journal.unfinished.next(), next_chunk(journal)
+            if work is not None and message is not None:
+                read = read_message(message)
+                with self.deciding(journal, [read]) as context:
+                    texts = answer(context, not_taken(read, given_up) if given_up else read)
+                if given_up:
+                    journal.unfinished.go_on(work, None)
+            pending = journal.unfinished.next() is not None
+        self.pending = pending
+        return texts
+
+
+class Engine(Transactions):
+    """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
+
+    `software` is the version of the program, which decisions state.
+    """
 
     def run(self, messages: Sequence[Message]) -> list[Texts]:
         """For each message, in order, its answer and what follows from it.
@@ -100,6 +149,17 @@ class Engine:
             decided += self._some(batch[len(decided) :], finish=False, at_once=CHUNK)
         return decided
 
+    def take_turn(self, take: Callable[[], Sequence[ReadMessage]]) -> list[Texts]:
+        """The answers to the first messages of what `take` returns, which is called with the lock on writing held.
+
+        If work is left from before, it is not called, and there are none. It may be called again, and then returns the
+        same messages. Otherwise like `decide`, up to a message that leaves work to `finish`.
+        """
+        try:
+            return _retried(self._transact, take, True)
+        except EventFailed:
+            return self._some(take(), finish=True)
+
     def finish(self) -> Texts:
         """Does all work that is left; what follows from it."""
         texts: list[str] = []
@@ -122,18 +182,15 @@ class Engine:
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
         """What `run` would answer at this moment, with nothing written; nobody who writes waits for it."""
-        batch = self.read(messages)
+        return self.check_read(self.read(messages))
+
+    def check_read(self, batch: Sequence[ReadMessage]) -> list[Texts]:
+        """Like `check`, for messages that are already read. Several threads may check at once."""
         while True:
             try:
                 return _retried(self._check, batch)
             except EventFailed as failure:
                 batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
-
-    @contextmanager
-    def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
-        """The context in which a batch is decided, in its own transaction."""
-        prefetch(journal, self._book, batch)
-        yield DecisionContext(journal, self._book, self._software)
 
     def _some(self, batch: Sequence[ReadMessage], *, finish: bool, at_once: int = 0) -> list[Texts]:
         """The answers to the first messages of a batch: all, or up to one that leaves work to `finish`.
@@ -141,7 +198,7 @@ class Engine:
         There are none if work is left from before. `at_once` is as of `_transact`.
         """
         try:
-            return _retried(self._transact, batch, finish, at_once)
+            return _retried(self._transact, lambda: batch, finish, at_once)
         except EventFailed as failure:
             at = next((index for index, one in enumerate(batch) if one is failure.read), None)
         if at is None:  # the program failed on a chunk, which `go_on` tries by itself
@@ -153,58 +210,32 @@ class Engine:
     def _alone(self, one: ReadMessage) -> list[Texts]:
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return _retried(self._transact, [one], False)
+                return self._try(one)
             except EventFailed as failure:
                 if tried == LONE_TRIES or isinstance(failure.__cause__, Overflow):
-                    return _retried(self._transact, [not_taken(one, failure)], False)
+                    return self._try(not_taken(one, failure))
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
-    def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
-        """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
-        texts: list[Texts] = []
-        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
-            left = journal.unfinished.next() is not None
-            for one in () if left and finish else batch:
-                texts.append(answer(context, one))
-                if finish and journal.unfinished.next() is not None:
-                    break
-                if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
-                    chunk = answer(context, read_message(message))
-                    texts[-1] = (*texts[-1], *chunk)
-                    at_once -= auto_recheck.looked_at(chunk)
-                left = journal.unfinished.next() is not None
-            pending = journal.unfinished.next() is not None
-        self.pending = pending
-        return texts
+    def _try(self, one: ReadMessage) -> list[Texts]:
+        return _retried(self._transact, lambda: [one], False)
 
-    def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        with self._ledger.shadow(self._clock()) as journal, self.deciding(journal, batch) as context:
-            return [(*answer(context, one), *_chunks_of(context)) for one in batch]
 
-    def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:
-        texts = None
-        with self._ledger.begin(self._clock()) as journal:
-            work, message = journal.unfinished.next(), next_chunk(journal)
-            if work is not None and message is not None:
-                read = read_message(message)
-                with self.deciding(journal, [read]) as context:
-                    texts = answer(context, not_taken(read, given_up) if given_up else read)
-                if given_up:
-                    journal.unfinished.go_on(work, None)
-            pending = journal.unfinished.next() is not None
-        self.pending = pending
-        return texts
+_again = Retrying(
+    retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
+    stop=stop_after_attempt(RETRIES - 1),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
 
 
 def _retried(decide: Callable[..., T], *arguments: Any) -> T:
     """Decides, and again where the database asks for it: a deadlock, a lost connection."""
-    attempts = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and retryable(error)),
-        stop=stop_after_attempt(RETRIES),
-        wait=wait_random_exponential(multiplier=0.05, max=2),
-        reraise=True,
-    )
-    return attempts(decide, *arguments)
+    try:
+        return decide(*arguments)
+    except DatabaseError as error:
+        if not retryable(error):
+            raise
+    return _again(decide, *arguments)
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message, unreadable
 from services.web.access import note_refusal
+from services.web.events import ROUTES as EVENTS
 from services.web.health import ROUTES as HEALTH
 from services.web.openapi import ROUTES as OPENAPI
 from services.web.problems import MEDIA_TYPE, Kind, Problem
@@ -17,7 +18,7 @@ from services.web.state import REQUEST_ID, Web
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH, OPENAPI)
+ROUTES: tuple[Sequence[Any], ...] = (HEALTH, OPENAPI, EVENTS)
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}

@@ -22,6 +22,8 @@ async def live() -> dict[str, str]:
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """200 where the ledger answers within 2 seconds, else 503. All who ask at a time wait for one answer of it."""
     web = web_of(request)
+    if web.decider is not None and web.decider.failed is not None:
+        return _unready(web.decider.failed)
     if web.knock is None or web.knock.done():
         web.knock = asyncio.create_task(_knock(web))
     asked = web.knock

@@ -24,6 +24,7 @@ from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.web.app import application
 from services.web.edge import Edge, host_name
+from services.web.events import deciding
 from services.web.parser import Limits
 from services.web.protocol import HttpProtocol, Shared
 from services.web.state import Web
@@ -74,7 +75,7 @@ def run(
         web = Web(store, law, engine_on(store, law), settings, wall_clock)
         shared = Shared(limits, web.stopping, context)
         server = _Server(Edge(application(web), hosts, limits.body), shared, bound)
-        with _stopped_by_signals(server, limits.stop):
+        with deciding(web), _stopped_by_signals(server, limits.stop):
             sys.stderr.write(f"listening on http{'s' if context else ''}://{_shown(bound)}\n")
             sys.stderr.flush()
             server.run()

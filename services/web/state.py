@@ -12,6 +12,7 @@ from ledger.database.store import Store
 from rulebook import Book
 from services.engine.engine import Engine
 from services.settings import Settings
+from services.web.decider import Decider
 from services.web.rate import Rate
 from services.web.tokens import Tokens
 
@@ -24,9 +25,9 @@ class Web:
     """What every route may use.
 
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
-    takes nothing new: whatever waits or streams ends then. `knock` is the question whether the ledger answers. `refused`
-    counts the requests that were refused for want of a right, by the last part of the problem's type. `tokens` and
-    `rate` are of the ledger and the settings.
+    takes nothing new: whatever waits or streams ends then. `knock` is the question whether the ledger answers.
+    `refused` counts the requests that were refused for want of a right, by the last part of the problem's type.
+    `tokens` and `rate` are of the ledger and the settings.
     """
 
     store: Store
@@ -36,6 +37,7 @@ class Web:
     now: Callable[[], int]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     knock: asyncio.Task[bool] | None = None
+    decider: Decider | None = None
     refused: Counter[str] = field(default_factory=Counter)
     tokens: Tokens = field(init=False)
     rate: Rate = field(init=False)

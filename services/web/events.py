@@ -1,0 +1,111 @@
+"""`POST /v1/events` and `POST /v1/check`: events in, an answer to each out (docs/contract/http.md, Events)."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from litestar import Request, Response, post
+
+from schemas.event_types import EVENT_REJECTED
+from services.engine.engine import Texts
+from services.engine.message import ReadMessage
+from services.web.access import Caller, caller_of, roles
+from services.web.bodies import BODY_MOST, Body, Mode, mode_of
+from services.web.decider import Decider
+from services.web.permissions import CHECKERS, SENDERS, check_events, check_trials
+from services.web.problems import Kind, Problem
+from services.web.state import REQUEST_ID, Web, web_of
+
+READ_AT_ONCE = 1 << 15
+"""The most bytes of a body that is read in the event loop; a longer one is read in a thread."""
+
+_TYPE = '"type":"'
+
+
+@post("/v1/events", status_code=200, request_max_body_size=BODY_MOST, **roles(SENDERS))
+async def decide_events(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Decides the events of the body, and answers each."""
+    follow, read = await _asked(request, check_events)
+    return _response(await _decider(request).decide(read, follow=follow, gone=_gone(request)), follow=follow)
+
+
+@post("/v1/check", status_code=200, request_max_body_size=BODY_MOST, **roles(CHECKERS))
+async def check(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Answers the events of the body as `/v1/events` would now, one after the other; writes nothing."""
+    follow, read = await _asked(request, check_trials)
+    return _response(await _decider(request).check(read, gone=_gone(request)), follow=follow)
+
+
+ROUTES = (decide_events, check)
+
+
+async def _asked(
+    request: Request[Any, Any, Any], permit: Callable[[Caller, Sequence[ReadMessage]], None]
+) -> tuple[bool, Sequence[ReadMessage]]:
+    """Whether what follows is asked for, and the events that the caller may send; raises Problem."""
+    follow = _follow(request)
+    headers = request.scope["headers"]
+    mode = mode_of(headers)
+    body = Body(await request.body(), mode, headers, str(request.scope["state"][REQUEST_ID]))
+    large = len(body.content) > READ_AT_ONCE
+    read = await to_thread.run_sync(body.read) if large else body.read()
+    permit(caller_of(request), read)
+    return follow, read
+
+
+def _follow(request: Request[Any, Any, Any]) -> bool:
+    """What the query says, in which nothing but `follow` may stand, once."""
+    query = request.scope["query_string"]
+    if not query:
+        return False
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    (name, value), *more = pairs or [("", "")]
+    if name != "follow":
+        raise Problem(Kind.QUERY_INVALID, f"The query has no {name!r}; it has follow=true or nothing.")
+    if more:
+        raise Problem(Kind.QUERY_INVALID, f"The query has follow once, and not {more[0][0]!r} too.")
+    if value not in ("true", "false"):
+        raise Problem(Kind.QUERY_INVALID, f"follow is true or false, not {value!r}.")
+    return value == "true"
+
+
+def _gone(request: Request[Any, Any, Any]) -> Callable[[], Awaitable[None]]:
+    """What returns once the client of a request, whose body is read, has gone away."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return gone
+
+
+def _response(decided: Sequence[Texts], *, follow: bool) -> Response[bytes]:
+    """The answers as they were written, in a JSON array; 422 where there are some, and all are rejections."""
+    texts = [text for texts in decided for text in (texts if follow else texts[:1])]
+    rejected = bool(decided) and all(map(_is_rejection, decided))
+    return Response(f"[{','.join(texts)}]".encode(), status_code=422 if rejected else 200, media_type=Mode.BATCH.value)
+
+
+def _is_rejection(texts: Texts) -> bool:
+    """Whether an answer is a rejection: nothing before its type is of a publisher."""
+    at = texts[0].index(_TYPE) + len(_TYPE)
+    return texts[0].startswith(f'{EVENT_REJECTED}"', at)
+
+
+def _decider(request: Request[Any, Any, Any]) -> Decider:
+    decider = web_of(request).decider
+    if decider is None:
+        raise TypeError("the server was not started by `deciding`")
+    return decider
+
+
+@contextmanager
+def deciding(web: Web) -> Iterator[None]:
+    """Decides what comes in until the end of the block, where what was taken is answered first."""
+    web.decider = Decider(web.engine, stopping=web.stopping)
+    try:
+        yield
+    finally:
+        web.decider.close()
