@@ -71,6 +71,14 @@ class Message:
         """The bytes that a rejection contains."""
         return self.raw if self.value is None else self.value
 
+    @property
+    def identity(self) -> bytes:
+        """The bytes that identify its rejection, together with its position.
+
+        A request over HTTP may come again under the same id with other headers, so those of binary mode count too.
+        """
+        return self.raw if self.over_http else self.received
+
 
 @dataclass(frozen=True, slots=True)
 class ReadMessage:
@@ -125,7 +133,7 @@ def read_message(message: Message) -> ReadMessage:
         raise
     except Exception as error:  # noqa: BLE001  whatever a message does to the reader, it stops nothing
         event = Rejection(message.raw, (failed(error),), None, None, None, None)
-    return ReadMessage(message, event, rejection_id(message.position, message.received))
+    return ReadMessage(message, event, rejection_id(message.position, message.identity))
 
 
 def failed(error: BaseException | None) -> Error:

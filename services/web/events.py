@@ -48,7 +48,7 @@ async def _asked(
     follow = _follow(request)
     headers = request.scope["headers"]
     mode = mode_of(headers)
-    body = Body(await request.body(), mode, headers, str(request.scope["state"][REQUEST_ID]))
+    body = Body(await request.body(), mode, headers, str(request.scope["state"].get(REQUEST_ID, "")))
     large = len(body.content) > READ_AT_ONCE
     read = await to_thread.run_sync(body.read) if large else body.read()
     permit(caller_of(request), read)
