@@ -58,7 +58,7 @@ class Parser(h11.Connection):
     def __init__(self, limits: Limits) -> None:
         super().__init__(h11.SERVER, limits.head)
         self._limits = limits
-        self._raw = 0
+        self._raw, self._recent = 0, b""
         self.head = b""
         self.finished = 0
         self.left: int | None = 0
@@ -72,6 +72,7 @@ class Parser(h11.Connection):
     def receive_data(self, data: bytes) -> None:
         """Takes bytes from the client."""
         self._raw += len(data)
+        self._recent = self._recent[-4:] + data
         super().receive_data(data)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -91,6 +92,9 @@ class Parser(h11.Connection):
             if self.left is not None:
                 self.left -= len(event.data)
         elif isinstance(event, h11.EndOfMessage):
+            end = len(self._recent) - len(self._receive_buffer)
+            if self.left is None and end >= 4 and self._recent[end - 4 : end] != b"\r\n\r\n":
+                self._refuse(Kind.REQUEST_INVALID, "The last chunk of the body does not end with CR and LF.")
             self.finished, self.left = self.finished + 1, 0
             if len(event.headers) > self._limits.headers:
                 self._refuse(Kind.HEADERS_TOO_LARGE, f"There are more than {self._limits.headers} trailers.")

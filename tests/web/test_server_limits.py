@@ -238,6 +238,19 @@ def test_beyond_the_connections_is_a_503(tmp_path) -> None:
         wait_until(lambda: _status(running) == 200)
 
 
+def test_those_who_are_refused_take_no_place(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with small(url, {"TPP_CONNECTIONS": "3"}, refusals=2, linger=60) as running, ExitStack() as opened:
+        every = [opened.enter_context(closing(Raw(running))) for _ in range(3)]
+        assert all(raw.request("GET", "/health/live").status == 200 for raw in every)
+        beyond = [opened.enter_context(closing(Raw(running))) for _ in range(2)]
+        assert [raw.request("GET", "/health/live").status for raw in beyond] == [503] * 2
+        with closing(Raw(running)) as crowded:
+            assert crowded.rest() == b""
+        every.pop().close()
+        wait_until(lambda: _serves(running))
+
+
 def test_many_more_connections_than_are_taken_end_nothing(tmp_path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with small(url, {"TPP_CONNECTIONS": "20"}) as running, ExitStack() as opened:
@@ -274,6 +287,11 @@ def test_30_seconds_are_the_time_of_a_request(server: Served) -> None:
         with closing(Raw(server)) as raw, _trickling(raw, POST + b"Content-Length: 1000000\r\n\r\n"):
             assert raw.answer().kind == "request-timeout"
         assert time.monotonic() - start >= 30
+
+
+def _serves(server: Served) -> bool:
+    with closing(Raw(server)) as raw:
+        return b" 200 OK" in raw.send(b"GET /health/live HTTP/1.0\r\n\r\n").rest()
 
 
 def _status(server: Served) -> int:
