@@ -289,7 +289,7 @@ class HttpProtocol(_Connection):
         if phase is _Phase.SECURING:
             self._early += data
         elif phase is _Phase.BEYOND:
-            self.conn.head = data
+            self.conn.receive_data(data)
             self.refuse(_beyond(self._limits))
         elif phase is not _Phase.LEAVING:
             super().data_received(data)
