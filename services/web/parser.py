@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import h11
+from h11._receivebuffer import ReceiveBuffer
 
 from services.web.problems import Kind, Problem
 
@@ -48,18 +49,61 @@ _SENTENCES = {
 """What is said of the errors of h11, by their beginnings."""
 
 
-class Parser(h11.Connection):
-    """A connection of h11 that also bounds heads and chunks, and refuses what a proxy may read in another way.
+class _Refused(h11.RemoteProtocolError):
+    """Bytes that are not passed on to h11."""
 
-    `head`: the bytes in which the next request begins. `finished`: how many requests came whole. `left`: how many bytes
-    of the body are to come; None if only its end will say. `problem`: what is wrong, where next_event has raised.
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = Problem(kind, detail)
+
+
+class _Lines(ReceiveBuffer):
+    """The bytes that h11 has not read yet; it gets lines only if they are few, short and end with CR and LF.
+
+    Its patterns take half a minute for 64 KiB of blanks before a NUL, and it reads lines that a proxy reads in another
+    way. `head` are the bytes in which the next request begins.
     """
 
     def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+        self.head = b""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """The lines of a head or of trailers, once all are there."""
+        self.head = bytes(self._data)
+        lines = super().maybe_extract_lines()
+        if lines is not None:
+            taken = self.head[: len(self.head) - len(self._data)]
+            if len(taken) > self._limits.head or len(lines) > self._limits.headers + 1:
+                raise _Refused(Kind.HEADERS_TOO_LARGE, _too_large(self._limits))
+            if _ODD.search(taken):
+                said = "A header has a control character, goes on in a second line, or does not end with CR and LF."
+                raise _Refused(Kind.REQUEST_INVALID, said)
+        return lines
+
+    def maybe_extract_next_line(self) -> bytearray | None:
+        """The line before a chunk, once it is there."""
+        line = super().maybe_extract_next_line()
+        if line is not None and _ODD.search(line):
+            raise _Refused(Kind.REQUEST_INVALID, "A chunk of the body does not begin with its size.")
+        return line
+
+
+class Parser(h11.Connection):
+    """A connection of h11 that also bounds heads and chunks, and refuses what a proxy may read in another way.
+
+    `finished`: how many requests came whole. `left`: how many bytes of the body are to come; None if only its end will
+    say. `problem`: what is wrong, where next_event has raised.
+    """
+
+    _receive_buffer: _Lines
+
+    def __init__(self, limits: Limits) -> None:
         super().__init__(h11.SERVER, limits.head)
+        self._receive_buffer = _Lines(limits)
         self._limits = limits
         self._raw = 0
-        self.head = b""
         self.finished = 0
         self.left: int | None = 0
         self.problem = Problem(Kind.REQUEST_INVALID, "The request is not HTTP.")
@@ -69,6 +113,11 @@ class Parser(h11.Connection):
         """Whether there are bytes that have not been read as anything yet."""
         return bool(self._receive_buffer)
 
+    @property
+    def head(self) -> bytes:
+        """The bytes in which a request begins that could not be read."""
+        return self._receive_buffer.head or bytes(self._receive_buffer)
+
     def receive_data(self, data: bytes) -> None:
         """Takes bytes from the client."""
         self._raw += len(data)
@@ -76,45 +125,31 @@ class Parser(h11.Connection):
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """What the bytes so far say. Raises RemoteProtocolError, and then `problem` says what is wrong."""
-        heading = self.their_state is h11.IDLE
-        if heading:
-            self.head = bytes(self._receive_buffer)
         try:
             event = super().next_event()
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data) and self.left is not None:
+                self.left -= len(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                self.finished, self.left = self.finished + 1, 0
+            if self.left is None and self._raw > 2 * self._limits.body + CHUNK:
+                raise _Refused(Kind.BODY_TOO_LARGE, f"The body is larger than {self._limits.body:,} bytes.")
         except h11.RemoteProtocolError as error:
             self.problem = _problem(error, self._limits)
             raise
-        if isinstance(event, h11.Request):
-            self._check(event, self.head[: len(self.head) - len(self._receive_buffer)])
-            self.head, self._raw = b"", len(self._receive_buffer)
-        elif isinstance(event, h11.Data):
-            if self.left is not None:
-                self.left -= len(event.data)
-        elif isinstance(event, h11.EndOfMessage):
-            self.finished, self.left = self.finished + 1, 0
-            if len(event.headers) > self._limits.headers:
-                self._refuse(Kind.HEADERS_TOO_LARGE, f"There are more than {self._limits.headers} trailers.")
-        if self.left is None and self._raw > 2 * self._limits.body + CHUNK:
-            self._refuse(Kind.BODY_TOO_LARGE, f"The body is larger than {self._limits.body:,} bytes.")
         return event
 
-    def _check(self, request: h11.Request, head: bytes) -> None:
-        if len(head) > self._limits.head or head.count(b"\n") - 2 > self._limits.headers:
-            self._refuse(Kind.HEADERS_TOO_LARGE, _too_large(self._limits))
-        if _ODD.search(head):
-            self._refuse(Kind.REQUEST_INVALID, "A header has a control character, or does not end with CR and LF.")
+    def _begin(self, request: h11.Request) -> None:
         framing = {name: value for name, value in request.headers if name in (b"content-length", b"transfer-encoding")}
         if request.http_version not in (b"1.0", b"1.1"):
-            self._refuse(Kind.REQUEST_INVALID, "The version of HTTP is neither 1.0 nor 1.1.")
+            raise _Refused(Kind.REQUEST_INVALID, "The version of HTTP is neither 1.0 nor 1.1.")
         if len(framing) > 1:
-            self._refuse(Kind.REQUEST_INVALID, "The request has both Content-Length and Transfer-Encoding.")
+            raise _Refused(Kind.REQUEST_INVALID, "The request has both Content-Length and Transfer-Encoding.")
         if request.http_version == b"1.0" and b"transfer-encoding" in framing:
-            self._refuse(Kind.REQUEST_INVALID, "HTTP/1.0 has no Transfer-Encoding.")
+            raise _Refused(Kind.REQUEST_INVALID, "HTTP/1.0 has no Transfer-Encoding.")
+        self._receive_buffer.head, self._raw = b"", len(self._receive_buffer)
         self.left = None if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
-
-    def _refuse(self, kind: Kind, detail: str) -> None:
-        self.problem = Problem(kind, detail)
-        raise h11.RemoteProtocolError(detail)
 
 
 def _too_large(limits: Limits) -> str:
@@ -122,7 +157,9 @@ def _too_large(limits: Limits) -> str:
 
 
 def _problem(error: h11.RemoteProtocolError, limits: Limits) -> Problem:
-    """What is wrong with bytes that h11 does not read."""
+    """What is wrong with bytes that are not read."""
+    if isinstance(error, _Refused):
+        return error.problem
     if error.error_status_hint == Kind.HEADERS_TOO_LARGE.status:
         return Problem(Kind.HEADERS_TOO_LARGE, _too_large(limits))
     said = (sentence for beginning, sentence in _SENTENCES.items() if str(error).startswith(beginning))

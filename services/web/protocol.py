@@ -39,7 +39,7 @@ class Shared:
 _RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which a socket is closed by a reset."""
 
-_GIVEN_ID = re.compile(rb"^x-request-id:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_GIVEN_ID = re.compile(rb"^x-request-id:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 
 class _Wire(asyncio.Transport):
@@ -180,7 +180,8 @@ class _Connection(H11Protocol, asyncio.BufferedProtocol):
             raise TypeError(f"the connection has {transport!r}")
         self._under = transport
         self._beyond = len(self.connections) >= self._limits.connections
-        if self._shared.stopping.is_set() or len(self._shared.refused) >= self._limits.refusals:
+        crowded = self._beyond and len(self._shared.refused) >= self._limits.refusals
+        if crowded or self._shared.stopping.is_set():
             transport.abort()
             return
         (self._shared.refused if self._beyond else self.connections).add(self)
@@ -288,7 +289,7 @@ class HttpProtocol(_Connection):
         if phase is _Phase.SECURING:
             self._early += data
         elif phase is _Phase.BEYOND:
-            self.conn.head = data
+            self.conn.receive_data(data)
             self.refuse(_beyond(self._limits))
         elif phase is not _Phase.LEAVING:
             super().data_received(data)
@@ -386,7 +387,7 @@ def _beyond(limits: Limits) -> Problem:
 
 def _given_id(head: bytes) -> str:
     """The X-Request-Id in a head that could not be read, or a new one."""
-    return request_id([(b"x-request-id", value) for value in _GIVEN_ID.findall(head)])
+    return request_id((b"x-request-id", value.strip(b" \t")) for value in _GIVEN_ID.findall(head))
 
 
 def _whole(problem: Problem, identity: str, headers: list[tuple[bytes, bytes]], *, bodiless: bool) -> bytes:

@@ -63,15 +63,15 @@ def run(
     limits = replace(limits or Limits(), connections=settings.connections)
     context = None if tls is None else _context(tls)
     host, port = _address(listen or settings.listen)
-    if context is None and not settings.insecure and not _loopback(host):
-        raise Failure(
-            f"{host or 'every address'} can be reached from other machines: give --tls-cert and --tls-key, "
-            "or set TPP_INSECURE=1 if a proxy in front of tpp serve does TLS"
-        )
+    open_to_all = context is not None or settings.insecure
+    if not open_to_all:
+        _check_loopback(host)
     hosts = _hosts(settings, host)
     _allow_files(limits.connections + limits.refusals + OTHER_FILES)
     law = book(rulebook)
     with _bound(host, port) as bound, opened(ledger_url) as store:
+        if not open_to_all:
+            _check_loopback(bound.getsockname()[0])  # whatever localhost stands for here
         web = Web(store, law, engine_on(store, law), settings, wall_clock)
         shared = Shared(limits, web.stopping, context)
         server = _Server(Edge(application(web), hosts, limits.body), shared, bound)
@@ -196,13 +196,17 @@ def _address(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
+def _check_loopback(host: str) -> None:
+    """Raises Failure if other machines can reach the address."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        loopback = host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        loopback = False
+    if not loopback:
+        raise Failure(
+            f"{host} can be reached from other machines: give --tls-cert and --tls-key, "
+            "or set TPP_INSECURE=1 if a proxy in front of tpp serve does TLS"
+        )
 
 
 def _hosts(settings: Settings, host: str) -> set[str]:

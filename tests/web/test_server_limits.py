@@ -1,10 +1,12 @@
 """What a client may ask of `tpp serve`: sizes, times, connections; hostile ones, while others are answered."""
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -77,7 +79,7 @@ def test_the_extensions_of_chunks_count(raw: Raw) -> None:
 
 
 def test_trailers_count(server: Served) -> None:
-    answer = once(server, POST + CHUNKED + b"0\r\n" + b"X: y\r\n" * 101 + b"\r\n")
+    answer = once(server, POST + CHUNKED + b"0\r\n" + b"X: y\r\n" * 102 + b"\r\n")
     assert (answer.status, answer.kind) == (431, "headers-too-large")
     assert once(server, POST + CHUNKED + b"0\r\nX: " + b"y" * 100_000).status == 431
     assert once(server, POST + CHUNKED + b"1;" + b"y" * 100_000).status == 431
@@ -144,6 +146,26 @@ def test_headers_of_many_bytes_are_refused_and_not_kept(server: Served, size: in
             raw.send(b"GET /health/live HTTP/1.1\r\n" + HOST + b"X: " + b"x" * size + b"\r\n\r\n")
             assert raw.answer().kind == "headers-too-large"
     assert memory(server) - before < 4 * MIB
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n" + HOST + b"X:" + b" " * 15_000 + b"\0\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b"X:" + b" " * 64_000 + b"\0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX-Request-Id: x" + b" " * 64_000 + b"y\r\n\r\n",
+        POST + CHUNKED + b"0\r\nX:" + b" " * 15_000 + b"\0\r\n\r\n",
+        POST + CHUNKED + b"1;" + b" " * 64_000 + b"\nx\r\n",
+        POST + CHUNKED + b"1" + b" " * 64_000 + b"x\r\n",
+    ],
+    ids=["header", "long header", "id", "trailer", "extension", "size"],
+)
+def test_what_would_take_long_to_understand_takes_no_time(server: Served, data: bytes) -> None:
+    """A pattern that tries every way of parting blanks needs half a minute of computing for one of these."""
+    before = _computed(server)
+    for _ in range(5):
+        assert once(server, data).status in (400, 431)
+    assert _computed(server) - before < 2
 
 
 def test_headers_that_do_not_come_end_the_connection_without_an_answer(quick: Served) -> None:
@@ -238,6 +260,19 @@ def test_beyond_the_connections_is_a_503(tmp_path) -> None:
         wait_until(lambda: _status(running) == 200)
 
 
+def test_those_who_are_refused_take_no_place(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with small(url, {"TPP_CONNECTIONS": "3"}, refusals=2, linger=60) as running, ExitStack() as opened:
+        every = [opened.enter_context(closing(Raw(running))) for _ in range(3)]
+        assert all(raw.request("GET", "/health/live").status == 200 for raw in every)
+        beyond = [opened.enter_context(closing(Raw(running))) for _ in range(2)]
+        assert [raw.request("GET", "/health/live").status for raw in beyond] == [503] * 2
+        with closing(Raw(running)) as crowded:
+            assert crowded.rest() == b""
+        every.pop().close()
+        wait_until(lambda: _serves(running))
+
+
 def test_many_more_connections_than_are_taken_end_nothing(tmp_path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with small(url, {"TPP_CONNECTIONS": "20"}) as running, ExitStack() as opened:
@@ -274,6 +309,17 @@ def test_30_seconds_are_the_time_of_a_request(server: Served) -> None:
         with closing(Raw(server)) as raw, _trickling(raw, POST + b"Content-Length: 1000000\r\n\r\n"):
             assert raw.answer().kind == "request-timeout"
         assert time.monotonic() - start >= 30
+
+
+def _computed(server: Served) -> float:
+    """The seconds for which the server's process has computed."""
+    numbers = Path(f"/proc/{server.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _serves(server: Served) -> bool:
+    with closing(Raw(server)) as raw:
+        return b" 200 OK" in raw.send(b"GET /health/live HTTP/1.0\r\n\r\n").rest()
 
 
 def _status(server: Served) -> int:

@@ -180,6 +180,9 @@ def test_http_1_0_is_answered_and_closed(server: Served) -> None:
         b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n",
         b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
         b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nno trailer\r\n\r\n",
+        b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\n",
+        b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\n\n",
+        b"POST /test/body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
     ],
 )  # fmt: skip
 def test_what_is_no_http_is_refused_and_closed(server: Served, data: bytes) -> None:
@@ -210,6 +213,20 @@ def test_a_chunked_body_is_read(raw: Raw) -> None:
     raw.send(b"3;name=value\r\nabc\r\n2 \r\nde\r\n0\r\nTrailer: x\r\n\r\n")
     assert raw.answer().json == {"size": 5}
     assert raw.request("GET", "/health/live").status == 200
+
+
+def test_a_chunked_body_is_read_however_it_is_cut(raw: Raw) -> None:
+    whole = b"POST /test/body HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"
+    raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for place in range(len(whole) - 12, len(whole)):
+        raw.send(whole[:place])
+        raw.send(whole[place:])
+        assert raw.answer().json == {"size": 3}
+    raw.send(whole * 3)
+    assert [raw.answer().status for _ in range(3)] == [200] * 3
+    first = whole.replace(b"/test/body", b"/test/late?seconds=0.5")
+    raw.send(first + whole * 50).send(b"GET /health/live HTTP/1.1\r\n").send(HOST + b"\r\n")
+    assert [raw.answer().status for _ in range(52)] == [200] * 52
 
 
 def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +20,8 @@ from cryptography.x509.oid import NameOID
 from server_raw import HOST, Raw, small
 from waiting import PATIENCE
 from web_run import TPP, served
+
+from services.cli.commands import main
 
 
 @pytest.fixture
@@ -57,19 +60,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refused(ledger: str, *words: str, env: dict[str, str] | None = None) -> str:
-    """The sentence with which `tpp serve` refuses to start, exit 2."""
-    ran = subprocess.run(
-        [TPP, "serve", "--ledger", ledger, *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        stdin=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if not name.startswith("TPP_")} | (env or {}),
-    )
-    assert ran.returncode == 2, ran.stderr
+    """The sentence with which `tpp serve` refuses to start, exit 2; in this process, which is quicker."""
+    without = dict.fromkeys(name for name in os.environ if name.startswith("TPP_"))
+    ran = CliRunner().invoke(main, ["serve", "--ledger", ledger, *words], env=without | (env or {}))
+    assert isinstance(ran.exception, SystemExit), ran.exception
+    assert ran.exit_code == 2, ran.stderr
     assert ran.stdout == ""
-    assert "Traceback" not in ran.stderr
     return ran.stderr
 
 
@@ -96,13 +92,21 @@ def test_the_option_beats_the_setting(ledger: str) -> None:
     "listen", ["8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[]:80", "127.0.0.1:٣"]
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused(ledger: str, listen: str) -> None:
-    assert f"{listen!r} is not HOST:PORT" in refused(ledger, "--listen", listen, env={"PYTHONUTF8": "1"})
+    assert f"{listen!r} is not HOST:PORT" in refused(ledger, "--listen", listen)
 
 
 def test_a_port_that_is_taken_is_refused(ledger: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert f"cannot listen on {address}: Address already in use" in refused(ledger, "--listen", address)
+        ran = subprocess.run(
+            [TPP, "serve", "--ledger", ledger, "--listen", address],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    said = f"Error: cannot listen on {address}: Address already in use\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", said)
 
 
 def test_an_address_that_is_not_here_is_refused(ledger: str) -> None:
