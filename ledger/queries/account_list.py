@@ -131,7 +131,3 @@ def _growth(connection: Connection, ids: Sequence[int], ticked: int) -> dict[int
     )
     return {row.account: {pace: getattr(row, f"grown{pace}") for pace in _PACES} for row in connection.execute(query)}
 
-
-def by_use(balances: Sequence[Balance]) -> list[Balance]:
-    """Balances in the order of use."""
-    return sorted(balances, key=lambda one: (one.used is None, -(one.used or 0), one.account))
