@@ -130,4 +130,3 @@ def _growth(connection: Connection, ids: Sequence[int], ticked: int) -> dict[int
         .group_by(e.c.account)
     )
     return {row.account: {pace: getattr(row, f"grown{pace}") for pace in _PACES} for row in connection.execute(query)}
-

@@ -142,6 +142,12 @@ def entries(connection: Connection, span: Span, paths: Sequence[str] | None = No
         )  # fmt: skip
 
 
+def has_account(connection: Connection, account: str) -> bool:
+    """Whether the ledger has an account of this path."""
+    a = tables.account
+    return connection.execute(select(a.c.id).where(a.c.path == account)).first() is not None
+
+
 def account_entries(
     connection: Connection, account: str, span: Span, after: int = 0, limit: int | None = None
 ) -> Iterator[StatementRow]:

@@ -65,9 +65,7 @@ def _place(one: Balance, order: AccountOrder) -> AccountPlace:
     return AccountPlace(int(one.used is None), -whole, -part, one.account)
 
 
-def account_in_full(
-    connection: Connection, book: Book, account: str, moment: Moment = NOW
-) -> dict[str, Any] | None:
+def account_in_full(connection: Connection, book: Book, account: str, moment: Moment = NOW) -> dict[str, Any] | None:
     """An account as a JSON object, with the thresholds in force and the shipments that wait for room on it.
 
     None if it does not exist, or did not at the moment.
