@@ -91,7 +91,7 @@ def _named(request: Asked) -> str:
 
 def _exists(path: str) -> bool:
     """Whether a path may be that of an account, or of the report of flows."""
-    return accounts.read(path) is not None or (accounts.names_flows(path) and not set(path) & {"*", "\0"})
+    return accounts.read(path) is not None or accounts.is_flow(path)
 
 
 def _unknown(path: str) -> Problem:
