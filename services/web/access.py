@@ -9,9 +9,9 @@ from anyio import to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from ledger.doors.tokens import Token, digest_of, find_token
+from ledger.doors.tokens import Token, digest_of, find_token, list_tokens
 from services.web.problems import Kind, Problem
-from services.web.state import web_of
+from services.web.state import Web, web_of
 
 CALLER = "tpp_caller"
 """Under which the state of a request has its Caller."""
@@ -58,34 +58,68 @@ def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     return found
 
 
+async def calendar_caller(connection: ASGIConnection[Any, Any, Any, Any], secret: str | None) -> Caller:
+    """The caller of a token that stands in the address, None without one.
+
+    Raises Problem if it may not be used, or has another role than `calendar`.
+    """
+    if not secret:
+        raise _refused(Kind.TOKEN_MISSING, "Give a token of the role calendar as `?token=TOKEN`.")
+    caller = await _authenticate(connection, secret)
+    if caller.role is not Role.CALENDAR:
+        raise Problem(Kind.ROLE_FORBIDDEN, "Only a token of the role calendar may stand in an address.")
+    return caller
+
+
+async def is_open(web: Web, caller: Caller) -> bool:
+    """Whether the caller's token is still neither revoked nor expired."""
+    token = await to_thread.run_sync(_find_by_id, web.store, caller.id)
+    return token is not None and _ended(token, web.now()) is None
+
+
 async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Authenticates by `Authorization: Bearer`; raises Problem without a token that opens this route."""
-    caller = await _authenticate(connection)
+    caller = await _authenticate(connection, _bearer(connection))
     allowed = handler.opt["roles"]
     if caller.role not in allowed:
         raise Problem(Kind.ROLE_FORBIDDEN, f"The role {caller.role} may not use {connection.scope['path']}.")
     connection.scope["state"][CALLER] = caller
 
 
-async def _authenticate(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise _refused(Kind.TOKEN_MISSING, "Send a token as `Authorization: Bearer TOKEN`.")
+    return secret.strip()
+
+
+async def _authenticate(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> Caller:
     web = web_of(connection)
-    token = await to_thread.run_sync(_find, web.store, digest_of(secret.strip()))
+    token = await to_thread.run_sync(_find, web.store, digest_of(secret))
     if token is None:
         raise _refused(Kind.TOKEN_UNKNOWN, "No such token exists.")
-    now = web.now()
-    if token.revoked is not None and token.revoked <= now:
-        raise _refused(Kind.TOKEN_REVOKED, f"The token {token.id} was revoked.")
-    if token.expires is not None and token.expires <= now:
-        raise _refused(Kind.TOKEN_EXPIRED, f"The token {token.id} has expired.")
+    if (ended := _ended(token, web.now())) is not None:
+        raise _refused(*ended)
     return Caller(token.id, token.name, Role(token.role), token.sources)
+
+
+def _ended(token: Token, now: int) -> tuple[Kind, str] | None:
+    """Why a token opens nothing any more; None while it does."""
+    if token.revoked is not None:
+        return Kind.TOKEN_REVOKED, f"The token {token.id} was revoked."
+    if token.expires is not None and token.expires <= now:
+        return Kind.TOKEN_EXPIRED, f"The token {token.id} has expired."
+    return None
 
 
 def _find(store: Any, digest: str) -> Token | None:
     with store.read() as connection:
         return find_token(connection, digest)
+
+
+def _find_by_id(store: Any, id: str) -> Token | None:
+    with store.read() as connection:
+        return next((token for token in list_tokens(connection) if token.id == id), None)
 
 
 def _refused(kind: Kind, detail: str) -> Problem:

@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from services.web.accounts import ROUTES as ACCOUNTS
+from services.web.calendar import ROUTES as CALENDAR
 from services.web.health import ROUTES as HEALTH
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.reading import ROUTES as READING
@@ -20,6 +21,7 @@ ROUTES: tuple[Sequence[Any], ...] = (
     HEALTH,
     ACCOUNTS,
     READING,
+    CALENDAR,
 )
 """The routes, by the file in which they are."""
 

@@ -2,8 +2,14 @@
 
 from schemas.accounts import matches
 from schemas.event_types import OWN_SOURCES
+from services.web.access import Caller
 
 
-def fits(pattern: str, source: str) -> bool:
-    """Whether a source fits a pattern of a token, in which `*` stands for any text; no pattern reaches our own ones."""
-    return not source.startswith(OWN_SOURCES) and matches(pattern, source)
+def may_use(caller: Caller, source: str) -> bool:
+    """Whether a source is the caller's: one of its patterns fits; no pattern reaches the program's own sources."""
+    return not source.startswith(OWN_SOURCES) and any(fits(source, pattern) for pattern in caller.sources)
+
+
+def fits(text: str, pattern: str) -> bool:
+    """Whether a text fits a pattern in which `*` stands for any text and all else for itself."""
+    return matches(pattern, text)
