@@ -14,6 +14,7 @@ from services.web.health import ROUTES as HEALTH
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.reading import ROUTES as READING
 from services.web.state import REQUEST_ID, Web
+from services.web.stream import ROUTES as STREAM
 
 log = logging.getLogger("tpp.web")
 
@@ -22,6 +23,7 @@ ROUTES: tuple[Sequence[Any], ...] = (
     ACCOUNTS,
     READING,
     CALENDAR,
+    STREAM,
 )
 """The routes, by the file in which they are."""
 
