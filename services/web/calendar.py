@@ -99,8 +99,9 @@ def _text(value: str) -> str:
 
 def _folded(line: str) -> str:
     """A line of at most 75 bytes, or several that continue it (RFC 5545, 3.1)."""
-    if len(line) <= _LINE and line.isascii():
-        return line
+    if line.isascii():
+        more = (f" {line[at : at + _LINE - 1]}" for at in range(_LINE, len(line), _LINE - 1))
+        return "\r\n".join([line[:_LINE], *more])
     parts, size = [""], 0
     for character in line:
         width = len(character.encode())

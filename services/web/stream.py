@@ -114,7 +114,9 @@ class Feed:
                 self._task = None
 
     async def after(self, n: int) -> Sequence[Record]:
-        """Records after a number, in order; none if there is none so far. Raises DatabaseError if it fails."""
+        """Records after a number, in order; none if there is none so far. Raises what reading the ledger raises."""
+        if self._task is not None and self._task.done():
+            self._task.result()
         if n >= self._n:
             return ()
         first = self._recent[0].n if self._recent else self._n + 1
@@ -123,6 +125,13 @@ class Feed:
         return await to_thread.run_sync(self._read, n, limiter=self._reading, abandon_on_cancel=True)
 
     async def _poll(self) -> None:
+        try:
+            await self._read_on()
+        finally:
+            self.news.set()
+
+    async def _read_on(self) -> None:
+        """Reads what is committed, again and again; a database that does not answer is asked again."""
         while True:
             try:
                 found = await to_thread.run_sync(self._read, self._n, limiter=self._polling, abandon_on_cancel=True)

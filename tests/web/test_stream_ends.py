@@ -126,6 +126,30 @@ def test_a_reader_that_does_not_keep_up_is_cut_off(
     asyncio.run(run())
 
 
+BROKEN = """INSERT INTO journal SELECT n + 1, source, 'broken', type, shipment_id, happened, recorded, position, event,
+    'broken', rests_on FROM journal WHERE n = 1"""
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_ledger_that_cannot_be_read_ends_it(ledger_url: str, caplog: pytest.LogCaptureFixture, first: bool) -> None:
+    screen(ledger_url, [request("SHP-1")])
+
+    async def run() -> None:
+        with opened(ledger_url) as (web, made, reader), caplog.at_level(logging.ERROR, "tpp.web"):
+            if not first:
+                answering = asyncio.create_task(made(SCOPE, reader.receive, reader.send))
+                await reader.until(published(ledger_url)[0].encode())
+            with web.store.begin() as connection:
+                connection.exec_driver_sql(BROKEN)
+            if first:
+                answering = asyncio.create_task(made(SCOPE, reader.receive, reader.send))
+            await asyncio.wait_for(answering, PATIENCE)
+            assert reader.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+        assert "a stream failed" in caplog.text
+
+    asyncio.run(run())
+
+
 def test_streams_at_different_places_share_what_was_read(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reads what is kept no more, one what is kept, one what comes; the records kept are few."""
     monkeypatch.setattr(stream, "KEPT", 3)
