@@ -103,7 +103,7 @@ class Feed:
         """Reads the ledger for one more stream; `last` is the last record that it had when the stream began."""
         self._readers += 1
         if self._task is None:
-            self._recent, self._size, self._n = [], 0, last
+            self._recent, self._size, self._n, self.news = [], 0, last, asyncio.Event()
             self._task = asyncio.create_task(self._poll())
         try:
             yield
@@ -127,8 +127,9 @@ class Feed:
     async def _poll(self) -> None:
         try:
             await self._read_on()
-        finally:
-            self.news.set()
+        except Exception:
+            self.news.set()  # `after` then raises the same
+            raise
 
     async def _read_on(self) -> None:
         """Reads what is committed, again and again; a database that does not answer is asked again."""

@@ -102,6 +102,12 @@ def test_silence_is_broken_by_comments(ledger_url: str, monkeypatch: pytest.Monk
         with opened(ledger_url) as (web, made, reader):
             answering = asyncio.create_task(made(SCOPE, reader.receive, reader.send))
             await reader.until(b":\n\n" * 4)
+            reader.gone.set()
+            await asyncio.wait_for(answering, PATIENCE)
+            again = Reader()
+            answering = asyncio.create_task(made(SCOPE, again.receive, again.send))
+            await again.until(b":\n\n" * 4)
+            assert not made._feed.news.is_set()  # it would wait for nothing, and take a whole core
             web.stopping.set()
             await asyncio.wait_for(answering, PATIENCE)
 
