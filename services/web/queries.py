@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
@@ -16,7 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from litestar import Response
 from litestar.connection import ASGIConnection
 
-from ledger.database.store import Connection, DatabaseError, unreadable
+from ledger.database.store import Connection
 from ledger.queries.balances import Moment
 from schemas.times import parse_day
 from services.failure import Failure
@@ -34,24 +33,18 @@ _READS = CapacityLimiter(4)
 """How many questions are put to the ledger at once; a few threads answer as many as there are cores for."""
 
 Request = ASGIConnection[Any, Any, Any, Any]
-Choice = TypeVar("Choice", bound=StrEnum)
 Answer = TypeVar("Answer")
 
 
 async def read_ledger(request: Request, question: Callable[[Connection], Answer]) -> Answer:
-    """The answer to a question about the ledger at one moment; raises Problem if the ledger does not answer."""
+    """The answer to a question about the ledger at one moment."""
     store = web_of(request).store
 
     def ask() -> Answer:
         with store.read() as connection:
             return question(connection)
 
-    try:
-        return await to_thread.run_sync(ask, limiter=_READS)
-    except DatabaseError as error:
-        if unreadable(error):
-            raise
-        raise Problem(Kind.LEDGER_UNAVAILABLE, "The ledger's database does not answer; try again later.") from error
+    return await to_thread.run_sync(ask, limiter=_READS)
 
 
 def json_response(value: Any) -> Response[bytes]:

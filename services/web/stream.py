@@ -5,7 +5,7 @@ One task reads the ledger for all streams, whoever writes to it; each stream sen
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,11 +32,13 @@ SILENCE = 15.0
 """Seconds without an event after which a comment is sent."""
 PATIENCE = 30.0
 """Seconds in which a reader takes the next part, or is cut off."""
+GONE = 1.0
+"""Seconds in which a reader takes the end of a response, or the server ends the connection of one that does not."""
 CHECK, ANSWERED = 4.0, 3.0
 """Seconds between two looks at a token, and for the answer; two that fail in a row end the stream within 15."""
 POLL, RETRY = 0.1, 1.0
 """Seconds between two looks at the ledger, and after one that failed."""
-RECORDS, SIZE = 200, 1_000_000
+RECORDS, SIZE = 200, 250_000
 """The most records that are read at a time, and the characters after which no more are."""
 KEPT, KEPT_SIZE = 2_000, 16_000_000
 """The most recent records that are kept for all streams, and bytes."""
@@ -202,21 +204,18 @@ class Stream:
                     task.cancel()
                 await asyncio.wait(tasks, timeout=1.0)
         if not left.done() or left.cancelled():
-            await self._finish(writing, send)
+            await self._finish(writing, receive, send)
 
-    async def _finish(self, writing: asyncio.Task[None], send: Send) -> None:
-        """Ends the response, unless the reader does not read it."""
+    async def _finish(self, writing: asyncio.Task[None], receive: Receive, send: Send) -> None:
+        """Ends the response, unless the reader does not read it: then the server ends the connection."""
         failed = writing.exception() if writing.done() and not writing.cancelled() else None
         if isinstance(failed, _TooSlow):
             log.warning("a reader of the stream did not keep up and was cut off, token %s", self._caller.id)
+            await _within(GONE, _left(receive))
             return
         if failed is not None:
             log.error("a stream failed, token %s", self._caller.id, exc_info=failed)
-        try:
-            async with asyncio.timeout(1.0):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
-            return
+        await _within(GONE, send({"type": "http.response.body", "body": b"", "more_body": False}))
 
     async def _write(self, send: Send) -> None:
         """Sends what is wanted in the order of publication, and comments in between."""
@@ -234,7 +233,7 @@ class Stream:
                 last = records[-1]
                 self._place = Place(last.n, max(self._place.sequence, last.events[-1].sequence))
             else:
-                await _until(news, sent + SILENCE - loop.time())
+                await _within(sent + SILENCE - loop.time(), news.wait())
             if loop.time() - sent >= SILENCE:
                 await _send(send, _COMMENT)
                 sent = loop.time()
@@ -275,10 +274,11 @@ async def _send(send: Send, body: bytes) -> None:
         raise _TooSlow from error
 
 
-async def _until(news: asyncio.Event, seconds: float) -> None:
+async def _within(seconds: float, done: Awaitable[Any]) -> None:
+    """Waits for something, but no longer than so many seconds."""
     try:
         async with asyncio.timeout(max(0.0, seconds)):
-            await news.wait()
+            await done
     except TimeoutError:
         return
 
