@@ -11,6 +11,7 @@ CREDITABLE = ("country", "nveu", "uveu")
 """The families on which attrition is credited (748.15(a)(2)(iii)(B))."""
 
 _FLOW = "flow/"
+_FLOW_PATH = re.compile(r"flow/[A-Z]{2}/\d{4}", re.ASCII)
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 _PATHS = {
     "lpp": re.compile(rf"lpp/(?P<party>{_ID})/(?P<year>\d{{4}})", re.ASCII),
@@ -85,6 +86,15 @@ def flow(destination: str, year: str) -> str:
 def names_flows(pattern: str) -> bool:
     """Whether a pattern names the report of flows."""
     return pattern.startswith(_FLOW)
+
+
+def is_flow(path: str) -> bool:
+    """Whether a path is that of a flow.
+
+    >>> is_flow("flow/IN/2025"), is_flow("flow/*")
+    (True, False)
+    """
+    return _FLOW_PATH.fullmatch(path) is not None
 
 
 def read(path: str) -> Account | None:

@@ -18,13 +18,15 @@ def pages(
     limit: int | None,
     *,
     descending: bool = False,
+    most: int = PAGE,
 ) -> Iterator[Sequence[Any]]:
     """The rows of a query in the order of keys that no two of them share; those after a place, at most `limit`.
 
-    `place` gives the values of the keys of a row. What stays in the list at its place comes exactly once.
+    `place` gives the values of the keys of a row; `most` rows are read at a time. What stays in the list at its place
+    comes exactly once.
     """
     while limit is None or limit > 0:
-        size = PAGE if limit is None else min(PAGE, limit)
+        size = most if limit is None else min(most, limit)
         later = query
         if after is not None:
             later = query.where(tuple_(*keys) < tuple_(*after) if descending else tuple_(*keys) > tuple_(*after))

@@ -299,6 +299,8 @@ def contains(connection: Connection, column: ColumnElement[Any], part: str) -> C
 
 def like(connection: Connection, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """The condition that a text column matches a pattern, in which `*` matches any text and nothing else is special."""
+    if "*" not in pattern:
+        return column == pattern
     if connection.dialect.name == "postgresql":
         return column.like("%".join(re.sub(r"([%_\\])", r"\\\1", part) for part in pattern.split("*")), escape="\\")
     return column.op("GLOB")(re.sub(r"([?\[])", r"[\1]", pattern))

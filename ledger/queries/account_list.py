@@ -18,6 +18,8 @@ from schemas.times import DAY_MICROSECONDS, day_of
 _PACES = (28, 90, 365)
 """Windows before the last tick, in days, whose paces bound a forecast."""
 _THOUSAND = 1_000
+_MOST = 1_001
+"""How many accounts are read at a time; by use, all are compared each time."""
 
 
 class AccountOrder(StrEnum):
@@ -70,7 +72,7 @@ def account_list(
         query = query.where(or_(*(like(connection, t.c.path, pattern) for pattern in patterns)))
     keys = (unlimited, whole, part, path) if order is AccountOrder.USED else (path,)
     start = None if after is None else after[-len(keys) :]
-    for page in pages(connection, query, keys, lambda row: _place(row)[-len(keys) :], start, limit):
+    for page in pages(connection, query, keys, lambda row: _place(row)[-len(keys) :], start, limit, most=_MOST):
         forecasts = _forecasts(connection, [row for row in page if row.forecast is not None])
         for row in page:
             parts = row.pending, row.posted, row.attested, row.credits
@@ -130,8 +132,3 @@ def _growth(connection: Connection, ids: Sequence[int], ticked: int) -> dict[int
         .group_by(e.c.account)
     )
     return {row.account: {pace: getattr(row, f"grown{pace}") for pace in _PACES} for row in connection.execute(query)}
-
-
-def by_use(balances: Sequence[Balance]) -> list[Balance]:
-    """Balances in the order of use."""
-    return sorted(balances, key=lambda one: (one.used is None, -(one.used or 0), one.account))

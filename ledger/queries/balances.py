@@ -194,3 +194,8 @@ def flows(connection: Connection) -> list[Balance]:
         Balance(accounts.flow(row.ship_to, row.year), None, row.pending, row.posted, 0, 0, 0)
         for row in connection.execute(query)
     ]
+
+
+def has_flow(connection: Connection, path: str) -> bool:
+    """Whether the report of flows has this path."""
+    return accounts.names_flows(path) and any(one.account == path for one in flows(connection))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ledger.database import tables
+from ledger.database.paging import pages
 from ledger.database.sums import ExactSum
 from ledger.queries.balances import NOW, Moment, balances, bounds
 from schemas.event_types import short_name
@@ -139,6 +140,37 @@ def entries(connection: Connection, span: Span, paths: Sequence[str] | None = No
             short_name(type), booked, happened, recorded, n, account, entry, shipment, source, identifier,
             pending, posted, attested, credits, change, balance, late_for,
         )  # fmt: skip
+
+
+def has_account(connection: Connection, account: str) -> bool:
+    """Whether the ledger has an account of this path."""
+    a = tables.account
+    return connection.execute(select(a.c.id).where(a.c.path == account)).first() is not None
+
+
+def account_entries(
+    connection: Connection, account: str, span: Span, after: int = 0, limit: int | None = None
+) -> Iterator[StatementRow]:
+    """The entries of an account as rows of `statement`, by number; those after one, at most `limit`.
+
+    The balance is the account's after the entry; none where there is no such account.
+    """
+    a, e, j = tables.account, tables.entry, tables.journal
+    query = (
+        select(
+            j.c.type, e.c.booked, j.c.happened, j.c.recorded, e.c.n, e.c.entry, e.c.shipment_id, j.c.source, j.c.id,
+            *(e.c[part] for part in PARTS), e.c.balance, e.c.late_for,
+        )
+        .join_from(e, j, e.c.n == j.c.n)
+        .where(e.c.account == select(a.c.id).where(a.c.path == account).scalar_subquery(), *span.until, span.within)
+    )  # fmt: skip
+    for page in pages(connection, query, (e.c.entry,), lambda row: (row.entry,), (after,), limit):
+        for row in page:
+            parts = Parts(row.pending, row.posted, row.attested, row.credits)
+            yield StatementRow(
+                short_name(row.type), row.booked, row.happened, row.recorded, row.n, account, row.entry,
+                row.shipment_id, row.source, row.id, *parts, parts.change, row.balance, row.late_for,
+            )  # fmt: skip
 
 
 def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[AccountRow]:

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, func, select
 
 from ledger.database import tables
+from ledger.database.rows import stored
 from ledger.database.store import Store
 from ledger.registers.records import AnswerTexts, Key
 from schemas.codes import ReasonCode
@@ -18,6 +19,9 @@ from schemas.event_types import SHIPMENT_REQUESTED
 
 EARLY_MOST = 10
 """How many records of a shipment are named, the first ones."""
+_END = select(tables.head.c.n, tables.head.c.sequence)
+_FEW = 20
+"""How many records are fetched at a time where their size is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +101,35 @@ def records(connection: Connection, shipment: str) -> list[ShipmentRecord]:
     return found
 
 
-def outbox(connection: Connection, after: int, most: int) -> list[OutboxRecord]:
-    """The next records after a number, in order.
+def answer_texts(connection: Connection, shipment: str) -> list[str]:
+    """Every answer that is about a shipment, as it was published, in the order of publication."""
+    j, m = tables.journal, tables.mention
+    mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
+    query = select(j.c.n, j.c.answers).where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned)).order_by(j.c.n)
+    found = []
+    for row in connection.execute(query):
+        with stored(f"journal record {row.n}"):
+            found += [text for text in row.answers if orjson.loads(text)["data"].get("shipment_id") == shipment]
+    return found
+
+
+def outbox(connection: Connection, after: int, most: int, size: int | None = None) -> list[OutboxRecord]:
+    """The next records after a number, in order; no more of them once their answers have `size` characters.
 
     Numbers are gap-free and in the order of commit, so none is skipped.
     """
     j = tables.journal
     query = select(j.c.n, j.c.answers).where(j.c.n > after).order_by(j.c.n).limit(most)
-    return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
+    if size is None:
+        return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
+    found: list[OutboxRecord] = []
+    with connection.execute(query, execution_options={"yield_per": _FEW}) as rows:
+        for row in rows:
+            found.append(OutboxRecord(row.n, row.answers))
+            size -= sum(map(len, row.answers))
+            if size <= 0:
+                break
+    return found
 
 
 def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, TakenEvent]:
@@ -174,6 +199,18 @@ def published(connection: Connection) -> Published:
 
 def published_answer(connection: Connection, sequence: int) -> str | None:
     """The outgoing event of a sequence number, as it is published; None if the ledger has given out none of it."""
+    found = _publishing(connection, sequence)
+    return None if found is None else str(found[1].answers[sequence - found[0]])
+
+
+def record_of(connection: Connection, sequence: int) -> int:
+    """The number of the record whose answers have a sequence number; 0 if the ledger has given out none of it."""
+    found = _publishing(connection, sequence)
+    return 0 if found is None else found[1].n
+
+
+def _publishing(connection: Connection, sequence: int) -> tuple[int, OutboxRecord] | None:
+    """The record whose answers have a sequence number, and the first of its numbers."""
     j = tables.journal
     low, high = 1, last_record(connection)
     while low <= high:
@@ -183,10 +220,22 @@ def published_answer(connection: Connection, sequence: int) -> str | None:
         if sequence < first:
             high = n - 1
         elif sequence < first + len(answers):
-            return str(answers[sequence - first])
+            return first, OutboxRecord(n, answers)
         else:
             low = n + 1
     return None
+
+
+class End(NamedTuple):
+    """The end of the ledger: the number of its last record, and the last sequence number that it has given out."""
+
+    n: int
+    sequence: int
+
+
+def end(connection: Connection) -> End:
+    """The end of the ledger; zeros if nothing is recorded."""
+    return End(*connection.execute(_END).one())
 
 
 def last_record(connection: Connection) -> int:

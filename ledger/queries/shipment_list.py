@@ -102,6 +102,40 @@ def _listed(row: Any, asked: Mapping[int, ShipmentRequest]) -> ListedShipment:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class StandingShipment:
+    """A shipment with what it debits: accounts and amounts in TPP; `source` is that of its first request."""
+
+    id: str
+    state: str
+    source: str
+    export_date: str
+    tpp: int
+    authorization: str | None
+    reference: str | None
+    debits: tuple[tuple[str, int], ...]
+
+
+def find_shipment(connection: Connection, shipment: str) -> StandingShipment | None:
+    """A shipment as it stands; None if it was never requested."""
+    s, j = tables.shipment, tables.journal
+    query = (
+        select(s.c.id, s.c.state, j.c.source, s.c.export_date, s.c.tpp, s.c.terms)
+        .join_from(s, j, j.c.n == s.c.first)
+        .where(s.c.id == shipment)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    with stored(f"shipment {shipment}"):
+        terms = orjson.loads(row.terms)
+        debits = tuple((str(account), int(amount)) for account, amount in terms.get("debits", ()))
+        return StandingShipment(
+            row.id, row.state, row.source, row.export_date, row.tpp, terms.get("authorization"),
+            terms.get("reference"), debits,
+        )  # fmt: skip
+
+
 def requests(connection: Connection, numbers: Iterable[int]) -> dict[int, ShipmentRequest]:
     """What the requests in these journal records say, by the number of the record."""
     found = {}

@@ -237,6 +237,13 @@ def ended(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, 
     return {(row.subject, row.kind, row.due): row.state for row in connection.execute(query)}
 
 
+def waiting_on(connection: Connection, account: str) -> list[str]:
+    """The held shipments that found no room on an account, the oldest first."""
+    s, w = tables.shipment, tables.waiting
+    query = select(s.c.id).join_from(w, s, s.c.id == w.c.shipment_id).where(w.c.account == account).order_by(s.c.first)
+    return list(connection.execute(query).scalars())
+
+
 class ObligationPlace(NamedTuple):
     """The place of an obligation in the list: 0 overdue, 1 to be met, 2 records to keep; then its key."""
 
@@ -270,13 +277,17 @@ def obligations(
     state: str | None = "open",
     after: ObligationPlace | None = None,
     limit: int | None = None,
+    *,
+    ranked: date | None = None,
+    subject: str | None = None,
 ) -> Iterator[ListedObligation]:
     """Obligations in a state, or in every state: what is overdue on a day, what falls due, then records to keep.
 
-    Each part by day; those after a place and at most `limit`. `due_by`: those due on or before this day.
+    Each part by day; those after a place and at most `limit`. `due_by`: those due on or before this day. `ranked`: the
+    day on which what comes first is overdue, so that no place changes from page to page; `today` by default.
     """
-    t = tables.obligation
-    late = (t.c.state == "open") & (t.c.due < today.isoformat()) if today else false()
+    t, ranked = tables.obligation, ranked or today
+    late = (t.c.state == "open") & (t.c.due < ranked.isoformat()) if ranked else false()
     rank = case((t.c.kind == RETENTION, 2), (late, 0), else_=1)
     keys = (rank, t.c.due, by_code_points(connection, t.c.subject), by_code_points(connection, t.c.kind))
     query = select(t.c.subject, t.c.kind, t.c.due, t.c.citation, t.c.state, t.c.n, rank.label("rank"))
@@ -284,9 +295,12 @@ def obligations(
         query = query.where(t.c.state == state)
     if due_by is not None:
         query = query.where(t.c.due <= due_by.isoformat())
+    if subject is not None:
+        query = query.where(t.c.subject == subject)
     for page in pages(connection, query, keys, _place, after, limit):
         for row in page:
-            overdue = None if today is None else row.rank == 0
+            awaited = row.state == "open" and row.kind != RETENTION
+            overdue = None if today is None else awaited and row.due < today.isoformat()
             yield ListedObligation(row.subject, row.kind, row.due, row.citation, row.state, row.n, overdue, _place(row))
 
 

@@ -5,15 +5,20 @@ from itertools import islice
 from typing import Any
 
 from ledger.database.store import Connection
-from ledger.queries.account_list import AccountOrder, ListedAccount, account_list, by_use
+from ledger.queries.account_list import AccountOrder, AccountPlace, ListedAccount, account_list
 from ledger.queries.alerts import EVERY, Alert, AlertFilter, StandingThresholds, alerts, thresholds
-from ledger.queries.balances import NOW, Balance, Moment, balances
+from ledger.queries.balances import NOW, WHOLE, Balance, Moment, balances
+from ledger.queries.entries import StatementRow
+from ledger.queries.work_list import waiting_on
 from rulebook import Book
 from schemas import accounts
+from schemas.columns import TABLES, Kind
 from schemas.event_types import QUOTA_ALERT
+from schemas.times import instant_text
 from services.views.moments import shown
 from services.views.wrapping import counted
 
+_INSTANTS = [column.name for column in TABLES["statement"] if column.kind is Kind.INSTANT]
 _TENTH = 1_000
 """A tenth of a percent, in millionths."""
 
@@ -26,17 +31,56 @@ def balance_list(
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Balances as JSON objects, with `used` in millionths of the limit and the forecast, which is of now alone."""
+    return [row for row, _ in balance_page(connection, patterns, moment, order, None, limit)]
+
+
+def balance_page(
+    connection: Connection,
+    patterns: Sequence[str],
+    moment: Moment,
+    order: AccountOrder,
+    after: AccountPlace | None,
+    limit: int | None,
+) -> list[tuple[dict[str, Any], AccountPlace]]:
+    """Balances as JSON objects, each with its place in the list; those after a place, at most `limit`."""
     if moment.now and not any(map(accounts.names_flows, patterns)):
-        return [account_to_json(one) for one in account_list(connection, patterns, order, limit=limit)]
-    found = balances(connection, patterns, moment)
-    chosen = by_use(found) if order is AccountOrder.USED else found
+        listed = account_list(connection, patterns, order, after, limit)
+        return [(account_to_json(one), one.place) for one in listed]
+    found = sorted((_place(one, order), one) for one in balances(connection, patterns, moment))
+    chosen = list(islice(((place, one) for place, one in found if after is None or place > after), limit))
     forecasts: dict[str, ListedAccount] = {}
     if moment.now:
         forecasts = {one.balance.account: one for one in account_list(connection, patterns)}
     return [
-        account_to_json(forecasts[one.account]) if one.account in forecasts else _balance(one)
-        for one in islice(chosen, limit)
+        (account_to_json(forecasts[one.account]) if one.account in forecasts else _balance(one), place)
+        for place, one in chosen
     ]
+
+
+def _place(one: Balance, order: AccountOrder) -> AccountPlace:
+    """The place of an account at a moment."""
+    if order is AccountOrder.PATH:
+        return AccountPlace(0, 0, 0, one.account)
+    whole, part = divmod(one.used or 0, WHOLE)
+    return AccountPlace(int(one.used is None), -whole, -part, one.account)
+
+
+def account_in_full(connection: Connection, book: Book, account: str, moment: Moment = NOW) -> dict[str, Any] | None:
+    """An account as a JSON object, with the thresholds in force and the shipments that wait for room on it.
+
+    None if it does not exist, or did not at the moment.
+    """
+    for row in balance_list(connection, [account], moment):
+        is_flow = accounts.names_flows(account)
+        steps = [] if is_flow else threshold_list(connection, book, account)[0]["thresholds"]
+        return {**row, "thresholds": steps, "holds_waiting": waiting_on(connection, account)}
+    return None
+
+
+def statement_to_json(row: StatementRow) -> dict[str, Any]:
+    """A row of `statement` as a JSON object, with instants as RFC 3339."""
+    found = row._asdict()
+    return {**found, **{name: instant_text(found[name]) for name in _INSTANTS if found[name] is not None}}
 
 
 def account_to_json(one: ListedAccount) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Obligations, with what to send and to whom."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -24,6 +24,21 @@ def obligation_list(
     `today` is the day on which they are overdue, `due_by` bounds their days, `state` is None for every state.
     """
     return [obligation_to_json(book, one) for one in obligations(connection, today, due_by, state, limit=limit)]
+
+
+def obligations_of(
+    connection: Connection, book: Book, today: date | None, shipment: str, decided: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The obligations of a shipment in every state, and those of parties that its decisions name, as JSON objects.
+
+    `decided`: obligations as its decisions name them.
+    """
+    found = [*obligations(connection, today, state=None, subject=f"shipment/{shipment}")]
+    owed = {(f"party/{one['party']}", one["kind"], one["due"]) for one in decided if "party" in one}
+    for subject in sorted({subject for subject, _, _ in owed}):
+        listed = obligations(connection, today, state=None, subject=subject)
+        found += [one for one in listed if (one.subject, one.kind, one.due) in owed]
+    return [obligation_to_json(book, one) for one in sorted(found, key=lambda one: one.place)]
 
 
 def obligation_to_json(book: Book, one: ListedObligation) -> dict[str, Any]:

@@ -4,14 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import orjson
+
 from ledger.database.rows import stored
 from ledger.database.store import Connection
-from ledger.queries.shipment_list import ListedShipment, ShipmentFilter, ShipmentRequest, shipment_list
+from ledger.queries.records import answer_texts
+from ledger.queries.shipment_list import (
+    ListedShipment,
+    ShipmentFilter,
+    ShipmentRequest,
+    StandingShipment,
+    shipment_list,
+)
 from ledger.queries.work_list import EVERY, Hold, HoldFilter, HoldOrder, hold_counts, holds
 from rulebook import Book
 from schemas.codes import ReasonCode
 from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from services.views.moments import shown
+from services.views.obligations import obligations_of
 from services.views.wrapping import counted
 
 _LINES = 3
@@ -160,9 +170,31 @@ def shipments(connection: Connection, wanted: ShipmentFilter, limit: int | None 
     return map(shipment_to_json, shipment_list(connection, wanted, limit=limit))
 
 
+def shipment_in_full(
+    connection: Connection, book: Book, today: date | None, one: StandingShipment
+) -> tuple[dict[str, Any], list[str]]:
+    """A shipment as a JSON object, with its debits and obligations; and every answer about it, as published."""
+    answers = answer_texts(connection, one.id)
+    decided = [owed for answer in answers for owed in orjson.loads(answer)["data"].get("obligations", ())]
+    found = {
+        "shipment_id": one.id,
+        "state": one.state,
+        "export_date": one.export_date,
+        "authorization": _authorization(one.authorization, one.reference),
+        "tpp": one.tpp,
+        "debits": [{"account": account, "amount": amount} for account, amount in one.debits],
+        "obligations": obligations_of(connection, book, today, one.id, decided),
+    }
+    return found, answers
+
+
+def _authorization(kind: str | None, reference: str | None) -> dict[str, Any] | None:
+    """An authorization as decisions name it; None without one."""
+    return {"kind": kind, "reference": reference} if kind else None
+
+
 def shipment_to_json(one: ListedShipment) -> dict[str, Any]:
     """A shipment as a JSON object; `authorization` is None, or its kind and reference as decisions name them."""
-    taken = {"kind": one.authorization, "reference": one.reference} if one.authorization else None
     return {
         "shipment_id": one.id,
         "state": one.state,
@@ -170,7 +202,7 @@ def shipment_to_json(one: ListedShipment) -> dict[str, Any]:
         "country": one.country,
         "export_date": one.export_date,
         "tpp": one.tpp,
-        "authorization": taken,
+        "authorization": _authorization(one.authorization, one.reference),
     }
 
 

@@ -6,17 +6,19 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from schemas.columns import TABLES, Kind, excel_text
-from schemas.times import instant_text
+from schemas.columns import excel_text
 from services.cli.terminal.grid import Grid, terminal_width, text_of
 from services.cli.terminal.options import tell
 from services.failure import NotFound
 from services.printing import print_bytes, print_text
 from services.visible import visible
+
+if TYPE_CHECKING:
+    from ledger.queries.entries import StatementRow
 
 Columns = Mapping[str, str]
 """Member of a row, and the heading under which it is printed."""
@@ -174,16 +176,14 @@ _BELOW = frozenset((
 """Columns that stand below a row where a table is too wide, besides the texts."""
 
 
-def write_statement(rows: Iterable[Sequence[Any]], form: str, stream: IO[bytes], *, printed: bool) -> None:
+def write_statement(rows: Iterable["StatementRow"], form: str, stream: IO[bytes], *, printed: bool) -> None:
     """Writes rows of `statement` as a table for people or as JSON, with instants as RFC 3339.
 
     `printed`: whether the stream is standard output, of which a table takes width and encoding.
     """
-    names = [column.name for column in TABLES["statement"]]
-    instants = [column.name for column in TABLES["statement"] if column.kind is Kind.INSTANT]
-    entries = [dict(zip(names, row, strict=True)) for row in rows]
-    for entry in entries:
-        entry.update({name: instant_text(entry[name]) for name in instants if entry[name] is not None})
+    from services.views.accounts import statement_to_json
+
+    entries = list(map(statement_to_json, rows))
     if form == "json":
         stream.write(_json(entries))
         return
