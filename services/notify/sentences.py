@@ -79,8 +79,8 @@ def _obligation(event: Mapping[str, Any]) -> list[str]:
     to, subject = contents.get("to"), contents.get("subject")
     send = [contents.get("what", ""), f"Send it to {to}." if to else "", f"Subject: {subject}." if subject else ""]
     return [
-        f"{data['state'].capitalize()}: {kind} of {about}, {data['due']}",
-        f"The {kind} of {about} {when} ({data['citation']}).",
+        f"{data['state'].capitalize()}: {kind}, {about}, {data['due']}",
+        f"{about}: {kind} ({data['citation']}) {when}.",
         " ".join(filter(None, send)),
     ]
 

@@ -80,9 +80,7 @@ def test_a_receiver_that_hangs_holds_up_no_other(ledger: Ledger, hook: Hook, oth
     assert other.ids == [one["id"] for one in given]
 
 
-def test_one_process_of_a_ledger_sends_and_the_other_takes_over(
-    ledger: Ledger, hook: Hook, tmp_path: Path
-) -> None:
+def test_one_process_of_a_ledger_sends_and_the_other_takes_over(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
     to = [webhook("desk", hook)]
     with notifying(ledger.url, tmp_path, to) as first:
         first.wait_for(SENDS)
@@ -97,9 +95,7 @@ def test_one_process_of_a_ledger_sends_and_the_other_takes_over(
     assert hook.ids == [one["id"] for one in given]
 
 
-def test_failures_are_told_by_name_and_counted_and_no_secret_is(
-    ledger: Ledger, hook: Hook, tmp_path: Path
-) -> None:
+def test_failures_are_told_by_name_and_counted_and_no_secret_is(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
     port = _free_port()
     to = [
         table(
@@ -164,5 +160,3 @@ def _free_port() -> int:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-

@@ -176,8 +176,9 @@ def test_every_kind_of_event_is_a_sentence_with_its_figures() -> None:
     )
     assert texts["shipment.approved"].body.endswith(f"{PUBLIC}/console/shipments/SHP-1")
     due = texts["obligation.due"]
-    assert "15 CFR 740.29(g)" in due.body
-    assert "Send it to EARReports@bis.doc.gov." in due.body
+    assert due.title == "Overdue: left without approval, SHP-2, 2025-06-05"
+    assert due.body.startswith("SHP-2: left without approval (15 CFR 764.5) was due on 2025-06-05 and is overdue.\n\n")
+    assert "Send it to BIS Office of Export Enforcement. Subject: Voluntary self-disclosure." in due.body
     assert due.body.endswith(f"{PUBLIC}/console/obligations")
     over = texts["quota.alert over_limit"].body
     assert over.startswith("lpp/CON-1/2025: Over its limit: 35,832,000 of 26,900,000 TPP used. 0 TPP are left.")
