@@ -53,10 +53,10 @@ def last_place(connection: Connection) -> Place:
 def add_receivers(store: Store, names: Iterable[str]) -> None:
     """Has receivers that are not known yet begin after the last event that the ledger has given out."""
     with store.begin() as connection:
-        row = store.lock_head(connection)
         known = set(connection.execute(select(receivers.c.name)).scalars())
+        now = last_place(connection)
         new = sorted(set(names) - known)
-        store.insert(connection, receivers, [(name, row.n, row.sequence, 0, None) for name in new])
+        store.insert(connection, receivers, [(name, now.record, now.sequence, 0, None) for name in new])
 
 
 def find_place(connection: Connection, name: str) -> Place | None:

@@ -1,38 +1,22 @@
-"""Brings a receiver its events, in order; what it does not take is tried again, then set aside, then given up."""
+"""Brings a receiver its events, in order; what it does not take is tried again, and then set aside."""
 
 import logging
-import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 
 import orjson
 
-from ledger.database.store import Connection, Store
-from ledger.doors.notices import (
-    Notice,
-    Place,
-    find_place,
-    last_place,
-    move_receiver,
-    next_due,
-    put_off,
-    remove_notice,
-)
-from ledger.queries.records import OutboxRecord, outbox, published_answer
+from ledger.database.store import Connection
+from ledger.doors.notices import Notice, Place, find_place, last_place, move_receiver
+from ledger.queries.records import OutboxRecord, outbox
 from services.notify.receivers import Receiver
-from services.notify.sending import Send
+from services.notify.tries import DAYS, HOUR, SECOND, Aside, Tries
 from services.notify.wanted import is_wanted, sequence_of
-from services.telemetry.notices import NoticeMetrics
 
 log = logging.getLogger("tpp.notify")
 
-SECOND = 1_000_000
 WAITS = (5, 30, 120, 600)
 """After how many seconds an event that was not taken is tried again, while the later ones wait."""
-
-HOUR, DAYS = 3_600, 3
-"""How often, in seconds, an event that was set aside is tried, and for how many days."""
 
 BATCH = 500
 SAVE_SECONDS = 5
@@ -44,41 +28,33 @@ class Behind(Exception):
 
 
 class Delivery:
-    """One receiver: what is due to it, step by step. `clock` gives the time in microseconds since 1970 (UTC).
+    """One receiver: what is due to it, step by step; `place` is how far it has come."""
 
-    `turn`: held while it writes, so that receivers that write at once do not use up the database's connections.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        receiver: Receiver,
-        send: Send,
-        clock: Callable[[], int],
-        metrics: NoticeMetrics,
-        turn: threading.Lock,
-    ) -> None:
-        self.receiver = receiver
-        self.is_off = False
-        """Whether the receiver has answered that it wants nothing any more (410)."""
-        self._store = store
-        self._send = send
-        self._clock = clock
-        self._metrics = metrics
-        self._turn = turn
+    def __init__(self, tries: Tries) -> None:
+        self._tries = tries
+        self._aside = Aside(tries)
         self.place = self._kept = Place(0, 0)
         self._kept_at = 0
         self._read: deque[OutboxRecord] = deque()
-        metrics.begin(receiver.name)
+
+    @property
+    def receiver(self) -> Receiver:
+        """To whom the events go."""
+        return self._tries.receiver
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the receiver has answered that it wants nothing any more (410)."""
+        return self._tries.is_off
 
     def begin(self) -> None:
         """Takes up the place that the database has. Raises Behind if the ledger does not know the receiver."""
-        with self._store.read() as connection:
+        with self._tries.store.read() as connection:
             found = find_place(connection, self.receiver.name)
         if found is None:
             raise Behind(f"{self.receiver.name} has no place in the ledger")
         self.place = self._kept = found
-        self._kept_at = self._clock()
+        self._kept_at = self._tries.clock()
         self._read.clear()
 
     def end(self) -> None:
@@ -94,96 +70,35 @@ class Delivery:
         """
         if self.is_off:
             return None
-        waits = [wait for wait in (self._next(), self._again()) if wait is not None]
+        waits = [wait for wait in (self._next(), self._aside.step()) if wait is not None]
         return None if self.is_off else min(waits, default=None)
 
     def _next(self) -> float | None:
         """Tries the next event, if it is due; returns when the next try is due."""
-        due = self._until(self.place.next, WAITS[-1])
+        due = self._tries.until(self.place.next, WAITS[-1])
         if due > 0:
             return due
         found = self._find()
         if found is None:
             return None
         place, text = found
-        id = str(orjson.loads(text)["id"])
-        outcome = self._send(id, text, self._clock())
+        name, id = self.receiver.name, str(orjson.loads(text)["id"])
+        outcome = self._tries.send(id, text)
         if outcome.taken:
             self._keep(place)
-            self._metrics.taken(self.receiver.name)
+            self._tries.metrics.taken(name)
             return 0
-        self._failed(id, outcome.why, gone=outcome.gone)
         if outcome.gone:
             return None
-        now, tries = self._clock(), self.place.tries + 1
+        now, tries = self._tries.clock(), self.place.tries + 1
         if tries <= len(WAITS):
             wait = WAITS[tries - 1]
             self._keep(replace(self.place, tries=tries, next=now + wait * SECOND))
             return wait
-        aside = Notice(
-            self.receiver.name, id, place.sequence, now, tries, next=now + HOUR * SECOND, why=outcome.why
-        )  # fmt: skip
-        self._keep(place, aside)
-        self._metrics.set_aside(self.receiver.name)
-        log.warning("%s: event %s is set aside, and tried every hour for %d days", self.receiver.name, id, DAYS)
+        self._keep(place, Notice(name, id, place.sequence, now, tries, now + HOUR * SECOND, outcome.why))
+        self._tries.metrics.set_aside(name)
+        log.warning("%s: event %s is set aside, and tried every hour for %d days", name, id, DAYS)
         return 0
-
-    def _again(self) -> float | None:
-        """Tries the event that was set aside and is due first; returns when the next one is due."""
-        if self.is_off:
-            return None
-        with self._store.read() as connection:
-            notice = next_due(connection, self.receiver.name)
-            if notice is None:
-                return None
-            due = self._until(notice.next, HOUR)
-            if due > 0:
-                return due
-            text = published_answer(connection, notice.sequence)
-        if text is None or orjson.loads(text)["id"] != notice.id:
-            gone = replace(notice, next=None, why="the ledger does not have this event any more")
-            with self._turn:
-                put_off(self._store, gone)
-            return 0
-        outcome = self._send(notice.id, text, self._clock())
-        if outcome.taken:
-            with self._turn:
-                remove_notice(self._store, notice)
-            self._metrics.taken(self.receiver.name)
-            return 0
-        self._failed(notice.id, outcome.why, gone=outcome.gone)
-        if not outcome.gone:
-            self._put_off(notice, outcome.why)
-        return 0
-
-    def _put_off(self, notice: Notice, why: str) -> None:
-        """Has an event that was set aside tried again in an hour, or gives it up."""
-        now = self._clock()
-        is_over = now >= notice.since + DAYS * 24 * HOUR * SECOND
-        later = replace(notice, tries=notice.tries + 1, next=None if is_over else now + HOUR * SECOND, why=why)
-        with self._turn:
-            put_off(self._store, later)
-        if is_over:
-            self._metrics.given_up(self.receiver.name)
-            log.error(
-                "%s: event %s is given up; send it again by `tpp notify retry %s`",
-                self.receiver.name, notice.id, notice.id,
-            )  # fmt: skip
-
-    def _until(self, due: int | None, most: float) -> float:
-        """How many seconds it is to an instant; 0 if it has come, or lies further ahead than it was set.
-
-        The machine's clock was set back in that case.
-        """
-        ahead = 0.0 if due is None else (due - self._clock()) / SECOND
-        return ahead if 0 < ahead <= most else 0.0
-
-    def _failed(self, id: str, why: str, *, gone: bool) -> None:
-        self._metrics.failed(self.receiver.name)
-        log.warning("%s: event %s was not taken: %s", self.receiver.name, id, why)
-        if gone:
-            self.is_off = True
-            log.error("%s answered 410: it gets nothing until the next start", self.receiver.name)
 
     def _find(self) -> tuple[Place, str] | None:
         """The next event that the receiver wants, with the place after it; None if the ledger has none.
@@ -191,7 +106,7 @@ class Delivery:
         Passes those that it does not want.
         """
         while True:
-            with self._store.read() as connection:
+            with self._tries.store.read() as connection:
                 if not self._read and not self._read_on(connection):
                     break
                 while self._read:
@@ -221,11 +136,11 @@ class Delivery:
 
     def _save(self) -> None:
         """Has the database know from time to time which events nobody wanted were passed."""
-        if self._clock() - self._kept_at >= SAVE_SECONDS * SECOND:
+        if self._tries.clock() - self._kept_at >= SAVE_SECONDS * SECOND:
             self.end()
 
     def _keep(self, place: Place, aside: Notice | None = None) -> None:
-        with self._turn:
-            move_receiver(self._store, self.receiver.name, place, aside)
+        with self._tries.turn:
+            move_receiver(self._tries.store, self.receiver.name, place, aside)
         self.place = self._kept = place
-        self._kept_at = self._clock()
+        self._kept_at = self._tries.clock()

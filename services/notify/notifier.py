@@ -13,6 +13,7 @@ from ledger.registers.outbox import Lost, Right
 from services.notify.delivery import WAITS, Behind, Delivery
 from services.notify.receivers import Receiver, read_receivers
 from services.notify.sending import Send, sender
+from services.notify.tries import Tries
 from services.notify.webhooks import ANSWER_SECONDS
 from services.resources import opened, wall_clock
 from services.stream.signals import Ended, until_signal
@@ -103,7 +104,7 @@ class Notifier:
         self._ended = ended
         self._right = Right(store, "notify")
         metrics, turn = NoticeMetrics(health.registry), threading.Lock()
-        self._deliveries = [Delivery(store, one, send, clock, metrics, turn) for one, send in receivers]
+        self._deliveries = [Delivery(Tries(store, one, send, clock, metrics, turn)) for one, send in receivers]
         self._said = ""
 
     def run(self) -> None:

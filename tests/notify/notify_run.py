@@ -27,6 +27,7 @@ from services.engine.message import Message
 from services.notify.delivery import Delivery
 from services.notify.receivers import Receiver, read_receivers
 from services.notify.sending import sender
+from services.notify.tries import Tries
 from services.resources import software
 from services.telemetry.notices import NoticeMetrics
 
@@ -154,7 +155,8 @@ class Ledger:
         metrics, turn = NoticeMetrics(CollectorRegistry()), threading.Lock()
         add_receivers(self.store, [one.name for one in receivers])
         made = [
-            Delivery(self.store, one, sender(one, None, **more), lambda: self.now, metrics, turn) for one in receivers
+            Delivery(Tries(self.store, one, sender(one, None, **more), lambda: self.now, metrics, turn))
+            for one in receivers
         ]
         for one in made if begin else ():
             one.begin()

@@ -9,7 +9,8 @@ import pytest
 from notify_run import ENVIRONMENT, TPP, Hook, Ledger, plain, receivers, run_due, status, webhook
 
 from ledger.doors.notices import list_notices
-from services.notify.delivery import DAYS, WAITS
+from services.notify.delivery import WAITS
+from services.notify.tries import DAYS
 
 HOUR = 3_600
 

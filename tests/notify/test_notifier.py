@@ -131,10 +131,8 @@ def test_a_private_place_is_refused_when_it_is_connected_to(ledger: Ledger, hook
 def test_a_mistake_in_the_file_is_exit_2(tmp_path: Path) -> None:
     with notifying("sqlite:///l.db", tmp_path, [table("desk", "http://hooks.example/")]) as running:
         assert running.process.wait(PATIENCE) == 2
-    assert running.lines == [
-        f"Error: {tmp_path}/notify.toml: receiver 'desk': url begins with http:, which is not encrypted; use https:, "
-        "or set allow_private = true\n"
-    ]
+    why = "url begins with http:, which is not encrypted; use https:, or set allow_private = true"
+    assert running.lines == [f"Error: {tmp_path}/notify.toml: receiver 'desk': {why}\n"]
 
 
 def test_the_part_ends_with_its_parent(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
