@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ledger.database.store import DatabaseError, Store, database_message, knock
 from ledger.doors.notices import add_receivers, last_place
 from ledger.registers.outbox import Lost, Right
-from services.notify.delivery import WAITS, Behind, Delivery
+from services.notify.delivery import Behind, Delivery
 from services.notify.receivers import Receiver, read_receivers
 from services.notify.sending import Send, sender
 from services.notify.tries import Tries
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.notify")
 
 LOOK_SECONDS, CHECK_SECONDS, RETRY_SECONDS = 0.2, 1.0, 1.0
-STALL_SECONDS = 1.5 * WAITS[-1]
-"""A receiver is tried at least as often as this while something waits for it."""
+STALL_SECONDS = 1_800.0
+"""An event is taken or set aside within this: five tries, of at most a minute each, and the waits between them."""
 
 DUE_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """The longest that a delivery sleeps while a try is set, so that a clock that was set is noticed, and while none is."""

@@ -21,6 +21,9 @@ from services.views.trace import under
 from services.views.wrapping import counted
 from services.visible import visible
 
+MOST = 4_000
+"""How long a message may be, in characters; chat services refuse longer ones."""
+
 _KINDS = {
     "threshold": "a threshold was reached",
     "exhausted": "a debit was refused",
@@ -41,9 +44,12 @@ def message(text: str, public_url: str | None) -> Message:
     """The message of a published event; with a link to the page under `public_url`, unless that is None."""
     event = orjson.loads(text)
     title, *sentences = _SAID.get(event["type"], _other)(event)
+    body = "\n\n".join(visible(one, keep="\n") for one in sentences if one)
+    if len(body) > MOST:
+        body = f"{body[:MOST]}…"
     if public_url is not None:
-        sentences.append(link(event, public_url))
-    return Message(visible(title), "\n\n".join(visible(one, keep="\n") for one in sentences if one))
+        body += f"\n\n{link(event, public_url)}"
+    return Message(visible(title), body)
 
 
 def link(event: Mapping[str, Any], public_url: str) -> str:
@@ -69,7 +75,7 @@ def _quota(event: Mapping[str, Any]) -> list[str]:
     data = event["data"]
     account, limit, balance = data["account"], data["limit"], data["balance"]
     left = "" if limit is None else f" {max(0, limit - balance):,} TPP are left."
-    return [f"{account}: {_KINDS[data['kind']]}", f"{account}: {quota_sentence(data)}{left}"]
+    return [f"{account}: {_KINDS.get(data['kind'], data['kind'])}", f"{account}: {quota_sentence(data)}{left}"]
 
 
 def _obligation(event: Mapping[str, Any]) -> list[str]:

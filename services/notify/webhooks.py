@@ -101,7 +101,7 @@ class Webhook:
         context: ssl.SSLContext | bool = trusted() if self._target.scheme == "https" else False
         async with (
             asyncio.timeout(end - time.monotonic()),
-            httpx.AsyncClient(verify=context, trust_env=False, timeout=None, follow_redirects=False) as client,  # noqa: S113
+            httpx.AsyncClient(verify=context, trust_env=False, follow_redirects=False) as client,
         ):
             for number, address in enumerate(addresses, 1):
                 share = (end - time.monotonic()) / (len(addresses) - number + 1)
@@ -111,7 +111,7 @@ class Webhook:
                     headers=fields,
                     content=body,
                     timeout=httpx.Timeout(None, connect=share),
-                    extensions={"sni_hostname": self._target.host},
+                    extensions={"sni_hostname": self._target.host.rstrip(".")},
                 )
                 try:
                     return await _status(client, request)

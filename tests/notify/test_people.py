@@ -198,6 +198,12 @@ def test_text_cannot_control_what_shows_it() -> None:
     assert body == "a\\x1bb"
 
 
+def test_a_long_message_is_cut_and_keeps_its_link() -> None:
+    event = {"type": "tpp.party.alert.v1", "data": {"party": "CON-1", "kind": "resembles", "message": "x" * 9_000}}
+    _, body = message(orjson.dumps(event).decode(), PUBLIC)
+    assert body == f"{'x' * 4_000}…\n\n{PUBLIC}/console"
+
+
 @pytest.mark.parametrize(
     ("event", "page"),
     [
