@@ -149,7 +149,8 @@ def _secret(to: _To, target: Target | None, environment: Mapping[str, str]) -> b
         raise ValueError(f"the environment variable {name} of secret_env is not set")
     meant = f"must be {SECRET} and the base64 of {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} random bytes"
     try:
-        key = base64.b64decode(value.removeprefix(SECRET), validate=True)
+        text = value.removeprefix(SECRET)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(f"the secret in {name} {meant}") from None
     if not value.startswith(SECRET) or len(key) not in SECRET_BYTES:

@@ -1,12 +1,17 @@
 """What a receiver gets, in which order, and when it is tried again: the clock is an argument."""
 
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from random import Random
 
 import pytest
+from events import shipment
 from notify_run import Hook, Ledger, receivers, run_due, status, webhook
+from soak import much
 
-from ledger.doors.notices import find_place, list_notices
-from services.notify.delivery import WAITS
+from ledger.doors.notices import Place, find_place, list_notices, move_receiver
+from ledger.queries.records import published_answer
+from services.notify.delivery import WAITS, Behind
 
 HOUR = 3_600
 
@@ -24,15 +29,11 @@ def test_a_receiver_gets_what_comes_after_its_beginning_in_order(ledger: Ledger,
 
 def test_the_body_is_the_event_as_it_is_published(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
     (delivery,) = ledger.deliveries(*receivers(tmp_path, webhook("desk", hook)))
-    answers = ledger.engine.run([])
-    assert answers == []
     (given,) = ledger.attest(1)
     run_due(delivery)
     (got,) = hook.got
     assert got.path == "/hook"
     assert got.headers["content-type"] == "application/cloudevents+json"
-    from ledger.queries.records import published_answer
-
     with ledger.store.read() as connection:
         published = published_answer(connection, int(given["sequence"]))
     assert got.body.decode() == published
@@ -76,8 +77,8 @@ def test_after_the_fifth_try_it_is_set_aside_and_tried_every_hour(ledger: Ledger
     (delivery,) = ledger.deliveries(*receivers(tmp_path, webhook("desk", hook)))
     first, second = ledger.attest(1, 2)
 
-    def refuses_first(request: object) -> None:
-        status(204 if hook.got[-1].id == second["id"] else 503)(request)  # type: ignore[arg-type]
+    def refuses_first(request: BaseHTTPRequestHandler) -> None:
+        status(204 if hook.got[-1].id == second["id"] else 503)(request)
 
     hook.answer = refuses_first
     for wait in WAITS:
@@ -148,8 +149,7 @@ def test_the_place_is_kept_and_a_try_that_is_set_too(ledger: Ledger, hook: Hook,
     to = receivers(tmp_path, webhook("desk", hook))
     (delivery,) = ledger.deliveries(*to)
     first, second, third = ledger.attest(1, 2, 3)
-    run_due_once = delivery.step()
-    assert run_due_once == 0
+    assert delivery.step() == 0
     hook.answer = status(500)
     assert run_due(delivery) == WAITS[0]
     ledger.passes(2)
@@ -212,8 +212,6 @@ def test_events_that_nobody_wants_are_passed_for_good(ledger: Ledger, hook: Hook
 def test_an_obligation_is_about_the_accounts_of_its_shipment(
     ledger: Ledger, hook: Hook, other: Hook, tmp_path: Path
 ) -> None:
-    from events import shipment
-
     mine, theirs = ledger.deliveries(
         *receivers(
             tmp_path,
@@ -231,3 +229,54 @@ def test_an_obligation_is_about_the_accounts_of_its_shipment(
     run_due(mine), run_due(theirs)
     assert hook.ids == due
     assert other.ids == []
+
+
+def test_a_ledger_that_was_restored_to_before_a_place_is_noticed(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
+    to = receivers(tmp_path, webhook("desk", hook))
+    ledger.deliveries(*to)
+    move_receiver(ledger.store, "desk", Place(7, 900))
+    (delivery,) = ledger.deliveries(*to)
+    with pytest.raises(Behind, match="the ledger ends at event 0, but desk has come to 900"):
+        delivery.step()
+
+
+@pytest.mark.parametrize("seed", range(much(2, 100)))
+def test_whatever_a_receiver_answers_each_event_is_taken_or_kept(
+    ledger: Ledger, hook: Hook, tmp_path: Path, seed: int
+) -> None:
+    """With restarts at any moment, and hours or days in between: first tries are in order, and nothing is lost."""
+    chance = Random(seed)
+    to = receivers(tmp_path, webhook("desk", hook, 'account = "lpp/CON-1/*"'))
+    (delivery,) = ledger.deliveries(*to)
+    given: list[str] = []
+    taken: set[str] = set()
+    fails = False
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        code = chance.choice((500, 302, 404)) if fails or chance.random() < 0.2 else 204
+        if code == 204:
+            taken.add(hook.got[-1].id)
+        status(code)(request)
+
+    hook.answer = answer
+    for _ in range(60):
+        fails = chance.random() < 0.4
+        match chance.choice(("event", "step", "step", "time", "start")):
+            case "event":
+                given += [one["id"] for one in ledger.attest(chance.randrange(1, 100))]
+                ledger.attest(chance.randrange(1, 100), account="lpp/CON-2/2025")
+            case "step":
+                delivery.step()
+            case "time":
+                ledger.passes(chance.choice((1, 5, 30, 120, 600, HOUR, 24 * HOUR)))
+            case _:
+                (delivery,) = ledger.deliveries(*to)
+    with ledger.store.read() as connection:
+        kept = {one.id for one in list_notices(connection)}
+        place = find_place(connection, "desk")
+    first_tries = list(dict.fromkeys(hook.ids))
+    assert first_tries == given[: len(first_tries)]
+    assert place is not None
+    tried = first_tries[:-1] if place.tries else first_tries
+    assert set(tried) == taken | kept
+    assert taken & kept == set()

@@ -1,13 +1,16 @@
 """`tpp notify` as a process: killed and resumed, two receivers at once, two processes, and what it says."""
 
 import re
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from databases import Server
 from notify_run import ENVIRONMENT, Hook, Ledger, notifying, plain, status, table, webhook
 from standardwebhooks import Webhook as Standard
 from waiting import PATIENCE, wait_until
@@ -42,10 +45,10 @@ def test_one_that_is_killed_loses_nothing(ledger: Ledger, hook: Hook, tmp_path: 
     to = [webhook("desk", hook)]
     release = threading.Event()
 
-    def hangs(request: object) -> None:
+    def hangs(request: BaseHTTPRequestHandler) -> None:
         if len(hook.got) == 2:
             release.wait(PATIENCE)
-        status(204)(request)  # type: ignore[arg-type]
+        status(204)(request)
 
     hook.answer = hangs
     with notifying(ledger.url, tmp_path, to) as running:
@@ -65,9 +68,9 @@ def test_one_that_is_killed_loses_nothing(ledger: Ledger, hook: Hook, tmp_path: 
 def test_a_receiver_that_hangs_holds_up_no_other(ledger: Ledger, hook: Hook, other: Hook, tmp_path: Path) -> None:
     release = threading.Event()
 
-    def hangs(request: object) -> None:
+    def hangs(request: BaseHTTPRequestHandler) -> None:
         release.wait(PATIENCE)
-        status(204)(request)  # type: ignore[arg-type]
+        status(204)(request)
 
     hook.answer = hangs
     with notifying(ledger.url, tmp_path, [webhook("hangs", hook), webhook("well", other)]) as running:
@@ -93,6 +96,27 @@ def test_one_process_of_a_ledger_sends_and_the_other_takes_over(ledger: Ledger, 
             wait_until(lambda: _kept(ledger, "desk", int(given[-1]["sequence"])), lambda: "".join(second.lines))
             assert second.stop() == 0
     assert hook.ids == [one["id"] for one in given]
+
+
+def test_a_database_that_cuts_its_connections_costs_no_event(postgres: Server, hook: Hook, tmp_path: Path) -> None:
+    """The lock goes with its connection: it is taken again, and each event comes in order."""
+    url = postgres.create(postgres.template())
+    try:
+        with Ledger(url) as ledger, notifying(url, tmp_path, [webhook("desk", hook)]) as running:
+            running.wait_for(SENDS)
+            given: list[str] = []
+            for amount in range(1, 4):
+                given.extend(one["id"] for one in ledger.attest(amount))
+                wait_until(lambda: set(given) <= set(hook.ids), lambda: "".join(running.lines))
+                ledger.store.close()
+                postgres.cut(url)
+            wait_until(lambda: running.says("trying again") or running.says("taking it again"))
+            given += [one["id"] for one in ledger.attest(4)]
+            wait_until(lambda: given[-1] in hook.ids, lambda: "".join(running.lines))
+            assert running.stop() == 0
+    finally:
+        postgres.drop(url)
+    assert list(dict.fromkeys(hook.ids)) == given
 
 
 def test_failures_are_told_by_name_and_counted_and_no_secret_is(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
@@ -154,7 +178,5 @@ def test_the_part_ends_with_its_parent(ledger: Ledger, hook: Hook, tmp_path: Pat
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

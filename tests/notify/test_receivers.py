@@ -106,8 +106,9 @@ def test_a_secret_that_is_none_is_not_repeated(tmp_path: Path, secret: str) -> N
 def test_a_secret_has_24_to_64_bytes(tmp_path: Path, size: int) -> None:
     file = tmp_path / "notify.toml"
     file.write_text(table("a", HOOK, SIGNED))
-    (one,) = read_receivers(str(file), {"HOOK_SECRET": f"whsec_{base64.b64encode(bytes(size)).decode()}"})
-    assert one.secret == bytes(size)
+    for text in (base64.b64encode(bytes(size)).decode(), base64.b64encode(bytes(size)).decode().rstrip("=")):
+        (one,) = read_receivers(str(file), {"HOOK_SECRET": f"whsec_{text}"})
+        assert one.secret == bytes(size)
 
 
 def test_private_places_are_taken_with_allow_private(tmp_path: Path) -> None:
@@ -135,7 +136,6 @@ def test_without_the_extra_an_apprise_url_says_what_to_install(tmp_path: Path, m
     """A folder first on the path whose `apprise` fails to import, as one that is not installed does."""
     (tmp_path / "apprise.py").write_text("raise ModuleNotFoundError('No module named apprise')")
     (tmp_path / "notify.toml").write_text(table("mail", "mailto://u:p@mail.example"))
-    del monkeypatch
     done = subprocess.run(
         [TPP, "notify", "--ledger", "sqlite:///l.db"],
         cwd=tmp_path,

@@ -4,16 +4,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import orjson
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from notify_run import KEY, SECRET, Hook, status
 from standardwebhooks import Webhook as Standard
 
 from services.notify import webhooks
+from services.notify.addresses import check_public
 from services.notify.urls import target_of
 from services.notify.webhooks import Outcome, Webhook
 from services.resources import wall_clock
@@ -68,7 +74,8 @@ def test_410_says_that_nothing_is_wanted_any_more(hook: Hook) -> None:
     assert webhook(hook.url).send("evt-1", EVENT, 0) == Outcome(False, "answered 410", gone=True)
 
 
-def drips(text: bytes) -> "Iterator[int]":
+@contextmanager
+def drips(text: bytes) -> Iterator[int]:
     """A port at which a text comes a byte at a time, again and again and never whole; nothing at all if it is empty."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         ended = threading.Event()
@@ -98,7 +105,7 @@ def drips(text: bytes) -> "Iterator[int]":
     ids=["nothing", "status", "headers", "body"],
 )
 def test_the_whole_answer_has_one_time_however_it_drips(text: bytes) -> None:
-    for port in drips(text):
+    with drips(text) as port:
         outcome = webhook(f"http://127.0.0.1:{port}/", seconds=BRIEF).send("evt-1", EVENT, 0)
         assert outcome == Outcome(False, f"no answer within {BRIEF} seconds")
 
@@ -145,7 +152,11 @@ def test_an_answer_that_is_no_http_or_breaks_off_is_not_taken(hook: Hook) -> Non
 
     hook.answer = breaks
     assert webhook(hook.url).send("evt-1", EVENT, 0) == Outcome(False, "its answer was cut off or is not HTTP")
-    hook.answer = lambda request: [request.wfile.write(b"hello\r\n\r\n"), None][1]
+
+    def no_http(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"hello\r\n\r\n")
+
+    hook.answer = no_http
     assert not webhook(hook.url).send("evt-1", EVENT, 0).taken
 
 
@@ -190,8 +201,6 @@ def test_an_address_that_is_not_public_is_refused(hook: Hook, at: str) -> None:
     "at", ["93.184.215.14", "1.1.1.1", "2606:4700::1111", "::ffff:93.184.215.14", "64:ff9b::101:101", "2002:101:101::1"]
 )
 def test_a_public_address_is_not_refused(at: str) -> None:
-    from services.notify.addresses import check_public
-
     check_public("hooks.example", [at])
 
 
@@ -250,13 +259,6 @@ def secured(hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 def _certificate(folder: Path) -> Path:
     """A certificate of `hooks.example` that stands for itself, with its key."""
-    from datetime import timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example")])
     today = datetime.now(UTC)
