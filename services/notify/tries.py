@@ -50,7 +50,11 @@ class Tries:
 
     def send(self, id: str, text: str) -> Outcome:
         """Sends an event once, and counts and logs how it ended."""
-        outcome, name = self._send(id, text, self.clock()), self.receiver.name
+        name = self.receiver.name
+        try:
+            outcome = self._send(id, text, self.clock())
+        except Exception as error:  # noqa: BLE001  what fails for one receiver must not end the others
+            outcome = Outcome(False, f"it could not be sent ({type(error).__name__})")
         if outcome.taken:
             return outcome
         self.metrics.failed(name)

@@ -231,6 +231,14 @@ def test_an_obligation_is_about_the_accounts_of_its_shipment(
     assert other.ids == []
 
 
+def test_an_address_that_is_none_is_a_try_that_failed(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
+    """Whatever goes wrong for one receiver does not end the part, which serves others too."""
+    to = receivers(tmp_path, webhook("desk", hook))
+    (delivery,) = ledger.deliveries(*to, resolver=lambda _, __: ["no address"])
+    ledger.attest(1)
+    assert run_due(delivery) == WAITS[0]
+
+
 def test_a_ledger_that_was_restored_to_before_a_place_is_noticed(ledger: Ledger, hook: Hook, tmp_path: Path) -> None:
     to = receivers(tmp_path, webhook("desk", hook))
     ledger.deliveries(*to)

@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_receivers(str(tmp_path / "latin.toml"), ENVIRONMENT)
 
 
-def test_without_the_extra_an_apprise_url_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_an_apprise_url_says_what_to_install(tmp_path: Path) -> None:
     """A folder first on the path whose `apprise` fails to import, as one that is not installed does."""
     (tmp_path / "apprise.py").write_text("raise ModuleNotFoundError('No module named apprise')")
     (tmp_path / "notify.toml").write_text(table("mail", "mailto://u:p@mail.example"))
