@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import orjson
+
 from ledger.database.store import Store
 from ledger.doors.notices import Notice, notices_of, put_off, remove_notice
 from ledger.queries.records import published_answer
@@ -33,7 +35,7 @@ def retry(
             of = "" if name is None else f" for {name!r}"
             raise NotFound(f"no event {id} is set aside{of}; `tpp notify failed --all` lists those that are")
         text = published_answer(connection, found[0].sequence)
-    if text is None:
+    if text is None or orjson.loads(text)["id"] != id:
         raise Failure(f"the ledger does not have event {id} any more")
     known = {one.name: one for one in receivers}
     if missing := [one.receiver for one in found if one.receiver not in known]:
