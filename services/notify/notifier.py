@@ -33,6 +33,7 @@ DUE_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """The longest that a delivery sleeps while a try is set, so that a clock that was set is noticed, and while none is."""
 
 END_SECONDS = ANSWER_SECONDS + 2
+"""How long the end waits for tries that are under way, so that what was taken is noted."""
 
 
 def run(settings: "Settings", ledger_url: str | None) -> int:
@@ -161,7 +162,8 @@ class Notifier:
             news.stop()
             end = time.monotonic() + END_SECONDS
             for thread in threads:
-                thread.join(max(0.0, end - time.monotonic()) if self._ended.is_set() else None)
+                while thread.is_alive() and not (self._ended.is_set() and time.monotonic() >= end):
+                    thread.join(LOOK_SECONDS)
         if news.error is not None:
             raise news.error
 
