@@ -11,6 +11,7 @@ from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.keeping import backup, restore, retention
 from services.cli.lists import LISTS
+from services.cli.notify import notify
 from services.cli.policy import policy
 from services.cli.reconcile import reconcile
 from services.cli.serve import serve
@@ -223,6 +224,6 @@ def migrate(ledger: str | None) -> None:
 
 for command in (
     *LISTS, review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, serve, token,
-    *COMMANDS,
+    notify, *COMMANDS,
 ):  # fmt: skip
     main.add_command(command)

@@ -19,9 +19,21 @@ def _fraction(text: str) -> tuple[int, int]:
 
 
 def thresholds(context: DecisionContext, path: str) -> Sequence[str | int]:
-    """The thresholds of an account: those set for it, else for the latest pattern that matches, else the rulebook's."""
+    """The thresholds of an account: those set for it, else for the latest pattern that matches, else the rulebook's.
+
+    One that is set twice, such as "0.5" and "0.50", counts once.
+    """
     made = context.journal.limits.thresholds(path)
-    return context.book.alert_thresholds(path) if made is None else made
+    return _distinct(tuple(context.book.alert_thresholds(path) if made is None else made))
+
+
+@lru_cache(maxsize=1024)
+def _distinct(given: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Thresholds without those that repeat an earlier one in other digits."""
+    found: dict[object, str | int] = {}
+    for step in given:
+        found.setdefault(step if isinstance(step, int) else _fraction(step), step)
+    return tuple(found.values())
 
 
 def crossed(threshold: str | int, limit: int | None, before: int, balance: int) -> bool:
@@ -39,7 +51,10 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
 
 
 def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[Entry], crossed_by: str) -> None:
-    """Raises the alerts that the entries of one decision or record cause, once per account."""
+    """Raises the alerts that the entries of one decision or record cause, once per account.
+
+    An account that a merger has emptied is no longer one: no room has come back on the survivor's.
+    """
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
     for entry in entries:
@@ -53,7 +68,7 @@ def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[E
                     _alert(answers, path, "threshold", balance, limit, crossed_by, threshold=threshold)
             if limit is not None and limit < balance:
                 _alert(answers, path, "over_limit", balance, limit, crossed_by)
-        elif balance < before:
+        elif balance < before and context.journal.accounts.path(path) == path:
             replenish(context, answers, path, crossed_by)
 
 

@@ -42,12 +42,17 @@ PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _re
 
 def main(part: str) -> int:
     """Runs a part until SIGTERM or the end of standard input; its exit code, 2 if it cannot run."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    log_to_stderr()
     if part not in PARTS:
         return _fail(f"no part {part!r}; the parts are {', '.join(PARTS)}")
+    return run_part(PARTS[part])
+
+
+def run_part(run: Callable[["Settings"], int]) -> int:
+    """Runs a part, given its function, as `main` does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log_to_stderr()
     try:
-        return PARTS[part](settings())
+        return run(settings())
     except Failure as error:
         return _fail(str(error))
 

@@ -116,11 +116,11 @@ def alert_to_json(one: Alert) -> dict[str, Any]:
         "kind": data["kind"],
         **{name: data.get(name) for name in names},
         "holds_waiting": data.get("holds_waiting"),
-        "message": data.get("message") or (_said(data) if one.type == QUOTA_ALERT else ""),
+        "message": data.get("message") or (quota_sentence(data) if one.type == QUOTA_ALERT else ""),
     }
 
 
-def _said(data: Mapping[str, Any]) -> str:
+def quota_sentence(data: Mapping[str, Any]) -> str:
     """What an alert of quota says, in one sentence."""
     limit = "" if data["limit"] is None else f" of {data['limit']:,}"
     at = f"{data['balance']:,}{limit} TPP used"

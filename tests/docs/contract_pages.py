@@ -95,7 +95,13 @@ def commands_had(command: click.Command = main, path: str = "") -> list[tuple[st
     """Each command of the program, and each of its options but --help."""
     if isinstance(command, click.Group):
         below = [commands_had(one, f"{path} {name}".strip()) for name, one in command.commands.items()]
-        return sorted(one for found in below for one in found)
+        own = _own(command, path) if command.invoke_without_command and path else []
+        return sorted([*own, *(one for found in below for one in found)])
+    return _own(command, path)
+
+
+def _own(command: click.Command, path: str) -> list[tuple[str, str]]:
+    """A command and each of its options but --help."""
     options = [max(one.opts, key=len) for one in command.params if isinstance(one, click.Option)]
     return [(path, ""), *((path, name) for name in options)]
 

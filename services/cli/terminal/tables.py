@@ -125,6 +125,14 @@ POLICIES: Columns = {
     "by": "by",
     "reason": "reason",
 }
+NOTICES: Columns = {
+    "receiver": "receiver",
+    "id": "event",
+    "since": "set aside",
+    "tries": "tries",
+    "next": "next try",
+    "why": "why",
+}
 RETENTION: Columns = {
     "shipment_id": "shipment",
     "state": "state",

@@ -72,8 +72,7 @@ def certification_received(context: DecisionContext, event: Event[Certification]
         return HandledEvent(answers)
     account, limit = opened
     journal.facts.add(FactKind.NOTICE, data.reference, data)
-    journal.accounts.set_limit(account, limit)
-    replenish(context, answers, account, _record(context, answers, event))
+    _set_limit(context, answers, event, account, limit)
     return HandledEvent(answers)
 
 
@@ -94,9 +93,20 @@ def license_issued(context: DecisionContext, event: Event[LicenseIssued]) -> Han
         entries.append(journal.void(terms.allocation, -more, None))
     journal.facts.add(FactKind.LICENSE, data.number, data)
     journal.facts.add(FactKind.LICENSES, data.exporter, data)
-    journal.accounts.set_limit(terms.account, data.tpp)
-    replenish(context, answers, terms.account, _record(context, answers, event, entries))
+    _set_limit(context, answers, event, terms.account, data.tpp, entries)
     return HandledEvent(answers)
+
+
+def _set_limit(
+    context: DecisionContext, answers: Answers, event: Event[Any], path: str, limit: int, entries: Sequence[Entry] = ()
+) -> None:
+    """Notes the limit that a fact gives an account, and adds its record; only a higher limit brings room."""
+    found = context.journal.accounts.find(path)
+    is_higher = found is None or found.limit is None or limit > found.limit
+    context.journal.accounts.set_limit(path, limit)
+    record = _record(context, answers, event, entries)
+    if is_higher:
+        replenish(context, answers, path, record)
 
 
 def license_revoked(context: DecisionContext, event: Event[LicenseRevoked]) -> HandledEvent:

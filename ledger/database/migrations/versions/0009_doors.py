@@ -64,6 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "receiver",
         _text("name", primary_key=True),
+        _big("record", comment="the journal record that it has come to"),
         _big("sequence", comment="every event up to this one was handed over or set aside"),
         _big("tries", comment="how often the next event was tried"),
         _big("next", null=True, comment="when it is tried again; null for at once"),
@@ -75,11 +76,11 @@ def upgrade() -> None:
         _text("receiver", primary_key=True),
         _text("id", primary_key=True, comment="the event's id"),
         _big("sequence"),
-        _big("since", comment="when it was first tried"),
+        _big("since", comment="when it was set aside"),
         _big("tries"),
         _big("next", null=True, comment="when it is tried again; null once it is given up"),
         _text("why", comment="how the last try ended"),
-        sa.Index("notice_next", "next"),
+        sa.Index("notice_next", "receiver", "next"),
         comment="events that a receiver has not taken and that were set aside",
         sqlite_strict=True,
     )
