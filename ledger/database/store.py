@@ -2,8 +2,8 @@
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
+    event,
     func,
     inspect,
     literal,
@@ -78,6 +79,20 @@ class Store:
             prepare_postgresql(self.engine)
         else:
             prepare_sqlite(self.engine, None if self.memory else sqlite_file(self.url), read_only=self.read_only)
+        self._timed: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def observe(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
+        """Surrounds each statement and each commit by what `timed` makes, to measure how long the database works."""
+        self._timed = timed
+
+        @event.listens_for(self.engine, "before_cursor_execute")
+        def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed = timed()
+            context.tpp_timed.__enter__()
+
+        @event.listens_for(self.engine, "after_cursor_execute")
+        def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed.__exit__(None, None, None)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -88,8 +103,10 @@ class Store:
         """A transaction that writes; commits at the end, unless rolled back. Raises LedgerError if read-only."""
         if self.read_only:
             raise LedgerError(f"cannot write ledger {shown_url(self.url)}: it is read-only")
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect() as connection, connection.begin() as transaction:
             yield connection
+            with self._timed():
+                transaction.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -177,7 +194,7 @@ class Store:
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-            with cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
+            with self._timed(), cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
                 for row in rows:
                     copy.write_row(row)
             return

@@ -32,10 +32,11 @@ class ShipmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A record to be published: its number and its answers."""
+    """A record to be published: its number, its answers, and when it was made, in microseconds since 1970 (UTC)."""
 
     n: int
     answers: AnswerTexts
+    recorded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ def last_recorded(connection: Connection) -> int | None:
     return int(head.recorded) if head.n else None
 
 
+def last_ticked(connection: Connection) -> int | None:
+    """The instant of the latest tick, in microseconds since 1970 (UTC); None before the first."""
+    ticked = connection.execute(select(tables.head.c.ticked)).scalar_one()
+    return None if ticked is None else int(ticked)
+
+
 def state(connection: Connection, shipment: str) -> str | None:
     """The state of a shipment; None if it does not exist."""
     found: str | None = connection.execute(
@@ -103,8 +110,8 @@ def outbox(connection: Connection, after: int, most: int) -> list[OutboxRecord]:
     Numbers are gap-free and in the order of commit, so none is skipped.
     """
     j = tables.journal
-    query = select(j.c.n, j.c.answers).where(j.c.n > after).order_by(j.c.n).limit(most)
-    return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
+    query = select(j.c.n, j.c.answers, j.c.recorded).where(j.c.n > after).order_by(j.c.n).limit(most)
+    return [OutboxRecord(row.n, row.answers, row.recorded) for row in connection.execute(query)]
 
 
 def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[str]]) -> dict[Key, TakenEvent]:

@@ -34,6 +34,7 @@ from services.engine.message import (
     read_message,
     rejected,
 )
+from services.engine.observer import Observer
 from services.engine.refusal import refuse_event, sentence
 from services.engine.resemblance import alert_resemblances
 
@@ -52,10 +53,13 @@ Texts = Sequence[str]
 class Engine:
     """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
 
-    `software` is the version of the program, which decisions state.
+    `software` is the version of the program, which decisions state; `observer` is told of each transaction.
     """
 
-    def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
+    def __init__(
+        self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str, observer: Observer | None = None
+    ) -> None:
+        self._observer = observer or Observer()
         self._ledger = ledger
         self._book = book
         self._clock = clock
@@ -162,7 +166,12 @@ class Engine:
     def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
         texts: list[Texts] = []
-        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
+        with (
+            self._observer.transaction(batch),
+            self._ledger.begin(self._clock()) as journal,
+            self.deciding(journal, batch) as context,
+        ):
+            since = journal.transaction.sequence
             left = journal.unfinished.next() is not None
             for one in () if left and finish else batch:
                 texts.append(answer(context, one))
@@ -175,6 +184,7 @@ class Engine:
                 left = journal.unfinished.next() is not None
             pending = journal.unfinished.next() is not None
         self.pending = pending
+        self._observer.decided(batch[: len(texts)], texts, since)
         return texts
 
     def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
@@ -182,17 +192,21 @@ class Engine:
             return [(*answer(context, one), *_chunks_of(context)) for one in batch]
 
     def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:
-        texts = None
+        texts = done = None
         with self._ledger.begin(self._clock()) as journal:
+            since = journal.transaction.sequence
             work, message = journal.unfinished.next(), next_chunk(journal)
             if work is not None and message is not None:
                 read = read_message(message)
+                done = not_taken(read, given_up) if given_up else read
                 with self.deciding(journal, [read]) as context:
-                    texts = answer(context, not_taken(read, given_up) if given_up else read)
+                    texts = answer(context, done)
                 if given_up:
                     journal.unfinished.go_on(work, None)
             pending = journal.unfinished.next() is not None
         self.pending = pending
+        if done is not None and texts is not None:
+            self._observer.decided([done], [texts], since)
         return texts
 
 

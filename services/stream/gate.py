@@ -27,6 +27,7 @@ from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
 from services.stream.rewind import Start, starts
 from services.telemetry.health import Health
+from services.telemetry.metrics import StreamMetrics
 
 if TYPE_CHECKING:
     from services.engine.engine import Engine
@@ -60,6 +61,7 @@ class Gate:
         self._engine = engine
         self._store = store
         self._health = health
+        self._metrics = StreamMetrics(health)
         self._offsets = Offsets(settings)
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
@@ -76,10 +78,11 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, messages: Sequence[Message]) -> None:
+    async def decide(self, messages: Sequence[Message], published: Sequence[float | None]) -> None:
         """Decides messages in one transaction; raises where the database fails.
 
-        What they ask for in chunks is done after them, between other batches.
+        `published`: when Kafka says that each came, in seconds since 1970 (UTC). What they ask for in chunks is done
+        after them, between other batches.
         """
         loop = asyncio.get_running_loop()
         decided = await loop.run_in_executor(self._deciding, self._decide, messages)
@@ -89,6 +92,7 @@ class Gate:
                 rejected += 1
                 if _FAILED in texts[0]:
                     log.critical("ALERT internal.error: the program failed on %s; it is on tpp.rejected", one.position)
+        self._metrics.decided(published)
         self._health.did("rejected", rejected)
         self._health.did("decided", len(messages) - rejected)
         self.go_on()

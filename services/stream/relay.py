@@ -21,6 +21,7 @@ from services.resources import opened
 from services.stream.published import OUTPUTS, REMEDY, check_published
 from services.stream.signals import Ended, until_signal
 from services.telemetry.health import BROKER, DATABASE, Health, served
+from services.telemetry.metrics import RelayMetrics
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -98,6 +99,7 @@ class Relay:
         self._store = store
         self._settings = settings
         self._health = health
+        self._metrics = RelayMetrics(health)
         self._ended = ended
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
@@ -186,6 +188,7 @@ class Relay:
             if last < n:
                 raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
             self._health.waits(last - n)
+            self._metrics.waits(records[0].recorded if records else None)
             self._right.check()
             if not records:
                 self._works()

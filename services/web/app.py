@@ -9,12 +9,14 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from services.web.health import ROUTES as HEALTH
+from services.web.metrics import ROUTES as METRICS
+from services.web.metrics import TOKEN_KINDS
 from services.web.problems import MEDIA_TYPE, Kind, Problem
-from services.web.state import REQUEST_ID, Web
+from services.web.state import REQUEST_ID, Web, web_of
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH,)
+ROUTES: tuple[Sequence[Any], ...] = (HEALTH, METRICS)
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}
@@ -42,6 +44,8 @@ def response(request: Request[Any, Any, Any], problem: Problem) -> Response[byte
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if not isinstance(error, Problem):
         raise error
+    if error.kind in TOKEN_KINDS:
+        web_of(request).counted.refused(error.kind.slug)
     return response(request, error)
 
 

@@ -3,13 +3,19 @@
 import logging
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 
+from ledger.database.store import knock
 from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
+from services.telemetry.health import DATABASE, Health, served
+from services.telemetry.ledger_metrics import LedgerCollector, read_figures
+from services.telemetry.metrics import EngineMetrics, WebMetrics
 from services.web.app import application
+from services.web.metrics import TOKEN_KINDS, Measured
 from services.web.state import Web
 
 log = logging.getLogger("tpp.web")
@@ -19,9 +25,15 @@ def run(settings: Settings, ledger_url: str | None, rulebook: str | None, listen
     """Serves until SIGTERM or SIGINT; returns 0. Raises Failure if the address is invalid or taken."""
     bound = _bound(listen or settings.listen)
     law = book(rulebook)
-    with opened(ledger_url) as store:
-        app = application(Web(store, law, engine_on(store, law), settings, wall_clock))
-        config = uvicorn.Config(app, http="h11", log_config=None, access_log=False)
+    health = Health("serve")
+    with opened(ledger_url) as store, served(health, settings.metrics, {DATABASE: partial(knock, store)}):
+        counted = WebMetrics(health)
+        counted.expect([kind.slug for kind in TOKEN_KINDS])
+        health.registry.register(LedgerCollector(lambda: read_figures(store, wall_clock())))
+        engine = engine_on(store, law, EngineMetrics(health))
+        app = application(Web(store, law, engine, settings, wall_clock, health, counted))
+        health.blocked(None)
+        config = uvicorn.Config(Measured(app, counted), http="h11", log_config=None, access_log=False)
         sys.stderr.write(f"listening on http://{_shown(bound)}\n")
         sys.stderr.flush()
         uvicorn.Server(config).run(sockets=[bound])

@@ -11,6 +11,8 @@ from ledger.database.store import Store
 from rulebook import Book
 from services.engine.engine import Engine
 from services.settings import Settings
+from services.telemetry.health import Health
+from services.telemetry.metrics import WebMetrics
 
 REQUEST_ID = "tpp_request_id"
 """Under which the state of a request has its X-Request-Id."""
@@ -21,7 +23,8 @@ class Web:
     """What every route may use.
 
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
-    takes nothing new: whatever waits or streams ends then.
+    takes nothing new: whatever waits or streams ends then. `health` has the metrics of the process, `counted` counts
+    requests.
     """
 
     store: Store
@@ -29,6 +32,8 @@ class Web:
     engine: Engine
     settings: Settings
     now: Callable[[], int]
+    health: Health
+    counted: WebMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
