@@ -3,15 +3,13 @@
 It ends at the end of standard input, so that no part outlives its parent.
 """
 
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from services.failure import Failure
 from services.resources import settings
+from services.stream.signals import end_with_parent
 from services.telemetry.logs import log_to_stderr
 from services.visible import visible
 
@@ -42,7 +40,7 @@ PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _re
 
 def main(part: str) -> int:
     """Runs a part until SIGTERM or the end of standard input; its exit code, 2 if it cannot run."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     log_to_stderr()
     if part not in PARTS:
         return _fail(f"no part {part!r}; the parts are {', '.join(PARTS)}")
@@ -55,12 +53,6 @@ def main(part: str) -> int:
 def _fail(why: str) -> int:
     print(f"Error: {visible(why)}", file=sys.stderr)  # noqa: T201
     return 2
-
-
-def _end_with_parent() -> None:
-    while os.read(sys.__stdin__.fileno() if sys.__stdin__ else 0, 1 << 10):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from services.failure import Failure
 
 log = logging.getLogger("tpp.health")
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 STALL_SECONDS = 60.0
 """A part that has work and makes no progress for this long is stuck."""
