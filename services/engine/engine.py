@@ -166,11 +166,14 @@ class Engine:
     def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
         texts: list[Texts] = []
-        with (
-            self._observer.transaction(batch),
-            self._ledger.begin(self._clock()) as journal,
-            self.deciding(journal, batch) as context,
-        ):
+        with self._observer.transaction(batch):
+            since = self._decide_all(batch, texts, finish, at_once)
+            self._observer.decided(batch[: len(texts)], texts, since)
+        return texts
+
+    def _decide_all(self, batch: Sequence[ReadMessage], texts: list[Texts], finish: bool, at_once: int) -> int:
+        """Puts the answers into `texts`; returns the last sequence number that was given out before."""
+        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
             since = journal.transaction.sequence
             left = journal.unfinished.next() is not None
             for one in () if left and finish else batch:
@@ -184,8 +187,7 @@ class Engine:
                 left = journal.unfinished.next() is not None
             pending = journal.unfinished.next() is not None
         self.pending = pending
-        self._observer.decided(batch[: len(texts)], texts, since)
-        return texts
+        return since
 
     def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
         with self._ledger.shadow(self._clock()) as journal, self.deciding(journal, batch) as context:

@@ -6,7 +6,7 @@ Names follow Prometheus' conventions: `tpp_`, base units, `_total`. docs/operate
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import orjson
@@ -33,12 +33,12 @@ _WITH_REASONS = ("held", "denied", "refused", "rejected")
 
 
 class EngineMetrics(Observer):
-    """Counts what an engine decides, for the part of which `health` is. `watch` is told all of it too."""
+    """Counts what an engine decides, for the part of which `health` is; `others` are told of each transaction too."""
 
-    def __init__(self, health: "Health", watch: Observer | None = None) -> None:
+    def __init__(self, health: "Health", others: Sequence[Observer] = ()) -> None:
         part, registry = health.part, health.registry
         self._part = part
-        self._watch = watch
+        self._others = others
         self._events = Counter(
             "tpp_events", "Events answered, by type and outcome", ["part", "type", "outcome"], registry=registry
         )
@@ -67,12 +67,11 @@ class EngineMetrics(Observer):
 
     @contextmanager
     def transaction(self, batch: Sequence[ReadMessage]) -> Iterator[None]:
-        """Hands the transaction on to who else watches."""
-        if self._watch is None:
+        """Lets the others surround the transaction."""
+        with ExitStack() as surrounding:
+            for other in self._others:
+                surrounding.enter_context(other.transaction(batch))
             yield
-        else:
-            with self._watch.transaction(batch):
-                yield
 
     def decided(self, batch: Sequence[ReadMessage], answers: Sequence[Sequence[str]], since: int) -> None:
         """Counts the events of a transaction, by type and outcome, and the reasons that were given."""
@@ -87,8 +86,8 @@ class EngineMetrics(Observer):
                 self._answers.labels(self._part, given).inc()
                 for code in reasons:
                     self._reasons.labels(self._part, code).inc()
-        if self._watch is not None:
-            self._watch.decided(batch, answers, since)
+        for other in self._others:
+            other.decided(batch, answers, since)
 
 
 class _Turn(Turn):

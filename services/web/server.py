@@ -13,7 +13,8 @@ from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.telemetry.health import DATABASE, Health, served
 from services.telemetry.ledger_metrics import LedgerCollector, read_figures
-from services.telemetry.metrics import EngineMetrics, WebMetrics
+from services.telemetry.metrics import WebMetrics
+from services.telemetry.observers import observer
 from services.web.app import application
 from services.web.metrics import TOKEN_KINDS, Measured
 from services.web.state import Web
@@ -30,7 +31,7 @@ def run(settings: Settings, ledger_url: str | None, rulebook: str | None, listen
         counted = WebMetrics(health)
         counted.expect([kind.slug for kind in TOKEN_KINDS])
         health.registry.register(LedgerCollector(lambda: read_figures(store, wall_clock())))
-        engine = engine_on(store, law, EngineMetrics(health))
+        engine = engine_on(store, law, observer(health))
         app = application(Web(store, law, engine, settings, wall_clock, health, counted))
         health.blocked(None)
         config = uvicorn.Config(Measured(app, counted), http="h11", log_config=None, access_log=False)
