@@ -14,7 +14,7 @@ from services.failure import Failure
 
 PREFIX, FILE = "TPP_", ".env"
 _OTHERS = (
-    "cache", "db_password", "partitions", "kafka_port",
+    "cache", "db_password", "partitions", "kafka_port", "http_port", "lock", "secrets",
 )  # fmt: skip
 """Names in the file that no field has: of the contract, and what `docker-compose.yml` reads there."""
 

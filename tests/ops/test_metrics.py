@@ -77,7 +77,7 @@ def test_decisions_are_counted_by_type_outcome_and_reason(ledger_url: str) -> No
 
         engine.run(quickstart())
         assert sample(health, "tpp_events_total", **requested, outcome="approved") == 4
-        assert sample(health, "tpp_events_total", **requested, outcome="repeated") == 7
+        assert sample(health, "tpp_events_total", **requested, outcome="repeated") == 9
         assert sample(health, "tpp_events_total", type="unreadable", outcome="repeated") == 1
         assert sample(health, "tpp_reasons_total", code="destination.denied") == 1
 

@@ -203,6 +203,7 @@ from services.telemetry.logs import log_to_stderr
 from services.telemetry.health import Health
 from services.telemetry.observers import observer
 from services.resources import engine
+from services.engine.message import Message
 log_to_stderr()
 with engine("sqlite:///" + sys.argv[1], None, observer=observer(Health("worker"))) as decides:
     decides.run([Message(line, {"file": "f", "line": n}) for n, line in enumerate(sys.stdin.buffer.read().splitlines())])
