@@ -2,7 +2,8 @@
 
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,16 @@ def unsafe(connection: Connection) -> str | None:
     if off := [name for name in _SAFE if found.get(name, "on") != "on"]:
         return f"the PostgreSQL server may lose confirmed records in a crash: {' and '.join(off)} must be on, not off"
     return None
+
+
+def time_statements(engine: Engine, timed: Callable[[], AbstractContextManager[None]]) -> None:
+    """Surrounds each statement that an engine executes by what `timed` makes; one that fails is not left again."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+        context.tpp_timed = timed()
+        context.tpp_timed.__enter__()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+        context.tpp_timed.__exit__(None, None, None)

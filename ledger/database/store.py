@@ -20,7 +20,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
-    event,
     func,
     inspect,
     literal,
@@ -33,7 +32,14 @@ from sqlalchemy.pool import StaticPool
 from ledger.database import door_tables as _door_tables  # noqa: F401  it adds its tables to the metadata
 from ledger.database import tables
 from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
-from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, private_file, unsafe
+from ledger.database.connections import (
+    BUSY_MS,
+    prepare_postgresql,
+    prepare_sqlite,
+    private_file,
+    time_statements,
+    unsafe,
+)
 from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
@@ -84,15 +90,7 @@ class Store:
     def observe(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
         """Surrounds each statement and each commit by what `timed` makes, to measure how long the database works."""
         self._timed = timed
-
-        @event.listens_for(self.engine, "before_cursor_execute")
-        def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
-            context.tpp_timed = timed()
-            context.tpp_timed.__enter__()
-
-        @event.listens_for(self.engine, "after_cursor_execute")
-        def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
-            context.tpp_timed.__exit__(None, None, None)
+        time_statements(self.engine, timed)
 
     def close(self) -> None:
         """Closes every connection."""

@@ -26,7 +26,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 
 UNREADABLE, OTHER, REPEATED = "unreadable", "other", "repeated"
-"""The type of a message that is no event, a type that does not come in, and the outcome of what was answered before."""
+"""The type of a message that is not an event, a type that does not come in, and the outcome of what was answered before."""
 
 _ANSWER = re.compile(r'"type":"([^"]*)".*?"sequence":"([0-9]+)"')
 _WITH_REASONS = ("held", "denied", "refused", "rejected")
