@@ -52,10 +52,12 @@ class Health:
         self._waiting = Gauge("tpp_lag_records", "Records waiting for this part", ["part"], registry=self.registry)
         self._when = Gauge(
             "tpp_last_progress_timestamp_seconds",
-            "Time at which the last record was processed",
+            "Time at which the last record was processed, or the part started",
             ["part"],
             registry=self.registry,
         )
+        self._when.labels(part).set_to_current_time()
+        self._waiting.labels(part)
         self.lag = 0
         self._behind = 0
         self._answered: dict[str, float] = {}

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -235,17 +236,20 @@ class EngineTraces(Observer):
 
     def __init__(self, traces: Traces) -> None:
         self._traces = traces
-        self._open: dict[int, Span] = {}
+        self._here = local()
+        """`open`: the spans of the transaction of this thread, by the identity of the message."""
 
     @contextmanager
     def transaction(self, batch: Sequence[ReadMessage]) -> Iterator[None]:
         """Spans of the events of a batch; of one that the transaction leaves undecided, none."""
         from opentelemetry.trace import SpanKind
 
+        spans: dict[int, Span] = {}
+        self._here.open = spans
         for read in batch:
             kind, hop = type_of(read), read.message.trace
             span = self._traces.start(f"decide {kind}", SpanKind.INTERNAL, _key(read), hop, **{"tpp.type": kind})
-            self._open[id(read)] = span
+            spans[id(read)] = span
         failure: BaseException | None = None
         try:
             yield
@@ -253,14 +257,15 @@ class EngineTraces(Observer):
             failure = error
             raise
         finally:
-            for span in self._open.values() if failure is not None else ():
+            for span in spans.values() if failure is not None else ():
                 ended(span, failure)
-            self._open.clear()
+            self._here.open = {}
 
     def decided(self, batch: Sequence[ReadMessage], answers: Sequence[Sequence[str]], since: int) -> None:
-        """Ends the spans, with the outcome and the size of the batch."""
+        """Ends the spans, with the outcome and the size of the batch; a chunk of work has none."""
+        spans: dict[int, Span] = getattr(self._here, "open", {})
         for read, texts in zip(batch, answers, strict=True):
-            if (span := self._open.pop(id(read), None)) is not None:
+            if (span := spans.pop(id(read), None)) is not None:
                 span.set_attributes({"tpp.outcome": outcome_of(texts[0], since), "tpp.batch": len(batch)})
                 ended(span)
 

@@ -22,6 +22,7 @@ from ledger.journal import Ledger
 from rulebook import load
 from services.engine.engine import Engine
 from services.engine.message import Message
+from services.engine.observer import Observer
 from services.files import batches
 from services.resources import engine_on
 from services.telemetry.health import Health
@@ -114,6 +115,24 @@ def test_a_batch_that_is_rolled_back_counts_as_a_turn_and_as_no_event(ledger_url
         store.close()
     assert health.registry.get_sample_value("tpp_turn_seconds_count", {"part": "worker"}) == 0
     assert metrics._turn._sum.get() > 0  # type: ignore[attr-defined]
+
+
+class Failing(Observer):
+    """An observer with a fault of its own."""
+
+    def decided(self, *_: object) -> None:
+        raise RuntimeError("the fault of an observer")
+
+
+def test_an_observer_that_fails_takes_no_decision_back(ledger_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    store, health = Store(ledger_url), Health("worker")
+    store.open()
+    engine = engine_on(store, load("ai-diffusion"), EngineMetrics(health, [Failing()]))
+    answers = engine.run(quickstart())
+    assert engine.run(quickstart())[0] == answers[0]
+    store.close()
+    assert "the fault of an observer" in caplog.text
+    assert sample(health, "tpp_reasons_total", code="destination.denied") == 1
 
 
 def test_an_engine_that_nobody_watches_asks_no_clock(ledger_url: str) -> None:
