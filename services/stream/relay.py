@@ -134,6 +134,8 @@ class Relay:
                 self._send_all()
             else:
                 self._health.blocked(None)
+                self._health.waits(0)
+                self._metrics.waits(None)
                 self._ended.wait(RETRY_SECONDS)
         except Lost:
             self._compared = False

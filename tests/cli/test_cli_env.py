@@ -40,7 +40,9 @@ def test_what_is_wrong_with_the_file_is_a_sentence(tpp: Tpp, tmp_path: Path, con
 
 def test_every_setting_and_what_compose_reads_are_known(tpp: Tpp, tmp_path: Path) -> None:
     others = ("DB_PASSWORD", "PARTITIONS", "KAFKA_PORT", "LISTEN", "HOSTS", "PUBLIC_URL", "NOTIFY", "CACHE", "SOURCES")
+    others += ("HTTP_PORT", "LOCK", "SECRETS")
     values = {"ledger_url": "sqlite:///named.db", "kafka_sasl_mechanism": "PLAIN", "kafka_security_protocol": "SSL"}
+    values |= {"rate": "1", "connections": "1", "insecure": "1", "log_format": "json"}
     known = {name: values.get(name, "") for name in Settings.model_fields if name != "rulebook"}
     text = "".join(f"TPP_{name.upper()}={value}\n" for name, value in {**known, **dict.fromkeys(others, "1")}.items())
     (tmp_path / ".env").write_text("\ufeff" + text + "OTHER=1\nCOMPOSE_FILE=x\n")
