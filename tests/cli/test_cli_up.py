@@ -122,8 +122,9 @@ def test_it_takes_another_port_where_one_is_taken_and_no_part_outlives_it(tmp_pa
         other.bind(("127.0.0.1", quiet_port()))
         other.listen()
         taken = other.getsockname()[1]
-        with up(tmp_path, TPP_LISTEN=f"127.0.0.1:{taken}") as system:
+        with up(tmp_path, TPP_LISTEN=f"127.0.0.1:{taken}", TPP_NOTIFY="notify.toml") as system:
             system.wait_answers()
+            assert system.pids("notify"), "notices are sent where TPP_NOTIFY is set"
             used = system.url.rpartition(":")[2]
             assert used != str(taken)
             said = f"port {taken} of 127.0.0.1 is in use by another program; tpp serve uses port {used}"

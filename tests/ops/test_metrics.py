@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import orjson
@@ -19,7 +20,10 @@ from waiting import PATIENCE, wait_until
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
+from ledger.queries.work_list import ledger_day, obligations
 from rulebook import load
+from schemas.kinds import RETENTION
+from schemas.times import DAY_MICROSECONDS, microseconds
 from services.engine.engine import Engine
 from services.engine.message import Message
 from services.engine.observer import Observer
@@ -188,6 +192,31 @@ def test_no_more_than_a_hundred_accounts_are_named(ledger_url: str) -> None:
         store.close()
     assert len(figures.used) == 100
     assert list(figures.used.values()) == sorted(figures.used.values(), reverse=True)
+
+
+def test_holds_are_told_by_their_age_and_obligations_by_their_day(ledger_url: str) -> None:
+    """The one hold of the quickstart came on 9 June 2025 at 9 o'clock; its last tick is of 11 August."""
+    came = microseconds(datetime(2025, 6, 9, 9, tzinfo=UTC))
+    with measured(ledger_url) as (engine, _):
+        engine.run(quickstart())
+    store = Store(ledger_url)
+    for days, bucket in ((0, 0), (0.99, 0), (1, 1), (6.99, 1), (7, 2), (29.99, 2), (30, 3), (300, 3)):
+        figures = read_figures(store, came + int(days * DAY_MICROSECONDS))
+        assert [bool(count) for count in figures.holds.all] == [at == bucket for at in range(4)], days
+        assert figures.holds.by_code == {"destination.denied": list(figures.holds.all)}
+    with store.read() as connection:
+        today = ledger_day(connection)
+        assert today == date(2025, 8, 11)
+        owed = [one for one in obligations(connection, today) if one.kind != RETENTION]
+    store.close()
+    days_left = [(date.fromisoformat(one.due) - today).days for one in owed]
+    assert figures.obligations == {
+        "overdue": sum(days < 0 for days in days_left),
+        "due": days_left.count(0),
+        "soon": sum(0 < days <= 7 for days in days_left),
+    }
+    assert figures.obligations["overdue"] > 0
+    assert figures.ticked == microseconds(datetime(2025, 8, 11, tzinfo=UTC))
 
 
 def test_what_the_stream_takes_is_measured_from_the_time_of_the_message() -> None:

@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -198,7 +201,9 @@ def test_traces_are_made_where_the_environment_asks_for_them(environment: dict[s
 
 
 CLOCKED = """
-import sys, logging
+import os, sys
+if "WITHOUT" in os.environ:
+    sys.modules["opentelemetry"] = None
 from services.telemetry.logs import log_to_stderr
 from services.telemetry.health import Health
 from services.telemetry.observers import observer
@@ -250,3 +255,47 @@ def test_an_exporter_that_does_not_exist_is_said_and_stops_nothing(tmp_path: Pat
     out, [line] = run(tmp_path, EVENT, OTEL_TRACES_EXPORTER="jaeger")
     assert "there are no traces: OTEL_TRACES_EXPORTER: 'jaeger' is not otlp, console or none" in line
     assert len(out) == 1
+
+
+def test_a_missing_extra_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    _, [line] = run(tmp_path, EVENT, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", WITHOUT="1")
+    assert "OTEL_… asks for traces, but opentelemetry.sdk is missing: install the extra `traces`" in line
+
+
+class Collector(BaseHTTPRequestHandler):
+    """What takes spans by OTLP over HTTP."""
+
+    took: list[tuple[str, bytes]]
+
+    def do_POST(self) -> None:
+        self.took.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Logs no requests."""
+
+
+def test_spans_go_to_a_collector_by_otlp(tmp_path: Path) -> None:
+    took: list[tuple[str, bytes]] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Collector,), {"took": took}))
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    try:
+        run(tmp_path, EVENT, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_address[1]}")
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join()
+    [(path, body)] = took
+    request = ExportTraceServiceRequest.FromString(body)
+    [resource] = request.resource_spans
+    names = {one.key: one.value.string_value for one in resource.resource.attributes}
+    assert (path, names["service.name"]) == ("/v1/traces", "tpp-quota-ledger")
+    [span] = [span for scope in resource.scope_spans for span in scope.spans]
+    event = orjson.loads(EVENT)
+    assert (span.name, int.from_bytes(span.trace_id)) == (
+        "decide tpp.shipment.requested.v1",
+        derived_trace(event["source"], event["id"]),
+    )
