@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +123,21 @@ def unsafe(connection: Connection) -> str | None:
     return None
 
 
-def time_statements(engine: Engine, timed: Callable[[], AbstractContextManager[None]]) -> None:
-    """Surrounds each statement that an engine executes by what `timed` makes; one that fails is not left again."""
+class Observed:
+    """A database of which it can be measured how long it works."""
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
-        context.tpp_timed = timed()
-        context.tpp_timed.__enter__()
+    engine: Engine
+    _timed: Callable[[], AbstractContextManager[None]] = nullcontext
 
-    @event.listens_for(engine, "after_cursor_execute")
-    def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
-        context.tpp_timed.__exit__(None, None, None)
+    def observe(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
+        """Surrounds each statement and each commit by what `timed` makes; a statement that fails is not left again."""
+        self._timed = timed
+
+        @event.listens_for(self.engine, "before_cursor_execute")
+        def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed = timed()
+            context.tpp_timed.__enter__()
+
+        @event.listens_for(self.engine, "after_cursor_execute")
+        def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed.__exit__(None, None, None)

@@ -2,8 +2,8 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -34,10 +34,10 @@ from ledger.database import tables
 from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
 from ledger.database.connections import (
     BUSY_MS,
+    Observed,
     prepare_postgresql,
     prepare_sqlite,
     private_file,
-    time_statements,
     unsafe,
 )
 from ledger.database.read_only import connectable, is_read_only
@@ -67,7 +67,7 @@ class LedgerCorrupt(Exception):
     """An invariant of the ledger does not hold; nothing may be written until it is understood."""
 
 
-class Store:
+class Store(Observed):
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
     `read_only`: whether it is a file in a folder that cannot be written.
@@ -85,12 +85,6 @@ class Store:
             prepare_postgresql(self.engine)
         else:
             prepare_sqlite(self.engine, None if self.memory else sqlite_file(self.url), read_only=self.read_only)
-        self._timed: Callable[[], AbstractContextManager[None]] = nullcontext
-
-    def observe(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
-        """Surrounds each statement and each commit by what `timed` makes, to measure how long the database works."""
-        self._timed = timed
-        time_statements(self.engine, timed)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -215,16 +209,21 @@ class Store:
         if connection.get_execution_options().get("shadowed"):
             conflict = ""  # it goes to a view, of which a trigger replaces rows
         if self.postgresql:
-            kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
-            typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
-            document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})"
+            rows_of, document = _as_document(table, names, rows)
             connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}', (document,))
             return
         connection.exec_driver_sql(
             f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}',
             list(map(tuple, rows)),
         )
+
+
+def _as_document(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[str, str]:
+    """A query that has rows as its result, for PostgreSQL, and its one parameter: the rows as a JSON document."""
+    kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
+    typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
+    document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+    return f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})", document
 
 
 def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:

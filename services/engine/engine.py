@@ -165,29 +165,14 @@ class Engine:
 
     def _transact(self, batch: Sequence[ReadMessage], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides a batch; `at_once`: about how many holds may be rechecked in it, where no other work is left."""
-        texts: list[Texts] = []
         with self._observer.transaction(batch):
-            since = self._decide_all(batch, texts, finish, at_once)
+            with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
+                since = journal.transaction.sequence
+                texts = _answers(context, batch, finish, at_once)
+                pending = journal.unfinished.next() is not None
+            self.pending = pending
             self._observer.decided(batch[: len(texts)], texts, since)
         return texts
-
-    def _decide_all(self, batch: Sequence[ReadMessage], texts: list[Texts], finish: bool, at_once: int) -> int:
-        """Puts the answers into `texts`; returns the last sequence number that was given out before."""
-        with self._ledger.begin(self._clock()) as journal, self.deciding(journal, batch) as context:
-            since = journal.transaction.sequence
-            left = journal.unfinished.next() is not None
-            for one in () if left and finish else batch:
-                texts.append(answer(context, one))
-                if finish and journal.unfinished.next() is not None:
-                    break
-                if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
-                    chunk = answer(context, read_message(message))
-                    texts[-1] = (*texts[-1], *chunk)
-                    at_once -= auto_recheck.looked_at(chunk)
-                left = journal.unfinished.next() is not None
-            pending = journal.unfinished.next() is not None
-        self.pending = pending
-        return since
 
     def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
         with self._ledger.shadow(self._clock()) as journal, self.deciding(journal, batch) as context:
@@ -221,6 +206,23 @@ def _retried(decide: Callable[..., T], *arguments: Any) -> T:
         reraise=True,
     )
     return attempts(decide, *arguments)
+
+
+def _answers(context: DecisionContext, batch: Sequence[ReadMessage], finish: bool, at_once: int) -> list[Texts]:
+    """The answers to a batch in one transaction, or to its beginning; as of `_some` and `_transact`."""
+    texts: list[Texts] = []
+    journal = context.journal
+    left = journal.unfinished.next() is not None
+    for one in () if left and finish else batch:
+        texts.append(answer(context, one))
+        if finish and journal.unfinished.next() is not None:
+            break
+        if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
+            chunk = answer(context, read_message(message))
+            texts[-1] = (*texts[-1], *chunk)
+            at_once -= auto_recheck.looked_at(chunk)
+        left = journal.unfinished.next() is not None
+    return texts
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:

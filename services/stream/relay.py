@@ -95,6 +95,19 @@ class _Sent:
     span: Any = None
     """Its span, while traces are on."""
 
+    def wait(self) -> None:
+        """Returns once the broker has it, and ends its span; raises KafkaError if the broker does not accept it."""
+        from kafka.errors import KafkaError
+
+        try:
+            if isinstance(self.answer, KafkaError):
+                raise self.answer
+            self.answer.get(timeout=DELIVERY_SECONDS + 10)
+        except KafkaError as error:
+            ended(self.span, error)
+            raise
+        ended(self.span)
+
 
 class Relay:
     """Sends records in order while it has the relay lock, until `ended` is set."""
@@ -134,8 +147,7 @@ class Relay:
                 self._send_all()
             else:
                 self._health.blocked(None)
-                self._health.waits(0)
-                self._metrics.waits(None)
+                self._metrics.waits(0, None)
                 self._ended.wait(RETRY_SECONDS)
         except Lost:
             self._compared = False
@@ -194,8 +206,7 @@ class Relay:
                 last = last_record(connection)
             if last < n:
                 raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
-            self._health.waits(last - n)
-            self._metrics.waits(records[0].recorded if records else None)
+            self._metrics.waits(last - n, records[0].recorded if records else None)
             self._right.check()
             if not records:
                 self._works()
@@ -225,12 +236,8 @@ class Relay:
             count = 0
             for sent in events:
                 try:
-                    if isinstance(sent.answer, KafkaError):
-                        raise sent.answer
-                    sent.answer.get(timeout=DELIVERY_SECONDS + 10)
-                    ended(sent.span)
+                    sent.wait()
                 except KafkaError as error:
-                    ended(sent.span, error)
                     raise _NotAccepted(n, sent.line, sent.topic, error) from error
                 count += 1
             yield n, count

@@ -186,16 +186,18 @@ class StreamMetrics:
 
 
 class RelayMetrics:
-    """How far the relay is behind the ledger, in seconds."""
+    """How far the relay is behind the ledger: in records, which `health` has, and in seconds."""
 
     def __init__(self, health: "Health") -> None:
         lag = Gauge("tpp_relay_lag_seconds", "Age of the oldest record that is not published", registry=health.registry)
+        self._health = health
         self._oldest: int | None = None
         lag.set_function(self._seconds)
 
-    def waits(self, recorded: int | None) -> None:
-        """Notes when the oldest unpublished record was made, in microseconds; None if all are published."""
-        self._oldest = recorded
+    def waits(self, records: int, oldest: int | None) -> None:
+        """Notes how many records wait, and when the oldest of them was made, in microseconds; None without any."""
+        self._health.waits(records)
+        self._oldest = oldest
 
     def _seconds(self) -> float:
         oldest = self._oldest

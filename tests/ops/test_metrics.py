@@ -232,11 +232,12 @@ def test_the_relays_lag_grows_while_it_is_blocked() -> None:
     health = Health("relay")
     relay = RelayMetrics(health)
     assert health.registry.get_sample_value("tpp_relay_lag_seconds") == 0
-    relay.waits(1_000_000)
+    relay.waits(3, 1_000_000)
     first = health.registry.get_sample_value("tpp_relay_lag_seconds")
     assert first is not None
     assert first > 1_000_000_000
-    relay.waits(None)
+    assert sample(health, "tpp_lag_records") == 3
+    relay.waits(0, None)
     assert health.registry.get_sample_value("tpp_relay_lag_seconds") == 0
 
 
