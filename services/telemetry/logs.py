@@ -46,7 +46,7 @@ def is_json() -> bool:
     """Whether TPP_LOG_FORMAT asks for JSON; a setting that is invalid is reported by who reads the settings."""
     try:
         return Settings().log_format == "json"
-    except (ValidationError, UnicodeDecodeError):
+    except (ValidationError, UnicodeDecodeError, OSError):
         return False
 
 
