@@ -5,6 +5,7 @@ derives from the event's source and id. So publisher, worker, engine and relay f
 between them, and no byte of an event or an answer changes.
 """
 
+import atexit
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
-from threading import local
+from threading import Event as Signal
+from threading import Thread, local
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.traces")
 
 TRACEPARENT = "traceparent"
+CLOSE_SECONDS = 3.0
+"""How long the end of a process waits for a collector that does not answer."""
 _ASKED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
 _wanted: ContextVar[int | None] = ContextVar("wanted", default=None)
@@ -110,13 +114,24 @@ class Traces:
 
         named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         resource = Resource.create({} if named else {"service.name": "tpp-quota-ledger"})
-        self._provider = TracerProvider(resource=resource, id_generator=_Ids())
+        self._provider = TracerProvider(resource=resource, id_generator=_Ids(), shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
+        self._ends = Signal()
+        self._closing = Thread(target=self._close, name="traces", daemon=True)
+        self._closing.start()
+        atexit.register(self.close)
         self._tracer = self._provider.get_tracer("tpp")
         self._propagator = TraceContextTextMapPropagator()
 
     def close(self) -> None:
-        """Sends what is left."""
+        """Sends what is left, as far as the collector takes it within CLOSE_SECONDS."""
+        atexit.unregister(self.close)
+        self._ends.set()
+        self._closing.join(CLOSE_SECONDS)
+
+    def _close(self) -> None:
+        """Waits in a thread of its own, since none can be started once the process ends."""
+        self._ends.wait()
         self._provider.shutdown()
 
     def start(

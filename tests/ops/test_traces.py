@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from waiting import PATIENCE
 
 from ledger.database.store import Store
 from ledger.journal import Ledger
@@ -299,3 +302,14 @@ def test_spans_go_to_a_collector_by_otlp(tmp_path: Path) -> None:
         "decide tpp.shipment.requested.v1",
         derived_trace(event["source"], event["id"]),
     )
+
+
+def test_a_collector_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    """The exporter itself would wait for 600 seconds here, longer than any machine needs for the rest."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        run(tmp_path, EVENT, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_TIMEOUT="600")
+    assert time.monotonic() - began < PATIENCE
