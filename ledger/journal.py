@@ -1,7 +1,7 @@
 """Journal: the verbs of the ledger, within one transaction that holds the lock on writing."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
 
@@ -177,11 +177,22 @@ class Journal:
         return found
 
 
-class Ledger:
-    """A store, and a cache of it between transactions."""
+class Turn:
+    """Is told how a turn at the ledger goes: made when a writer asks for it. This one ignores it."""
 
-    def __init__(self, store: Store) -> None:
+    def taken(self) -> None:
+        """The lock on the ledger is had: nobody else writes."""
+
+    def ended(self) -> None:
+        """The transaction was committed or rolled back."""
+
+
+class Ledger:
+    """A store, and a cache of it between transactions. `turns` makes what is told of each turn."""
+
+    def __init__(self, store: Store, turns: Callable[[], Turn] = Turn) -> None:
         self.store = store
+        self._turns = turns
         self.cache = Cache()
         self._seen: list[Cache] = []
         """Caches of checks, of which each belongs to one at a time."""
@@ -195,11 +206,13 @@ class Ledger:
 
         Raises LedgerError if the ledger has lost what this process has written, or was restored since.
         """
+        turn = self._turns()
         with self._lock:
             kept = False
             try:
                 with self.store.begin() as connection:
                     transaction = Transaction(self.store, connection, self.cache, recorded)
+                    turn.taken()
                     journal = Journal(transaction)
                     self._check_kept(journal)
                     yield journal
@@ -209,6 +222,7 @@ class Ledger:
                 self._epoch, self._last = transaction.head.epoch, journal.records.last or self._last
                 kept = True
             finally:
+                turn.ended()
                 if not kept:
                     self.cache.clear()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.database.store import Connection, DatabaseError, Store
     from rulebook import Book
     from services.engine.engine import Engine
+    from services.engine.observer import Observer
     from services.settings import Settings
 
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -168,13 +169,18 @@ def opened(url: str | None) -> Iterator["Store"]:
 
 @contextmanager
 def engine(
-    url: str | None, rulebook: str | None, *, existing: bool = False, memory: bool = False
+    url: str | None,
+    rulebook: str | None,
+    *,
+    existing: bool = False,
+    memory: bool = False,
+    observer: "Observer | None" = None,
 ) -> Iterator["Engine"]:
     """An engine on a ledger, which is created if it does not exist.
 
     At the end, the new records are hashed into the tree. `existing`: nothing will be written; if the ledger does not
     exist, an empty one in memory takes its place, so that no file is created, and a copy that of a read-only one.
-    `memory`: as of `_store`.
+    `memory`: as of `_store`. `observer` is told of each transaction.
     """
     from ledger.proof.leaves import seal
 
@@ -186,7 +192,7 @@ def engine(
         elif existing and store.read_only:
             store = opened.enter_context(_store(opened.enter_context(_copied(store))))
         store.open()
-        yield engine_on(store, law)
+        yield engine_on(store, law, observer)
         if not (existing or store.memory):
             seal(store)
 
@@ -204,13 +210,16 @@ def _copied(store: "Store") -> Iterator[str]:
         yield f"sqlite:///{folder}/ledger.db"
 
 
-def engine_on(store: "Store", law: "Book") -> "Engine":
-    """An engine on an open ledger, with the machine's clock."""
+def engine_on(store: "Store", law: "Book", observer: "Observer | None" = None) -> "Engine":
+    """An engine on an open ledger, with the machine's clock; `observer` is told of each transaction."""
     from ledger.journal import Ledger
     from services.engine.engine import Engine
 
     _tune()
-    return Engine(Ledger(store), law, wall_clock, software())
+    if observer is None:
+        return Engine(Ledger(store), law, wall_clock, software())
+    store.observe(observer.timed)
+    return Engine(Ledger(store, observer.turn), law, wall_clock, software(), observer)
 
 
 def _tune() -> None:

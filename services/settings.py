@@ -14,7 +14,7 @@ from services.failure import Failure
 
 PREFIX, FILE = "TPP_", ".env"
 _OTHERS = (
-    "cache", "db_password", "partitions", "kafka_port",
+    "cache", "db_password", "partitions", "kafka_port", "http_port", "lock", "secrets",
 )  # fmt: skip
 """Names in the file that no field has: of the contract, and what `docker-compose.yml` reads there."""
 
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     that key. `listen`: `host:port` of `tpp serve`. `hosts`: names by which it may be called. `rate`: requests a second
     of a token; 0 for any number. `connections`: how many may be open. `insecure`: whether it may listen beyond loopback
     without TLS. `public_url`: the address under which people reach the page. `notify`: the file that names who is told
-    of what. `sources`: the file that says which sources each topic may have.
+    of what. `sources`: the file that says which sources each topic may have. `log_format`: how the parts log.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8-sig", extra="ignore")
@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     notify: str | None = None
     sources: str | None = None
+    log_format: Literal["text", "json"] = "text"
 
 
 def check_file() -> None:

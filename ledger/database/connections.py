@@ -2,7 +2,8 @@
 
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,23 @@ def unsafe(connection: Connection) -> str | None:
     if off := [name for name in _SAFE if found.get(name, "on") != "on"]:
         return f"the PostgreSQL server may lose confirmed records in a crash: {' and '.join(off)} must be on, not off"
     return None
+
+
+class Observed:
+    """A database of which it can be measured how long it works."""
+
+    engine: Engine
+    _timed: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def observe(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
+        """Surrounds each statement and each commit by what `timed` makes; a statement that fails is not left again."""
+        self._timed = timed
+
+        @event.listens_for(self.engine, "before_cursor_execute")
+        def _before(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed = timed()
+            context.tpp_timed.__enter__()
+
+        @event.listens_for(self.engine, "after_cursor_execute")
+        def _after(_c: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.tpp_timed.__exit__(None, None, None)

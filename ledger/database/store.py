@@ -41,7 +41,14 @@ from sqlalchemy.pool import StaticPool
 from ledger.database import door_tables as _door_tables  # noqa: F401  it adds its tables to the metadata
 from ledger.database import tables
 from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
-from ledger.database.connections import BUSY_MS, prepare_postgresql, prepare_sqlite, private_file, unsafe
+from ledger.database.connections import (
+    BUSY_MS,
+    Observed,
+    prepare_postgresql,
+    prepare_sqlite,
+    private_file,
+    unsafe,
+)
 from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
@@ -71,7 +78,7 @@ class LedgerCorrupt(Exception):
     """An invariant of the ledger does not hold; nothing may be written until it is understood."""
 
 
-class Store:
+class Store(Observed):
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
     `read_only`: whether it is a file in a folder that cannot be written.
@@ -99,8 +106,10 @@ class Store:
         """A transaction that writes; commits at the end, unless rolled back. Raises LedgerError if read-only."""
         if self.read_only:
             raise LedgerError(f"cannot write ledger {shown_url(self.url)}: it is read-only")
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect() as connection, connection.begin() as transaction:
             yield connection
+            with self._timed():
+                transaction.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -191,7 +200,7 @@ class Store:
         sql = _insert(table, self.postgresql)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-            with cursor.copy(sql) as copy:
+            with self._timed(), cursor.copy(sql) as copy:
                 for row in rows:
                     copy.write_row(row)
             return

@@ -79,6 +79,18 @@ def account_list(
             yield ListedAccount(Balance(row.path, row.limit, *parts, row.entries), forecasts.get(row.id), _place(row))
 
 
+def fullest(connection: Connection, most: int) -> dict[str, int]:
+    """The accounts nearest to their limits, with their `used` in millionths; none without a limit."""
+    t, (unlimited, whole, part) = tables.account, _use()
+    query = (
+        select(t.c.path, whole.label("whole"), part.label("part"))
+        .where(unlimited == 0)
+        .order_by(whole, part, by_code_points(connection, t.c.path))
+        .limit(most)
+    )
+    return {row.path: -(row.whole * _THOUSAND * _THOUSAND + row.part) for row in connection.execute(query)}
+
+
 def _place(row: Any) -> AccountPlace:
     return AccountPlace(row.unlimited, row.whole, row.part, row.path)
 

@@ -36,10 +36,11 @@ class ShipmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A record to be published: its number and its answers."""
+    """A record to be published: its number, its answers, and when it was made, in microseconds since 1970 (UTC)."""
 
     n: int
     answers: AnswerTexts
+    recorded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ def last_recorded(connection: Connection) -> int | None:
     """When the last record was made, in microseconds since 1970 (UTC); None if there is none."""
     head = connection.execute(select(tables.head.c.n, tables.head.c.recorded)).one()
     return int(head.recorded) if head.n else None
+
+
+def last_ticked(connection: Connection) -> int | None:
+    """The instant of the latest tick, in microseconds since 1970 (UTC); None before the first."""
+    ticked = connection.execute(select(tables.head.c.ticked)).scalar_one()
+    return None if ticked is None else int(ticked)
 
 
 def state(connection: Connection, shipment: str) -> str | None:
@@ -119,13 +126,13 @@ def outbox(connection: Connection, after: int, most: int, size: int | None = Non
     Numbers are gap-free and in the order of commit, so none is skipped.
     """
     j = tables.journal
-    query = select(j.c.n, j.c.answers).where(j.c.n > after).order_by(j.c.n).limit(most)
+    query = select(j.c.n, j.c.answers, j.c.recorded).where(j.c.n > after).order_by(j.c.n).limit(most)
     if size is None:
-        return [OutboxRecord(row.n, row.answers) for row in connection.execute(query)]
+        return [OutboxRecord(row.n, row.answers, row.recorded) for row in connection.execute(query)]
     found: list[OutboxRecord] = []
     with connection.execute(query, execution_options={"yield_per": _FEW}) as rows:
         for row in rows:
-            found.append(OutboxRecord(row.n, row.answers))
+            found.append(OutboxRecord(row.n, row.answers, row.recorded))
             size -= sum(map(len, row.answers))
             if size <= 0:
                 break
@@ -215,12 +222,12 @@ def _publishing(connection: Connection, sequence: int) -> tuple[int, OutboxRecor
     low, high = 1, last_record(connection)
     while low <= high:
         n = (low + high) // 2
-        answers = connection.execute(select(j.c.answers).where(j.c.n == n)).scalar_one()
-        first = int(orjson.loads(answers[0])["sequence"])
+        row = connection.execute(select(j.c.answers, j.c.recorded).where(j.c.n == n)).one()
+        first = int(orjson.loads(row.answers[0])["sequence"])
         if sequence < first:
             high = n - 1
-        elif sequence < first + len(answers):
-            return first, OutboxRecord(n, answers)
+        elif sequence < first + len(row.answers):
+            return first, OutboxRecord(n, row.answers, row.recorded)
         else:
             low = n + 1
     return None

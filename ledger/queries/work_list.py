@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -16,12 +16,15 @@ from ledger.database.store import by_code_points, like, within
 from ledger.queries.shipment_list import ShipmentFilter, ShipmentRequest, records, requests
 from ledger.registers.shipments import HELD_STATES
 from schemas.kinds import LEFT_WITHOUT_APPROVAL, RETENTION
-from schemas.times import day_of, end_of_day
+from schemas.times import DAY_MICROSECONDS, day_of, end_of_day
 
 Place = tuple[ColumnElement[Any], ColumnElement[Any]]
 """What a list is ordered by: no two of its rows have the same."""
 
 _SHIPMENT = "shipment/"
+_AGES = (1, 7, 30)
+"""The days at which holds are counted apart."""
+SOON_DAYS = 7
 _COLUMNS = (
     tables.shipment.c.state, tables.shipment.c.held, tables.shipment.c.asked, tables.shipment.c.export_date,
     tables.shipment.c.ship_to, tables.shipment.c.tpp, tables.shipment.c.codes,
@@ -222,6 +225,32 @@ def hold_counts(connection: Connection, wanted: HoldFilter = EVERY) -> list[Hold
     return sorted(found.values(), key=lambda one: (one.code != LEFT_WITHOUT_APPROVAL, -one.holds, one.code))
 
 
+@dataclass(frozen=True, slots=True)
+class HoldAges:
+    """How many holds have waited up to 1, 7 and 30 days, and longer: of all, each once, and by reason code."""
+
+    all: Sequence[int]
+    by_code: dict[str, list[int]]
+
+
+def hold_ages(connection: Connection, now: int) -> HoldAges:
+    """The holds of shipments by their age at an instant, in microseconds: since the request in force came.
+
+    Reads one row of the journal for each hold.
+    """
+    s, j = tables.shipment, tables.journal
+    asked = select(j.c.happened).where(j.c.n == s.c.asked).scalar_subquery()
+    held = select(s.c.codes, asked.label("since")).where(s.c.state.in_(HELD_STATES)).subquery()
+    age = case(*((held.c.since > now - days * DAY_MICROSECONDS, at) for at, days in enumerate(_AGES)), else_=len(_AGES))
+    query = select(held.c.codes, age.label("age"), func.count().label("holds")).group_by(held.c.codes, "age")
+    every, by_code = [0] * (len(_AGES) + 1), dict[str, list[int]]()
+    for row in connection.execute(query):
+        every[row.age] += row.holds
+        for code in row.codes.split():
+            by_code.setdefault(code, [0] * (len(_AGES) + 1))[row.age] += row.holds
+    return HoldAges(every, by_code)
+
+
 def departures(connection: Connection, shipment: str) -> list[dict[str, Any]]:
     """The obligations of a shipment that left without an approval, as decisions name obligations, with their states."""
     o = tables.obligation
@@ -312,3 +341,17 @@ def ledger_day(connection: Connection) -> date | None:
     """The UTC day of the last tick, the only way in which time passes; None before the first."""
     ticked = connection.execute(select(tables.head.c.ticked)).scalar_one()
     return None if ticked is None else day_of(ticked)
+
+
+def obligations_due(connection: Connection, now: int) -> dict[str, int]:
+    """How many open obligations are `overdue`, `due` today, and due `soon`, within SOON_DAYS; records to keep left out.
+
+    The day is that of the last tick; before the first, of `now`, in microseconds.
+    """
+    t, today = tables.obligation, ledger_day(connection) or day_of(now)
+    soon = today + timedelta(days=SOON_DAYS)
+    state = case((t.c.due < today.isoformat(), "overdue"), (t.c.due == today.isoformat(), "due"), else_="soon")
+    chosen = (t.c.state == "open", t.c.due <= soon.isoformat(), t.c.kind != RETENTION)
+    query = select(state.label("status"), func.count().label("many")).where(*chosen).group_by("status")
+    found = {str(row.status): int(row.many) for row in connection.execute(query)}
+    return {name: found.get(name, 0) for name in ("overdue", "due", "soon")}

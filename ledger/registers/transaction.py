@@ -147,6 +147,11 @@ class Transaction:
 
     # --- the numbers of the head ----------------------------------------------------------------------------------
 
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the outgoing event given out last; 0 before the first."""
+        return self._sequence
+
     def next_sequence(self, count: int = 1) -> int:
         """The sequence number of the next outgoing event; of the last one if there are several."""
         self._sequence += count

@@ -27,22 +27,40 @@ from services.resources import settings
     show_default=True,
     help="Data folder of the broker that this command starts.",
 )
-def up(rulebook: str | None, ledger: str | None, partitions: int, workers: int, folder: str) -> None:
+@click.option("--no-broker", is_flag=True, help="Start only serve, clock and notify, which need no broker.")
+@click.pass_context
+def up(
+    context: click.Context,
+    rulebook: str | None,
+    ledger: str | None,
+    partitions: int,
+    workers: int,
+    folder: str,
+    no_broker: bool,
+) -> None:
     """Run the whole system on this machine.
 
-    Starts the broker, the worker, the relay and the clock, until Ctrl-C.
+    Starts the broker, the worker, the relay, the clock and the HTTP interface, until Ctrl-C, and `tpp notify` too if
+    TPP_NOTIFY is set. With --no-broker it needs nothing but Python.
 
-    If TPP_BROKER is not set, Apache Kafka is started on 127.0.0.1, on port 9092 if it is free (this needs Java 17 or
-    newer; Maven downloads the jars once). A part that ends is restarted. The next start resumes where this one stopped.
+    The HTTP interface listens where TPP_LISTEN says, or on another port if that one is taken. If TPP_BROKER is not set,
+    Apache Kafka is started on 127.0.0.1, on port 9092 if it is free (this needs Java 17 or newer; Maven downloads the
+    jars once). A part that ends is restarted. The next start resumes where this one stopped.
 
     \b
     Example:
       tpp up
       TPP_BROKER=127.0.0.1:9092 tpp publish examples/quickstart.jsonl
+      tpp up --no-broker
     """
     from services.stream.up import run
 
-    sys.exit(run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder))
+    for name in ("partitions", "workers", "folder"):
+        if no_broker and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"Give --no-broker or --{name}, not both.")
+    sys.exit(
+        run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder, no_broker=no_broker)
+    )
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """Decides a batch of messages in one transaction: the one engine behind every door."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -34,6 +34,7 @@ from services.engine.message import (
     read_message,
     rejected,
 )
+from services.engine.observer import Observer
 from services.engine.refusal import refuse_event, sentence
 from services.engine.resemblance import alert_resemblances
 
@@ -52,7 +53,10 @@ Texts = Sequence[str]
 class Transactions:
     """The transactions in which events are decided, each tried once."""
 
-    def __init__(self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str) -> None:
+    def __init__(
+        self, ledger: Ledger, book: Book, clock: Callable[[], int], software: str, observer: Observer | None = None
+    ) -> None:
+        self._observer = observer or Observer()
         self._ledger = ledger
         self._book = book
         self._clock = clock
@@ -68,23 +72,16 @@ class Transactions:
 
     def _transact(self, take: Callable[[], Sequence[ReadMessage]], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""
-        texts: list[Texts] = []
-        with self._ledger.begin(self._clock()) as journal:
-            left = journal.unfinished.next() is not None
-            batch = () if left and finish else take()
-            prefetch(journal, self._book, batch)
-            context = DecisionContext(journal, self._book, self._software)
-            for one in batch:
-                texts.append(answer(context, one))
-                if finish and journal.unfinished.next() is not None:
-                    break
-                if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
-                    chunk = answer(context, read_message(message))
-                    texts[-1] = (*texts[-1], *chunk)
-                    at_once -= auto_recheck.looked_at(chunk)
-                left = journal.unfinished.next() is not None
-            pending = journal.unfinished.next() is not None
-        self.pending = pending
+        with ExitStack() as watched:
+            with self._ledger.begin(self._clock()) as journal:
+                batch = () if finish and journal.unfinished.next() is not None else take()
+                watched.enter_context(self._observer.transaction(batch))
+                since = journal.transaction.sequence
+                with self.deciding(journal, batch) as context:
+                    texts = _answers(context, batch, finish, at_once)
+                pending = journal.unfinished.next() is not None
+            self.pending = pending
+            self._observer.decided(batch[: len(texts)], texts, since)
         return texts
 
     def _check(self, batch: Sequence[ReadMessage]) -> list[Texts]:
@@ -92,24 +89,28 @@ class Transactions:
             return [(*answer(context, one), *_chunks_of(context)) for one in batch]
 
     def _do_chunk(self, given_up: EventFailed | None) -> Texts | None:
-        texts = None
+        texts = done = None
         with self._ledger.begin(self._clock()) as journal:
+            since = journal.transaction.sequence
             work, message = journal.unfinished.next(), next_chunk(journal)
             if work is not None and message is not None:
                 read = read_message(message)
+                done = not_taken(read, given_up) if given_up else read
                 with self.deciding(journal, [read]) as context:
-                    texts = answer(context, not_taken(read, given_up) if given_up else read)
+                    texts = answer(context, done)
                 if given_up:
                     journal.unfinished.go_on(work, None)
             pending = journal.unfinished.next() is not None
         self.pending = pending
+        if done is not None and texts is not None:
+            self._observer.decided([done], [texts], since)
         return texts
 
 
 class Engine(Transactions):
     """Decides events. `clock` returns the recorded time in microseconds since 1970 (UTC); no decision reads it.
 
-    `software` is the version of the program, which decisions state.
+    `software` is the version of the program, which decisions state; `observer` is told of each transaction.
     """
 
     def run(self, messages: Sequence[Message]) -> list[Texts]:
@@ -236,6 +237,23 @@ def _retried(decide: Callable[..., T], *arguments: Any) -> T:
         if not retryable(error):
             raise
     return _again(decide, *arguments)
+
+
+def _answers(context: DecisionContext, batch: Sequence[ReadMessage], finish: bool, at_once: int) -> list[Texts]:
+    """The answers to a batch in one transaction, or to its beginning; as of `_some` and `_transact`."""
+    texts: list[Texts] = []
+    journal = context.journal
+    left = journal.unfinished.next() is not None
+    for one in batch:
+        texts.append(answer(context, one))
+        if finish and journal.unfinished.next() is not None:
+            break
+        if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
+            chunk = answer(context, read_message(message))
+            texts[-1] = (*texts[-1], *chunk)
+            at_once -= auto_recheck.looked_at(chunk)
+        left = journal.unfinished.next() is not None
+    return texts
 
 
 def _chunks_of(context: DecisionContext) -> Iterator[str]:

@@ -30,7 +30,8 @@ class Message:
     request over HTTP. If `raw` was assembled from headers and a value (binary mode), a rejection contains `value`. If
     `raw` is only the beginning of a longer line, `whole` is set; such a message is rejected. `own`: the program made it
     itself, so that its source may be one of the program's own; only the program's clock and its commands say so.
-    `recorded`: the journal has it, and it is read as it was taken.
+    `recorded`: the journal has it, and it is read as it was taken. `trace`: the W3C `traceparent` that came with it, in
+    a header; no decision reads it.
     """
 
     raw: bytes
@@ -39,6 +40,7 @@ class Message:
     whole: Whole | None = None
     own: bool = False
     recorded: bool = False
+    trace: str | None = None
 
     @property
     def door(self) -> Door:

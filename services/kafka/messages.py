@@ -13,4 +13,10 @@ def record(message: Any) -> Message:
         headers = headers.items()
     headers = list(headers)
     position = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-    return Message(structured(headers, value), position, (value or b"") if is_binary(headers) else None)
+    trace = next((text for name, text in headers if name == "traceparent" and text is not None), None)
+    return Message(
+        structured(headers, value),
+        position,
+        (value or b"") if is_binary(headers) else None,
+        trace=None if trace is None else trace.decode("ascii", "replace"),
+    )

@@ -3,15 +3,13 @@
 It ends at the end of standard input, so that no part outlives its parent.
 """
 
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from services.failure import Failure
 from services.resources import settings
+from services.stream.signals import end_with_parent
 from services.telemetry.logs import log_to_stderr
 from services.visible import visible
 
@@ -42,17 +40,12 @@ PARTS: dict[str, Callable[["Settings"], int]] = {"worker": _worker, "relay": _re
 
 def main(part: str) -> int:
     """Runs a part until SIGTERM or the end of standard input; its exit code, 2 if it cannot run."""
+    end_with_parent()
+    log_to_stderr()
     if part not in PARTS:
         return _fail(f"no part {part!r}; the parts are {', '.join(PARTS)}")
-    return run_part(PARTS[part])
-
-
-def run_part(run: Callable[["Settings"], int]) -> int:
-    """Runs a part, given its function, as `main` does."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    log_to_stderr()
     try:
-        return run(settings())
+        return PARTS[part](settings())
     except Failure as error:
         return _fail(str(error))
 
@@ -60,12 +53,6 @@ def run_part(run: Callable[["Settings"], int]) -> int:
 def _fail(why: str) -> int:
     print(f"Error: {visible(why)}", file=sys.stderr)  # noqa: T201
     return 2
-
-
-def _end_with_parent() -> None:
-    while os.read(sys.__stdin__.fileno() if sys.__stdin__ else 0, 1 << 10):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

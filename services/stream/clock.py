@@ -23,6 +23,7 @@ from services.engine.message import Message
 from services.resources import book, engine_on, opened
 from services.stream.signals import Ended, until_signal
 from services.telemetry.health import DATABASE, Health, served
+from services.telemetry.observers import observer
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -76,7 +77,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
         until_signal() as ended,
         served(health, settings.metrics, {DATABASE: partial(knock, store)}),
     ):
-        _tick_on(engine_on(store, law), store, health, ended)
+        _tick_on(engine_on(store, law, observer(health)), store, health, ended)
     return 0
 
 

@@ -27,6 +27,8 @@ from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
 from services.stream.rewind import Start, starts
 from services.telemetry.health import Health
+from services.telemetry.metrics import StreamMetrics
+from services.telemetry.traces import line_names, tracing
 
 if TYPE_CHECKING:
     from services.engine.engine import Engine
@@ -60,6 +62,8 @@ class Gate:
         self._engine = engine
         self._store = store
         self._health = health
+        self._metrics = StreamMetrics(health)
+        self._traces = tracing()
         self._offsets = Offsets(settings)
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
@@ -76,10 +80,11 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, messages: Sequence[Message]) -> None:
+    async def decide(self, messages: Sequence[Message], published: Sequence[float | None]) -> None:
         """Decides messages in one transaction; raises where the database fails.
 
-        What they ask for in chunks is done after them, between other batches.
+        `published`: when Kafka says that each came, in seconds since 1970 (UTC). What they ask for in chunks is done
+        after them, between other batches.
         """
         loop = asyncio.get_running_loop()
         decided = await loop.run_in_executor(self._deciding, self._decide, messages)
@@ -88,13 +93,19 @@ class Gate:
             if _REJECTION in texts[0]:
                 rejected += 1
                 if _FAILED in texts[0]:
-                    log.critical("ALERT internal.error: the program failed on %s; it is on tpp.rejected", one.position)
+                    text = "ALERT internal.error: the program failed on %s; it is on tpp.rejected"
+                    log.critical(text, one.position, extra={"tpp": line_names(texts[0])})
+        self._metrics.decided(published)
         self._health.did("rejected", rejected)
         self._health.did("decided", len(messages) - rejected)
         self.go_on()
 
     def _decide(self, messages: Sequence[Message]) -> Sequence[Sequence[str]]:
-        return self._engine.decide_between(self._engine.read(messages))
+        read = self._engine.read(messages)
+        if self._traces is None:
+            return self._engine.decide_between(read)
+        with self._traces.processing(read) as traced:
+            return self._engine.decide_between(traced)
 
     def go_on(self) -> None:
         """Does what is left of work in chunks, beside the batches to come; where the database fails, they say so."""

@@ -23,6 +23,7 @@ from services.kafka.offsets import Place
 from services.kafka.producer import STRUCTURED
 from services.kafka.topics import MESSAGE_MOST, administration, check_topics
 from services.stream.signals import interrupted_by_sigterm
+from services.telemetry.traces import ended, tracing
 from services.views.wrapping import counted
 from services.visible import visible
 
@@ -115,7 +116,8 @@ class _Sender:
 
     def __init__(self, producer: Any) -> None:
         self._producer = producer
-        self._waiting: deque[tuple[Any, str, str, int]] = deque()
+        self._traces = tracing()
+        self._waiting: deque[tuple[Any, str, str, int, Any]] = deque()
         self._bytes = 0
         self.sent: Counter[str] = Counter()
         self.ends: dict[Place, int] = {}
@@ -135,15 +137,18 @@ class _Sender:
         if record.whole is not None:
             self._too_large(where, record)
             return
+        span, headers = self._traces.sending("publish", topic, record.raw) if self._traces else (None, [])
         try:
-            future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED])
-        except MessageSizeTooLargeError:
+            future = self._producer.send(topic, record.raw, key=key, headers=[STRUCTURED, *headers])
+        except MessageSizeTooLargeError as error:
+            ended(span, error)
             self._too_large(where, record)
             return
         except KafkaError as error:
+            ended(span, error)
             self._failure(where, error)
             raise _Stop from error
-        self._waiting.append((future, topic, where, len(record.raw)))
+        self._waiting.append((future, topic, where, len(record.raw), span))
         self._bytes += len(record.raw)
         while len(self._waiting) > WAITING_MOST or self._bytes > WAITING_BYTES or self._done():
             self._settle()
@@ -159,11 +164,13 @@ class _Sender:
     def _settle(self) -> None:
         from kafka.errors import KafkaError
 
-        future, topic, where, size = self._waiting.popleft()
+        future, topic, where, size, span = self._waiting.popleft()
         self._bytes -= size
         try:
             stored = future.get()
+            ended(span)
         except KafkaError as error:
+            ended(span, error)
             self._failure(where, error)
             raise _Stop from error
         self.sent[topic] += 1

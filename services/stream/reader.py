@@ -87,7 +87,7 @@ class Reader:
             return
         records = [record(message) for message in messages]
         last = {message.tp: one for message, one in zip(messages, records, strict=True)}
-        await self._gate.decide(records)
+        await self._gate.decide(records, [message.timestamp for message in messages])
         if self._app.consumer_generation_id != generation:
             return
         self._next.update(after)

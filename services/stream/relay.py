@@ -1,7 +1,7 @@
 """Publishes the outbox: the answers of records, in order, each at least once and always with the same bytes."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -21,6 +21,8 @@ from services.resources import opened
 from services.stream.published import OUTPUTS, REMEDY, check_published
 from services.stream.signals import Ended, until_signal
 from services.telemetry.health import BROKER, DATABASE, Health, served
+from services.telemetry.metrics import RelayMetrics
+from services.telemetry.traces import ended, line_names, tracing
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -64,7 +66,7 @@ def run(settings: "Settings", ledger_url: str | None, give_up: int | None = None
 
 
 class _NotAccepted(Exception):
-    """The broker did not accept an event; `seconds` is how long to wait before the retry."""
+    """The broker did not accept an event; `seconds` is how long to wait before the retry, `about` names the event."""
 
     def __init__(self, n: int, line: str, topic: str, error: "KafkaError") -> None:
         from kafka.errors import MessageSizeTooLargeError
@@ -73,6 +75,7 @@ class _NotAccepted(Exception):
         too_long = isinstance(error, MessageSizeTooLargeError)
         why = "it exceeds the topic's max.message.bytes" if too_long else repr(error)
         super().__init__(f"record {n} and later records are not published: {topic} does not accept {event}: {why}")
+        self.about = line_names(line)
         self.seconds = RETRY_SECONDS if error.retriable else REFUSED_SECONDS
 
 
@@ -89,6 +92,21 @@ class _Sent:
     topic: str
     answer: Any
     """A future, or the producer's error."""
+    span: Any = None
+    """Its span, while traces are on."""
+
+    def wait(self) -> None:
+        """Returns once the broker has it, and ends its span; raises KafkaError if the broker does not accept it."""
+        from kafka.errors import KafkaError
+
+        try:
+            if isinstance(self.answer, KafkaError):
+                raise self.answer
+            self.answer.get(timeout=DELIVERY_SECONDS + 10)
+        except KafkaError as error:
+            ended(self.span, error)
+            raise
+        ended(self.span)
 
 
 class Relay:
@@ -98,6 +116,8 @@ class Relay:
         self._store = store
         self._settings = settings
         self._health = health
+        self._metrics = RelayMetrics(health)
+        self._traces = tracing()
         self._ended = ended
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
@@ -127,6 +147,7 @@ class Relay:
                 self._send_all()
             else:
                 self._health.blocked(None)
+                self._metrics.waits(0, None)
                 self._ended.wait(RETRY_SECONDS)
         except Lost:
             self._compared = False
@@ -140,18 +161,18 @@ class Relay:
             self._pause(f"the output topics cannot be read: {error}")
         except _NotAccepted as error:
             self._most = 1
-            self._pause(str(error), error.seconds)
+            self._pause(str(error), error.seconds, error.about)
 
-    def _pause(self, why: str, seconds: float = RETRY_SECONDS) -> None:
-        self._trouble(why)
+    def _pause(self, why: str, seconds: float = RETRY_SECONDS, about: Mapping[str, Any] | None = None) -> None:
+        self._trouble(why, about)
         self._health.blocked(why)
         self._close()
         self._ended.wait(seconds)
 
-    def _trouble(self, why: str) -> None:
-        """Logs a problem once, however often it recurs."""
+    def _trouble(self, why: str, about: Mapping[str, Any] | None = None) -> None:
+        """Logs a problem once, however often it recurs; `about` names the event that it is about."""
         if why != self._said:
-            log.warning("%s; trying again", why)
+            log.warning("%s; trying again", why, extra={"tpp": about})
         self._said = why
 
     def _works(self) -> None:
@@ -185,7 +206,7 @@ class Relay:
                 last = last_record(connection)
             if last < n:
                 raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
-            self._health.waits(last - n)
+            self._metrics.waits(last - n, records[0].recorded if records else None)
             self._right.check()
             if not records:
                 self._works()
@@ -215,9 +236,7 @@ class Relay:
             count = 0
             for sent in events:
                 try:
-                    if isinstance(sent.answer, KafkaError):
-                        raise sent.answer
-                    sent.answer.get(timeout=DELIVERY_SECONDS + 10)
+                    sent.wait()
                 except KafkaError as error:
                     raise _NotAccepted(n, sent.line, sent.topic, error) from error
                 count += 1
@@ -232,9 +251,10 @@ class Relay:
         for record in records:
             for line in record.answers:
                 topic, key = outgoing_destination(orjson.loads(line))
+                span, headers = self._traces.sending("relay", topic, line) if self._traces else (None, [])
                 try:
-                    future = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED])
+                    future = self._producer.send(topic, line.encode(), key.encode(), headers=[STRUCTURED, *headers])
                 except KafkaError as error:
-                    yield _Sent(record.n, line, topic, error)
+                    yield _Sent(record.n, line, topic, error, span)
                     return
-                yield _Sent(record.n, line, topic, future)
+                yield _Sent(record.n, line, topic, future, span)

@@ -1,6 +1,9 @@
 """Stops a part, or interrupts a command, on SIGTERM or SIGINT."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -49,3 +52,14 @@ def interrupted_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+def end_with_parent() -> None:
+    """Sends this process SIGTERM at the end of its standard input, so that it does not outlive its parent."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.__stdin__.fileno() if sys.__stdin__ else 0, 1 << 10):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,6 +1,8 @@
 """The whole system on one machine: a broker, unless one is configured, and every part as a supervised child process."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -18,15 +20,17 @@ from services.kafka.access import address, client_options
 from services.kafka.local_broker import LocalBroker
 from services.kafka.topics import BROKERS_OWN, create_topics
 from services.resources import engine
-from services.stream.signals import until_signal
+from services.stream.signals import Ended, until_signal
 from services.visible import visible
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
-PORT = 9092
+PORT, MOST_PORT = 9092, 65_535
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 20.0
+COMMANDS = ("serve", "notify")
+"""The parts that are commands of `tpp`, since they import what the stream may not."""
 FIRST_WAIT, LONGEST_WAIT, SOUND_SECONDS = 1.0, 30.0, 60.0
 
 
@@ -38,45 +42,59 @@ def run(
     partitions: int = 4,
     workers: int = 1,
     folder: str = "tpp-data",
+    no_broker: bool = False,
 ) -> int:
     """Runs the system until SIGINT or SIGTERM and returns 0; unfinished work resumes at the next start.
 
-    Raises BrokerError or Failure if the broker or the ledger is not available.
+    `no_broker`: only the parts that need none. Raises BrokerError or Failure if the broker or the ledger is not
+    available.
     """
     url = _checked(settings.ledger_url if url is None else url, rulebook)
     home = Path(folder) / "kafka"
-    with until_signal() as ended, _broker(settings, home) as (address, local):
-        create_topics(address, partitions, BROKERS_OWN, client_options(settings))
-        environment = {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
+    with until_signal() as ended, _broker(settings, None if no_broker else home) as (address, local):
+        listen = _listen(settings.listen)
+        environment = {"TPP_LEDGER_URL": url, "TPP_LISTEN": listen}
         environment |= {"TPP_RULEBOOK": rulebook} if rulebook else {}
-        parts = list(_parts(workers, environment, settings.metrics))
-        _print_addresses(address, "of TPP_BROKER" if local is None else f"data in {home}", url, parts)
-        try:
-            while not ended.is_set():
-                if local is not None:
-                    _keep(local)
-                for part in parts:
-                    part.keep()
-                ended.wait(LOOK_SECONDS)
-        finally:
-            if sys.stderr.isatty():
-                click.echo(err=True)  # after the ^C that the terminal shows
-            _log("stopping")
-            for part in reversed(parts):
-                part.stop()
-    _log("stopped; run `tpp up` to resume")
+        names: list[str] = []
+        if address is not None:
+            create_topics(address, partitions, BROKERS_OWN, client_options(settings))
+            environment["TPP_BROKER"] = address
+            _print("broker", f"{address}  ({'of TPP_BROKER' if local is None else f'data in {home}'})")
+            names = ["relay", *(["worker"] if workers == 1 else [f"worker-{n}" for n in range(1, workers + 1)])]
+        names += ["clock", "serve", *(["notify"] if settings.notify else [])]
+        parts = list(_parts(names, environment, settings.metrics))
+        _print_addresses(address, listen, url, parts)
+        _supervise(parts, local, ended)
+    _log("stopped; run `tpp up` to resume" if address else "stopped; run `tpp up --no-broker` to resume")
     return 0
 
 
+def _supervise(parts: "Sequence[Part]", local: LocalBroker | None, ended: Ended) -> None:
+    """Keeps the parts and the broker running until `ended` is set; then ends the parts, the last one first."""
+    try:
+        while not ended.is_set():
+            if local is not None:
+                _keep(local)
+            for part in parts:
+                part.keep()
+            ended.wait(LOOK_SECONDS)
+    finally:
+        if sys.stderr.isatty():
+            click.echo(err=True)  # after the ^C that the terminal shows
+        _log("stopping")
+        for part in reversed(parts):
+            part.stop()
+
+
 class Part:
-    """A part of the system as a child process: `python -m services.stream PART`.
+    """A part of the system as a child process: `python -m services.stream PART`, or `python -m services.cli COMMAND`.
 
     It is restarted when it ends, after a wait that doubles while it keeps ending early.
     """
 
     def __init__(self, name: str, part: str, environment: Mapping[str, str]) -> None:
         self.name = name
-        self._part = part
+        self._words = ["services.cli" if part in COMMANDS else "services.stream", part]
         self.metrics = environment.get("TPP_METRICS")
         self._environment = {**os.environ, **environment}
         if self.metrics is None:
@@ -127,7 +145,7 @@ class Part:
 
     def _start(self, now: float) -> None:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-u", "-m", "services.stream", self._part],
+            [sys.executable, "-P", "-u", "-m", *self._words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -141,9 +159,8 @@ class Part:
         _log(f"{self.name} started, process {process.pid}")
 
 
-def _parts(workers: int, environment: Mapping[str, str], metrics: str | None) -> Iterator[Part]:
-    """The parts in the order in which they start; they end in the reverse."""
-    names = ["relay", *(["worker"] if workers == 1 else [f"worker-{n}" for n in range(1, workers + 1)]), "clock"]
+def _parts(names: Sequence[str], environment: Mapping[str, str], metrics: str | None) -> Iterator[Part]:
+    """The parts of these names, each with the next port for its metrics. Raises Failure if TPP_METRICS is invalid."""
     for number, name in enumerate(names):
         own = {}
         if metrics is not None:
@@ -162,8 +179,35 @@ def _checked(url: str, rulebook: str | None) -> str:
         return url
 
 
+def _listen(wanted: str) -> str:
+    """Where `tpp serve` listens: at this address or, where its port is taken, at another port of the same host.
+
+    Raises Failure if the address is invalid.
+    """
+    host, _, port = wanted.rpartition(":")
+    if not port.isdecimal() or int(port) > MOST_PORT:
+        raise Failure(f"TPP_LISTEN: {wanted!r} is not host:port")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in (int(port), 0):
+        try:
+            with socket.create_server((host.strip("[]"), number), family=family) as bound:
+                found = bound.getsockname()[1]
+        except OSError as error:
+            if number == 0 or error.errno != errno.EADDRINUSE:
+                raise Failure(f"TPP_LISTEN: cannot listen on {wanted}: {error.strerror}") from error
+            continue
+        if number == 0 and port != "0":
+            _log(f"port {port} of {host} is in use by another program; tpp serve uses port {found}")
+        break
+    return f"{host}:{found}"
+
+
 @contextmanager
-def _broker(settings: "Settings", folder: Path) -> Iterator[tuple[str, LocalBroker | None]]:
+def _broker(settings: "Settings", folder: Path | None) -> Iterator[tuple[str | None, LocalBroker | None]]:
+    """The broker's address, and the broker if it was started here; neither without a folder for it."""
+    if folder is None:
+        yield None, None
+        return
     if settings.broker:
         yield address(settings), None
         return
@@ -190,16 +234,21 @@ def _keep(local: LocalBroker) -> None:
         time.sleep(FIRST_WAIT)
 
 
-def _print_addresses(address: str, broker: str, url: str, parts: Sequence[Part]) -> None:
-    """Prints where everything is, on standard output; `broker` says whose broker has the address."""
-    click.echo(f"broker   {address}  ({broker})")
-    click.echo(f"ledger   {shown_url(ledger_url(url))}")
+def _print_addresses(address: str | None, listen: str, url: str, parts: Sequence[Part]) -> None:
+    """Prints where everything is, on standard output."""
+    _print("ledger", shown_url(ledger_url(url)))
+    _print("serve", f"http://{listen}")
     for part in parts:
         if part.metrics is not None:
-            click.echo(f"{part.name:<8} http://{part.metrics}/metrics, /health/live, /health/ready")
-    click.echo(f"send     TPP_BROKER={address} tpp publish FILE...")
-    click.echo(f"follow   TPP_BROKER={address} tpp watch")
+            _print(part.name, f"http://{part.metrics}/metrics, /health/live, /health/ready")
+    if address is not None:
+        _print("send", f"TPP_BROKER={address} tpp publish FILE...")
+        _print("follow", f"TPP_BROKER={address} tpp watch")
     sys.stdout.flush()
+
+
+def _print(name: str, text: str) -> None:
+    click.echo(f"{name:<8} {text}")
 
 
 def _log(text: str) -> None:

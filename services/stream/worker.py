@@ -21,6 +21,7 @@ from services.stream.gate import Gate, Hole
 from services.stream.reader import Reader
 from services.stream.watchdog import Watchdog
 from services.telemetry.health import BROKER, DATABASE, Health, served
+from services.telemetry.observers import observer
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -71,7 +72,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     needs = {BROKER: partial(offsets.knock, INPUTS)}
     with (
         opened(ledger_url) as store,
-        engine(ledger_url, rulebook) as runs,
+        engine(ledger_url, rulebook, observer=observer(health)) as runs,
         served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
     ):
         gate = Gate(runs, store, settings, health)

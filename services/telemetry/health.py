@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from services.failure import Failure
 
 log = logging.getLogger("tpp.health")
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 STALL_SECONDS = 60.0
 """A part that has work and makes no progress for this long is stuck."""
@@ -33,37 +43,40 @@ class Health:
 
     def __init__(self, part: str, stall: float = STALL_SECONDS) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.stall = stall
-        self._part = part
+        self.part = part
         self._moved = time.monotonic()
         self._obstacle: str | None = "starting"
         self._done = Counter("tpp_records", "Records processed", ["part", "result"], registry=self.registry)
         self._waiting = Gauge("tpp_lag_records", "Records waiting for this part", ["part"], registry=self.registry)
         self._when = Gauge(
             "tpp_last_progress_timestamp_seconds",
-            "Time at which the last record was processed",
+            "Time at which the last record was processed, or the part started",
             ["part"],
             registry=self.registry,
         )
+        self._when.labels(part).set_to_current_time()
+        self._waiting.labels(part)
         self.lag = 0
         self._behind = 0
         self._answered: dict[str, float] = {}
 
     def did(self, result: str, records: int = 1) -> None:
         """Counts processed records by result, such as `decided` or `rejected`; this is progress."""
-        self._done.labels(self._part, result).inc(records)
+        self._done.labels(self.part, result).inc(records)
         self.moved()
 
     def moved(self) -> None:
         """Notes progress, and that nothing blocks the part."""
         self._moved = time.monotonic()
         self._obstacle = None
-        self._when.labels(self._part).set_to_current_time()
+        self._when.labels(self.part).set_to_current_time()
 
     def waits(self, lag: int) -> None:
         """Notes how many records wait for this part; without any, it cannot stall."""
         self.lag = lag
-        self._waiting.labels(self._part).set(lag)
+        self._waiting.labels(self.part).set(lag)
         if lag == 0:
             self._moved = time.monotonic()
 
@@ -79,6 +92,10 @@ class Health:
         """Notes that what the part needs has answered just now."""
         self._answered[need] = time.monotonic()
 
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics as Prometheus reads them, and their content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
     @property
     def still_for(self) -> float:
         """How many seconds there has been work without progress."""
@@ -87,17 +104,17 @@ class Health:
     def unready(self) -> str | None:
         """Why the part is not ready, as a sentence; None if it is ready."""
         if self._obstacle is not None:
-            return f"{self._part} is not ready: {self._obstacle}"
+            return f"{self.part} is not ready: {self._obstacle}"
         for need, when in self._answered.items():
             silent = time.monotonic() - when
             if silent > SILENT_SECONDS:
-                return f"{self._part} is not ready: {need} has not answered for {silent:.0f} seconds"
+                return f"{self.part} is not ready: {need} has not answered for {silent:.0f} seconds"
         if self._behind:
             many = f"{self._behind} partition{'' if self._behind == 1 else 's'}"
-            return f"{self._part} is not ready: it is catching up in {many} after a loss"
+            return f"{self.part} is not ready: it is catching up in {many} after a loss"
         if self.still_for > self.stall:
             waiting = f"{self.lag} record{'' if self.lag == 1 else 's'} waiting"
-            return f"{self._part} has {waiting} and has processed none for {self.still_for:.0f} seconds"
+            return f"{self.part} has {waiting} and has processed none for {self.still_for:.0f} seconds"
         return None
 
 
@@ -107,7 +124,7 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             kind = "text/plain; charset=utf-8"
             if path == "/metrics":
-                status, kind, text = 200, CONTENT_TYPE_LATEST, generate_latest(health.registry)
+                status, (text, kind) = 200, health.exposition()
             elif path == "/health/live":
                 status, text = 200, b"alive\n"
             elif path == "/health/ready":

@@ -14,7 +14,7 @@ from litestar.handlers import BaseRouteHandler
 
 from ledger.doors.tokens import Token
 from services.visible import visible
-from services.web.problems import Kind, Problem
+from services.web.problems import REFUSED, Kind, Problem
 from services.web.state import Web, web_of
 from services.web.tokens import id_in, reason
 
@@ -25,7 +25,6 @@ CALLER = "tpp_caller"
 _NAMED = "tpp_token_id"
 """Under which the state of a request has the id that its token names, known or not."""
 _BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
-_REFUSED = (401, 403, 429)
 _PATH_MOST = 200
 
 
@@ -92,9 +91,9 @@ async def is_open(web: Web, caller: Caller) -> bool:
 
 def note_refusal(connection: ASGIConnection[Any, Any, Any, Any], problem: Problem) -> None:
     """Counts and logs a request that was refused for want of a right, with the token's id; no other problem."""
-    if problem.kind.status not in _REFUSED:
+    if problem.kind not in REFUSED:
         return
-    web_of(connection).refused[problem.kind.slug] += 1
+    web_of(connection).counted.refused(problem.kind.slug)
     scope = connection.scope
     path, token = visible(scope["path"][:_PATH_MOST]), scope["state"].get(_NAMED, "none")
     log.warning("refused %s %s: %s, token %s", scope.get("method"), path, problem.kind.slug, token)

@@ -14,6 +14,7 @@ from services.web.accounts import ROUTES as ACCOUNTS
 from services.web.calendar import ROUTES as CALENDAR
 from services.web.events import ROUTES as EVENTS
 from services.web.health import ROUTES as HEALTH
+from services.web.metrics import ROUTES as METRICS
 from services.web.openapi import ROUTES as OPENAPI
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.reading import ROUTES as READING
@@ -22,7 +23,7 @@ from services.web.stream import ROUTES as STREAM
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM)
+ROUTES: tuple[Sequence[Any], ...] = (HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM)
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}

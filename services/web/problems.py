@@ -42,6 +42,10 @@ class Kind(Enum):
         self.slug, self.status, self.title = slug, status, title
 
 
+REFUSED = tuple(kind for kind in Kind if kind.status in (401, 403, 429))
+"""The problems of which a token, or the lack of one, is the cause."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong in one place: a JSON pointer into the request, a code, and a sentence."""

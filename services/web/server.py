@@ -14,17 +14,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 import uvicorn
 
+from ledger.database.store import knock
 from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
+from services.telemetry.health import DATABASE, Health, served
+from services.telemetry.ledger_metrics import LedgerCollector, read_figures
+from services.telemetry.observers import observer
 from services.web.app import application
 from services.web.edge import Edge, host_name
 from services.web.events import deciding
+from services.web.metrics import Measured
 from services.web.parser import Limits
 from services.web.protocol import HttpProtocol, Shared
 from services.web.state import Web
@@ -69,15 +75,23 @@ def run(
     hosts = _hosts(settings, host)
     _allow_files(limits.connections + limits.refusals + OTHER_FILES)
     law = book(rulebook)
-    with _bound(host, port) as bound, opened(ledger_url) as store:
+    health = Health("serve")
+    with (
+        _bound(host, port) as bound,
+        opened(ledger_url) as store,
+        served(health, settings.metrics, {DATABASE: partial(knock, store)}),
+    ):
         if not open_to_all:
             _check_loopback(bound.getsockname()[0])  # whatever localhost stands for here
-        web = Web(store, law, engine_on(store, law), settings, wall_clock)
+        health.registry.register(LedgerCollector(lambda: read_figures(store, wall_clock())))
+        web = Web(store, law, engine_on(store, law, observer(health)), settings, wall_clock, health=health)
         shared = Shared(limits, web.stopping, context)
-        server = _Server(Edge(application(web), hosts, limits.body), shared, bound)
+        app = Measured(Edge(application(web), hosts, limits.body), web.counted)
+        server = _Server(app, shared, bound)
         with deciding(web), _stopped_by_signals(server, limits.stop):
             sys.stderr.write(f"listening on http{'s' if context else ''}://{_shown(bound)}\n")
             sys.stderr.flush()
+            health.blocked(None)
             server.run()
     return 0
 
@@ -85,7 +99,7 @@ def run(
 class _Server(uvicorn.Server):
     """uvicorn's server with connections of ours, which ends in time and leaves the signals to `run`."""
 
-    def __init__(self, app: Edge, shared: Shared, bound: socket.socket) -> None:
+    def __init__(self, app: Measured, shared: Shared, bound: socket.socket) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         config = uvicorn.Config(
             app,

@@ -1,7 +1,6 @@
 """What the routes share: the ledger, the book, the settings, the tokens, the clock."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,10 @@ from ledger.database.store import Store
 from rulebook import Book
 from services.engine.engine import Engine
 from services.settings import Settings
+from services.telemetry.health import Health
+from services.telemetry.metrics import WebMetrics
 from services.web.decider import Decider
+from services.web.problems import REFUSED
 from services.web.rate import Rate
 from services.web.tokens import Tokens
 
@@ -25,9 +27,9 @@ class Web:
     """What every route may use.
 
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
-    takes nothing new: whatever waits or streams ends then. `knock` is the question whether the ledger answers.
-    `refused` counts the requests that were refused for want of a right, by the last part of the problem's type.
-    `tokens` and `rate` are of the ledger and the settings.
+    takes nothing new: whatever waits or streams ends then. `health` has the metrics of the process, `counted` counts
+    requests and what was refused. `knock` is the question whether the ledger answers. `tokens` and `rate` are of the
+    ledger and the settings.
     """
 
     store: Store
@@ -38,13 +40,16 @@ class Web:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     knock: asyncio.Task[bool] | None = None
     decider: Decider | None = None
-    refused: Counter[str] = field(default_factory=Counter)
+    health: Health = field(default_factory=lambda: Health("serve"))
+    counted: WebMetrics = field(init=False)
     tokens: Tokens = field(init=False)
     rate: Rate = field(init=False)
 
     def __post_init__(self) -> None:
         """Makes what rests on the ledger and the settings."""
         self.tokens, self.rate = Tokens(self.store), Rate(self.settings.rate)
+        self.counted = WebMetrics(self.health)
+        self.counted.expect([kind.slug for kind in REFUSED])
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:

@@ -12,10 +12,12 @@ import pytest
 from services.cli.commands import main
 from services.kafka.local_broker import KAFKA
 from services.resources import software
+from services.settings import _OTHERS, Settings
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "docker-compose.yml"
-RUNNING = ("worker", "relay", "clock")
+RUNNING = ("worker", "relay", "clock", "serve", "notify")
+WITHOUT_BROKER = ("clock", "serve", "notify")
 ONCE = ("migrate", "topics")
 STORES = ("kafka", "postgres")
 TOOL = "tpp"
@@ -55,7 +57,7 @@ def test_the_system_is_whole(compose: dict[str, Any]) -> None:
     assert set(services) == {*OURS, *STORES}
     for name in (*RUNNING, *ONCE):
         assert services[name]["command"][0] == name
-        assert name in main.commands
+        assert name in main.commands or name == "notify"
     assert services["worker"]["deploy"]["replicas"] == 2
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
@@ -68,7 +70,7 @@ def test_what_runs_is_watched_kept_up_and_waits_for_what_it_needs(compose: dict[
         assert services[name]["healthcheck"]["test"][0] == "CMD", name
         assert int(services[name]["stop_grace_period"].removesuffix("s")) >= 30, name
     for name in RUNNING:
-        needed = ("migrate",) if name == "clock" else ONCE
+        needed = ("migrate",) if name in WITHOUT_BROKER else ONCE
         assert services[name]["depends_on"] == {one: {"condition": "service_completed_successfully"} for one in needed}
         assert "/health/ready" in services[name]["healthcheck"]["test"][-1]
         assert (
@@ -167,6 +169,24 @@ def test_the_key_is_in_a_volume_that_one_service_has(compose: dict[str, Any]) ->
     assert f"--owner=10001 --group=10001 --mode=0700 {folder}" in (ROOT / "ops/Dockerfile").read_text("utf-8")
 
 
+def test_http_is_published_on_this_machine_alone_and_notices_are_asked_for(compose: dict[str, Any]) -> None:
+    serve, notify = compose["services"]["serve"], compose["services"]["notify"]
+    assert serve["ports"] == ["127.0.0.1:${TPP_HTTP_PORT:-8080}:8080"]
+    told = serve["environment"]
+    assert (told["TPP_LISTEN"], told["TPP_INSECURE"]) == ("0.0.0.0:8080", "1")
+    assert told["TPP_HOSTS"] == "${TPP_HOSTS:-localhost,127.0.0.1}"
+    assert notify["profiles"] == ["notify"]
+    assert notify["environment"]["TPP_NOTIFY"] == notify["volumes"][0].split(":")[1]
+    assert notify["volumes"][0].endswith(":ro")
+    assert "ports" not in notify
+
+
+def test_what_compose_reads_may_stand_in_the_file_of_settings(compose: dict[str, Any]) -> None:
+    known = {f"TPP_{name.upper()}" for name in (*Settings.model_fields, *_OTHERS)}
+    assert set(re.findall(r"\$\{(TPP_\w+)", FILE.read_text("utf-8"))) <= known
+    assert compose["services"]["migrate"]["build"]["args"] == {"LOCK": "${TPP_LOCK:-requirements.lock}"}
+
+
 def test_no_health_check_starts_a_java_machine(compose: dict[str, Any]) -> None:
     kafka = compose["services"]["kafka"]
     assert kafka["healthcheck"]["test"] == ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9092"]
@@ -176,7 +196,8 @@ def test_no_health_check_starts_a_java_machine(compose: dict[str, Any]) -> None:
 def test_the_image_takes_locked_packages_and_another_user_than_root() -> None:
     text = (ROOT / "ops" / "Dockerfile").read_text("utf-8")
     build, _, final = text.partition("\nFROM ")[2].partition("\nFROM ")
-    assert "--require-hashes --requirement requirements.lock" in build
+    assert '--require-hashes --requirement "$LOCK"' in build
+    assert "ARG LOCK=requirements.lock" in build
     assert re.findall(r"^USER (\d+)", final, re.MULTILINE) == ["10001"]
     assert 'ENTRYPOINT ["tpp"]' in final
     let_in = (ROOT / "ops" / "Dockerfile.dockerignore").read_text("utf-8").split()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ class System:
 
     @property
     def pids(self) -> list[int]:
-        return [pid for part in ("worker", "relay", "clock") if (pid := self.pid(part)) is not None]
+        return [pid for part in ("worker", "relay", "clock", "serve") if (pid := self.pid(part)) is not None]
 
     def wait(self, true: Callable[[], object]) -> None:
         wait_until(true, lambda: self.log, 0.1)
@@ -130,6 +131,14 @@ def await_answers(system: System, expected: set[str]) -> dict[str, list[tuple[st
 
 def ids(lines: list[bytes]) -> set[str]:
     return {orjson.loads(line)["id"] for line in lines}
+
+
+def is_live(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health/live", timeout=PATIENCE) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -223,6 +232,9 @@ def test_up_takes_the_broker_that_is_named_and_several_workers(broker: Broker, t
         assert system.address == broker.address
         assert not (tmp_path / "tpp-data").exists()
         assert {system.pid("worker-1"), system.pid("worker-2")}.isdisjoint({None})
+        served = re.search(r"^serve +(http://\S+)$", system.log, re.MULTILINE)
+        assert served, system.log
+        system.wait(lambda: is_live(served[1]))
         assert system.stop() == 0, system.log
 
 

@@ -306,6 +306,8 @@ def test_health_is_progress(streams) -> None:
     told = asked("/metrics")[1]
     assert 'tpp_records_total{part="worker",result="decided"} 7.0' in told
     assert 'tpp_records_total{part="worker",result="rejected"} 1.0' in told
+    assert 'tpp_publish_to_decision_seconds_count{part="worker"} 8.0' in told
+    assert 'tpp_events_total{outcome="rejected",part="worker",type="unreadable"} 1.0' in told
     assert asked("/nothing")[0] == 404
 
 

@@ -39,10 +39,10 @@ def test_what_is_wrong_with_the_file_is_a_sentence(tpp: Tpp, tmp_path: Path, con
 
 
 def test_every_setting_and_what_compose_reads_are_known(tpp: Tpp, tmp_path: Path) -> None:
-    others = ("DB_PASSWORD", "PARTITIONS", "KAFKA_PORT", "CACHE")
+    others = ("DB_PASSWORD", "PARTITIONS", "KAFKA_PORT", "CACHE", "HTTP_PORT", "LOCK", "SECRETS")
     values = {
         "ledger_url": "sqlite:///named.db", "kafka_sasl_mechanism": "PLAIN", "kafka_security_protocol": "SSL",
-        "rate": "1", "connections": "1", "insecure": "1",
+        "rate": "1", "connections": "1", "insecure": "1", "log_format": "json",
     }  # fmt: skip
     known = {name: values.get(name, "") for name in Settings.model_fields if name != "rulebook"}
     text = "".join(f"TPP_{name.upper()}={value}\n" for name, value in {**known, **dict.fromkeys(others, "1")}.items())

@@ -172,7 +172,7 @@ def test_the_part_ends_with_its_parent(ledger: Ledger, hook: Hook, tmp_path: Pat
     file = tmp_path / "notify.toml"
     file.write_text(webhook("desk", hook))
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "services.notify"],
+        [sys.executable, "-P", "-m", "services.cli", "notify"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
