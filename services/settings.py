@@ -36,6 +36,22 @@ def _names(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+_PEOPLE = ("monitor", "reviewer", "finance", "admin")
+
+
+def _roles(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        claim, _, role = (text.strip() for text in part.rpartition("="))
+        if not claim or role not in _PEOPLE:
+            message = f"{part!r} is not VALUE=ROLE with a role of {', '.join(_PEOPLE)}"
+            raise ValueError(message)
+        found.append((claim, role))
+    return tuple(found)
+
+
 class Settings(BaseSettings):
     """The settings of an operator.
 
@@ -45,7 +61,9 @@ class Settings(BaseSettings):
     that key. `listen`: `host:port` of `tpp serve`. `hosts`: names by which it may be called. `rate`: requests a second
     of a token; 0 for any number. `connections`: how many may be open. `insecure`: whether it may listen beyond loopback
     without TLS. `public_url`: the address under which people reach the page. `notify`: the file that names who is told
-    of what. `sources`: the file that says which sources each topic may have.
+    of what. `sources`: the file that says which sources each topic may have. `oidc_issuer`, `oidc_client_id`,
+    `oidc_client_secret` or `_file`: the identity provider, and this program's name and secret there. `oidc_name_claim`,
+    `oidc_role_claim`: the claims that give NAME and the values of which `oidc_roles` makes roles, in its order.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8-sig", extra="ignore")
@@ -72,6 +90,13 @@ class Settings(BaseSettings):
     public_url: str | None = None
     notify: str | None = None
     sources: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: str | None = None
+    oidc_name_claim: str | None = None
+    oidc_role_claim: str = "groups"
+    oidc_roles: Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_roles)] = ()
 
 
 def check_file() -> None:

@@ -3,6 +3,7 @@
 import click
 
 from services.cli.terminal.options import Commands, ledger_option
+from services.cli.token_link import link
 
 _ROLES = ("publisher", "monitor", "reviewer", "finance", "admin", "calendar")
 
@@ -10,6 +11,9 @@ _ROLES = ("publisher", "monitor", "reviewer", "finance", "admin", "calendar")
 @click.group(cls=Commands)
 def token() -> None:
     """Make, list and revoke tokens of the HTTP interface."""
+
+
+token.add_command(link)
 
 
 @token.command()

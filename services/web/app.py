@@ -10,11 +10,12 @@ from litestar.exceptions import HTTPException
 
 from services.web.health import ROUTES as HEALTH
 from services.web.problems import MEDIA_TYPE, Kind, Problem
+from services.web.signin import ROUTES as SIGN_IN
 from services.web.state import REQUEST_ID, Web
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH,)
+ROUTES: tuple[Sequence[Any], ...] = (HEALTH, SIGN_IN)
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}

@@ -10,6 +10,7 @@ from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.web.app import application
+from services.web.sessions import first_link
 from services.web.state import Web
 
 log = logging.getLogger("tpp.web")
@@ -20,9 +21,13 @@ def run(settings: Settings, ledger_url: str | None, rulebook: str | None, listen
     bound = _bound(listen or settings.listen)
     law = book(rulebook)
     with opened(ledger_url) as store:
-        app = application(Web(store, law, engine_on(store, law), settings, wall_clock))
+        web = Web(store, law, engine_on(store, law), settings, wall_clock)
+        app = application(web)
         config = uvicorn.Config(app, http="h11", log_config=None, access_log=False)
-        sys.stderr.write(f"listening on http://{_shown(bound)}\n")
+        address = f"http://{_shown(bound)}"
+        sys.stderr.write(f"listening on {address}\n")
+        if link := first_link(web, address):
+            sys.stderr.write(f"no token exists yet; sign in as an administrator, once, within 15 minutes: {link}\n")
         sys.stderr.flush()
         uvicorn.Server(config).run(sockets=[bound])
     return 0

@@ -1,6 +1,8 @@
 """What the routes share: the ledger, the book, the settings, the tokens, the clock."""
 
 import asyncio
+import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +23,8 @@ class Web:
     """What every route may use.
 
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
-    takes nothing new: whatever waits or streams ends then.
+    takes nothing new: whatever waits or streams ends then. `guesses`: when wrong tokens were given to the page that
+    signs in. `signing_key`: with which this process signs what it gives a browser to bring back.
     """
 
     store: Store
@@ -30,6 +33,8 @@ class Web:
     settings: Settings
     now: Callable[[], int]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    guesses: deque[int] = field(default_factory=deque)
+    signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
