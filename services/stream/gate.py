@@ -25,6 +25,7 @@ from services.engine.message import Message
 from services.failure import BrokerError
 from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
+from services.kafka.sources import TopicSources
 from services.stream.rewind import Start, starts
 from services.telemetry.health import Health
 
@@ -56,8 +57,11 @@ def log_failure(error: DatabaseError | LedgerError | LedgerCorrupt) -> None:
 class Gate:
     """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
 
-    def __init__(self, engine: "Engine", store: Store, settings: "Settings", health: Health) -> None:
+    def __init__(
+        self, engine: "Engine", store: Store, settings: "Settings", health: Health, allowed: TopicSources | None = None
+    ) -> None:
         self._engine = engine
+        self._allowed = allowed
         self._store = store
         self._health = health
         self._offsets = Offsets(settings)
@@ -94,7 +98,8 @@ class Gate:
         self.go_on()
 
     def _decide(self, messages: Sequence[Message]) -> Sequence[Sequence[str]]:
-        return self._engine.decide_between(self._engine.read(messages))
+        read = self._engine.read(messages)
+        return self._engine.decide_between(read if self._allowed is None else self._allowed.look(read))
 
     def go_on(self) -> None:
         """Does what is left of work in chunks, beside the batches to come; where the database fails, they say so."""
