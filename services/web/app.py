@@ -9,13 +9,14 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from services.web.health import ROUTES as HEALTH
+from services.web.oidc import ROUTES as OIDC
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.signin import ROUTES as SIGN_IN
 from services.web.state import REQUEST_ID, Web
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH, SIGN_IN)
+ROUTES: tuple[Sequence[Any], ...] = (HEALTH, SIGN_IN, OIDC)
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}

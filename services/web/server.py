@@ -10,6 +10,7 @@ from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.web.app import application
+from services.web.oidc import provider_of
 from services.web.sessions import first_link
 from services.web.state import Web
 
@@ -17,7 +18,10 @@ log = logging.getLogger("tpp.web")
 
 
 def run(settings: Settings, ledger_url: str | None, rulebook: str | None, listen: str | None) -> int:
-    """Serves until SIGTERM or SIGINT; returns 0. Raises Failure if the address is invalid or taken."""
+    """Serves until SIGTERM or SIGINT; returns 0. Raises Failure if the address is invalid or taken, or the identity
+    provider of the settings is not one.
+    """
+    provider_of(settings)
     bound = _bound(listen or settings.listen)
     law = book(rulebook)
     with opened(ledger_url) as store:

@@ -4,6 +4,7 @@ from typing import Any
 
 from anyio import to_thread
 from litestar import HttpMethod, Request, Response, get, post, route
+from litestar.params import FromPath
 
 from ledger.database.store import DatabaseError, LedgerError, Store
 from ledger.doors.sessions import Link, end_session, find_link
@@ -45,7 +46,7 @@ Incoming = Request[Any, Any, Any]
 
 
 @route("/link/{secret:str}", http_method=_READ, include_in_schema=False)
-async def show_link(request: Incoming, secret: str) -> Response[str]:
+async def show_link(request: Incoming, secret: FromPath[str]) -> Response[str]:
     """The page of a one-time link. To fetch it uses nothing up."""
     web = web_of(request)
     link = await to_thread.run_sync(_link, web.store, digest_of(secret))
@@ -57,7 +58,7 @@ async def show_link(request: Incoming, secret: str) -> Response[str]:
 
 
 @post("/link/{secret:str}", include_in_schema=False, request_max_body_size=MOST_BODY, status_code=303)
-async def use(request: Incoming, secret: str) -> Response[Any]:
+async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     """Uses a one-time link up, and signs its person in."""
     web = web_of(request)
     link = await to_thread.run_sync(_link, web.store, digest_of(secret))
