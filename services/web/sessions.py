@@ -98,7 +98,7 @@ def form_token(connection: Connected) -> str:
 
 
 async def posted(request: Request[Any, Any, Any], *, empty: bool = False) -> dict[str, str] | None:
-    """The fields of a form that one of our pages has sent; None if it was sent from elsewhere, or is no such form.
+    """The fields of a form that one of our pages has sent; None if it came from elsewhere or is malformed.
 
     `empty`: whether it may have no content, and no type then.
     """

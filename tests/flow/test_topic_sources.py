@@ -1,5 +1,6 @@
 """TPP_SOURCES without a broker: which events a topic takes, what bars them, and a file that says nothing of the kind."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from events import event
 from flow_run import Run
 
 from rulebook import load
+from schemas.event_types import INPUTS
 from services.engine.message import Message
 from services.failure import Failure
 from services.kafka.sources import TopicSources, topic_sources
 from services.proof.verification import verify
 from services.resources import software
 
+ROOT = Path(__file__).resolve().parents[2]
 RULES = """
 [[allow]]
 topic = "tpp.shipments"
@@ -108,12 +111,18 @@ def test_what_was_taken_before_the_file_was_there_keeps_its_answer(ledger_url: s
 
 
 def test_audit_verify_is_good_with_a_barred_event(ledger_url: str, tmp_path: Path) -> None:
-    """It decides the records anew without the file; a rejection moves nothing, and is compared as it stands."""
+    """It decides the records anew without the file; a rejection changes no balance, and is compared as it stands."""
     messages = [sent("shipment.cancelled", "//x.example"), sent("shipment.cancelled", "//erp.example", offset=1)]
     with Run(ledger_url, {}) as run:
         run.engine.decide(rules(tmp_path).look(run.engine.read(messages)))
         found = verify(run.store, load("ai-diffusion"), software(), list, [])
     assert (found.bad, found.records) == ([], 2)
+
+
+def test_the_file_in_the_guide_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs/operate/kafka-access.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert {rule.topic for rule in rules(tmp_path, example).rules} == set(INPUTS)
 
 
 FACTS = '\n[[allow]]\ntopic = "tpp.facts"\nsources = ["*"]\n'

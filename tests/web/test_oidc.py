@@ -1,6 +1,8 @@
 """Sign-in through an identity provider: one that is not ours, and answers that an honest one would not give."""
 
 import base64
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -13,7 +15,8 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from provider_run import CLIENT, SECRET, Provider, consent, mock_provider, own_provider, settings
 from signin_run import browser, cookie
-from web_run import Served, served
+from waiting import PATIENCE
+from web_run import TPP, Served, served
 
 from services.failure import Failure
 from services.settings import Settings
@@ -358,3 +361,19 @@ def test_a_secret_may_stand_in_a_file_and_values_may_have_an_equals_sign(tmp_pat
     for wrong in ("a", "a=owner", "a=publisher", "=admin", "a=calendar"):
         with pytest.raises(ValueError, match="is not VALUE=ROLE"):
             Settings(**(GOOD | {"oidc_roles": wrong}))
+
+
+def test_a_server_whose_provider_is_none_does_not_start(tmp_path: Path) -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
+    for change in ({"TPP_OIDC_ISSUER": "http://idp.example"}, {"TPP_OIDC_ROLES": "a=owner"}):
+        done = subprocess.run(
+            [TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", f"sqlite:///{tmp_path / 'l.db'}"],
+            env=plain | settings("https://idp.example") | change,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.decode().startswith(f"Error: {next(iter(change))}")
+        assert SECRET.encode() not in done.stderr
+    assert not (tmp_path / "l.db").exists()
