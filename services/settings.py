@@ -1,13 +1,14 @@
 """Settings from the environment or a `.env` file; the command line wins (docs/contract/settings.md)."""
 
 import codecs
+import re
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.failure import Failure
@@ -34,6 +35,13 @@ def _switches(value: object) -> object:
 
 def _names(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def _address(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
+        message = f"{value!r} is not an address such as https://ledger.example"
+        raise ValueError(message)
+    return value
 
 
 _PEOPLE = ("monitor", "reviewer", "finance", "admin")
@@ -87,7 +95,7 @@ class Settings(BaseSettings):
     rate: int = Field(default=200, ge=0)
     connections: int = Field(default=1_000, ge=1)
     insecure: bool = False
-    public_url: str | None = None
+    public_url: Annotated[str | None, AfterValidator(_address)] = None
     notify: str | None = None
     sources: str | None = None
     oidc_issuer: str | None = None

@@ -11,6 +11,7 @@ from ledger.database.door_tables import link as link_table
 from ledger.database.door_tables import session as session_table
 from ledger.database.door_tables import token as token_table
 from ledger.database.store import Store
+from ledger.doors.tokens import HOUR
 
 KEPT = 86_400_000_000
 """How long a link is kept after its end, so that its page can say what became of it."""
@@ -93,10 +94,13 @@ def open_session(store: Store, session: Session, digest: str, replaces: str | No
 
 
 def _open(store: Store, connection: Connection, session: Session, digest: str, replaces: str | None) -> None:
-    """Adds a session, and clears away what has ended."""
+    """Adds a session, notes the use of its token, to the hour, and clears away what has ended."""
     s, t = session_table.c, link_table.c
     connection.execute(delete(session_table).where(or_(s.expires <= session.created, s.hash == (replaces or ""))))
     connection.execute(delete(link_table).where(t.expires <= session.created - KEPT))
+    if session.token is not None:
+        hour = session.created // HOUR * HOUR
+        connection.execute(update(token_table).where(token_table.c.id == session.token).values(last_used=hour))
     row = (digest, session.name, session.role, session.sources, session.token, session.created, session.expires)
     store.insert(connection, session_table, [row])
 

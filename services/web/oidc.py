@@ -4,11 +4,13 @@ State, nonce and code verifier follow from one secret in a signed cookie of ten 
 provider is taken only in the browser that asked, and nothing is kept here meanwhile.
 """
 
+import asyncio
 import hmac
 import logging
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -20,7 +22,6 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx
 from litestar import Request, Response, get
 
-from ledger.database.store import DatabaseError, LedgerError
 from services.failure import Failure
 from services.settings import Settings
 from services.views.signin import refusal_page
@@ -36,6 +37,7 @@ from services.web.sessions import (
     named,
     open_as,
     page,
+    page_route,
     redirect,
 )
 from services.web.state import web_of
@@ -52,6 +54,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 _COOKIE = "tpp_oidc"
 _WAIT = 10.0
+_AT_ONCE = asyncio.Semaphore(16)
+"""Anybody may begin to sign in, and each one makes this server ask the provider."""
 _SCOPES = ("profile", "email", "groups")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -118,14 +122,14 @@ def _client_secret(settings: Settings) -> str:
     return secret
 
 
-@get(START, include_in_schema=False)
+@get(START, **page_route())
 async def start(request: Incoming) -> Response[Any]:
     """Leads a browser to the identity provider."""
     provider = _provider(request)
     now = web_of(request).now() // 1_000_000
     flow = f"{now}.{secrets.token_urlsafe(32)}"
     try:
-        async with _client() as client:
+        async with _asking() as client:
             metadata = await _metadata(client, provider)
     except NotSignedIn as error:
         return _refused(error)
@@ -134,23 +138,20 @@ async def start(request: Incoming) -> Response[Any]:
     return answer
 
 
-@get(CALLBACK, include_in_schema=False)
+@get(CALLBACK, **page_route())
 async def callback(request: Incoming) -> Response[Any]:
     """Takes the identity provider's answer, and signs the person in."""
     provider = _provider(request)
     try:
         flow = _flow(request)
         code = _code(provider, _query(request), flow)
-        async with _client() as client:
+        async with _asking() as client:
             claims = await _claims(client, provider, code, flow, _redirect_uri(request), web_of(request).now())
         name, role = _name(provider, claims), _role(provider, claims)
         answer = redirect(CONSOLE)
         answer.set_cookie(await open_as(request, name, role))
-        log.info("%s signed in as %s through the identity provider", name, role)
     except NotSignedIn as error:
         answer = _refused(error)
-    except (DatabaseError, LedgerError):
-        answer = _refused(NotSignedIn("The ledger did not answer in time. Sign in again.", 503))
     answer.set_cookie(browser_cookie(request, _COOKIE, "", 0))
     return answer
 
@@ -234,8 +235,13 @@ def _authorization_url(provider: Provider, metadata: Claims, flow: str, redirect
     return str(url)
 
 
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=_WAIT, follow_redirects=False)
+@asynccontextmanager
+async def _asking() -> AsyncIterator[httpx.AsyncClient]:
+    """A client that asks the provider; raises NotSignedIn if as many as may do so at once ask it already."""
+    if _AT_ONCE.locked():
+        raise NotSignedIn("Too many people are signing in at this moment. Try again.", 503)
+    async with _AT_ONCE, httpx.AsyncClient(timeout=_WAIT, follow_redirects=False) as client:
+        yield client
 
 
 async def _metadata(client: httpx.AsyncClient, provider: Provider) -> Claims:

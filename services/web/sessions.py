@@ -5,6 +5,7 @@ GET changes nothing, and what POSTs is looked at twice: by where the request com
 """
 
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Collection, Mapping
@@ -18,13 +19,15 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 
-from ledger.database.store import Store
+from ledger.database.store import DatabaseError, LedgerError, Store, database_message
 from ledger.doors.sessions import Link, Session, add_link, find_session, has_tokens, open_session, use_link
 from ledger.doors.tokens import digest_of
 from services.settings import Settings
 from services.views.signin import CONTENT_POLICY, refusal_page
 from services.web.access import CALLER, Caller, Role
 from services.web.state import Web, web_of
+
+log = logging.getLogger("tpp.web")
 
 LINK_SECONDS = 15 * 60
 """How long a one-time link is valid."""
@@ -68,14 +71,21 @@ def redirect(path: str) -> Response[str]:
     return page("", 303, Location=path)
 
 
+def page_route() -> dict[str, Any]:
+    """The options of every route of a page: a page tells a failure of the ledger's database, and no log the address."""
+    handlers = {DatabaseError: _busy, LedgerError: _busy}
+    return {"include_in_schema": False, "exception_handlers": handlers}
+
+
 def signed_in(allowed: Collection[Role]) -> dict[str, Any]:
     """The options of a page for which a person must be signed in, in one of these roles.
 
     `@get("/console/holds", **signed_in(READERS))`; the handler finds its caller by `caller_of`. Who is not signed in is
     led to the page that signs in (303), another role is refused by a page (403).
     """
-    handlers = {SignInNeeded: _to_sign_in, RoleRefused: _refused}
-    return {"guards": [_guard], "opt": {"roles": frozenset(allowed)}, "exception_handlers": handlers}
+    options = page_route()
+    handlers = options["exception_handlers"] | {SignInNeeded: _to_sign_in, RoleRefused: _refused}
+    return options | {"guards": [_guard], "opt": {"roles": frozenset(allowed)}, "exception_handlers": handlers}
 
 
 async def session_of(connection: Connected) -> Session | None:
@@ -130,7 +140,10 @@ async def open_by_link(request: Request[Any, Any, Any], link: str) -> Cookie | N
     opened = await to_thread.run_sync(
         use_link, web.store, digest_of(link), digest_of(secret), now + SESSION_SECONDS * _MICRO, now, _replaced(request)
     )
-    return None if opened is None else _cookie(request, secret, SESSION_SECONDS)
+    if opened is None:
+        return None
+    log.info("%s signed in as %s by a one-time link", opened.name, opened.role)
+    return _cookie(request, secret, SESSION_SECONDS)
 
 
 async def open_as(
@@ -143,6 +156,7 @@ async def open_as(
     expires = min(now + SESSION_SECONDS * _MICRO, until or now + SESSION_SECONDS * _MICRO)
     session = Session(name, role, sources, token, now, expires)
     await to_thread.run_sync(open_session, web.store, session, digest_of(secret), _replaced(request))
+    log.info("%s signed in as %s by %s", name, role, f"token {token}" if token else "the identity provider")
     return _cookie(request, secret, (expires - now) // _MICRO)
 
 
@@ -180,12 +194,12 @@ def new_link(store: Store, role: Role, name: str, base: str, now: int) -> str:
 
 
 def first_link(web: Web, address: str) -> str | None:
-    """A link for an administrator named `admin`, while the ledger has no token; None once it has one.
+    """A link for an administrator named `admin`, while the ledger has no token; None otherwise, and if it is read-only.
 
     `address` is where the server listens, such as `http://127.0.0.1:8080`; `TPP_PUBLIC_URL` takes its place.
     """
     with web.store.read() as connection:
-        if has_tokens(connection):
+        if web.store.read_only or has_tokens(connection):
             return None
     return new_link(web.store, Role.ADMIN, "admin", web.settings.public_url or address, web.now())
 
@@ -215,6 +229,13 @@ def _to_sign_in(_: Request[Any, Any, Any], __: Exception) -> Response[str]:
 
 def _refused(_: Request[Any, Any, Any], error: Exception) -> Response[str]:
     return page(refusal_page("Not allowed", f"Your role is {error}. It does not open this page.", CONSOLE), 403)
+
+
+def _busy(_: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    log.error("a page was not shown: %s", database_message(error) if isinstance(error, DatabaseError) else error)
+    return page(
+        refusal_page("Not done", "The ledger did not answer in time. Nothing was changed; try again.", CONSOLE), 503
+    )
 
 
 def _find(store: Store, digest: str, now: int) -> Session | None:

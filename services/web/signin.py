@@ -1,12 +1,13 @@
 """The pages by which people sign in and out: a one-time link, a token, the identity provider, and the page after it."""
 
+import logging
 from typing import Any
 
 from anyio import to_thread
 from litestar import HttpMethod, Request, Response, get, post, route
 from litestar.params import FromPath
 
-from ledger.database.store import DatabaseError, LedgerError, Store
+from ledger.database.store import Store
 from ledger.doors.sessions import Link, end_session, find_link
 from ledger.doors.tokens import Token, digest_of, find_token
 from services.views.signin import Person, landing_page, link_page, refusal_page, token_page
@@ -19,6 +20,7 @@ from services.web.sessions import (
     open_as,
     open_by_link,
     page,
+    page_route,
     posted,
     posted_in_session,
     redirect,
@@ -27,6 +29,8 @@ from services.web.sessions import (
     signed_in,
 )
 from services.web.state import Web, web_of
+
+log = logging.getLogger("tpp.web")
 
 MOST_BODY = 16_384
 """The most bytes of a form."""
@@ -39,13 +43,12 @@ _USED = "This link was used before; it works once. Ask an administrator for anot
 _EXPIRED = "This link has expired; it was valid for 15 minutes. Ask an administrator for another."
 _UNKNOWN = "There is no such link. Copy its whole address, or ask an administrator for another."
 _FOREIGN = "The form did not come from this page. Open the page again, over HTTPS, in a current browser."
-_BUSY = "The ledger did not answer in time. Nothing was used up; try again."
 _MANY = "Too many wrong tokens were tried. Try again in a minute."
 
 Incoming = Request[Any, Any, Any]
 
 
-@route("/link/{secret:str}", http_method=_READ, include_in_schema=False)
+@route("/link/{secret:str}", http_method=_READ, **page_route())
 async def show_link(request: Incoming, secret: FromPath[str]) -> Response[str]:
     """The page of a one-time link. To fetch it uses nothing up."""
     web = web_of(request)
@@ -57,7 +60,7 @@ async def show_link(request: Incoming, secret: FromPath[str]) -> Response[str]:
     return page(link_page(Person(link.name, link.role)))
 
 
-@post("/link/{secret:str}", include_in_schema=False, request_max_body_size=MOST_BODY, status_code=303)
+@post("/link/{secret:str}", request_max_body_size=MOST_BODY, status_code=303, **page_route())
 async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     """Uses a one-time link up, and signs its person in."""
     web = web_of(request)
@@ -66,10 +69,7 @@ async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
         return page(refusal_page("No such link", _UNKNOWN, SIGN_IN), 404)
     if await posted(request, empty=True) is None:
         return page(refusal_page("Not signed in", _FOREIGN, request.scope["path"]), 403)
-    try:
-        cookie = await open_by_link(request, secret)
-    except (DatabaseError, LedgerError):
-        return page(refusal_page("Not signed in", _BUSY, request.scope["path"]), 503)
+    cookie = await open_by_link(request, secret)
     if cookie is None:
         spent: Link | None = await to_thread.run_sync(_link, web.store, digest_of(secret))
         return _spent(spent or link)
@@ -78,13 +78,13 @@ async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     return answer
 
 
-@route("/sign-in", http_method=_READ, include_in_schema=False)
+@route("/sign-in", http_method=_READ, **page_route())
 async def show_sign_in(request: Incoming) -> Response[str]:
     """The page that signs in with a token, or through the identity provider."""
     return _sign_in(web_of(request), None, 200)
 
 
-@post("/sign-in", include_in_schema=False, request_max_body_size=MOST_BODY, status_code=303)
+@post("/sign-in", request_max_body_size=MOST_BODY, status_code=303, **page_route())
 async def sign_in(request: Incoming) -> Response[Any]:
     """Signs in with a token; the session has its rights, and ends with it."""
     web = web_of(request)
@@ -93,36 +93,33 @@ async def sign_in(request: Incoming) -> Response[Any]:
         return page(refusal_page("Not signed in", _FOREIGN, SIGN_IN), 403)
     if wait := _must_wait(web):
         return _sign_in(web, _MANY, 429, **{"Retry-After": str(wait)})
+    guessed = web.now()
+    web.guesses.append(guessed)
     token = await to_thread.run_sync(_token, web.store, digest_of(fields.get("token", "").strip()))
-    if why := _closed(token, web.now()):
-        web.guesses.append(web.now())
+    if why := _closed(token, guessed):
+        log.warning("nobody was signed in by token %s: %s", token.id if token else "that does not exist", why)
         return _sign_in(web, why, 401, **{"WWW-Authenticate": "Bearer"})
+    web.guesses.remove(guessed)
     if token is None or token.role == Role.CALENDAR:
         return _sign_in(web, "This token is for calendars, and opens no page.", 403)
-    try:
-        cookie = await open_as(request, token.name, Role(token.role), token.sources, token.id, token.expires)
-    except (DatabaseError, LedgerError):
-        return _sign_in(web, _BUSY, 503)
+    cookie = await open_as(request, token.name, Role(token.role), token.sources, token.id, token.expires)
     answer = redirect(CONSOLE)
     answer.set_cookie(cookie)
     return answer
 
 
-@post("/sign-out", include_in_schema=False, request_max_body_size=MOST_BODY, status_code=303, **signed_in(_ALL))
+@post("/sign-out", request_max_body_size=MOST_BODY, status_code=303, **signed_in(_ALL))
 async def sign_out(request: Incoming) -> Response[Any]:
     """Ends the session in the database, and takes its cookie away."""
     if await posted_in_session(request) is None:
         return page(refusal_page("Not signed out", _FOREIGN, CONSOLE), 403)
-    try:
-        await to_thread.run_sync(end_session, web_of(request).store, session_digest(request))
-    except (DatabaseError, LedgerError):
-        return page(refusal_page("Not signed out", "The ledger did not answer in time. Try again.", CONSOLE), 503)
+    await to_thread.run_sync(end_session, web_of(request).store, session_digest(request))
     answer = redirect(SIGN_IN)
     answer.set_cookie(no_cookie(request))
     return answer
 
 
-@get("/console", include_in_schema=False, **signed_in(_ALL))
+@get("/console", **signed_in(_ALL))
 async def console(request: Incoming) -> Response[Any]:
     """Who is signed in."""
     session = await session_of(request)

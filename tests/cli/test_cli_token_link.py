@@ -58,3 +58,13 @@ def test_only_people_sign_in_by_a_link(tmp_path: Path, role: str) -> None:
     done = inside(tmp_path)("token", "link", "--role", role, "--name", "a", "--ledger", "sqlite:///l.db")
     assert (done.returncode, done.stdout) == (2, b"")
     assert not (tmp_path / "l.db").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["ledger.example", "https://", "ftp://ledger.example", "https://a@b", "https://a?b", "https://a b"]
+)
+def test_a_public_address_that_is_none_is_a_sentence(tmp_path: Path, address: str) -> None:
+    env = {"TPP_PUBLIC_URL": address}
+    done = inside(tmp_path)("token", "link", "--role", "admin", "--name", "a", "--ledger", "sqlite:///l.db", env=env)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"is not an address such as https://ledger.example" in done.stderr

@@ -108,3 +108,32 @@ def test_a_sign_in_at_the_provider_may_take_ten_minutes(
         answer = client.get(back)
         assert answer.status_code == status, answer.text
         assert ("more than 10 minutes" in answer.text) is (status == 400)
+
+
+def test_where_the_database_fails_nothing_is_used_up_and_the_log_has_no_secret(
+    page: tuple[TestClient[Any], Store, Clock], caplog: pytest.LogCaptureFixture
+) -> None:
+    client, store, clock = page
+    path = new_link(store, Role.ADMIN, "a", "", clock.now)
+    token = {"token": new_token(store, "admin", "a", (), None, clock.now)}
+    _rename(store, "session", "away")
+    for answer in (
+        client.post(path, headers=SAME),
+        client.post("/sign-in", data=token, headers=SAME),
+        client.get("/console", headers={"Cookie": "tpp_session=x"}),
+    ):
+        assert answer.status_code == 503, answer.text
+        assert "Nothing was changed" in answer.text
+        assert "set-cookie" not in answer.headers
+    _rename(store, "away", "session")
+    assert client.post(path, headers=SAME).status_code == 303
+    _rename(store, "link", "away")
+    assert (client.get(path).status_code, client.post(path, headers=SAME).status_code) == (503, 503)
+    assert caplog.text.count("a page was not shown") == 5
+    assert path.rpartition("/")[2] not in caplog.text
+    assert token["token"] not in caplog.text
+
+
+def _rename(store: Store, table: str, name: str) -> None:
+    with store.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
