@@ -1,6 +1,7 @@
 """The pages by which people sign in and out: a one-time link, a token, the identity provider, and the page after it."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from anyio import to_thread
@@ -99,7 +100,8 @@ async def sign_in(request: Incoming) -> Response[Any]:
     if why := _closed(token, guessed):
         log.warning("nobody was signed in by token %s: %s", token.id if token else "that does not exist", why)
         return _sign_in(web, why, 401, **{"WWW-Authenticate": "Bearer"})
-    web.guesses.remove(guessed)
+    with suppress(ValueError):
+        web.guesses.remove(guessed)
     if token is None or token.role == Role.CALENDAR:
         return _sign_in(web, "This token is for calendars, and opens no page.", 403)
     cookie = await open_as(request, token.name, Role(token.role), token.sources, token.id, token.expires)
