@@ -25,7 +25,7 @@ _ALIVE = (
         or_(
             session_table.c.token.is_(None),
             token_table.c.id.is_not(None)
-            & or_(token_table.c.revoked.is_(None), token_table.c.revoked > bindparam("now"))
+            & token_table.c.revoked.is_(None)
             & or_(token_table.c.expires.is_(None), token_table.c.expires > bindparam("now")),
         ),
     )

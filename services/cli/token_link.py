@@ -22,7 +22,7 @@ def link(role: str, name: str, ledger: str | None) -> None:
       tpp token link --role reviewer --name r.osei
     """
     from services.failure import Failure
-    from services.printing import print_text
+    from services.printing import done, print_text
     from services.resources import opened, settings, wall_clock
     from services.web.access import Role
     from services.web.sessions import base_address, is_name, new_link
@@ -30,5 +30,7 @@ def link(role: str, name: str, ledger: str | None) -> None:
     if not is_name(name):
         raise Failure(f"{name!r} is not a name; use 1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit")
     with opened(ledger) as store:
-        print_text(new_link(store, Role(role), name, base_address(settings()), wall_clock()))
+        made = new_link(store, Role(role), name, base_address(settings()), wall_clock())
+    with done("a link was made that nobody has seen; it ends in 15 minutes"):
+        print_text(made)
     tell(f"valid for 15 minutes, once; it signs in {name} as {role}")

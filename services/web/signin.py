@@ -145,7 +145,7 @@ def _closed(token: Token | None, now: int) -> str | None:
     """Why a token opens nothing; None if it does."""
     if token is None:
         return "No such token exists."
-    if token.revoked is not None and token.revoked <= now:
+    if token.revoked is not None:
         return "This token was revoked."
     if token.expires is not None and token.expires <= now:
         return "This token has expired."

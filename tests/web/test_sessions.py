@@ -108,7 +108,7 @@ def test_a_session_ends_with_the_token_that_opened_it(web: Served) -> None:
         by_link.post(link(web), headers=SAME)
         assert [expires for *_, id, _, expires in rows(web, "session", name) if id] == [now + HOURS]
         store = Store(web.ledger)
-        revoke_token(store, token.split("_")[1], wall_clock())
+        revoke_token(store, token.split("_")[1], wall_clock() + HOURS)
         store.close()
         assert client.get("/console/").headers["location"] == "/sign-in"
         assert by_link.get("/console/").status_code == HTTPStatus.OK
