@@ -201,15 +201,21 @@ def first_link(web: Web, address: str) -> str | None:
     with web.store.read() as connection:
         if web.store.read_only or has_tokens(connection):
             return None
-    return new_link(web.store, Role.ADMIN, "admin", web.settings.public_url or address, web.now())
+    return new_link(web.store, Role.ADMIN, "admin", web.settings.public_url or _called(address), web.now())
 
 
 def base_address(settings: Settings) -> str:
     """The address under which the settings say that people reach the page."""
     if settings.public_url:
         return settings.public_url
-    host, _, port = settings.listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in _ANY else host}:{port}"
+    return _called(f"http://{settings.listen}")
+
+
+def _called(address: str) -> str:
+    """An address that a browser on this machine can call, of one on which a server listens."""
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    return f"{scheme}://{'127.0.0.1' if host in _ANY else host}:{port}"
 
 
 async def _guard(connection: Connected, handler: BaseRouteHandler) -> None:

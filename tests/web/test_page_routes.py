@@ -17,7 +17,7 @@ from ledger.doors.tokens import revoke_token
 from services.resources import engine_on, wall_clock
 from services.settings import Settings
 from services.web.access import Caller, Role, caller_of
-from services.web.sessions import form_token, is_signed_in, new_link, posted_in_session, signed_in
+from services.web.sessions import first_link, form_token, is_signed_in, new_link, posted_in_session, signed_in
 from services.web.signin import ROUTES
 from services.web.state import Web
 from services.web.tokens import new_token
@@ -96,3 +96,24 @@ def test_a_form_needs_the_token_of_its_own_session(page: tuple[TestClient[Any], 
     after = client.get("/console/desk").json()["form"]
     assert after != before
     assert client.post("/console/desk", data=good, headers=SAME).json()["fields"] is None
+
+
+@pytest.mark.parametrize(
+    ("address", "begins"),
+    [
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/link/"),
+        ("https://0.0.0.0:8443", "https://127.0.0.1:8443/link/"),
+        ("http://[::]:8080", "http://127.0.0.1:8080/link/"),
+        ("http://[::1]:8080", "http://[::1]:8080/link/"),
+    ],
+)
+def test_the_first_link_begins_with_an_address_that_can_be_called(
+    page: tuple[TestClient[Any], Store], address: str, begins: str
+) -> None:
+    client, store = page
+    web = client.app.state.web
+    made = first_link(web, address)
+    assert made is not None
+    assert made.startswith(begins)
+    new_token(store, "monitor", "m", (), None, wall_clock())
+    assert first_link(web, address) is None
