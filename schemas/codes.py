@@ -324,6 +324,7 @@ class RejectionCode(Code):
         "`source` is not a URI-reference of RFC 3986.",
         "Write one, such as `//wms.example`.",
     )
+    SOURCE_NOT_ALLOWED = "source.not_allowed", "`TPP_SOURCES` bars the event from its topic.", "Ask the operator."
     SOURCE_RESERVED = (
         "source.reserved",
         "`source` begins with `//tpp-`, or cannot be told apart from one that does: such events are the program's own.",

@@ -1,13 +1,14 @@
 """Settings from the environment or a `.env` file; the command line wins (docs/contract/settings.md)."""
 
 import codecs
+import re
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.failure import Failure
@@ -36,6 +37,29 @@ def _names(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _address(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
+        message = f"{value!r} is not an address such as https://ledger.example"
+        raise ValueError(message)
+    return value
+
+
+_PEOPLE = ("monitor", "reviewer", "finance", "admin")
+
+
+def _roles(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        claim, _, role = (text.strip() for text in part.rpartition("="))
+        if not claim or role not in _PEOPLE:
+            message = f"{part!r} is not VALUE=ROLE with a role of {', '.join(_PEOPLE)}"
+            raise ValueError(message)
+        found.append((claim, role))
+    return tuple(found)
+
+
 class Settings(BaseSettings):
     """The settings of an operator.
 
@@ -46,6 +70,9 @@ class Settings(BaseSettings):
     of a token; 0 for any number. `connections`: how many may be open. `insecure`: whether it may listen beyond loopback
     without TLS. `public_url`: the address under which people reach the page. `notify`: the file that names who is told
     of what. `sources`: the file that says which sources each topic may have. `log_format`: how the parts log.
+    `oidc_issuer`, `oidc_client_id`,
+    `oidc_client_secret` or `_file`: the identity provider, and this program's name and secret there. `oidc_name_claim`,
+    `oidc_role_claim`: the claims that give NAME and the values of which `oidc_roles` makes roles, in its order.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8-sig", extra="ignore")
@@ -69,10 +96,17 @@ class Settings(BaseSettings):
     rate: int = Field(default=200, ge=0)
     connections: int = Field(default=1_000, ge=1)
     insecure: bool = False
-    public_url: str | None = None
+    public_url: Annotated[str | None, AfterValidator(_address)] = None
     notify: str | None = None
     sources: str | None = None
     log_format: Literal["text", "json"] = "text"
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: str | None = None
+    oidc_name_claim: str | None = None
+    oidc_role_claim: str = "groups"
+    oidc_roles: Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_roles)] = ()
 
 
 def check_file() -> None:

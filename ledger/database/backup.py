@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.database import tables
 from ledger.database.addresses import SECRET, LedgerError, ledger_files, shown_url, sqlite_file
 from ledger.database.connections import BUSY_MS, private_file
+from ledger.database.door_tables import link, session
 from ledger.database.migrate import upgrade
 from ledger.database.store import VERSION, LedgerCorrupt, Store, check_own, check_server, database_message, unreadable
 
@@ -30,6 +31,9 @@ _SQLITE, _ARCHIVE = b"SQLite format 3\0", b"PGDMP"
 _WITHOUT_OWNERS = ("--no-owner", "--no-privileges")
 _MARK = """
 DO $$ BEGIN UPDATE "{schema}".head SET epoch = {now}; EXCEPTION WHEN undefined_column THEN NULL; END $$;
+DO $$ BEGIN
+  DELETE FROM "{schema}".session; DELETE FROM "{schema}".link;
+EXCEPTION WHEN undefined_table THEN NULL; END $$;
 COMMIT;
 """
 
@@ -59,8 +63,8 @@ def put_back(file: Path, url: str, now: int, *, force: bool) -> None:
     """Restores a back-up into a ledger that has no records, or with `force` in the place of one that has.
 
     Tables of an earlier program are upgraded. The mark of a restore becomes `now`, in microseconds since 1970 (UTC), by
-    which running parts notice. Raises LedgerError if the file is not a back-up of such a ledger, or the
-    ledger has records or cannot be written; it is then as it was.
+    which running parts notice. Sessions and links end; tokens are those of the back-up. Raises LedgerError if the file
+    is not a back-up of such a ledger, or the ledger has records or cannot be written; it is then as it was.
     """
     store = Store(url)
     try:
@@ -183,7 +187,10 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _mark(url: str, now: int) -> None:
-    """Brings the tables of a restored ledger to at least this program's revision, and notes that it was restored."""
+    """Brings the tables of a restored ledger to at least this program's revision, and notes that it was restored.
+
+    Ends the sessions and links that came with it.
+    """
     store = Store(url)
     try:
         found = store.version() if store.exists() else None
@@ -193,6 +200,8 @@ def _mark(url: str, now: int) -> None:
             upgrade(url)
         with store.begin() as connection:
             connection.execute(tables.head.update().values(epoch=now))
+            connection.execute(session.delete())
+            connection.execute(link.delete())
     except LedgerCorrupt as error:
         raise LedgerError(f"the back-up is not one of a whole ledger: {error}") from error
     finally:
@@ -203,6 +212,7 @@ def _restore_archive(store: Store, file: Path, now: int, *, replace: bool) -> No
     """Puts an archive of pg_dump into the database, and marks it, in one transaction of psql.
 
     It commits only what pg_restore has read to its end. Tables of before the mark have none until they are upgraded.
+    With `replace`, tables of the ledger that the archive does not have go too: its upgrade creates them.
     """
     listed = _run(store.url, "pg_restore", "--list", str(file))
     found = {name: re.search(rf" TABLE (\S+) {name} ", listed) for name in ("alembic_version", "head", "journal")}
@@ -212,7 +222,9 @@ def _restore_archive(store: Store, file: Path, now: int, *, replace: bool) -> No
     script = ("pg_restore", *_WITHOUT_OWNERS, *clean, "--file=-", str(file))
     psql = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={_libpq(store.url)}")
     schema = head[1].replace('"', '""')
-    _run_into(store.url, script, psql, b"BEGIN;\n", _MARK.format(schema=schema, now=now).encode())
+    later = [name for name in tables.metadata.tables if replace and not re.search(rf" TABLE (\S+) {name} ", listed)]
+    begin = ["BEGIN;", *(f'DROP TABLE IF EXISTS "{schema}"."{name}";' for name in later), ""]
+    _run_into(store.url, script, psql, "\n".join(begin).encode(), _MARK.format(schema=schema, now=now).encode())
 
 
 def _run_into(url: URL, script: Sequence[str], psql: Sequence[str], before: bytes, after: bytes) -> None:

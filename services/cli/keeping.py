@@ -53,6 +53,9 @@ def restore(
     before: one that runs ends at its next batch, and must be started again. Exits with 1 if the restored ledger is
     not what was recorded.
 
+    Everybody is signed out, and one-time links end. Tokens that were revoked since the back-up are valid again;
+    standard error lists the tokens.
+
     \b
     Example:
       tpp restore 2025-06-30.backup --ledger sqlite:///restored.db --checkpoint 2025-06-30.checkpoint
@@ -63,8 +66,28 @@ def restore(
         for name in given:
             read_note(name)
     restored(ledger, file, force=force)
+    _tell_tokens(ledger)
     tell(f"{file} is restored; verifying it")
     context.invoke(verify, given=given, keys=(), form="text", rulebook=rulebook, ledger=ledger)
+
+
+def _tell_tokens(ledger: str | None) -> None:
+    """Lists the tokens of a restored ledger: those that were revoked after its back-up are valid again."""
+    from ledger.doors.tokens import list_tokens
+    from schemas.times import instant_text
+
+    with reading(ledger) as connection:
+        found = list_tokens(connection)
+    if not found:
+        return
+    tell(
+        "its tokens are those of the back-up, and one that was revoked since is valid again; "
+        "revoke by `tpp token revoke ID` what must open nothing:"
+    )
+    for one in found:
+        dates = (("created", one.created), ("expires", one.expires), ("revoked", one.revoked))
+        told = ", ".join(f"{what} {instant_text(when)}" for what, when in dates if when is not None)
+        tell(f"  {one.id}  {one.role}  {one.name}, {told}")
 
 
 @click.command()

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from services.cli.terminal.options import Commands, format_option, ledger_option
+from services.cli.token_link import link
 from services.failure import Failure, NotFound
 
 _ROLES = ("publisher", "monitor", "reviewer", "finance", "admin", "calendar")
@@ -14,6 +15,9 @@ _NAME = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit"
 @click.group(cls=Commands)
 def token() -> None:
     """Make, list and revoke tokens of the HTTP interface."""
+
+
+token.add_command(link)
 
 
 @token.command()

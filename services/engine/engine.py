@@ -271,6 +271,8 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     if isinstance(event, Rejection):
         return _reject(journal, read, event)
     answered = journal.records.answered((event.source, event.id))
+    if read.barred is not None and not (answered is not None and _repeats(read, event, answered)):
+        return _reject(journal, read, read.barred)
     if answered is not None:
         return _repeat(journal, read, event, answered)
     journal.transaction.open_record(event.happened.date())
@@ -317,10 +319,15 @@ def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
 
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
-    if event.raw == answered.event or same_content(event.raw, answered.event, timed=not read.message.own):
+    if _repeats(read, event, answered):
         return (*answered.answers, *_chunks_since(journal, event))
     message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
+
+
+def _repeats(read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> bool:
+    """Whether an event is the one that was answered, and not another under its id."""
+    return event.raw == answered.event or same_content(event.raw, answered.event, timed=not read.message.own)
 
 
 def _chunks_since(journal: Journal, event: Event[Any]) -> Iterator[str]:

@@ -92,6 +92,8 @@ class ReadMessage:
     """The id that a rejection of this message has."""
     refusal: "Refusal | None" = None
     """Why the event is refused, if that was found when the program tried it: its amounts exceed the range."""
+    barred: Rejection | None = None
+    """What answers the event if it is new, because its door does not take it; a repeat gets its first answer."""
 
 
 class EventFailed(Exception):

@@ -25,6 +25,7 @@ from services.engine.message import Message
 from services.failure import BrokerError
 from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
+from services.kafka.sources import TopicSources
 from services.stream.rewind import Start, starts
 from services.telemetry.health import Health
 from services.telemetry.metrics import StreamMetrics
@@ -58,8 +59,11 @@ def log_failure(error: DatabaseError | LedgerError | LedgerCorrupt) -> None:
 class Gate:
     """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
 
-    def __init__(self, engine: "Engine", store: Store, settings: "Settings", health: Health) -> None:
+    def __init__(
+        self, engine: "Engine", store: Store, settings: "Settings", health: Health, allowed: TopicSources | None = None
+    ) -> None:
         self._engine = engine
+        self._allowed = allowed
         self._store = store
         self._health = health
         self._metrics = StreamMetrics(health)
@@ -102,6 +106,8 @@ class Gate:
 
     def _decide(self, messages: Sequence[Message]) -> Sequence[Sequence[str]]:
         read = self._engine.read(messages)
+        if self._allowed is not None:
+            read = self._allowed.look(read)
         if self._traces is None:
             return self._engine.decide_between(read)
         with self._traces.processing(read) as traced:

@@ -16,6 +16,7 @@ from services.failure import BrokerError
 from services.kafka.access import address, answers, check_access, client_options
 from services.kafka.faust_app import add_agent, application, run_until_signal
 from services.kafka.offsets import Offsets, Place
+from services.kafka.sources import topic_sources
 from services.resources import engine, opened
 from services.stream.gate import Gate, Hole
 from services.stream.reader import Reader
@@ -63,10 +64,12 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
 
     If the database fails, the ledger has lost records, a message was skipped, or there is work without progress, the
     process ends and a supervisor must start another, which receives everything that was not committed, and what the
-    ledger or the broker has lost. Raises BrokerError if there is no broker or a topic does not exist.
+    ledger or the broker has lost. Raises Failure if the file of TPP_SOURCES is invalid, BrokerError if there is no
+    broker or a topic does not exist.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(Quiet())
+    allowed = topic_sources(settings.sources)
     check_access(address(settings), client_options(settings))
     places, health, offsets = _places(settings), Health("worker"), Offsets(settings)
     needs = {BROKER: partial(offsets.knock, INPUTS)}
@@ -75,7 +78,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
         engine(ledger_url, rulebook, observer=observer(health)) as runs,
         served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
     ):
-        gate = Gate(runs, store, settings, health)
+        gate = Gate(runs, store, settings, health, allowed)
         app = application(settings, places, gate.resume)
         for topic in INPUTS:
             add_agent(app, topic, Reader(app, gate).read)

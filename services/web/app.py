@@ -15,15 +15,19 @@ from services.web.calendar import ROUTES as CALENDAR
 from services.web.events import ROUTES as EVENTS
 from services.web.health import ROUTES as HEALTH
 from services.web.metrics import ROUTES as METRICS
+from services.web.oidc import ROUTES as OIDC
 from services.web.openapi import ROUTES as OPENAPI
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.reading import ROUTES as READING
+from services.web.signin import ROUTES as SIGN_IN
 from services.web.state import REQUEST_ID, Web
 from services.web.stream import ROUTES as STREAM
 
 log = logging.getLogger("tpp.web")
 
-ROUTES: tuple[Sequence[Any], ...] = (HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM)
+ROUTES: tuple[Sequence[Any], ...] = (
+    HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM, SIGN_IN, OIDC,
+)  # fmt: skip
 """The routes, by the file in which they are."""
 
 _KINDS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED, 413: Kind.BODY_TOO_LARGE}

@@ -133,7 +133,7 @@ class Edge:
 
 def _check_path(raw: bytes, path: str) -> None:
     """Raises Problem for a path that Litestar would take for another one, and one that is not UTF-8."""
-    folded = "//" in path or not path.startswith("/") or (path.endswith("/") and path != "/")
+    folded = "//" in path or not path.startswith("/") or (path.endswith("/") and path not in ("/", "/console/"))
     if not folded and b"%" not in raw:
         return
     if not (folded or _BROKEN_ESCAPE.search(raw)):

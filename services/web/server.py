@@ -31,8 +31,10 @@ from services.web.app import application
 from services.web.edge import Edge, host_name
 from services.web.events import deciding
 from services.web.metrics import Measured
+from services.web.oidc import provider_of
 from services.web.parser import Limits
 from services.web.protocol import HttpProtocol, Shared
+from services.web.sessions import first_link
 from services.web.state import Web
 
 log = logging.getLogger("tpp.web")
@@ -64,8 +66,10 @@ def run(
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0.
 
-    Raises Failure if the address is invalid, taken or not allowed without TLS, or the files of `tls` cannot be used.
+    Raises Failure if the address is invalid, taken or not allowed without TLS, or the files of `tls` or the settings
+    of the identity provider cannot be used.
     """
+    provider_of(settings)
     limits = replace(limits or Limits(), connections=settings.connections)
     context = None if tls is None else _context(tls)
     host, port = _address(listen or settings.listen)
@@ -89,7 +93,10 @@ def run(
         app = Measured(Edge(application(web), hosts, limits.body), web.counted)
         server = _Server(app, shared, bound)
         with deciding(web), _stopped_by_signals(server, limits.stop):
-            sys.stderr.write(f"listening on http{'s' if context else ''}://{_shown(bound)}\n")
+            address = f"http{'s' if context else ''}://{_shown(bound)}"
+            sys.stderr.write(f"listening on {address}\n")
+            if link := first_link(web, address):
+                sys.stderr.write(f"no token exists yet; sign in as an administrator, once, within 15 minutes: {link}\n")
             sys.stderr.flush()
             health.blocked(None)
             server.run()

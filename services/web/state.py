@@ -1,6 +1,8 @@
 """What the routes share: the ledger, the book, the settings, the tokens, the clock."""
 
 import asyncio
+import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +31,8 @@ class Web:
     `now` returns the time in microseconds since 1970 (UTC), which no decision reads. `stopping` is set once the server
     takes nothing new: whatever waits or streams ends then. `health` has the metrics of the process, `counted` counts
     requests and what was refused. `knock` is the question whether the ledger answers. `tokens` and `rate` are of the
-    ledger and the settings.
+    ledger and the settings. `guesses`: when wrong tokens were given to the page that signs in. `signing_key`: with
+    which this process signs what it gives a browser to bring back.
     """
 
     store: Store
@@ -41,6 +44,8 @@ class Web:
     knock: asyncio.Task[bool] | None = None
     decider: Decider | None = None
     health: Health = field(default_factory=lambda: Health("serve"))
+    guesses: deque[int] = field(default_factory=deque)
+    signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     counted: WebMetrics = field(init=False)
     tokens: Tokens = field(init=False)
     rate: Rate = field(init=False)

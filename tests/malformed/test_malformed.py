@@ -48,6 +48,7 @@ def test_names_are_unique_and_many_codes_are_shown() -> None:
         "event.conflict",
         "internal.error",
         "clock.foreign",
+        "source.not_allowed",
     }
     elsewhere.add("limit.above_law")
     assert {code for case in CASES for _, code in case["expect"]} == set(RejectionCode) - elsewhere
