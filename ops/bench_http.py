@@ -46,6 +46,7 @@ async def read(request: Request) -> Response[bytes]:
     return Response(b"[]", media_type="application/cloudevents-batch+json")
 
 bound = socket.create_server(("127.0.0.1", 0))
+bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print("listening on http://127.0.0.1:%d" % bound.getsockname()[1], file=sys.stderr, flush=True)
 app = Litestar([read], openapi_config=None, logging_config=None)
 uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False)).run(sockets=[bound])
