@@ -10,18 +10,18 @@ from litestar.exceptions import HTTPException
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message, unreadable
 from services.web.access import note_refusal
-from services.web.accounts import ROUTES as ACCOUNTS
-from services.web.calendar import ROUTES as CALENDAR
 from services.web.events import ROUTES as EVENTS
 from services.web.health import ROUTES as HEALTH
 from services.web.metrics import ROUTES as METRICS
-from services.web.oidc import ROUTES as OIDC
 from services.web.openapi import ROUTES as OPENAPI
+from services.web.pages.oidc import ROUTES as OIDC
+from services.web.pages.signin import ROUTES as SIGN_IN
 from services.web.problems import MEDIA_TYPE, Kind, Problem
-from services.web.reading import ROUTES as READING
-from services.web.signin import ROUTES as SIGN_IN
+from services.web.reading.accounts import ROUTES as ACCOUNTS
+from services.web.reading.calendar import ROUTES as CALENDAR
+from services.web.reading.lists import ROUTES as READING
+from services.web.reading.stream import ROUTES as STREAM
 from services.web.state import REQUEST_ID, Web
-from services.web.stream import ROUTES as STREAM
 
 log = logging.getLogger("tpp.web")
 

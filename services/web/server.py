@@ -28,13 +28,13 @@ from services.telemetry.health import DATABASE, Health, served
 from services.telemetry.ledger_metrics import LedgerCollector, read_figures
 from services.telemetry.observers import observer
 from services.web.app import application
-from services.web.edge import Edge, host_name
+from services.web.connection.edge import Edge, host_name
+from services.web.connection.parser import Limits
+from services.web.connection.protocol import HttpProtocol, Shared
 from services.web.events import deciding
 from services.web.metrics import Measured
-from services.web.oidc import provider_of
-from services.web.parser import Limits
-from services.web.protocol import HttpProtocol, Shared
-from services.web.sessions import first_link
+from services.web.pages.oidc import provider_of
+from services.web.pages.sessions import first_link
 from services.web.state import Web
 
 log = logging.getLogger("tpp.web")

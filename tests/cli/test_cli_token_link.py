@@ -9,7 +9,7 @@ from cli_run import inside
 from ledger.database.store import Store
 from ledger.doors.sessions import find_link
 from ledger.doors.tokens import digest_of
-from services.web.sessions import LINK_SECONDS
+from services.web.pages.sessions import LINK_SECONDS
 
 LINK = re.compile(r"(https?://[^/]+)/link/([A-Za-z0-9_-]{43})\n").fullmatch
 

@@ -16,7 +16,7 @@ from services.resources import settings
 from services.telemetry.logs import log_to_stderr
 from services.web import app
 from services.web.access import Role, roles
-from services.web.parser import Limits
+from services.web.connection.parser import Limits
 from services.web.server import Tls, run
 from services.web.state import web_of
 

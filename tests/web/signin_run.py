@@ -13,7 +13,7 @@ from web_run import Served, served
 from ledger.database.store import Store
 from services.resources import wall_clock
 from services.web.access import Role
-from services.web.sessions import new_link
+from services.web.pages.sessions import new_link
 
 _NAMES = count()
 

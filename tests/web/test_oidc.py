@@ -20,7 +20,7 @@ from web_run import TPP, Served, served
 
 from services.failure import Failure
 from services.settings import Settings
-from services.web.oidc import provider_of
+from services.web.pages.oidc import provider_of
 
 START, CALLBACK = "/sign-in/oidc", "/sign-in/oidc/callback"
 

@@ -17,8 +17,8 @@ from ledger.doors.tokens import revoke_token
 from services.resources import engine_on, wall_clock
 from services.settings import Settings
 from services.web.access import Caller, Role, caller_of
-from services.web.sessions import first_link, form_token, is_signed_in, new_link, posted_in_session, signed_in
-from services.web.signin import ROUTES
+from services.web.pages.sessions import first_link, form_token, is_signed_in, new_link, posted_in_session, signed_in
+from services.web.pages.signin import ROUTES
 from services.web.state import Web
 from services.web.tokens import new_token
 

@@ -15,7 +15,7 @@ from web_run import Served, served
 from ledger.database.store import Store
 from ledger.doors.tokens import digest_of, revoke_token
 from services.resources import wall_clock
-from services.web.sessions import LINK_SECONDS
+from services.web.pages.sessions import LINK_SECONDS
 
 MINUTE = 60_000_000
 

@@ -16,7 +16,7 @@ from services.resources import engine_on, wall_clock
 from services.settings import Settings
 from services.web.access import Role
 from services.web.app import application
-from services.web.sessions import new_link
+from services.web.pages.sessions import new_link
 from services.web.state import Web
 from services.web.tokens import new_token
 

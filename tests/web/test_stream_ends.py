@@ -16,8 +16,8 @@ from ledger.doors.tokens import Token, add_token
 from services.resources import book, engine_on, settings, wall_clock
 from services.web import stream
 from services.web.access import Caller, Role
+from services.web.reading.stream import Feed, Place, Stream, Wanted
 from services.web.state import Web
-from services.web.stream import Feed, Place, Stream, Wanted
 
 SCOPE: Any = {"type": "http"}
 CALLER = Caller("T", "somebody", Role.MONITOR, ())

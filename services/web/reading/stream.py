@@ -23,7 +23,7 @@ from schemas.event_types import OUTGOING, short_name
 from services.views.event_lines import accounts_of
 from services.web.access import READERS, Caller, caller_of, is_open, roles
 from services.web.problems import Fault, Kind, Problem
-from services.web.queries import Query, read_ledger, read_query
+from services.web.reading.queries import Query, read_ledger, read_query
 from services.web.state import Web, web_of
 
 log = logging.getLogger("tpp.web")

@@ -14,7 +14,7 @@ from schemas import accounts
 from services.views.accounts import account_in_full, balance_page, statement_to_json
 from services.web.access import READERS, roles
 from services.web.problems import Kind, Problem
-from services.web.queries import PAGED, Query, json_response, page_of, read_ledger, read_page, read_query
+from services.web.reading.queries import PAGED, Query, json_response, page_of, read_ledger, read_page, read_query
 from services.web.state import web_of
 
 _BELOW = re.compile("/+v1/+accounts/(.*)", re.DOTALL)

@@ -15,7 +15,7 @@ from ledger.queries.work_list import ledger_day, obligations
 from rulebook import Book
 from services.views.obligations import obligation_to_json
 from services.web.access import calendar_caller
-from services.web.queries import read_ledger, read_query
+from services.web.reading.queries import read_ledger, read_query
 from services.web.state import web_of
 
 _REFRESH = timedelta(hours=1)

@@ -27,8 +27,7 @@ from services.settings import Settings
 from services.views.signin import refusal_page
 from services.visible import visible
 from services.web.access import Role
-from services.web.problems import Kind, Problem
-from services.web.sessions import (
+from services.web.pages.sessions import (
     CONSOLE,
     SIGN_IN,
     Connected,
@@ -40,6 +39,7 @@ from services.web.sessions import (
     page_route,
     redirect,
 )
+from services.web.problems import Kind, Problem
 from services.web.state import web_of
 
 log = logging.getLogger("tpp.web")

@@ -18,8 +18,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from uvicorn.server import ServerState
 
-from services.web.edge import CLOSES, common_headers, identified, problem_headers, request_id
-from services.web.parser import CHUNK, Limits, Parser
+from services.web.connection.edge import CLOSES, common_headers, identified, problem_headers, request_id
+from services.web.connection.parser import CHUNK, Limits, Parser
 from services.web.problems import Kind, Problem
 
 sslproto.SSLProtocol.max_size = CHUNK  # every connection has a buffer of its own, of 256 KiB by default

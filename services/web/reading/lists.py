@@ -16,7 +16,7 @@ from services.views.work_list import hold_to_json, shipment_in_full
 from services.web.access import READERS, Caller, Role, caller_of, roles
 from services.web.permissions import may_use
 from services.web.problems import Kind, Problem
-from services.web.queries import (
+from services.web.reading.queries import (
     PAGED,
     Page,
     broken_cursor,

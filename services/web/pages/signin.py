@@ -13,7 +13,7 @@ from ledger.doors.sessions import Link, end_session, find_link
 from ledger.doors.tokens import Token, digest_of, find_token
 from services.views.signin import Person, landing_page, link_page, refusal_page, token_page
 from services.web.access import Role
-from services.web.sessions import (
+from services.web.pages.sessions import (
     CONSOLE,
     SIGN_IN,
     form_token,

@@ -1,0 +1,1 @@
+"""What stands between the network and the routes: HTTP within bounds, and what every response has."""
