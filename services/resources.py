@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ledger.database.store import Connection, DatabaseError, Store
     from rulebook import Book
+    from services.engine.context import Observer
     from services.engine.engine import Engine
-    from services.engine.observer import Observer
     from services.settings import Settings
 
 _INSUFFICIENT_PRIVILEGE = "42501"

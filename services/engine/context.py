@@ -1,15 +1,17 @@
-"""The context of a decision: the ledger in its transaction, the rulebook, and the program's version."""
+"""The context of a decision: the ledger in its transaction, the rulebook, the program's version; and who watches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ledger.journal import Journal
+from ledger.journal import Journal, Turn
 from rulebook import Book
 from schemas.times import day_of
 from schemas.wire.read import Event
 from services.engine.answers import Answers
+from services.engine.message import ReadMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,26 @@ class HandledEvent:
     answers: Answers
     shipment_id: str | None = None
     raised: str | None = None
+
+
+class Observer:
+    """Watches an engine; this one sees nothing. No decision rests on it, and it must not raise."""
+
+    def turn(self) -> Turn:
+        """What is told of the next turn at the ledger."""
+        return Turn()
+
+    def timed(self) -> AbstractContextManager[None]:
+        """What surrounds each time that the database works on something."""
+        return nullcontext()
+
+    @contextmanager
+    def transaction(self, batch: Sequence[ReadMessage]) -> Iterator[None]:  # noqa: ARG002
+        """What surrounds a transaction in which a batch is decided; it ends with the commit."""
+        yield
+
+    def decided(self, batch: Sequence[ReadMessage], answers: Sequence[Sequence[str]], since: int) -> None:
+        """Told, after the commit, of the messages of a transaction and their answers.
+
+        `since`: the last sequence number that was given out before it; an answer with that or a lower one is a repeat.
+        """

@@ -22,7 +22,7 @@ from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
 from services.engine.answers import rejection_text, to_text
 from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, next_chunk
-from services.engine.context import DecisionContext, HandledEvent
+from services.engine.context import DecisionContext, HandledEvent, Observer
 from services.engine.handlers import HANDLERS
 from services.engine.message import (
     EventFailed,
@@ -34,7 +34,6 @@ from services.engine.message import (
     read_message,
     rejected,
 )
-from services.engine.observer import Observer
 from services.engine.refusal import refuse_event, sentence
 from services.engine.resemblance import alert_resemblances
 

@@ -11,7 +11,7 @@ from ledger.queries.account_list import account_list
 from ledger.queries.records import records
 from schemas import accounts
 from services.notify.receivers import Receiver
-from services.views.event_accounts import about, accounts_of
+from services.views.event_lines import about, accounts_of
 
 _TYPE = re.compile(r'"type":"([a-z._0-9]+)"')
 _SEQUENCE = re.compile(r'"sequence":"(\d{20})"')

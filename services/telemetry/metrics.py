@@ -17,8 +17,8 @@ from ledger.journal import Turn
 from schemas.codes import RejectionCode
 from schemas.event_types import INCOMING, OUTGOING
 from schemas.wire.read import Event
+from services.engine.context import Observer
 from services.engine.message import ReadMessage
-from services.engine.observer import Observer
 
 if TYPE_CHECKING:
     from services.telemetry.health import Health

@@ -1,6 +1,6 @@
 """What watches the engine of a part: metrics always, traces and a log of events where they are asked for."""
 
-from services.engine.observer import Observer
+from services.engine.context import Observer
 from services.telemetry.health import Health
 from services.telemetry.logs import is_json
 from services.telemetry.metrics import EngineMetrics

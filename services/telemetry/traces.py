@@ -22,8 +22,8 @@ import orjson
 
 from schemas.event_types import LEDGER_SOURCE
 from schemas.wire.read import Event
+from services.engine.context import Observer
 from services.engine.message import ReadMessage
-from services.engine.observer import Observer
 from services.telemetry.metrics import codes_of, outcome_of, type_of
 
 if TYPE_CHECKING:

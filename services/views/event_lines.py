@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from schemas.accounts import matches
 from schemas.event_types import (
     CLOCK_SOURCE,
     CLOCK_TICKED,
@@ -24,6 +25,15 @@ def accounts_of(event: Mapping[str, Any]) -> set[str]:
         found += [_mapping(one).get("account") for one in _list(data.get(name))]
     found += [_mapping(_mapping(one).get("facts")).get("account") for one in _list(data.get("reasons"))]
     return {one for one in found if isinstance(one, str)}
+
+
+def about(event: Mapping[str, Any], pattern: str) -> bool:
+    """Whether an event debits, moves, is short of or alerts an account that matches a pattern.
+
+    >>> about({"data": {"account": "lpp/CON-1/2025"}}, "lpp/*")
+    True
+    """
+    return any(matches(pattern, account) for account in accounts_of(event))
 
 
 def is_tick(event: Mapping[str, Any]) -> bool:

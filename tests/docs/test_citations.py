@@ -25,7 +25,7 @@ def test_every_citation_can_be_followed(path: Path) -> None:
     assert gone(path.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("text", ["docs/contract/http.md", "(contract, section 2)", "the contract's section 5"])
+@pytest.mark.parametrize("text", ["docs/contract/smtp.md", "(contract, section 2)", "the contract's section 5"])
 def test_a_citation_of_nothing_is_found(text: str) -> None:
     assert gone(text)
     assert not gone("docs/contract/books.md")

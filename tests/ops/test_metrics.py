@@ -24,9 +24,9 @@ from ledger.queries.work_list import ledger_day, obligations
 from rulebook import load
 from schemas.kinds import RETENTION
 from schemas.times import DAY_MICROSECONDS, microseconds
+from services.engine.context import Observer
 from services.engine.engine import Engine
 from services.engine.message import Message
-from services.engine.observer import Observer
 from services.files import batches
 from services.resources import engine_on
 from services.telemetry.health import Health

@@ -17,6 +17,7 @@ from services.telemetry.logs import log_to_stderr
 from services.web import app
 from services.web.access import Role, roles
 from services.web.connection.parser import Limits
+from services.web.reading.accounts import ROUTES as ACCOUNTS
 from services.web.server import Tls, run
 from services.web.state import web_of
 
@@ -112,13 +113,17 @@ async def waits(request: Request) -> str:
 
 
 @get(["/test/segment", "/test/segment/{name:str}"])
-async def segment(name: str = "") -> str:
-    return name
+async def segment(request: Request) -> str:
+    return str(request.path_params.get("name", ""))
 
 
 @get("/v1/accounts/{path:path}")
-async def account(request: Request, path: str) -> dict[str, str]:
-    return {"path": path, "raw": request.scope["raw_path"].decode(), "scope": request.scope["path"]}
+async def account(request: Request) -> dict[str, str]:
+    return {
+        "path": request.path_params["path"],
+        "raw": request.scope["raw_path"].decode(),
+        "scope": request.scope["path"],
+    }
 
 
 if __name__ == "__main__":
@@ -132,7 +137,7 @@ if __name__ == "__main__":
     made = (
         body, guarded, late, fails, damaged, ledger, large, stream, endless, broken_stream, hangs, waits, segment, account
     )  # fmt: skip
-    app.ROUTES = (*app.ROUTES, made)
+    app.ROUTES = (*(part for part in app.ROUTES if part is not ACCOUNTS), made)
     log_to_stderr()
     tls = Tls(given.tls_cert, given.tls_key) if given.tls_cert else None
     sys.exit(run(settings(), given.ledger, None, given.listen, tls, Limits(**given.limits)))

@@ -14,8 +14,8 @@ from waiting import PATIENCE
 from ledger.database.store import Store
 from ledger.doors.tokens import Token, add_token
 from services.resources import book, engine_on, settings, wall_clock
-from services.web import stream
 from services.web.access import Caller, Role
+from services.web.reading import stream
 from services.web.reading.stream import Feed, Place, Stream, Wanted
 from services.web.state import Web
 

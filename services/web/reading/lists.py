@@ -37,10 +37,10 @@ Asked = Request[Any, Any, Any]
 
 
 @get("/v1/shipments/{shipment:str}", **roles(_SHIPMENT_READERS))
-async def show_shipment(request: Asked, shipment: str) -> Response[bytes]:
+async def show_shipment(request: Asked) -> Response[bytes]:
     """A shipment as it stands, with every answer about it as published; a publisher sees only its own."""
     read_query(request, ()).check()
-    caller, book = caller_of(request), web_of(request).book
+    caller, book, shipment = caller_of(request), web_of(request).book, str(request.path_params["shipment"])
 
     def found(connection: Connection) -> bytes:
         one = None if "\0" in shipment else find_shipment(connection, shipment)
