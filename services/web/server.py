@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,8 @@ from queue import SimpleQueue
 
 import uvicorn
 
-from ledger.database.store import knock
+from ledger.database.store import DatabaseError, knock
+from ledger.proof.leaves import seal
 from services.failure import Failure
 from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
@@ -100,6 +101,8 @@ def run(
             sys.stderr.flush()
             health.blocked(None)
             server.run()
+        with suppress(DatabaseError):
+            seal(store)
     return 0
 
 

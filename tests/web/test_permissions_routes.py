@@ -13,17 +13,18 @@ from services.web.access import Role
 TABLE = tomllib.loads(Path(__file__).with_name("roles.toml").read_text("utf-8"))
 OF_ADDRESS = "GET /v1/obligations.ics"
 """The one route that takes its token in the address."""
+PAGES = ("/console", "/link", "/sign-")
 NAMED = {"accounts": "lpp/CON-1/2025", "shipments": "SHP-1"}
 
 
 def routes() -> set[str]:
-    """The application's routes, with {} for what is named in the address."""
+    """The application's routes for programs, with {} for what is named in the address; `test_page_routes` has others."""
     with inside(":memory:", ()) as running:
         return {
             f"{method} {re.sub('{[^}]*}', '{}', route.path)}"
             for route in running.app.routes
             for method in getattr(route, "methods", ())
-            if method not in ("OPTIONS", "HEAD")
+            if method not in ("OPTIONS", "HEAD") and not route.path.startswith(PAGES)
         }
 
 
