@@ -108,8 +108,9 @@ class Store(Observed):
             raise LedgerError(f"cannot write ledger {shown_url(self.url)}: it is read-only")
         with self.engine.connect() as connection, connection.begin() as transaction:
             yield connection
-            with self._timed():
-                transaction.commit()
+            if transaction.is_active:
+                with self._timed():
+                    transaction.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -14,7 +14,7 @@ _NAME = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit"
 
 @click.group(cls=Commands)
 def token() -> None:
-    """Make, list and revoke tokens of the HTTP interface."""
+    """Manage tokens of the HTTP interface."""
 
 
 token.add_command(link)
@@ -54,9 +54,9 @@ def create(role: str, name: str, sources: tuple[str, ...], expires: str | None, 
 @format_option("table", "json")
 @ledger_option
 def list_tokens(form: str, ledger: str | None) -> None:
-    """List tokens, the oldest first, revoked and expired ones too.
+    """List the tokens, the oldest first.
 
-    When a token was last used is noted to the hour.
+    Revoked and expired tokens are listed too. When a token was last used is noted to the hour.
 
     \b
     Example:
