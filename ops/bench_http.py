@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import socket
@@ -64,7 +65,7 @@ class Measured:
 @contextlib.contextmanager
 def server(command: Sequence[str | Path]) -> Iterator[int]:
     """A server, which says on standard error where it listens: its port."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"TPP_RATE": "0"})
     assert process.stderr is not None
     try:
         for line in process.stderr:
