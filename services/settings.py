@@ -38,7 +38,9 @@ def _names(value: object) -> object:
 
 
 def _address(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
+    if not value:
+        return None
+    if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
         message = f"{value!r} is not an address such as https://ledger.example"
         raise ValueError(message)
     return value
