@@ -16,10 +16,10 @@ from ledger.database.store import Store
 from ledger.doors.tokens import revoke_token
 from services.resources import engine_on, wall_clock
 from services.settings import Settings
-from services.web.access import Caller, Role, caller_of
-from services.web.pages.sessions import first_link, form_token, is_signed_in, new_link, posted_in_session, signed_in
+from services.web.access import Caller, Role, caller_of, is_open
+from services.web.pages.sessions import first_link, form_token, new_link, posted_in_session, signed_in
 from services.web.pages.signin import ROUTES
-from services.web.state import Web
+from services.web.state import Web, web_of
 from services.web.tokens import new_token
 
 
@@ -28,7 +28,7 @@ async def desk(request: Request[Any, Any, Any]) -> dict[str, Any]:
     caller = caller_of(request)
     assert isinstance(caller, Caller)
     told = {"id": caller.id, "name": caller.name, "role": caller.role, "sources": caller.sources}
-    return told | {"form": form_token(request), "open": await is_signed_in(request)}
+    return told | {"form": form_token(request), "open": await is_open(web_of(request), caller_of(request))}
 
 
 @post("/console/desk", **signed_in({Role.REVIEWER}))
