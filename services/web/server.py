@@ -106,6 +106,15 @@ def run(
     return 0
 
 
+def check_settings(settings: Settings) -> None:
+    """Raises Failure if `run`, without a certificate and an address of its own, would refuse the settings."""
+    provider_of(settings)
+    host, _ = _address(settings.listen)
+    if not settings.insecure:
+        _check_loopback(host)
+    _hosts(settings, host)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server with connections of ours, which ends in time and leaves the signals to `run`."""
 
