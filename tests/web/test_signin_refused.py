@@ -2,7 +2,11 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +90,19 @@ def test_what_a_log_may_have_of_a_path() -> None:
     assert shown_path({"path": f"/LINK/{SECRET}\n"}) == "/LINK/…"
     assert len(shown_path({"path": "/a" * 5_000})) == 200
     assert "\x1b" not in shown_path({"path": "/\x1b[2J"})
+
+
+WITHOUT = "import sys; sys.modules['authlib'] = None; from services.cli.commands import main; main()"
+
+
+def test_without_the_extra_the_page_works_and_a_provider_is_refused(tmp_path: Path) -> None:
+    program, ledger = (sys.executable, "-c", WITHOUT, "serve"), f"sqlite:///{tmp_path}/l.db"
+    with served(ledger, program=program) as web, browser(web) as client:
+        assert client.post(link(web), headers=SAME).status_code == 303
+        assert client.get("/sign-in/oidc").status_code == 404
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
+    words = [*program, "--listen", "127.0.0.1:0", "--ledger", ledger]
+    env = plain | {"TPP_OIDC_ISSUER": "https://login.example"}
+    done = subprocess.run(words, env=env, capture_output=True, check=False, text=True)
+    said = "Error: TPP_OIDC_ISSUER needs the extra `oidc`: pip install 'tpp-quota-ledger[oidc]'\n"
+    assert (done.returncode, done.stderr) == (2, said)
