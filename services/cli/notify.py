@@ -65,7 +65,7 @@ def failed(context: click.Context, every: bool, form: str, ledger: str | None) -
         for one in found
     ]
     columns = ("receiver", "id", "sequence", "since", "tries", "next", "why") if form == "csv" else tables.NOTICES
-    tables.write(rows, columns, form, "every event was taken" if every else "no event was given up")
+    tables.write(rows, columns, form, "no event is set aside" if every else "no event was given up")
 
 
 @notify.command()

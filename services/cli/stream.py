@@ -1,12 +1,16 @@
 """The commands of the stream: the parts that run, the topics, and how to publish and watch events."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from services.cli.terminal.options import ledger_option, rulebook_option
 from services.printing import print_text
 from services.resources import settings
+
+if TYPE_CHECKING:
+    from services.settings import Settings
 
 
 @click.command()
@@ -58,9 +62,22 @@ def up(
     for name in ("partitions", "workers", "folder"):
         if no_broker and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"Give --no-broker or --{name}, not both.")
-    sys.exit(
-        run(settings(), ledger, rulebook, partitions=partitions, workers=workers, folder=folder, no_broker=no_broker)
-    )
+    chosen = settings()
+    _check_parts(chosen, no_broker=no_broker)
+    sys.exit(run(chosen, ledger, rulebook, partitions=partitions, workers=workers, folder=folder, no_broker=no_broker))
+
+
+def _check_parts(chosen: "Settings", *, no_broker: bool) -> None:
+    """Raises Failure if a part of the system would end at once because of its settings, again and again."""
+    from services.kafka.sources import topic_sources
+    from services.notify.receivers import read_receivers
+    from services.web.server import check_settings
+
+    if not no_broker:
+        topic_sources(chosen.sources)
+    if chosen.notify:
+        read_receivers(chosen.notify)
+    check_settings(chosen)
 
 
 @click.command()

@@ -25,7 +25,8 @@ def link(role: str, name: str, ledger: str | None) -> None:
     from services.printing import done, print_text
     from services.resources import opened, settings, wall_clock
     from services.web.access import Role
-    from services.web.pages.sessions import base_address, is_name, new_link
+    from services.web.pages.sessions import base_address, new_link
+    from services.web.tokens import is_name
 
     if not is_name(name):
         raise Failure(f"{name!r} is not a name; use 1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit")

@@ -116,7 +116,7 @@ def _problem(error: ValidationError) -> str:
     kinds = {
         "missing": f"{name} is missing",
         "extra_forbidden": f"{name} is not known{did_you_mean(name, _MEMBERS) or '; known: ' + ', '.join(_MEMBERS)}",
-        "string_type": f"{name} must be a string",
+        "string_type": f"{name} must be {'a list of strings' if len(first['loc']) > 1 else 'a string'}",
         "list_type": f"{name} must be a list of strings",
         "too_short": f"{name} is empty; leave it out for every type",
         "bool_type": f"{name} must be true or false",

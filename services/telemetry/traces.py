@@ -37,6 +37,9 @@ CLOSE_SECONDS = 3.0
 """How long the end of a process waits for a collector that does not answer."""
 _ASKED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
+_MOST_LINKS = 128
+"""As many links as a span has by default."""
+
 _wanted: ContextVar[int | None] = ContextVar("wanted", default=None)
 """The trace of the span that is being started, if it has no parent."""
 
@@ -193,6 +196,41 @@ class Traces:
             traced.append(replace(read, message=replace(read.message, trace=self.parent_of(span))))
         with _ending(spans):
             yield traced
+
+    @contextmanager
+    def serving(self, route: str, batch: Sequence[ReadMessage], hop: str | None) -> Iterator[Sequence[ReadMessage]]:
+        """The messages of a request over HTTP, which has a span until its answer; `hop` is its own `traceparent`.
+
+        The span is below `hop`, and what is decided of the messages below it. Without one it is in the trace of the
+        event, if that is the only one; a request of several has a trace of its own with links to theirs.
+        """
+        from opentelemetry.context import Context
+        from opentelemetry.trace import SpanKind, get_current_span
+
+        above = self._propagator.extract({TRACEPARENT: hop}, Context()) if hop else Context()
+        came = get_current_span(above).get_span_context().is_valid
+        named = {"http.request.method": "POST", "http.route": route}
+        if len(batch) == 1:
+            span = self.start(f"POST {route}", SpanKind.SERVER, _key(batch[0]), hop if came else None, **named)
+        else:
+            links = [link for read in batch[:_MOST_LINKS] for link in _links(0, self._own(_key(read)))]
+            span = self._tracer.start_span(f"POST {route}", above, SpanKind.SERVER, named, links)
+        span.set_attribute("tpp.batch", len(batch))
+        traced = batch
+        if came or len(batch) == 1:
+            parent = self.parent_of(span)
+            traced = [replace(read, message=replace(read.message, trace=parent)) for read in batch]
+        with _ending([span]):
+            yield traced
+
+    def _own(self, key: tuple[str, str, str | None]) -> int:
+        """An event's own trace: that of its `traceparent`, else the one that derives from its source and id."""
+        from opentelemetry.context import Context
+        from opentelemetry.trace import get_current_span
+
+        source, id, given = key
+        own = self._propagator.extract({TRACEPARENT: given} if given else {}, Context())
+        return get_current_span(own).get_span_context().trace_id or derived_trace(source, id)
 
 
 def _links(came: int, own: int) -> "list[Link]":

@@ -5,17 +5,19 @@ import logging
 import math
 import re
 from collections.abc import Awaitable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from ledger.database.store import Store
+from ledger.doors.sessions import Session, find_session
 from ledger.doors.tokens import Token
-from services.visible import visible
 from services.web.problems import REFUSED, Kind, Problem
-from services.web.state import Web, web_of
+from services.web.state import Web, shown_path, web_of
 from services.web.tokens import id_in, reason
 
 log = logging.getLogger("tpp.web")
@@ -25,7 +27,8 @@ CALLER = "tpp_caller"
 _NAMED = "tpp_token_id"
 """Under which the state of a request has the id that its token names, known or not."""
 _BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
-_PATH_MOST = 200
+
+Found = TypeVar("Found")
 
 
 class Role(StrEnum):
@@ -45,12 +48,16 @@ READERS = frozenset({Role.MONITOR, Role.REVIEWER, Role.FINANCE, Role.ADMIN})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the token's id, the person or system, the role, the patterns of sources."""
+    """Who calls: the token's id, the person or system, the role, the patterns of sources.
+
+    `session`: the digest of the session of the page in which somebody is signed in; None for a token by itself.
+    """
 
     id: str
     name: str
     role: Role
     sources: tuple[str, ...]
+    session: str | None = field(default=None, repr=False)
 
 
 def roles(allowed: Collection[Role]) -> dict[str, Any]:
@@ -84,7 +91,12 @@ async def calendar_caller(connection: ASGIConnection[Any, Any, Any, Any], secret
 
 
 async def is_open(web: Web, caller: Caller) -> bool:
-    """Whether the caller's token is still neither revoked nor expired. Raises Problem if the ledger does not answer."""
+    """Whether the caller's token is still neither revoked nor expired, or the caller's session is still open.
+
+    Raises Problem if the ledger does not answer.
+    """
+    if caller.session is not None:
+        return await _asked(to_thread.run_sync(_session, web.store, caller.session, web.now())) is not None
     token = await _asked(web.tokens.find_by_id(caller.id))
     return token is not None and _ended(token, web.now()) is None
 
@@ -95,8 +107,8 @@ def note_refusal(connection: ASGIConnection[Any, Any, Any, Any], problem: Proble
         return
     web_of(connection).counted.refused(problem.kind.slug)
     scope = connection.scope
-    path, token = visible(scope["path"][:_PATH_MOST]), scope["state"].get(_NAMED, "none")
-    log.warning("refused %s %s: %s, token %s", scope.get("method"), path, problem.kind.slug, token)
+    token = scope["state"].get(_NAMED, "none")
+    log.warning("refused %s %s: %s, token %s", scope.get("method"), shown_path(scope), problem.kind.slug, token)
 
 
 async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -150,8 +162,13 @@ def _count(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> No
         raise Problem(Kind.RATE_EXCEEDED, sentence, headers={"Retry-After": str(max(1, math.ceil(wait)))})
 
 
-async def _asked(lookup: Awaitable[Token | None]) -> Token | None:
-    """What the ledger knows of a token; raises Problem if it does not answer."""
+def _session(store: Store, digest: str, now: int) -> Session | None:
+    with store.read() as connection:
+        return find_session(connection, digest, now)
+
+
+async def _asked(lookup: Awaitable[Found]) -> Found:
+    """What the ledger knows of a token or a session; raises Problem if it does not answer."""
     try:
         return await lookup
     except Exception as error:

@@ -21,7 +21,7 @@ from services.web.reading.accounts import ROUTES as ACCOUNTS
 from services.web.reading.calendar import ROUTES as CALENDAR
 from services.web.reading.lists import ROUTES as READING
 from services.web.reading.stream import ROUTES as STREAM
-from services.web.state import REQUEST_ID, Web
+from services.web.state import REQUEST_ID, Web, shown_path
 
 log = logging.getLogger("tpp.web")
 
@@ -110,4 +110,4 @@ def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
 
 def _named(request: Request[Any, Any, Any]) -> str:
     """A request, in a line of the log."""
-    return f"{request.method} {request.scope['path']} (request {request.scope['state'].get(REQUEST_ID, '')})"
+    return f"{request.method} {shown_path(request.scope)} (request {request.scope['state'].get(REQUEST_ID, '')})"

@@ -11,6 +11,7 @@ from litestar import Request, Response, post
 from schemas.event_types import EVENT_REJECTED
 from services.engine.engine import Texts
 from services.engine.message import ReadMessage
+from services.telemetry.traces import TRACEPARENT, tracing
 from services.web.access import Caller, caller_of, roles
 from services.web.bodies import BODY_MOST, Body, Mode, mode_of
 from services.web.decider import Decider
@@ -28,7 +29,9 @@ _TYPE = '"type":"'
 async def decide_events(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Decides the events of the body, and answers each."""
     follow, read = await _asked(request, check_events)
-    return _response(await _decider(request).decide(read, follow=follow, gone=_gone(request)), follow=follow)
+    with _traced(request, read) as traced:
+        decided = await _decider(request).decide(traced, follow=follow, gone=_gone(request))
+    return _response(decided, follow=follow)
 
 
 @post("/v1/check", status_code=200, request_max_body_size=BODY_MOST, **roles(CHECKERS))
@@ -53,6 +56,18 @@ async def _asked(
     read = await to_thread.run_sync(body.read) if large else body.read()
     permit(caller_of(request), read)
     return follow, read
+
+
+@contextmanager
+def _traced(request: Request[Any, Any, Any], read: Sequence[ReadMessage]) -> Iterator[Sequence[ReadMessage]]:
+    """The messages of a request, within its span where traces are on."""
+    traces = tracing()
+    if traces is None:
+        yield read
+        return
+    given = request.headers.getall(TRACEPARENT, [])
+    with traces.serving(request.scope["path"], read, given[0] if len(given) == 1 else None) as traced:
+        yield traced
 
 
 def _follow(request: Request[Any, Any, Any]) -> bool:

@@ -44,6 +44,8 @@ class Kind(Enum):
 
 REFUSED = tuple(kind for kind in Kind if kind.status in (401, 403, 429))
 """The problems of which a token, or the lack of one, is the cause."""
+LINK_UNKNOWN, LINK_SPENT, PROVIDER_REFUSED = SIGN_INS = ("link-unknown", "link-spent", "provider-refused")
+"""What else signs nobody in to the page: a one-time link, or the identity provider's answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from services.resources import book, engine_on, opened, wall_clock
 from services.settings import Settings
 from services.telemetry.health import DATABASE, Health, served
 from services.telemetry.ledger_metrics import LedgerCollector, read_figures
+from services.telemetry.logs import is_json
 from services.telemetry.observers import observer
 from services.web.app import application
 from services.web.connection.edge import Edge, host_name
@@ -95,15 +96,32 @@ def run(
         server = _Server(app, shared, bound)
         with deciding(web), _stopped_by_signals(server, limits.stop):
             address = f"http{'s' if context else ''}://{_shown(bound)}"
-            sys.stderr.write(f"listening on {address}\n")
+            _say(f"listening on {address}")
             if link := first_link(web, address):
-                sys.stderr.write(f"no token exists yet; sign in as an administrator, once, within 15 minutes: {link}\n")
-            sys.stderr.flush()
+                _say(f"no token exists yet; sign in as an administrator, once, within 15 minutes: {link}")
             health.blocked(None)
             server.run()
         with suppress(DatabaseError):
             seal(store)
     return 0
+
+
+def _say(text: str) -> None:
+    """Tells whoever starts the server, on standard error: a line of text or, where logs are JSON, a record."""
+    if is_json():
+        log.info(text)
+    else:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises Failure if `run`, without a certificate and an address of its own, would refuse the settings."""
+    provider_of(settings)
+    host, _ = _address(settings.listen)
+    if not settings.insecure:
+        _check_loopback(host)
+    _hosts(settings, host)
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,7 @@
 """What the routes share: the ledger, the book, the settings, the tokens, the clock."""
 
 import asyncio
+import re
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +16,18 @@ from services.engine.engine import Engine
 from services.settings import Settings
 from services.telemetry.health import Health
 from services.telemetry.metrics import WebMetrics
+from services.visible import visible
 from services.web.decider import Decider
-from services.web.problems import REFUSED
+from services.web.problems import REFUSED, SIGN_INS
 from services.web.rate import Rate
 from services.web.tokens import Tokens
 
 REQUEST_ID = "tpp_request_id"
 """Under which the state of a request has its X-Request-Id."""
+LINK = "/link/"
+"""What the paths of one-time links begin with; what follows is a secret."""
+_SECRETS = re.compile(rf"(?<={LINK}).+|(?<=tpp_)([A-Za-z0-9]{{12}}_)[A-Za-z0-9]+", re.DOTALL | re.IGNORECASE)
+_PATH_MOST = 200
 
 
 @dataclass(slots=True)
@@ -54,7 +60,16 @@ class Web:
         """Makes what rests on the ledger and the settings."""
         self.tokens, self.rate = Tokens(self.store), Rate(self.settings.rate)
         self.counted = WebMetrics(self.health)
-        self.counted.expect([kind.slug for kind in REFUSED])
+        self.counted.expect([*(kind.slug for kind in REFUSED), *SIGN_INS])
+
+
+def shown_path(scope: Any) -> str:
+    """The path of a request as a log may have it: cut, without the secret of a one-time link or of a token.
+
+    >>> shown_path({"path": "/link/JzfQ_ZX"}), shown_path({"path": "/v1/holds"})
+    ('/link/…', '/v1/holds')
+    """
+    return visible(_SECRETS.sub(lambda found: f"{found[1] or ''}…", scope["path"])[:_PATH_MOST])
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:

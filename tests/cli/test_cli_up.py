@@ -21,6 +21,8 @@ from waiting import PATIENCE, wait_until
 from services.cli.commands import main
 
 TPP = Path(sys.executable).with_name("tpp")
+RECEIVERS = '[[to]]\nname = "desk"\nurl = "https://hooks.example/tpp"\nsecret_env = "DESK_SECRET"\n'
+SECRET = f"whsec_{'A' * 32}"
 
 
 @dataclass
@@ -122,7 +124,8 @@ def test_it_takes_another_port_where_one_is_taken_and_no_part_outlives_it(tmp_pa
         other.bind(("127.0.0.1", quiet_port()))
         other.listen()
         taken = other.getsockname()[1]
-        with up(tmp_path, TPP_LISTEN=f"127.0.0.1:{taken}", TPP_NOTIFY="notify.toml") as system:
+        (tmp_path / "notify.toml").write_text(RECEIVERS, "utf-8")
+        with up(tmp_path, TPP_LISTEN=f"127.0.0.1:{taken}", TPP_NOTIFY="notify.toml", DESK_SECRET=SECRET) as system:
             system.wait_answers()
             assert system.pids("notify"), "notices are sent where TPP_NOTIFY is set"
             used = system.url.rpartition(":")[2]
@@ -139,9 +142,17 @@ def test_it_takes_another_port_where_one_is_taken_and_no_part_outlives_it(tmp_pa
     [
         (["--workers", "2"], {}, "Give --no-broker or --workers, not both."),
         (["--folder", "x"], {}, "Give --no-broker or --folder, not both."),
-        ([], {"TPP_LISTEN": "nowhere"}, "TPP_LISTEN: 'nowhere' is not host:port"),
-        ([], {"TPP_LISTEN": "127.0.0.1:99999"}, "TPP_LISTEN: '127.0.0.1:99999' is not host:port"),
-        ([], {"TPP_LISTEN": "192.0.2.1:8080"}, "TPP_LISTEN: cannot listen on 192.0.2.1:8080: "),
+        ([], {"TPP_LISTEN": "nowhere"}, "'nowhere' is not HOST:PORT"),
+        ([], {"TPP_LISTEN": "127.0.0.1:99999"}, "'127.0.0.1:99999' is not HOST:PORT"),
+        ([], {"TPP_LISTEN": "192.0.2.1:8080"}, "192.0.2.1 can be reached from other machines"),
+        (
+            [],
+            {"TPP_LISTEN": "192.0.2.1:8080", "TPP_INSECURE": "1"},
+            "TPP_LISTEN: cannot listen on 192.0.2.1:8080: ",
+        ),
+        ([], {"TPP_HOSTS": "a@b"}, "TPP_HOSTS: 'a@b' is not the name of a host"),
+        ([], {"TPP_OIDC_ISSUER": "http://elsewhere.example"}, "TPP_OIDC_ISSUER"),
+        ([], {"TPP_NOTIFY": "missing.toml"}, "cannot read missing.toml of TPP_NOTIFY"),
         ([], {"TPP_METRICS": "host"}, "TPP_METRICS: 'host' is not host:port"),
     ],
 )
@@ -151,3 +162,12 @@ def test_it_says_in_one_sentence_what_it_cannot_do(
     words = ["up", "--no-broker", "--ledger", f"sqlite:///{tmp_path}/l.db", *arguments]
     done = CliRunner().invoke(main, words, env={"TPP_LISTEN": f"127.0.0.1:{quiet_port()}", **env})
     assert (done.exit_code, said in done.stderr) == (2, True), done.output
+
+
+def test_with_a_broker_the_file_of_sources_is_read_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "sources.toml").write_text("[[allow]]\ntopic = 'x'\n", "utf-8")
+    words = ["up", "--ledger", f"sqlite:///{tmp_path}/l.db", "--folder", str(tmp_path / "data")]
+    env = {"TPP_LISTEN": f"127.0.0.1:{quiet_port()}", "TPP_SOURCES": str(tmp_path / "sources.toml")}
+    done = CliRunner().invoke(main, words, env=env)
+    assert (done.exit_code, "TPP_SOURCES" in done.stderr, "started" in done.stderr) == (2, True, False), done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sources.toml"]

@@ -55,7 +55,7 @@ def test_without_types_and_account_a_receiver_gets_everything(tmp_path: Path) ->
         ([table("a", HOOK, SIGNED, "colour = 3")], "receiver 'a': colour is not known; known: name, url, secret_env"),
         ([table("a", HOOK, SIGNED, 'types = "quota.alert"')], "receiver 'a': types must be a list of strings"),
         ([table("a", HOOK, SIGNED, "types = []")], "receiver 'a': types is empty; leave it out for every type"),
-        ([table("a", HOOK, SIGNED, "types = [3]")], "receiver 'a': types must be a string"),
+        ([table("a", HOOK, SIGNED, "types = [3]")], "receiver 'a': types must be a list of strings"),
         ([table("a", HOOK, SIGNED, 'types = ["quota.alerts"]')], "did you mean quota.alert?"),
         ([table("a", HOOK, SIGNED, 'types = ["x"]')], "receiver 'a': 'x' is not a type of event: event.recorded, "),
         ([table("a", HOOK, SIGNED, 'types = ["shipment.requested"]')], "'shipment.requested' is not a type of event"),

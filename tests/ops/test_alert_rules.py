@@ -20,6 +20,7 @@ from waiting import PATIENCE, wait_until
 
 from services.telemetry.health import Health
 from services.telemetry.metrics import RelayMetrics, StreamMetrics
+from services.telemetry.notices import NoticeMetrics
 
 ROOT = Path(__file__).parent.parent.parent
 PROMETHEUS = ROOT / "ops" / "prometheus"
@@ -67,7 +68,7 @@ def families(exposition: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The metrics that running parts export, and those that need a broker, of the classes that those parts use."""
+    """The metrics that running parts export, and those that need a broker or a receiver, of the classes that those parts use."""
     folder = tmp_path_factory.mktemp("exported")
     ledger = f"sqlite:///{folder}/l.db"
     found: set[str] = set()
@@ -75,9 +76,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         wait_until(lambda: "tpp_events_total{" in told(clock), (folder / "clock.log").read_text)
         wait_until(lambda: "tpp_last_tick_timestamp_seconds" in told(serve), (folder / "serve.log").read_text)
         found = families(told(clock)) | families(told(serve))
-    worker, relay = Health("worker"), Health("relay")
-    StreamMetrics(worker), RelayMetrics(relay)
-    return found | families((generate_latest(worker.registry) + generate_latest(relay.registry)).decode())
+    worker, relay, notify = Health("worker"), Health("relay"), Health("notify")
+    StreamMetrics(worker), RelayMetrics(relay), NoticeMetrics(notify.registry)
+    return found.union(*(families(generate_latest(one.registry).decode()) for one in (worker, relay, notify)))
 
 
 def names(expression: str) -> set[str]:

@@ -28,7 +28,7 @@ def test_the_calendar_has_every_open_obligation_for_its_own_role_alone(ledger_ur
             assert one["about"] in event["summary"]
             assert event["summary"].startswith("Overdue: ") == bool(one["overdue"])
             assert one["citation"] in event["description"] and one["to"] in event["description"]
-            assert (event["url"], event["status"]) == ("https://tpp.example/obligations", "CONFIRMED")
+            assert (event["url"], event["status"]) == ("https://tpp.example/console/obligations", "CONFIRMED")
         uids = {one["uid"]: one["dtstamp"].dt for one in found}
         with writer(ledger_url) as write:
             write([tick("2025-07-20")])

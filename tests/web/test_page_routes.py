@@ -1,5 +1,6 @@
 """What a page is given: its caller, the roles that open it, and the token of its forms."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +14,14 @@ from signin_run import SAME
 
 import rulebook
 from ledger.database.store import Store
-from ledger.doors.tokens import revoke_token
+from ledger.doors.sessions import end_session
+from ledger.doors.tokens import digest_of, revoke_token
 from services.resources import engine_on, wall_clock
 from services.settings import Settings
-from services.web.access import Caller, Role, caller_of
-from services.web.pages.sessions import first_link, form_token, is_signed_in, new_link, posted_in_session, signed_in
+from services.web.access import Caller, Role, caller_of, is_open
+from services.web.pages.sessions import first_link, form_token, new_link, posted_in_session, signed_in
 from services.web.pages.signin import ROUTES
-from services.web.state import Web
+from services.web.state import Web, web_of
 from services.web.tokens import new_token
 
 
@@ -28,7 +30,7 @@ async def desk(request: Request[Any, Any, Any]) -> dict[str, Any]:
     caller = caller_of(request)
     assert isinstance(caller, Caller)
     told = {"id": caller.id, "name": caller.name, "role": caller.role, "sources": caller.sources}
-    return told | {"form": form_token(request), "open": await is_signed_in(request)}
+    return told | {"form": form_token(request), "open": await is_open(web_of(request), caller_of(request))}
 
 
 @post("/console/desk", **signed_in({Role.REVIEWER}))
@@ -72,6 +74,26 @@ def test_a_session_of_a_link_has_an_id_that_is_no_secret(page: tuple[TestClient[
     told = client.get("/console/desk").json()
     assert re.fullmatch("session-[0-9a-f]{12}", told["id"])
     assert (told["name"], told["role"], told["sources"]) == ("r.osei", "reviewer", [])
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_a_session_is_open_until_it_ends(page: tuple[TestClient[Any], Store], token: bool) -> None:
+    client, store = page
+    if token:
+        sign_in(client, new_token(store, "reviewer", "r.osei", (), None, wall_clock()))
+    else:
+        client.post(new_link(store, Role.REVIEWER, "r.osei", "", wall_clock()), headers=SAME)
+    told = client.get("/console/desk").json()
+    digest = digest_of(client.cookies["tpp_session"])
+    caller = Caller(told["id"], "r.osei", Role.REVIEWER, (), digest)
+    assert digest not in repr(caller)
+    web = client.app.state.web
+    assert asyncio.run(is_open(web, caller))
+    if token:
+        revoke_token(store, told["id"], wall_clock())
+    else:
+        end_session(store, digest)
+    assert not asyncio.run(is_open(web, caller))
 
 
 def test_another_role_is_refused_by_a_page(page: tuple[TestClient[Any], Store]) -> None:

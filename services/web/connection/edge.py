@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from services.web.problems import MEDIA_TYPE, Kind, Problem
-from services.web.state import REQUEST_ID
+from services.web.state import REQUEST_ID, shown_path
 
 log = logging.getLogger("tpp.web")
 
@@ -107,9 +107,9 @@ class Edge:
         except Problem as problem:
             await _answered(problem, identity, answer)
         except asyncio.CancelledError:  # only by the server, which ends
-            log.warning("%s %s was given up: the server ends (request %s)", scope["method"], scope["path"], identity)
+            log.warning("%s %s was given up: the server ends (request %s)", *_named(scope))
         except Exception as error:
-            log.exception("%s %s failed (request %s)", scope["method"], scope["path"], identity, exc_info=error)
+            log.exception("%s %s failed (request %s)", *_named(scope), exc_info=error)
             if begun:
                 raise
             failed = Problem(Kind.INTERNAL, "The program failed on this request; its log says why.")
@@ -129,6 +129,11 @@ class Edge:
         _check_path(raw, scope["path"])
         # Litestar answers OPTIONS by itself; in lower case it is a method that no route has.
         return scope | {"method": "options"} if scope["method"] == "OPTIONS" else scope
+
+
+def _named(scope: Any) -> tuple[str, str, str]:
+    """A request as a log may have it: its method, its path, its id."""
+    return scope["method"], shown_path(scope), identified(scope)
 
 
 def _check_path(raw: bytes, path: str) -> None:

@@ -32,15 +32,15 @@ from services.web.pages.sessions import (
     SIGN_IN,
     Connected,
     browser_cookie,
-    is_name,
     named,
     open_as,
     page,
     page_route,
     redirect,
 )
-from services.web.problems import Kind, Problem
+from services.web.problems import PROVIDER_REFUSED, Kind, Problem
 from services.web.state import web_of
+from services.web.tokens import is_name
 
 log = logging.getLogger("tpp.web")
 
@@ -132,7 +132,7 @@ async def start(request: Incoming) -> Response[Any]:
         async with _asking() as client:
             metadata = await _metadata(client, provider)
     except NotSignedIn as error:
-        return _refused(error)
+        return _refused(request, error)
     answer = redirect(_authorization_url(provider, metadata, flow, _redirect_uri(request)))
     answer.set_cookie(browser_cookie(request, _COOKIE, f"{flow}.{_signed(request, flow)}", FLOW_SECONDS))
     return answer
@@ -151,7 +151,7 @@ async def callback(request: Incoming) -> Response[Any]:
         answer = redirect(CONSOLE)
         answer.set_cookie(await open_as(request, name, role))
     except NotSignedIn as error:
-        answer = _refused(error)
+        answer = _refused(request, error)
     answer.set_cookie(browser_cookie(request, _COOKIE, "", 0))
     return answer
 
@@ -166,7 +166,9 @@ def _provider(request: Incoming) -> Provider:
     return found
 
 
-def _refused(error: NotSignedIn) -> Response[str]:
+def _refused(request: Incoming, error: NotSignedIn) -> Response[str]:
+    if error.status < 500:
+        web_of(request).counted.refused(PROVIDER_REFUSED)
     log.warning("nobody was signed in through the identity provider: %s", error.sentence)
     return page(refusal_page("Not signed in", error.sentence, SIGN_IN), error.status)
 

@@ -6,7 +6,6 @@ GET changes nothing, and what POSTs is looked at twice: by where the request com
 
 import hmac
 import logging
-import re
 import secrets
 from collections.abc import Collection, Mapping
 from hashlib import sha256
@@ -25,7 +24,7 @@ from ledger.doors.tokens import digest_of
 from services.settings import Settings
 from services.views.signin import CONTENT_POLICY, refusal_page
 from services.web.access import CALLER, Caller, Role
-from services.web.state import Web, web_of
+from services.web.state import LINK, Web, web_of
 
 log = logging.getLogger("tpp.web")
 
@@ -35,7 +34,7 @@ SESSION_SECONDS = 12 * 3600
 """After which a session ends, whatever is done with it: a working day."""
 LINK_ROLES = (Role.MONITOR, Role.REVIEWER, Role.FINANCE, Role.ADMIN)
 """The roles of people. A publisher is bound to sources, which a link cannot name, and a calendar opens no page."""
-CONSOLE, SIGN_IN, LINK = "/console/", "/sign-in", "/link/"
+CONSOLE, SIGN_IN = "/console/", "/sign-in"
 
 _ANY = ("", "0.0.0.0", "[::]")  # noqa: S104  listening to all, which is no address to call
 _MICRO = 1_000_000
@@ -48,7 +47,6 @@ _PAGE_HEADERS = {
 }
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}").fullmatch
 
 Connected = ASGIConnection[Any, Any, Any, Any]
 
@@ -80,8 +78,9 @@ def page_route() -> dict[str, Any]:
 def signed_in(allowed: Collection[Role]) -> dict[str, Any]:
     """The options of a page for which a person must be signed in, in one of these roles.
 
-    `@get("/console/holds", **signed_in(READERS))`; the handler finds its caller by `caller_of`. Who is not signed in is
-    led to the page that signs in (303), another role is refused by a page (403).
+    `@get("/console/holds", **signed_in(READERS))`; the handler finds its caller by `caller_of`, and a page that streams
+    asks `access.is_open` every few seconds. Who is not signed in is led to the page that signs in (303), another role
+    is refused by a page (403).
     """
     options = page_route()
     handlers = options["exception_handlers"] | {SignInNeeded: _to_sign_in, RoleRefused: _refused}
@@ -95,11 +94,6 @@ async def session_of(connection: Connected) -> Session | None:
         return None
     web = web_of(connection)
     return await to_thread.run_sync(_find, web.store, digest_of(secret), web.now())
-
-
-async def is_signed_in(connection: Connected) -> bool:
-    """Whether the session of a request is still open; a page that streams asks it every few seconds."""
-    return await session_of(connection) is not None
 
 
 def form_token(connection: Connected) -> str:
@@ -181,11 +175,6 @@ def session_digest(connection: Connected) -> str:
     return digest_of(_secret(connection))
 
 
-def is_name(text: str) -> bool:
-    """Whether a text is the NAME of a person or a system, by which all tokens and sessions of one are one person."""
-    return _NAME(text) is not None
-
-
 def new_link(store: Store, role: Role, name: str, base: str, now: int) -> str:
     """A new one-time link under an address, valid for 15 minutes; the ledger keeps its SHA-256."""
     secret = _new_secret()
@@ -225,8 +214,9 @@ async def _guard(connection: Connected, handler: BaseRouteHandler) -> None:
     role = Role(session.role)
     if role not in handler.opt["roles"]:
         raise RoleRefused(role)
-    of = session.token or f"session-{session_digest(connection)[:12]}"
-    connection.scope["state"][CALLER] = Caller(of, session.name, role, session.sources)
+    digest = session_digest(connection)
+    of = session.token or f"session-{digest[:12]}"
+    connection.scope["state"][CALLER] = Caller(of, session.name, role, session.sources, digest)
 
 
 def _to_sign_in(_: Request[Any, Any, Any], __: Exception) -> Response[str]:

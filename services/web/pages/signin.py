@@ -29,6 +29,7 @@ from services.web.pages.sessions import (
     session_of,
     signed_in,
 )
+from services.web.problems import LINK_SPENT, LINK_UNKNOWN, Kind
 from services.web.state import Web, web_of
 
 log = logging.getLogger("tpp.web")
@@ -45,6 +46,11 @@ _EXPIRED = "This link has expired; it was valid for 15 minutes. Ask an administr
 _UNKNOWN = "There is no such link. Copy its whole address, or ask an administrator for another."
 _FOREIGN = "The form did not come from this page. Open the page again, over HTTPS, in a current browser."
 _MANY = "Too many wrong tokens were tried. Try again in a minute."
+_CLOSED = {
+    Kind.TOKEN_UNKNOWN: "No such token exists.",
+    Kind.TOKEN_REVOKED: "This token was revoked.",
+    Kind.TOKEN_EXPIRED: "This token has expired.",
+}
 
 Incoming = Request[Any, Any, Any]
 
@@ -67,11 +73,15 @@ async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     web = web_of(request)
     link = await to_thread.run_sync(_link, web.store, digest_of(secret))
     if link is None:
+        web.counted.refused(LINK_UNKNOWN)
+        log.warning("nobody was signed in by a one-time link that does not exist")
         return page(refusal_page("No such link", _UNKNOWN, SIGN_IN), 404)
     if await posted(request, empty=True) is None:
         return page(refusal_page("Not signed in", _FOREIGN, request.scope["path"]), 403)
     cookie = await open_by_link(request, secret)
     if cookie is None:
+        web.counted.refused(LINK_SPENT)
+        log.warning("%s was not signed in: the one-time link is spent", link.name)
         spent: Link | None = await to_thread.run_sync(_link, web.store, digest_of(secret))
         return _spent(spent or link)
     answer = redirect(CONSOLE)
@@ -93,16 +103,19 @@ async def sign_in(request: Incoming) -> Response[Any]:
     if fields is None:
         return page(refusal_page("Not signed in", _FOREIGN, SIGN_IN), 403)
     if wait := _must_wait(web):
+        web.counted.refused(Kind.RATE_EXCEEDED.slug)
         return _sign_in(web, _MANY, 429, **{"Retry-After": str(wait)})
     guessed = web.now()
     web.guesses.append(guessed)
     token = await to_thread.run_sync(_token, web.store, digest_of(fields.get("token", "").strip()))
-    if why := _closed(token, guessed):
-        log.warning("nobody was signed in by token %s: %s", token.id if token else "that does not exist", why)
-        return _sign_in(web, why, 401, **{"WWW-Authenticate": "Bearer"})
+    if (kind := _closed(token, guessed)) is not None:
+        web.counted.refused(kind.slug)
+        log.warning("nobody was signed in: %s, token %s", kind.slug, token.id if token else "unknown")
+        return _sign_in(web, _CLOSED[kind], 401, **{"WWW-Authenticate": "Bearer"})
     with suppress(ValueError):
         web.guesses.remove(guessed)
     if token is None or token.role == Role.CALENDAR:
+        web.counted.refused(Kind.ROLE_FORBIDDEN.slug)
         return _sign_in(web, "This token is for calendars, and opens no page.", 403)
     cookie = await open_as(request, token.name, Role(token.role), token.sources, token.id, token.expires)
     answer = redirect(CONSOLE)
@@ -141,14 +154,14 @@ def _sign_in(web: Web, error: str | None, status: int, **headers: str) -> Respon
     return page(token_page(web.settings.oidc_issuer is not None, error), status, **headers)
 
 
-def _closed(token: Token | None, now: int) -> str | None:
+def _closed(token: Token | None, now: int) -> Kind | None:
     """Why a token opens nothing; None if it does."""
     if token is None:
-        return "No such token exists."
+        return Kind.TOKEN_UNKNOWN
     if token.revoked is not None:
-        return "This token was revoked."
+        return Kind.TOKEN_REVOKED
     if token.expires is not None and token.expires <= now:
-        return "This token has expired."
+        return Kind.TOKEN_EXPIRED
     return None
 
 

@@ -52,7 +52,7 @@ def calendar(connection: Connection, book: Book, public_url: str | None) -> byte
     made.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", "PT1H")
     head, end = bytes(made.to_ical()).split(_END)
-    link = f"{''.join(public_url.split()).rstrip('/')}/obligations" if public_url else None
+    link = f"{''.join(public_url.split()).rstrip('/')}/console/obligations" if public_url else None
     events = (_event(row, happened, link) for row, happened in _rows(connection, book))
     return b"".join([head, *events, _END, end])
 
