@@ -201,11 +201,11 @@ class HoldListed(Out):
     record: The number of the record that holds it.
     happened: The `time` of the event that it was held by.
     export_date: Its export date.
-    tpp: The TPP of its `.a` commodities.
+    tpp: The TPP of its `.a` commodities; null if it left without being asked for.
     left_without_approval: The day on which it left without an approval; null if it did not.
     codes: The reason codes.
     reasons: The reasons.
-    consignee: The ultimate consignee's name.
+    consignee: The ultimate consignee's name; null, as the next two, if it left without being asked for.
     consignee_id: The ultimate consignee's identifier.
     country: Where it goes.
     lines: Its lines.
@@ -219,13 +219,13 @@ class HoldListed(Out):
     record: Counter
     happened: Instant
     export_date: Day
-    tpp: Tpp
+    tpp: Tpp | None
     left_without_approval: Day | None
     codes: list[Annotated[ReasonCode, Field(strict=False)]]
     reasons: list[ReasonGiven]
     consignee: str | None
     consignee_id: str | None
-    country: str | None
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None
     lines: list[LineListed]
     since: Day
     age_days: Count | None
