@@ -189,7 +189,7 @@ def _posting(name: str, summary: str, description: str, parameters: list[Schema]
     body = {
         ONE: {"schema": _ref("EventIn"), "examples": examples},
         BATCH: {
-            "schema": {"type": "array", "maxItems": 1000, "items": _ref("EventIn")},
+            "schema": {"type": "array", "items": _ref("EventIn"), "description": "At most 1,000 events."},
             "example": [example, _example("events/tpp.shipment.dispatched.v1.json")],
         },
         BINARY: {"schema": {"type": "object", "description": binary}, "example": example["data"]},

@@ -64,7 +64,7 @@ class AccountListed(Out):
 class AccountShown(AccountListed):
     """An account with the thresholds of its alerts and the holds that wait for room on it.
 
-    thresholds: The thresholds in force: shares such as `80%`, or amounts in TPP.
+    thresholds: The thresholds in force: shares of the limit such as `0.8`, or amounts in TPP.
     holds_waiting: The shipments that are held for want of room on this account.
     """
 
@@ -157,6 +157,17 @@ class ObligationListed(Out):
     retention: bool
 
 
+class ShipmentGoing(Out):
+    """The authorization under which a shipment goes.
+
+    kind: The authorization.
+    reference: What it refers to, such as the number of a licence; null if nothing.
+    """
+
+    kind: Words
+    reference: str | None
+
+
 class ShipmentShown(Out):
     """A shipment as it stands, with every answer about it.
 
@@ -173,7 +184,7 @@ class ShipmentShown(Out):
     shipment_id: Identifier
     state: Words
     export_date: Day
-    authorization: dict[str, Any] | None
+    authorization: ShipmentGoing | None
     tpp: Tpp
     debits: list[ShipmentDebit]
     obligations: list[ObligationListed]
