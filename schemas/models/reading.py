@@ -22,13 +22,14 @@ class Forecast(Out):
     """When an account is projected to reach its limit.
 
     exhausted_on: The day last projected, by the pace of the 90 days before the last tick.
-    earliest: The least of the days that the paces of 28, 90 and 365 days give.
+    earliest: The least of the days that the paces of 28, 90 and 365 days before the last tick give; null if they give
+        none, such as for an account that is full.
     latest: The greatest of these days.
     """
 
     exhausted_on: Day
-    earliest: Day
-    latest: Day
+    earliest: Day | None
+    latest: Day | None
 
 
 class AccountListed(Out):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
-from reading_run import screen, something_of_everything
+from reading_run import event, screen, something_of_everything
 from web_run import TPP, served
 
 from schemas.generate.openapi import openapi
@@ -89,6 +89,8 @@ def test_everything_that_is_read_has_the_members_of_the_document(ledger_url: str
 
     screen(ledger_url, (EXAMPLES / "quickstart.jsonl").read_bytes().splitlines())
     screen(ledger_url, something_of_everything())
+    full = {"account": "lpp/CON-20/2025", "limit": 26_000_000, "valid_from": "2025-06-01"}  # after its projection
+    screen(ledger_url, [event("full", "allocation.set", full, "2025-08-12T08:00:00Z")])
     with served(ledger_url) as web, web.client(web.token("admin")) as client:
         accounts = check(client, "/v1/accounts", "/v1/accounts?limit=1000")["items"]
         accounts += check(client, "/v1/accounts", "/v1/accounts?match=flow/*")["items"]
@@ -97,7 +99,7 @@ def test_everything_that_is_read_has_the_members_of_the_document(ledger_url: str
         for one in accounts:
             check(client, "/v1/accounts/{path}", f"/v1/accounts/{one['account']}")
             check(client, "/v1/accounts/{path}/entries", f"/v1/accounts/{one['account']}/entries")
-        assert any(one["forecast"] for one in accounts)
+        assert {"exhausted_on": "2025-08-12", "earliest": None, "latest": None} in [one["forecast"] for one in accounts]
         holds = check(client, "/v1/holds", "/v1/holds?limit=1000")["items"]
         assert {"unknown", "held"} <= {one["state"] for one in holds}
         owed = check(client, "/v1/obligations", "/v1/obligations?state=all&limit=1000")["items"]
