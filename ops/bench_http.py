@@ -5,7 +5,8 @@
     python ops/bench_http.py --ledger postgresql://tpp@localhost/bench    a ledger of its own, which is empty
 
 `/v1/events` one by one and `/v1/check` are printed as a share of the empty route, batches of 100 as one of what
-`tpp screen` decides of the same events. The clients are two processes with eight connections each, which write and read
+`tpp screen` decides of the same events. Then the pages of 1,000 of 10,000 accounts, many of them with a forecast, in either
+order. The clients are two processes with eight connections each, which write and read
 bytes, so that they take little of the machine.
 """
 
@@ -26,7 +27,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import orjson
 from bench import write_events
+from large import example
 
 from ledger.database.store import Store
 from services.resources import wall_clock
@@ -35,6 +39,7 @@ from services.web.tokens import new_token
 TPP = Path(sys.executable).with_name("tpp")
 Done = multiprocessing.Queue  # of when a process began and ended, and how long each request took
 CLIENTS, PROCESSES, BATCH = 16, 2, 100
+ACCOUNTS, PAGE = 10_000, 1_000
 ONE, MANY = "application/cloudevents+json", "application/cloudevents-batch+json"
 EMPTY = """
 import socket, sys
@@ -161,6 +166,38 @@ def screened(events: Path, folder: Path) -> float:
     return len(events.read_bytes().splitlines()) / (seconds(events) - idle)
 
 
+def write_accounts(file: Path) -> None:
+    """Events that give each of many parties an account with a limit, and a tick that projects when it is full."""
+    with file.open("wb") as lines:
+        for n in range(ACCOUNTS):
+            event = example("shipment.requested") | {"id": f"account-{n}", "subject": f"ACCOUNT-{n}"}
+            data, party = event["data"], f"PARTY-{n}"
+            data["shipment_id"], data["items"][0]["quantity"] = f"ACCOUNT-{n}", 1 + n % 1_600
+            data["ultimate_consignee"]["ultimate_parent"]["id"] = data["certifications"][0]["party"] = party
+            lines.write(orjson.dumps(event) + b"\n")
+        tick = example("clock.ticked") | {"id": "tick"}
+        tick["data"]["now"] = tick["time"] = "2025-06-20T00:00:00Z"
+        lines.write(orjson.dumps(tick) + b"\n")
+
+
+def pages(port: int, token: str) -> dict[str, object]:
+    """How long the pages of all accounts take, in milliseconds, in either order."""
+    found: dict[str, object] = {}
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as reader:
+        for order in ("path", "used"):
+            times, forecasts, cursor = [], 0, "first"
+            while cursor:
+                start = time.perf_counter()
+                answer = reader.get("/v1/accounts", params={"sort": order, "limit": PAGE, "cursor": cursor})
+                times.append(round((time.perf_counter() - start) * 1_000))
+                page = answer.raise_for_status().json()
+                forecasts += sum(one["forecast"] is not None for one in page["items"])
+                cursor = page["next"]
+            found[f"pages of 1,000 accounts by {order}, {forecasts:,} with a forecast, ms (under 300)"] = str(times)
+    return found
+
+
 def run(count: int, ledger: str, folder: Path) -> dict[str, object]:
     """Every figure, measured one after the other."""
     events = folder / "events.jsonl"
@@ -179,6 +216,11 @@ def run(count: int, ledger: str, folder: Path) -> dict[str, object]:
         one = measure(port, [request("/v1/events", line, ONE, token) for line in singles])
         check = measure(port, [request("/v1/check", line, ONE, token) for line in checks])
         many = measure(port, [request("/v1/events", body, MANY, token) for body in batches])
+    write_accounts(folder / "accounts.jsonl")
+    command = [TPP, "screen", folder / "accounts.jsonl", "--ledger", ledger, "--out", folder / "out.jsonl", "--force"]
+    subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+    with server([TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", ledger]) as port:
+        read = pages(port, token)
     whole = folder / "batches.jsonl"
     whole.write_bytes(b"\n".join(rest) + b"\n")
     screen = screened(whole, folder)
@@ -195,6 +237,7 @@ def run(count: int, ledger: str, folder: Path) -> dict[str, object]:
         "batches of 100, p99 ms": round(many.p99, 1),
         "tpp screen, events/s": round(screen),
         "batches of 100, share of tpp screen (at least 0.6)": round(many.rate * BATCH / screen, 3),
+        **read,
     }
 
 

@@ -245,6 +245,24 @@ def end(connection: Connection) -> End:
     return End(*connection.execute(_END).one())
 
 
+class Mark(NamedTuple):
+    """What a ledger that goes on from a record keeps: the restore that it comes from, None if none, the record's number,
+    and when it was made, None if it is not there.
+    """
+
+    epoch: int | None
+    n: int
+    recorded: int | None
+
+
+def mark(connection: Connection, n: int) -> Mark:
+    """The mark of a record. A ledger that was restored, is being restored, or has lost the record, gives another one."""
+    j = tables.journal
+    recorded = select(j.c.recorded).where(j.c.n == n).scalar_subquery()
+    found = connection.execute(select(tables.head.c.epoch, recorded)).one_or_none()
+    return Mark(None, n, None) if found is None else Mark(found[0], n, found[1])
+
+
 def last_record(connection: Connection) -> int:
     """The number of the last journal record; 0 if nothing is recorded."""
     return int(connection.execute(select(tables.head.c.n)).scalar_one())

@@ -125,7 +125,7 @@ def _tidied(node: Any, incoming: bool) -> Any:
         return [_tidied(part, incoming) for part in node]
     if not isinstance(node, dict):
         return node
-    if node.get("title") == COUNTRY_SCHEMA["title"]:
+    if node.get("title") == COUNTRY_SCHEMA["title"] and "enum" in node:  # members of this name have the title too
         return {"$ref": "#/$defs/Country"}
     node = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}
     if node.get("default", "") is None:

@@ -30,6 +30,7 @@ _REFUSALS = {
     431: "The request line and headers are larger than 16 KiB, or there are more than 100 headers.",
     503: "The ledger is busy or does not answer; nothing was decided.",
 }
+FIRST_PAGE = "first"
 _TAKEN = tuple(name for name in INCOMING if name != CLOCK_TICKED)
 _EVERYWHERE = (400, 405, 408, 421, 431, 503)
 _WITH_TOKEN = (401, 403, 429)
@@ -157,17 +158,25 @@ def _query(name: str, schema: Schema, description: str) -> Schema:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]+$"}
+_TEXT: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$"}
 _DAY: Schema = {"type": "string", "format": "date"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_RECORD: Schema = {"type": "string", "pattern": "^record:[0-9]+$"}
 _PATTERN = "In it, `*` stands for any text."
 _LIMIT = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "The most items.")
+# The server refuses a cursor that it did not give: the lookahead keeps generators of tests from making one up.
+_NEXT: Schema = {"type": "string", "pattern": r"^(?=c\.)c\.[A-Za-z0-9_-]+$"}
 _CURSOR = _query(
-    "cursor", {"type": "string", "minLength": 1}, "The `next` of the page before, with the same other parameters."
-)
+    "cursor", {"anyOf": [{"const": FIRST_PAGE}, _NEXT], "default": FIRST_PAGE},
+    f"The `next` of the page before, as it stands, with the same other parameters; `{FIRST_PAGE}` for the first page.",
+)  # fmt: skip
 _MOMENT = [
-    _query("as_of", _TEXT, "Only events up to this RFC 3339 time, or to the end of this UTC date."),
-    _query("known_at", _TEXT, "Only records up to this time, date, `record:N` or `snapshot:ID`."),
-]
+    _query("as_of", {"anyOf": [_DAY, _TIME]}, "Only events up to this RFC 3339 time, or to the end of this UTC date."),
+    _query(
+        "known_at", {"anyOf": [_DAY, _TIME, _RECORD]},
+        "Only records up to this time, date or `record:N`; or, as `snapshot:ID`, what a closed period saw.",
+    ),
+]  # fmt: skip
 
 
 def _posting(name: str, summary: str, description: str, parameters: list[Schema]) -> Schema:
@@ -180,7 +189,7 @@ def _posting(name: str, summary: str, description: str, parameters: list[Schema]
     body = {
         ONE: {"schema": _ref("EventIn"), "examples": examples},
         BATCH: {
-            "schema": {"type": "array", "maxItems": 1000, "items": _ref("EventIn")},
+            "schema": {"type": "array", "items": _ref("EventIn"), "description": "At most 1,000 events."},
             "example": [example, _example("events/tpp.shipment.dispatched.v1.json")],
         },
         BINARY: {"schema": {"type": "object", "description": binary}, "example": example["data"]},
@@ -216,6 +225,7 @@ def _writing() -> Schema:
         "Answers what `POST /v1/events` would answer now, each event after those before it, and writes nothing.",
         [follow],
     )  # fmt: skip
+    events["responses"]["200"]["links"] = _link("getShipment", "id", "$response.body#/0/data/shipment_id")
     return {"/v1/events": {"post": events}, "/v1/check": {"post": check}}
 
 
@@ -233,26 +243,26 @@ def _get(
     }
 
 
+def _link(operation: str, parameter: str, value: str) -> Schema:
+    """How a parameter of another operation follows from a response (a runtime expression of OpenAPI)."""
+    return {operation: {"operationId": operation, "parameters": {parameter: value}}}
+
+
 def _json(schema: Schema, description: str, example: Any, links: Schema | None = None) -> Schema:
     content = {"application/json": {"schema": schema, "example": example}}
     return {"description": description, "content": content} | ({"links": links} if links else {})
 
 
-def _list(item: str, example: str, link: tuple[str, str, str] | None = None) -> Schema:
-    """A page of items; `link`: the operation that shows one of them, its parameter, and the member with its value."""
+def _list(item: str, example: str, links: Schema | None = None) -> Schema:
+    """A page of items."""
     page = {
         "type": "object",
         "required": ["items", "next"],
         "properties": {
             "items": {"type": "array", "items": _ref(item)},
-            "next": {"type": ["string", "null"], "description": "The cursor of the next page; null on the last."},
+            "next": {"anyOf": [_NEXT, {"type": "null"}], "description": "The cursor of the next page; null on the last."},
         },
     }
-    links = None
-    if link is not None:
-        operation, parameter, member = link
-        values = {parameter: f"$response.body#/items/0/{member}"}
-        links = {operation: {"operationId": operation, "parameters": values}}
     return _json(page, "A page of the list.", _example(f"http/{example}.json"), links)
 
 
@@ -271,9 +281,16 @@ def _reading() -> Schema:
     states = {"type": "string", "enum": ["open", "met", "withdrawn", "all"], "default": "open"}
     days = [_query("from", _DAY, "The first booked day."), _query("to", _DAY, "The last booked day.")]
     account = _query("account", _TEXT, f"Only holds that wait for room on this account. {_PATTERN}")
-    shown = _json(_ref("AccountShown"), "The account.", _example("http/account.json"))
+    entries = _link("listEntries", "path", "$response.body#/account")
+    shown = _json(_ref("AccountShown"), "The account.", _example("http/account.json"), entries)
     shipment = _json(_ref("ShipmentShown"), "The shipment.", _example("http/shipment.json"))
-    to_account, to_shipment = ("getAccount", "path", "account"), ("getShipment", "id", "shipment_id")
+    first = "$response.body#/items/0"
+    to_account = {
+        **_link("getAccount", "path", f"{first}/account"),
+        **_link("listEntries", "path", f"{first}/account"),
+    }
+    to_shipment = _link("getShipment", "id", f"{first}/shipment_id")
+    to_accounts = _link("listAccounts", "known_at", f"snapshot:{{{first}/snapshot_id}}")
     return {
         "/v1/accounts": _get(
             "listAccounts", "List accounts and their balances.",
@@ -284,7 +301,7 @@ def _reading() -> Schema:
         "/v1/accounts/{path}": _get("getAccount", "Show an account.", [path, *_MOMENT], shown, 404),
         "/v1/accounts/{path}/entries": _get(
             "listEntries", "List the entries of an account.", [path, *days, _LIMIT, _CURSOR],
-            _list("EntryListed", "entries"), 404,
+            _list("EntryListed", "entries", to_shipment), 404,
         ),
         "/v1/shipments/{id}": _get(
             "getShipment", "Show a shipment.", [_in_path("id", "The shipment.")], shipment, 404,
@@ -298,12 +315,12 @@ def _reading() -> Schema:
             "listObligations", "List what must be filed, and by when.",
             [_query("due_by", _DAY, "Only obligations due on or before this day."),
              _query("state", states, "Only obligations in this state."), _LIMIT, _CURSOR],
-            _list("ObligationListed", "obligations"),
+            _list("ObligationListed", "obligations", to_shipment),
         ),
         "/v1/obligations.ics": _calendar(),
         "/v1/snapshots": _get(
             "listSnapshots", "List closed periods, in the order of closing.", [_LIMIT, _CURSOR],
-            _list("SnapshotListed", "snapshots"),
+            _list("SnapshotListed", "snapshots", to_accounts),
         ),
         "/v1/stream": _stream(),
     }  # fmt: skip

@@ -22,13 +22,14 @@ class Forecast(Out):
     """When an account is projected to reach its limit.
 
     exhausted_on: The day last projected, by the pace of the 90 days before the last tick.
-    earliest: The least of the days that the paces of 28, 90 and 365 days give.
+    earliest: The least of the days that the paces of 28, 90 and 365 days before the last tick give; null if they give
+        none, such as for an account that is full.
     latest: The greatest of these days.
     """
 
     exhausted_on: Day
-    earliest: Day
-    latest: Day
+    earliest: Day | None
+    latest: Day | None
 
 
 class AccountListed(Out):
@@ -64,7 +65,7 @@ class AccountListed(Out):
 class AccountShown(AccountListed):
     """An account with the thresholds of its alerts and the holds that wait for room on it.
 
-    thresholds: The thresholds in force: shares such as `80%`, or amounts in TPP.
+    thresholds: The thresholds in force: shares of the limit such as `0.8`, or amounts in TPP.
     holds_waiting: The shipments that are held for want of room on this account.
     """
 
@@ -157,6 +158,17 @@ class ObligationListed(Out):
     retention: bool
 
 
+class ShipmentGoing(Out):
+    """The authorization under which a shipment goes.
+
+    kind: The authorization.
+    reference: What it refers to, such as the number of a licence; null if nothing.
+    """
+
+    kind: Words
+    reference: str | None
+
+
 class ShipmentShown(Out):
     """A shipment as it stands, with every answer about it.
 
@@ -173,7 +185,7 @@ class ShipmentShown(Out):
     shipment_id: Identifier
     state: Words
     export_date: Day
-    authorization: dict[str, Any] | None
+    authorization: ShipmentGoing | None
     tpp: Tpp
     debits: list[ShipmentDebit]
     obligations: list[ObligationListed]
@@ -201,11 +213,11 @@ class HoldListed(Out):
     record: The number of the record that holds it.
     happened: The `time` of the event that it was held by.
     export_date: Its export date.
-    tpp: The TPP of its `.a` commodities.
+    tpp: The TPP of its `.a` commodities; null if it left without being asked for.
     left_without_approval: The day on which it left without an approval; null if it did not.
     codes: The reason codes.
     reasons: The reasons.
-    consignee: The ultimate consignee's name.
+    consignee: The ultimate consignee's name; null, as the next two, if it left without being asked for.
     consignee_id: The ultimate consignee's identifier.
     country: Where it goes.
     lines: Its lines.
@@ -219,13 +231,13 @@ class HoldListed(Out):
     record: Counter
     happened: Instant
     export_date: Day
-    tpp: Tpp
+    tpp: Tpp | None
     left_without_approval: Day | None
     codes: list[Annotated[ReasonCode, Field(strict=False)]]
     reasons: list[ReasonGiven]
     consignee: str | None
     consignee_id: str | None
-    country: str | None
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None
     lines: list[LineListed]
     since: Day
     age_days: Count | None

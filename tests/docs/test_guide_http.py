@@ -15,7 +15,7 @@ from containers import missing
 from waiting import PATIENCE
 
 sys.path.insert(0, str(ROOT / "tests/web"))
-from web_run import Served, served
+from web_run import TPP, Served, served
 
 PAGE = (ROOT / "docs/integrate/http.md").read_text("utf-8")
 RECIPE = ROOT / "examples/cookbook/lpp.jsonl"
@@ -69,6 +69,51 @@ def test_the_commands_with_curl_get_the_answer_to_each_event(http: Served, tmp_p
         missing("no curl for the guide's commands")
     said = _done(http, "sh", _saved("send.sh", tmp_path), RECIPE)
     assert _lines(json.loads(said)) == ANSWERS
+
+
+def _commands(section: str) -> list[str]:
+    """The commands of a section of the page, each with the lines that continue it."""
+    [text] = re.findall(rf"^## {section}$.*?^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return [line for line in re.sub(r"\\\n\s*", "", text).splitlines() if line]
+
+
+@pytest.fixture
+def example(http: Served) -> Served:
+    """A server on the ledger of the first example."""
+    screen = [TPP, "screen", ROOT / "examples/quickstart.jsonl", "--ledger", http.ledger]
+    done = subprocess.run(screen, capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 1, done.stderr
+    return http
+
+
+def test_the_commands_that_read_give_what_the_page_says(example: Served) -> None:
+    if not shutil.which("curl"):
+        missing("no curl for the guide's commands")
+    more = {"TPP_URL": example.url, "TPP_TOKEN": example.token("monitor", "desk")}
+    answers = [
+        json.loads(subprocess.run(["sh", "-c", one], env=os.environ | more, capture_output=True, check=True).stdout)
+        for one in _commands("Read")
+    ]
+    assert answers[0]["items"] and answers[0]["next"] is None
+    assert answers[1]["account"] == "lpp/CON-70/2025"
+    assert answers[2] == {"items": [], "next": None}
+
+
+def test_the_command_that_follows_gives_events_of_the_types_and_accounts_that_it_names(example: Served) -> None:
+    if not shutil.which("curl"):
+        missing("no curl for the guide's commands")
+    more = {"TPP_URL": example.url, "TPP_TOKEN": example.token("monitor", "desk")}
+    [command] = _commands("Follow")
+    with subprocess.Popen(
+        ["sh", "-c", f"exec {command}"], env=os.environ | more, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as following:
+        assert following.stdout is not None
+        try:
+            event, data = (next(line for line in following.stdout if line.startswith(name)) for name in ("event:", "data:"))
+        finally:
+            following.terminate()
+    assert event.strip() in ("event: shipment.held", "event: quota.alert")
+    assert "lpp/" in data
 
 
 def test_the_program_in_java_gets_the_answer_to_each_event(http: Served, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from schemas import accounts
 from services.views.accounts import account_in_full, balance_page, statement_to_json
 from services.web.access import READERS, roles
 from services.web.problems import Kind, Problem
-from services.web.reading.queries import PAGED, Query, json_response, page_of, read_ledger, read_page, read_query
+from services.web.reading.queries import PAGED, json_response, page_of, read_ledger, read_page, read_query
 from services.web.state import web_of
 
 _BELOW = re.compile("/+v1/+accounts/(.*)", re.DOTALL)
@@ -61,7 +61,6 @@ async def _entries(request: Asked, account: str) -> Response[bytes]:
     """The entries of an account, by number."""
     query = read_query(request, ("from", "to", *PAGED))
     span = Span(query.day("from"), query.day("to"))
-    _check_order(query, span)
     page = read_page(query, f"entries of {account}", (int,))
 
     def found(connection: Connection) -> Any:
@@ -72,11 +71,6 @@ async def _entries(request: Asked, account: str) -> Response[bytes]:
         return [(statement_to_json(row), (row.entry,)) for row in rows]
 
     return json_response(page_of(f"entries of {account}", page, await read_ledger(request, found)))
-
-
-def _check_order(query: Query, span: Span) -> None:
-    if span.first is not None and span.last is not None and span.first > span.last:
-        query.fault("from", "invalid", f"from: {span.first} is after `to`, {span.last}.")
 
 
 def _named(request: Asked) -> str:

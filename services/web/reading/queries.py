@@ -26,6 +26,9 @@ from services.web.state import web_of
 LIMIT, MOST = 100, 1_000
 """How many items a page has where nothing is said, and at most."""
 PAGED = ("limit", "cursor")
+FIRST_PAGE = "first"
+"""The cursor of the first page, of every list and under all filters."""
+_PREFIX = "c."
 _LONGEST = 4_096
 """The most characters of a cursor."""
 _BIGGEST = 2**63 - 1
@@ -193,10 +196,9 @@ def read_page(query: Query, name: str, *shapes: Sequence[type], plain: Mapping[s
     filters = {**(plain or {}), **{key: value for key, value in query.given.items() if key not in PAGED}}
     mark = sha256(orjson.dumps([name, filters], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
     text = query.text("cursor")
-    if text is None:
+    if text is None or text == FIRST_PAGE:
         return Page(mark, None, limit, None)
-    found = _decoded(text)
-    match found:
+    match _decoded(text):
         case {"list": str(of), "mark": str(marked), "after": list(after), "given": str() | None as given}:
             if of != name or marked != mark:
                 raise broken_cursor("The cursor is of another list, or of other filters.")
@@ -215,13 +217,20 @@ def _is(value: Any, kind: type) -> bool:
     return "\0" not in value if isinstance(value, str) else isinstance(value, int) and abs(value) <= _BIGGEST
 
 
+def _sum(content: bytes) -> str:
+    """What tells a cursor that was damaged on the way; it keeps nobody from making one."""
+    return sha256(content).hexdigest()[:8]
+
+
 def _decoded(text: str) -> Any:
-    """The JSON of a cursor; None of what is not one."""
-    if len(text) > _LONGEST or not text.isascii():
+    """The JSON of a cursor; None of what is not one, or is damaged."""
+    if len(text) > _LONGEST or not text.isascii() or not text.startswith(_PREFIX):
         return None
+    summed, text = text.removeprefix(_PREFIX)[:8], text.removeprefix(_PREFIX)[8:]
     try:
         padded = (text + "=" * (-len(text) % 4)).encode()
-        return orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        content = base64.b64decode(padded, altchars=b"-_", validate=True)
+        return orjson.loads(content) if _sum(content) == summed else None
     except (binascii.Error, ValueError):
         return None
 
@@ -242,7 +251,6 @@ def page_of(
     if len(found) <= page.limit:
         return {"items": [row for row, _ in rows], "next": None}
     cursor = {"list": name, "mark": page.mark, "after": list(rows[-1][1]), "given": given}
-    return {
-        "items": [row for row, _ in rows],
-        "next": base64.urlsafe_b64encode(orjson.dumps(cursor)).decode().rstrip("="),
-    }
+    content = orjson.dumps(cursor)
+    text = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    return {"items": [row for row, _ in rows], "next": f"{_PREFIX}{_sum(content)}{text}"}

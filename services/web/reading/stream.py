@@ -17,7 +17,7 @@ from litestar.connection import ASGIConnection
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ledger.database.store import Connection, DatabaseError, Store
-from ledger.queries.records import End, end, outbox, record_of
+from ledger.queries.records import End, Mark, end, mark, outbox, record_of
 from schemas.accounts import matches
 from schemas.event_types import OUTGOING, short_name
 from services.views.event_lines import accounts_of
@@ -88,6 +88,10 @@ class Place(NamedTuple):
     sequence: int
 
 
+class Rewound(Exception):
+    """The ledger was restored, or has lost records: what it gives now does not follow from what was sent."""
+
+
 class Feed:
     """The most recent records, read once for all streams, as long as there are any."""
 
@@ -129,15 +133,20 @@ class Feed:
     async def _poll(self) -> None:
         try:
             await self._read_on()
-        except Exception:
+        except Exception as error:
+            if isinstance(error, Rewound):
+                log.warning("%s; its streams end", error)
             self.news.set()  # `after` then raises the same
             raise
 
     async def _read_on(self) -> None:
         """Reads what is committed, again and again; a database that does not answer is asked again."""
+        known: Mark | None = None
         while True:
             try:
-                found = await to_thread.run_sync(self._read, self._n, limiter=self._polling, abandon_on_cancel=True)
+                known, found = await to_thread.run_sync(
+                    self._next, self._n, known, limiter=self._polling, abandon_on_cancel=True
+                )
             except DatabaseError as error:
                 log.warning("the stream cannot read the ledger: %s", error.orig)
                 await asyncio.sleep(RETRY)
@@ -159,6 +168,19 @@ class Feed:
             spare += 1
         self._size -= dropped
         del self._recent[:spare]
+
+    def _next(self, n: int, known: Mark | None) -> tuple[Mark, list[Record]]:
+        """The records after a number, and the mark of the last one that was then read.
+
+        Raises Rewound if the record of this number has not the mark that it is known by.
+        """
+        with self._store.read() as connection:
+            now = mark(connection, n)
+            if (n and now.recorded is None) or now != (known or now):
+                raise Rewound(f"the ledger was restored or has lost records since record {n} was read")
+            found = outbox(connection, n, RECORDS, SIZE)
+        last = Mark(now.epoch, found[-1].n, found[-1].recorded) if found else now
+        return last, [_record(one.n, one.answers) for one in found]
 
     def _read(self, n: int) -> list[Record]:
         with self._store.read() as connection:
@@ -213,7 +235,7 @@ class Stream:
             log.warning("a reader of the stream did not keep up and was cut off, token %s", self._caller.id)
             await _within(GONE, _left(receive))
             return
-        if failed is not None:
+        if failed is not None and not isinstance(failed, Rewound):
             log.error("a stream failed, token %s", self._caller.id, exc_info=failed)
         await _within(GONE, send({"type": "http.response.body", "body": b"", "more_body": False}))
 
