@@ -260,7 +260,10 @@ def _list(item: str, example: str, links: Schema | None = None) -> Schema:
         "required": ["items", "next"],
         "properties": {
             "items": {"type": "array", "items": _ref(item)},
-            "next": {"anyOf": [_NEXT, {"type": "null"}], "description": "The cursor of the next page; null on the last."},
+            "next": {
+                "anyOf": [_NEXT, {"type": "null"}],
+                "description": "The cursor of the next page; null on the last.",
+            },
         },
     }
     return _json(page, "A page of the list.", _example(f"http/{example}.json"), links)

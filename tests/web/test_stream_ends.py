@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from reading_run import request, screen
-from stream_run import published
+from stream_reader import published
 from waiting import PATIENCE
 
 from ledger.database.store import Store

@@ -9,7 +9,7 @@ from itertools import islice
 import httpx
 import orjson
 from reading_run import dispatch, event, request, something_of_everything, writer
-from stream_run import Sent, published, read
+from stream_reader import Sent, published, read
 from waiting import PATIENCE, wait_until
 from web_run import Served
 

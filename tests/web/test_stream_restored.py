@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from reading_run import request, screen
-from stream_run import Sent, published, read
+from stream_reader import Sent, published, read
 from web_run import TPP, Served
 
 

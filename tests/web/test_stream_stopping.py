@@ -6,7 +6,7 @@ from contextlib import closing
 
 from reading_run import request, screen
 from server_raw import Raw
-from stream_run import Sent, published, read
+from stream_reader import Sent, published, read
 from waiting import PATIENCE, wait_until
 from web_run import served
 
