@@ -78,7 +78,8 @@ def test_a_folder_holds_few_files(folder: Path) -> None:
 
 def test_no_two_files_of_tests_have_one_name() -> None:
     """In folders that are no packages pytest imports a file by its name alone, and does not run a second one."""
-    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    files = (path for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists())
+    names = [path.name for path in files if path.name != "conftest.py"]
     assert sorted(name for name in set(names) if names.count(name) > 1) == []
 
 
