@@ -105,11 +105,17 @@ def test_the_command_that_follows_gives_events_of_the_types_and_accounts_that_it
     more = {"TPP_URL": example.url, "TPP_TOKEN": example.token("monitor", "desk")}
     [command] = _commands("Follow")
     with subprocess.Popen(
-        ["sh", "-c", f"exec {command}"], env=os.environ | more, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ["sh", "-c", f"exec {command}"],
+        env=os.environ | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as following:
         assert following.stdout is not None
         try:
-            event, data = (next(line for line in following.stdout if line.startswith(name)) for name in ("event:", "data:"))
+            event, data = (
+                next(line for line in following.stdout if line.startswith(name)) for name in ("event:", "data:")
+            )
         finally:
             following.terminate()
     assert event.strip() in ("event: shipment.held", "event: quota.alert")
