@@ -5,9 +5,9 @@
     python ops/bench_http.py --ledger postgresql://tpp@localhost/bench    a ledger of its own, which is empty
 
 `/v1/events` one by one and `/v1/check` are printed as a share of the empty route, batches of 100 as one of what
-`tpp screen` decides of the same events. Then the pages of 1,000 of 10,000 accounts, many of them with a forecast, in either
-order. The clients are two processes with eight connections each, which write and read
-bytes, so that they take little of the machine.
+`tpp screen` decides of the same events; the clients are two processes with eight connections each, which write and read
+bytes, so that they take little of the machine. Then come the pages of 1,000 of 10,000 accounts, many of them with a
+forecast, in either order.
 """
 
 import argparse

@@ -246,8 +246,9 @@ def end(connection: Connection) -> End:
 
 
 class Mark(NamedTuple):
-    """What a ledger that goes on from a record keeps: the restore that it comes from, None if none, the record's number,
-    and when it was made, None if it is not there.
+    """What a ledger that goes on from a record keeps: the restore that it comes from, None if none, and the record.
+
+    `recorded` is when the record was made; None if it is not there.
     """
 
     epoch: int | None
@@ -256,7 +257,7 @@ class Mark(NamedTuple):
 
 
 def mark(connection: Connection, n: int) -> Mark:
-    """The mark of a record. A ledger that was restored, is being restored, or has lost the record, gives another one."""
+    """The mark of a record; a ledger that was or is being restored, or has lost the record, gives another one."""
     j = tables.journal
     recorded = select(j.c.recorded).where(j.c.n == n).scalar_subquery()
     found = connection.execute(select(tables.head.c.epoch, recorded)).one_or_none()

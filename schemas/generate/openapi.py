@@ -274,51 +274,57 @@ def _in_path(name: str, description: str) -> Schema:
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
-def _reading() -> Schema:
+_FIRST_ITEM = "$response.body#/items/0"
+_TO_SHIPMENT = _link("getShipment", "id", f"{_FIRST_ITEM}/shipment_id")
+
+
+def _accounts() -> Schema:
     path = _in_path("path", "The path of the account; its slashes as they are, or as `%2F`.")
     sort = _query(
         "sort", {"type": "string", "enum": ["path", "used"], "default": "path"},
         "By path, or nearest to the limit first and those without one last.",
     )  # fmt: skip
-    code = {"type": "string", "enum": [str(one) for one in ReasonCode]}
-    states = {"type": "string", "enum": ["open", "met", "withdrawn", "all"], "default": "open"}
+    match = _query("match", _TEXT, f"Only accounts that match this pattern. {_PATTERN}")
     days = [_query("from", _DAY, "The first booked day."), _query("to", _DAY, "The last booked day.")]
-    account = _query("account", _TEXT, f"Only holds that wait for room on this account. {_PATTERN}")
-    entries = _link("listEntries", "path", "$response.body#/account")
-    shown = _json(_ref("AccountShown"), "The account.", _example("http/account.json"), entries)
-    shipment = _json(_ref("ShipmentShown"), "The shipment.", _example("http/shipment.json"))
-    first = "$response.body#/items/0"
-    to_account = {
-        **_link("getAccount", "path", f"{first}/account"),
-        **_link("listEntries", "path", f"{first}/account"),
-    }
-    to_shipment = _link("getShipment", "id", f"{first}/shipment_id")
-    to_accounts = _link("listAccounts", "known_at", f"snapshot:{{{first}/snapshot_id}}")
+    to_account, to_entries = (_link(name, "path", f"{_FIRST_ITEM}/account") for name in ("getAccount", "listEntries"))
+    shown = _json(
+        _ref("AccountShown"), "The account.", _example("http/account.json"),
+        _link("listEntries", "path", "$response.body#/account"),
+    )  # fmt: skip
     return {
         "/v1/accounts": _get(
-            "listAccounts", "List accounts and their balances.",
-            [_query("match", _TEXT, f"Only accounts that match this pattern. {_PATTERN}"), *_MOMENT, sort, _LIMIT,
-             _CURSOR],
-            _list("AccountListed", "accounts", to_account),
+            "listAccounts", "List accounts and their balances.", [match, *_MOMENT, sort, _LIMIT, _CURSOR],
+            _list("AccountListed", "accounts", to_account | to_entries),
         ),
         "/v1/accounts/{path}": _get("getAccount", "Show an account.", [path, *_MOMENT], shown, 404),
         "/v1/accounts/{path}/entries": _get(
             "listEntries", "List the entries of an account.", [path, *days, _LIMIT, _CURSOR],
-            _list("EntryListed", "entries", to_shipment), 404,
+            _list("EntryListed", "entries", _TO_SHIPMENT), 404,
         ),
+    }  # fmt: skip
+
+
+def _reading() -> Schema:
+    code = {"type": "string", "enum": [str(one) for one in ReasonCode]}
+    states = {"type": "string", "enum": ["open", "met", "withdrawn", "all"], "default": "open"}
+    account = _query("account", _TEXT, f"Only holds that wait for room on this account. {_PATTERN}")
+    shipment = _json(_ref("ShipmentShown"), "The shipment.", _example("http/shipment.json"))
+    to_accounts = _link("listAccounts", "known_at", f"snapshot:{{{_FIRST_ITEM}/snapshot_id}}")
+    return {
+        **_accounts(),
         "/v1/shipments/{id}": _get(
             "getShipment", "Show a shipment.", [_in_path("id", "The shipment.")], shipment, 404,
         ),
         "/v1/holds": _get(
             "listHolds", "List held shipments, the oldest hold first.",
             [_query("code", code, "Only holds for this reason."), account, _LIMIT, _CURSOR],
-            _list("HoldListed", "holds", to_shipment),
+            _list("HoldListed", "holds", _TO_SHIPMENT),
         ),
         "/v1/obligations": _get(
             "listObligations", "List what must be filed, and by when.",
             [_query("due_by", _DAY, "Only obligations due on or before this day."),
              _query("state", states, "Only obligations in this state."), _LIMIT, _CURSOR],
-            _list("ObligationListed", "obligations", to_shipment),
+            _list("ObligationListed", "obligations", _TO_SHIPMENT),
         ),
         "/v1/obligations.ics": _calendar(),
         "/v1/snapshots": _get(
