@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from litestar import Request, Response, post
 
 from schemas.event_types import EVENT_REJECTED
@@ -15,11 +14,14 @@ from services.web.access import Caller, caller_of, roles
 from services.web.bodies import BODY_MOST, Body, Mode, mode_of
 from services.web.decider import Decider
 from services.web.permissions import CHECKERS, SENDERS, check_events, check_trials
-from services.web.problems import Kind, Problem
+from services.web.reading.queries import read_query
 from services.web.state import REQUEST_ID, Web, web_of
 
 READ_AT_ONCE = 1 << 15
 """The most bytes of a body that is read in the event loop; a longer one is read in a thread."""
+
+_READERS = CapacityLimiter(2)
+"""How many threads read long bodies at once, beside the event loop."""
 
 _TYPE = '"type":"'
 
@@ -50,25 +52,17 @@ async def _asked(
     mode = mode_of(headers)
     body = Body(await request.body(), mode, headers, str(request.scope["state"].get(REQUEST_ID, "")))
     large = len(body.content) > READ_AT_ONCE
-    read = await to_thread.run_sync(body.read) if large else body.read()
+    read = await to_thread.run_sync(body.read, limiter=_READERS) if large else body.read()
     permit(caller_of(request), read)
     return follow, read
 
 
 def _follow(request: Request[Any, Any, Any]) -> bool:
-    """What the query says, in which nothing but `follow` may stand, once."""
-    query = request.scope["query_string"]
-    if not query:
-        return False
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    (name, value), *more = pairs or [("", "")]
-    if name != "follow":
-        raise Problem(Kind.QUERY_INVALID, f"The query has no {name!r}; it has follow=true or nothing.")
-    if more:
-        raise Problem(Kind.QUERY_INVALID, f"The query has follow once, and not {more[0][0]!r} too.")
-    if value not in ("true", "false"):
-        raise Problem(Kind.QUERY_INVALID, f"follow is true or false, not {value!r}.")
-    return value == "true"
+    """Whether the query asks for what follows; raises Problem if anything but `follow` stands in it."""
+    query = read_query(request, ("follow",))
+    follow = query.choice("follow", ("true", "false"))
+    query.check()
+    return follow == "true"
 
 
 def _gone(request: Request[Any, Any, Any]) -> Callable[[], Awaitable[None]]:

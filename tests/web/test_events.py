@@ -180,17 +180,18 @@ def test_what_is_too_large_is_refused_or_rejected_by_itself(web: Served) -> None
 def test_what_is_refused_before_the_body_is_read(web: Served, path: str) -> None:
     body = events(asked(1))[0]
     with web.client(web.token("admin", "somebody", "*")) as client:
-        for query in (
-            "?follow=yes",
-            "?follow",
-            "?follow=true&follow=true",
-            "?limit=1",
-            "?follow=true&x=1",
-            "?Follow=true",
-            "?&",
+        for query, code in (
+            ("?follow=yes", "/follow invalid"),
+            ("?follow", "/follow empty"),
+            ("?follow=true&follow=true", "/follow repeated"),
+            ("?limit=1", "/limit unknown"),
+            ("?follow=true&x=1", "/x unknown"),
+            ("?Follow=true", "/Follow unknown"),
+            ("?follow=%FF", "/follow invalid"),
         ):
             found = post(client, body, ONE, path + query)
             assert (found.status_code, found.json()["type"]) == (400, "/problems/query-invalid"), query
+            assert [f"{one['pointer']} {one['code']}" for one in found.json()["errors"]] == [code]
         for kind in ("text/plain", "application/cloudevents+json; charset=latin-1", "application/cloudevents"):
             assert post(client, body, kind, path).status_code == 415
         for encoding in ("identity", "gzip"):
