@@ -90,7 +90,9 @@ class Store(Observed):
         self.memory = url == MEMORY
         self.postgresql = self.url.get_backend_name() == "postgresql"
         self.read_only = not (self.memory or self.postgresql) and is_read_only(self.url)
-        options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else {"pool_pre_ping": self.postgresql}
+        # Every thread that asks has a connection; no read keeps the engine from one. Programs bound their threads.
+        pooled = {"pool_pre_ping": self.postgresql, "max_overflow": -1}
+        options: dict[str, Any] = {"poolclass": StaticPool} if self.memory else pooled
         self.engine = create_engine(connectable(self.url) if self.read_only else self.url, **options)
         if self.postgresql:
             prepare_postgresql(self.engine)

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
 
-from anyio import to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from litestar import Request, Response, post
 
 from schemas.event_types import EVENT_REJECTED
@@ -14,13 +13,19 @@ from services.engine.message import ReadMessage
 from services.telemetry.traces import TRACEPARENT, tracing
 from services.web.access import Caller, caller_of, roles
 from services.web.bodies import BODY_MOST, Body, Mode, mode_of
-from services.web.decider import Decider
+from services.web.decider import PATIENCE, RETRY_AFTER, Decider
 from services.web.permissions import CHECKERS, SENDERS, check_events, check_trials
 from services.web.problems import Kind, Problem
+from services.web.reading.queries import read_query
 from services.web.state import REQUEST_ID, Web, web_of
 
 READ_AT_ONCE = 1 << 15
 """The most bytes of a body that is read in the event loop; a longer one is read in a thread."""
+
+LONG = 1 << 20
+"""The most bytes of a body that waits for no larger one to be read."""
+_READERS = {large: CapacityLimiter(2) for large in (False, True)}
+"""How many threads read bodies at once beside the event loop: those of LONG bytes at most, and larger ones."""
 
 _TYPE = '"type":"'
 
@@ -52,8 +57,7 @@ async def _asked(
     headers = request.scope["headers"]
     mode = mode_of(headers)
     body = Body(await request.body(), mode, headers, str(request.scope["state"].get(REQUEST_ID, "")))
-    large = len(body.content) > READ_AT_ONCE
-    read = await to_thread.run_sync(body.read) if large else body.read()
+    read = body.read() if len(body.content) <= READ_AT_ONCE else await _read_in_thread(body)
     permit(caller_of(request), read)
     return follow, read
 
@@ -70,20 +74,22 @@ def _traced(request: Request[Any, Any, Any], read: Sequence[ReadMessage]) -> Ite
         yield traced
 
 
+async def _read_in_thread(body: Body) -> Sequence[ReadMessage]:
+    """The events of a long body; raises Problem where others are read for so long that its turn does not come."""
+    try:
+        with fail_after(PATIENCE):
+            return await to_thread.run_sync(body.read, limiter=_READERS[len(body.content) > LONG])
+    except TimeoutError:
+        why = f"Nothing was decided: no thread was free within {PATIENCE:g} seconds to read the body."
+        raise Problem(Kind.LEDGER_BUSY, why, headers={"Retry-After": RETRY_AFTER}) from None
+
+
 def _follow(request: Request[Any, Any, Any]) -> bool:
-    """What the query says, in which nothing but `follow` may stand, once."""
-    query = request.scope["query_string"]
-    if not query:
-        return False
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    (name, value), *more = pairs or [("", "")]
-    if name != "follow":
-        raise Problem(Kind.QUERY_INVALID, f"The query has no {name!r}; it has follow=true or nothing.")
-    if more:
-        raise Problem(Kind.QUERY_INVALID, f"The query has follow once, and not {more[0][0]!r} too.")
-    if value not in ("true", "false"):
-        raise Problem(Kind.QUERY_INVALID, f"follow is true or false, not {value!r}.")
-    return value == "true"
+    """Whether the query asks for what follows; raises Problem if anything but `follow` stands in it."""
+    query = read_query(request, ("follow",))
+    follow = query.choice("follow", ("true", "false"))
+    query.check()
+    return follow == "true"
 
 
 def _gone(request: Request[Any, Any, Any]) -> Callable[[], Awaitable[None]]:

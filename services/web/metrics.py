@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from litestar import Request, Response, get
 
 from services.telemetry.metrics import WebMetrics
@@ -14,11 +14,14 @@ from services.web.state import web_of
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
 
+_WRITERS = CapacityLimiter(2)
+"""How many threads write metrics at once; each may wait for the figures of the ledger."""
+
 
 @get("/metrics", **roles(READERS))
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The metrics of this process and of the ledger's state, as Prometheus reads them."""
-    text, kind = await to_thread.run_sync(web_of(request).health.exposition)
+    text, kind = await to_thread.run_sync(web_of(request).health.exposition, limiter=_WRITERS)
     return Response(text, headers={"Content-Type": kind})
 
 

@@ -92,7 +92,7 @@ def run(
         health.registry.register(LedgerCollector(lambda: read_figures(store, wall_clock())))
         web = Web(store, law, engine_on(store, law, observer(health)), settings, wall_clock, health=health)
         shared = Shared(limits, web.stopping, context)
-        app = Measured(Edge(application(web), hosts, limits.body), web.counted)
+        app = Measured(Edge(application(web), hosts, limits), web.counted)
         server = _Server(app, shared, bound)
         with deciding(web), _stopped_by_signals(server, limits.stop):
             address = f"http{'s' if context else ''}://{_shown(bound)}"

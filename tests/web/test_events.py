@@ -18,6 +18,7 @@ from web_run import TPP, Served
 
 from ledger.database.store import Store
 from services.resources import book, engine_on, settings, wall_clock
+from services.web import events as web_events
 from services.web.app import application
 from services.web.decider import Decider
 from services.web.state import Web
@@ -180,17 +181,18 @@ def test_what_is_too_large_is_refused_or_rejected_by_itself(web: Served) -> None
 def test_what_is_refused_before_the_body_is_read(web: Served, path: str) -> None:
     body = events(asked(1))[0]
     with web.client(web.token("admin", "somebody", "*")) as client:
-        for query in (
-            "?follow=yes",
-            "?follow",
-            "?follow=true&follow=true",
-            "?limit=1",
-            "?follow=true&x=1",
-            "?Follow=true",
-            "?&",
+        for query, code in (
+            ("?follow=yes", "/follow invalid"),
+            ("?follow", "/follow empty"),
+            ("?follow=true&follow=true", "/follow repeated"),
+            ("?limit=1", "/limit unknown"),
+            ("?follow=true&x=1", "/x unknown"),
+            ("?Follow=true", "/Follow unknown"),
+            ("?follow=%FF", "/follow invalid"),
         ):
             found = post(client, body, ONE, path + query)
             assert (found.status_code, found.json()["type"]) == (400, "/problems/query-invalid"), query
+            assert [f"{one['pointer']} {one['code']}" for one in found.json()["errors"]] == [code]
         for kind in ("text/plain", "application/cloudevents+json; charset=latin-1", "application/cloudevents"):
             assert post(client, body, kind, path).status_code == 415
         for encoding in ("identity", "gzip"):
@@ -206,7 +208,7 @@ def test_what_is_refused_before_the_body_is_read(web: Served, path: str) -> None
             assert post(client, b"", "text/plain", f"{path}?x=1").status_code == 403
 
 
-async def called(web: Web, token: str, body: bytes, *, stays: bool) -> tuple[int, dict[bytes, bytes]]:
+async def called(web: Web, token: str, body: bytes, *, stays: bool = True) -> tuple[int, dict[bytes, bytes]]:
     """The status and headers of a response, of the application called as a server calls it."""
     given = iter([{"type": "http.request", "body": body}])
     sent: list[dict[str, Any]] = []
@@ -250,6 +252,33 @@ def test_of_a_request_that_waited_in_vain_or_whose_client_left_nothing_was_decid
     decider.close()
     with store.read() as connection:
         assert connection.execute(text("SELECT shipment_id FROM journal")).scalars().all() == ["SHP-2"]
+    store.close()
+
+
+def test_a_body_waits_for_a_thread_to_read_it_no_longer_than_for_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    store.open()
+    token = new_token(store, "admin", "somebody", ("*",), None, wall_clock())
+    web = Web(store, book(None), engine_on(store, book(None)), settings(), wall_clock)
+    web.decider = decider = Decider(web.engine)
+    raw = events(asked(1))[0]
+
+    async def sent() -> list[tuple[int, dict[bytes, bytes]]]:
+        limiter, readers = web_events._READERS[False], (object(), object())
+        for reader in readers:
+            limiter.acquire_on_behalf_of_nowait(reader)
+        try:
+            return [await called(web, token, b" " * size + raw) for size in (MEBIBYTE - len(raw), 1_000, MEBIBYTE)]
+        finally:
+            for reader in readers:
+                limiter.release_on_behalf_of(reader)
+
+    monkeypatch.setattr(web_events, "PATIENCE", 0.1)
+    (status, headers), (small, _), (large, _) = asyncio.run(sent())
+    assert (status, headers[b"retry-after"], small, large) == (503, b"2", 200, 200)
+    decider.close()
     store.close()
 
 

@@ -51,6 +51,38 @@ def test_a_body_of_8_mib_is_taken_and_one_more_byte_is_not(raw: Raw) -> None:
     assert raw.rest() == b""
 
 
+def test_bodies_together_find_no_more_room_than_there_is_and_small_ones_always(tmp_path) -> None:
+    with small(f"sqlite:///{tmp_path / 'ledger.db'}", bodies=3 * MIB) as server:
+        with _held(server, 2 * MIB) as holder, closing(Raw(server)) as other:
+            assert other.request("POST", "/test/body", body=b"[" * 65_536).json == {"size": 65_536}
+            assert other.request("POST", "/test/body", body=b"[" * MIB).json == {"size": MIB}
+            assert holder.send(b"[").answer().json == {"size": 2 * MIB}
+            assert holder.request("POST", "/test/body", body=b"[" * 3 * MIB).json == {"size": 3 * MIB}
+        with _held(server, 2 * MIB) as holder:
+            holder.socket.close()
+            wait_until(lambda: not _finds_no_room(server, 3 * MIB))
+
+
+@contextmanager
+def _held(server: Served, size: int) -> Iterator[Raw]:
+    """A connection on which all but one byte of a body has been received, so that another such body finds no room."""
+    while True:
+        with closing(Raw(server)) as holder:
+            holder.send(POST + b"Content-Length: %d\r\n\r\n" % size + b"[" * (size - 1))
+            if _finds_no_room(server, size):
+                yield holder
+                return
+
+
+def _finds_no_room(server: Served, size: int) -> bool:
+    with closing(Raw(server)) as raw:
+        answer = raw.request("POST", "/test/body", body=b"[" * size)
+    if answer.status == 200:
+        return False
+    assert (answer.status, answer.kind, answer.headers["retry-after"]) == (503, "ledger-busy", "2")
+    return True
+
+
 @pytest.mark.parametrize("length", [8 * MIB + 1, 10**12, 10**19])
 def test_a_length_that_is_too_large_is_refused_before_the_body(raw: Raw, length: int) -> None:
     raw.send(POST + b"Content-Length: %d\r\n\r\n" % length)

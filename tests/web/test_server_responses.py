@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import quote
 
 import pytest
@@ -165,6 +166,8 @@ def test_http_1_0_is_answered_and_closed(server: Served) -> None:
         b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.9\r\nHost: localhost\r\n\r\n",
         b"GET /\r\n\r\n",
+        b"\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -189,6 +192,19 @@ def test_what_is_no_http_is_refused_and_closed(server: Served, data: bytes) -> N
     answer = once(server, data)
     assert (answer.status, answer.kind) == (400, "request-invalid")
     assert "bytearray" not in answer.json["detail"]
+
+
+def test_an_empty_line_before_a_request_is_passed_over(server: Served) -> None:
+    one = b"GET /test/segment/%d HTTP/1.1\r\n" + HOST + b"\r\n"
+    post = b"POST /test/body HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc"
+    with closing(Raw(server)) as raw:
+        raw.send(b"\r\n" + one % 1 + b"\r\n" + one % 2 + post + b"\r\n" + post)
+        assert [raw.answer().body for _ in range(4)] == [b"1", b"2", b'{"size":3}', b'{"size":3}']
+        raw.send(b"\r").send(b"\n" + one % 3)
+        assert raw.answer().body == b"3"
+        raw.send(b"\r\n\r\n" + one % 4)
+        assert raw.answer().kind == "request-invalid"
+        assert raw.rest() == b""
 
 
 def test_what_is_no_http_keeps_its_request_id(server: Served) -> None:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import pytest
 from databases import KINDS
 from signin_run import SAME, browser, cookie, form_of, link, rows, shared, sign_in, somebody
+from sqlalchemy import text
 from waiting import wait_until
 from web_run import Served, served
 
@@ -18,6 +19,7 @@ from services.resources import wall_clock
 from services.web.pages.sessions import LINK_SECONDS
 
 MINUTE = 60_000_000
+BATCH = "application/cloudevents-batch+json"
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -203,3 +205,27 @@ def test_odd_forms_are_refused(web: Served) -> None:
             "/sign-in", content=b"token=\xff%ff", headers={"Content-Type": "application/x-www-form-urlencoded"}
         )
         assert bytes_.status_code in (401, 403)
+
+
+def test_those_who_wait_for_the_ledger_to_be_signed_in_hold_up_nobody(ledger_url: str) -> None:
+    """On SQLite they wait for the lock of writers, on PostgreSQL for that of their table."""
+    with served(ledger_url) as web, ThreadPoolExecutor(20) as pool, web.client(web.token("reviewer")) as client:
+        assert client.get("/v1/accounts").status_code == 200
+        token, store = web.token("monitor", "m.osei"), Store(ledger_url)
+
+        def sign(_: int) -> int:
+            with browser(web) as one:
+                return one.post("/sign-in", data={"token": token}, headers=SAME).status_code
+
+        with store.begin() as connection:
+            if store.postgresql:
+                connection.execute(text("LOCK TABLE session IN EXCLUSIVE MODE"))
+            waiting = [pool.submit(sign, number) for number in range(20)]
+            for _ in range(10):
+                long = b"[" + b" " * 100_000 + b"]"
+                checked = client.post("/v1/check", content=long, headers={"Content-Type": BATCH})
+                assert (checked.status_code, client.get("/v1/accounts").status_code) == (200, 200)
+                assert client.get("/health/ready").status_code == 200
+            assert not any(one.done() for one in waiting)
+        store.close()
+        assert [one.result() for one in waiting] == [303] * 20

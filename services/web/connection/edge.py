@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from services.web.connection.parser import CHUNK, Limits
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.state import REQUEST_ID, shown_path
 
@@ -17,6 +18,9 @@ log = logging.getLogger("tpp.web")
 
 CLOSES = "tpp_closes"
 """Under which the state of a request has a function that says whether its connection ends with the response."""
+
+RETRY_AFTER = "2"
+"""In how many seconds a request may find room."""
 
 ANY_HOST, ACCOUNTS = b"/health/", b"/v1/accounts/"
 """What is served under any name, and the one route whose last part may have encoded slashes."""
@@ -73,13 +77,14 @@ def problem_headers(problem: Problem, body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 class Edge:
-    """The application with its wrapper. `hosts`: the names under which it may be called. `body`: the most bytes of one.
+    """The application with its wrapper. `hosts`: the names under which it may be called.
 
-    The application reads a body by `receive`, which raises Problem where there is more of it than that.
+    The application reads a body by `receive`, which raises Problem where the limits allow no more of it.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], body: int) -> None:
-        self._app, self._hosts, self._body = app, frozenset(hosts), body
+    def __init__(self, app: ASGIApp, hosts: Collection[str], limits: Limits) -> None:
+        self._app, self._hosts = app, frozenset(hosts)
+        self._bodies = _Bodies(limits.body, limits.bodies)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answers a request; passes on what concerns the life of the application."""
@@ -101,9 +106,10 @@ class Edge:
                 message["headers"] = headers
             await send(message)
 
+        counted = _Counted(scope, receive, self._bodies)
         try:
             routed = self._routed(scope)
-            await self._app(routed, _counted(scope, receive, self._body), answer)
+            await self._app(routed, counted, answer)
         except Problem as problem:
             await _answered(problem, identity, answer)
         except asyncio.CancelledError:  # only by the server, which ends
@@ -114,6 +120,8 @@ class Edge:
                 raise
             failed = Problem(Kind.INTERNAL, "The program failed on this request; its log says why.")
             await _answered(failed, identity, answer)
+        finally:
+            counted.forget()
 
     def _routed(self, scope: Any) -> Any:
         """The scope by which a route is sought. Raises Problem for another host, and a path that cannot be a route."""
@@ -157,23 +165,54 @@ def _utf8(plain: bytes) -> bool:
     return True
 
 
-def _counted(scope: Any, receive: Receive, most: int) -> Receive:
-    """`receive` of a request, which raises Problem at once for a body that is too large, or when it has become so."""
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    seen = 0
+class _Bodies:
+    """The bodies that are held at once. `most`: bytes of one. `together`: of all, of each what is beyond CHUNK.
 
-    async def counted() -> Any:
-        nonlocal seen
-        if int(declared) <= most:
-            message = await receive()
-            if message["type"] != "http.request":
-                return message
-            seen += len(message["body"])
-            if seen <= most:
-                return message
-        raise Problem(Kind.BODY_TOO_LARGE, f"The body is larger than {most:,} bytes.")
+    A small body, such as that of an event, is taken however many large ones are held.
+    """
 
-    return counted
+    def __init__(self, most: int, together: int) -> None:
+        self.most, self.together = most, together
+        self.held = 0
+
+
+class _Counted:
+    """`receive` of a request; raises Problem for a body that is, or by its length will be, too large, or finds no room.
+
+    What has been received counts until `forget` is called.
+    """
+
+    def __init__(self, scope: Any, receive: Receive, bodies: _Bodies) -> None:
+        self._receive, self._bodies = receive, bodies
+        self._declared = int(next((value for name, value in scope["headers"] if name == b"content-length"), b"0"))
+        self._size = self._held = 0
+
+    async def __call__(self) -> Any:
+        """The next message of ASGI."""
+        if self._declared > self._bodies.most:
+            raise self._too_large()
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message["body"])
+            if self._size > self._bodies.most:
+                raise self._too_large()
+            self._hold(max(self._size - CHUNK, 0))
+        return message
+
+    def forget(self) -> None:
+        """Makes room for others: the body is not held any more."""
+        self._bodies.held -= self._held
+        self._held = 0
+
+    def _hold(self, size: int) -> None:
+        held = self._bodies.held + size - self._held
+        if held > self._bodies.together:
+            detail = f"Nothing was decided: requests of {self._bodies.together:,} bytes are being received or answered."
+            raise Problem(Kind.LEDGER_BUSY, detail, headers={"Retry-After": RETRY_AFTER})
+        self._bodies.held, self._held = held, size
+
+    def _too_large(self) -> Problem:
+        return Problem(Kind.BODY_TOO_LARGE, f"The body is larger than {self._bodies.most:,} bytes.")
 
 
 async def _answered(problem: Problem, identity: str, answer: Send) -> None:

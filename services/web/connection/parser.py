@@ -16,14 +16,16 @@ CHUNK = 64 * 1024
 class Limits:
     """What a client may ask of the server; sizes are in bytes, times in seconds.
 
-    `body`: of a request. `head`: of the request line and the headers. `headers`: how many. `arrive`: until a request is
-    whole, from its first byte. `idle`: between requests, or without one. `stall`: in which a reader must take `head`
-    bytes. `linger`: for which the server reads on after it has refused. `connections`: that are open. `refusals`: how
-    many more are told that there are too many; those beyond are closed at once. `grace`: for what is being answered
-    when the server stops. `stop`: until the process ends in any case.
+    `body`: of a request. `bodies`: of all that are held at once, of each what is beyond `CHUNK`. `head`: of the request
+    line and the headers. `headers`: how many. `arrive`: until a request is whole, from its first byte. `idle`: between
+    requests, or without one. `stall`: in which a reader must take `head` bytes. `linger`: for which the server reads on
+    after it has refused. `connections`: that are open. `refusals`: how many more are told that there are too many;
+    those beyond are closed at once. `grace`: for what is being answered when the server stops. `stop`: until the
+    process ends in any case.
     """
 
     body: int = 8 * 1024 * 1024
+    bodies: int = 256 * 1024 * 1024
     head: int = 16 * 1024
     headers: int = 100
     arrive: float = 30.0
@@ -69,6 +71,15 @@ class _Lines(ReceiveBuffer):
         self._limits = limits
         self.head = b""
 
+    def pass_over_blank(self) -> bool:
+        """Passes over an empty line at the beginning; returns whether one was there."""
+        return self._data.startswith(b"\r\n") and bool(self._extract(2))
+
+    @property
+    def half_blank(self) -> bool:
+        """Whether there is nothing but what an empty line begins with."""
+        return self._data == b"\r"
+
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """The lines of a head or of trailers, once all are there."""
         self.head = bytes(self._data)
@@ -104,6 +115,7 @@ class Parser(h11.Connection):
         self._receive_buffer = _Lines(limits)
         self._limits = limits
         self._raw = 0
+        self._blank = False  # one empty line before a request line is passed over (RFC 9112, 2.2), and no flood of them
         self.finished = 0
         self.left: int | None = 0
         self.problem = Problem(Kind.REQUEST_INVALID, "The request is not HTTP.")
@@ -125,6 +137,10 @@ class Parser(h11.Connection):
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """What the bytes so far say. Raises RemoteProtocolError, and then `problem` says what is wrong."""
+        if self.their_state is h11.IDLE and not self._blank:
+            if self._receive_buffer.half_blank:
+                return h11.NEED_DATA
+            self._blank = self._receive_buffer.pass_over_blank()
         try:
             event = super().next_event()
             if isinstance(event, h11.Request):
@@ -148,7 +164,7 @@ class Parser(h11.Connection):
             raise _Refused(Kind.REQUEST_INVALID, "The request has both Content-Length and Transfer-Encoding.")
         if request.http_version == b"1.0" and b"transfer-encoding" in framing:
             raise _Refused(Kind.REQUEST_INVALID, "HTTP/1.0 has no Transfer-Encoding.")
-        self._receive_buffer.head, self._raw = b"", len(self._receive_buffer)
+        self._receive_buffer.head, self._raw, self._blank = b"", len(self._receive_buffer), False
         self.left = None if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
 
 

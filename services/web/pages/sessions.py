@@ -7,12 +7,12 @@ GET changes nothing, and what POSTs is looked at twice: by where the request com
 import hmac
 import logging
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
@@ -48,7 +48,12 @@ _PAGE_HEADERS = {
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
 
+_READS, _WRITES = CapacityLimiter(2), CapacityLimiter(2)
+"""How many threads read the ledger for the pages at once, and how many write, for which they wait for its lock."""
+
 Connected = ASGIConnection[Any, Any, Any, Any]
+Given = TypeVarTuple("Given")
+Found = TypeVar("Found")
 
 
 class SignInNeeded(Exception):
@@ -57,6 +62,16 @@ class SignInNeeded(Exception):
 
 class RoleRefused(Exception):
     """The role of who is signed in does not open the page."""
+
+
+async def asked(question: Callable[[*Given], Found], *given: *Given) -> Found:
+    """What the ledger answers to a question, which is put in a thread."""
+    return await to_thread.run_sync(question, *given, limiter=_READS)
+
+
+async def written(change: Callable[[*Given], Found], *given: *Given) -> Found:
+    """What a change of the ledger returns, made in a thread; the few that wait for its lock hold up no read."""
+    return await to_thread.run_sync(change, *given, limiter=_WRITES)
 
 
 def page(html: str, status: int = 200, **headers: str) -> Response[str]:
@@ -93,7 +108,7 @@ async def session_of(connection: Connected) -> Session | None:
     if not secret:
         return None
     web = web_of(connection)
-    return await to_thread.run_sync(_find, web.store, digest_of(secret), web.now())
+    return await asked(_find, web.store, digest_of(secret), web.now())
 
 
 def form_token(connection: Connected) -> str:
@@ -131,7 +146,7 @@ async def open_by_link(request: Request[Any, Any, Any], link: str) -> Cookie | N
     """The cookie of the session that a link opens, which is used up by it; None if it opens none any more."""
     web, secret = web_of(request), _new_secret()
     now = web.now()
-    opened = await to_thread.run_sync(
+    opened = await written(
         use_link, web.store, digest_of(link), digest_of(secret), now + SESSION_SECONDS * _MICRO, now, _replaced(request)
     )
     if opened is None:
@@ -149,7 +164,7 @@ async def open_as(
     now = web.now()
     expires = min(now + SESSION_SECONDS * _MICRO, until or now + SESSION_SECONDS * _MICRO)
     session = Session(name, role, sources, token, now, expires)
-    await to_thread.run_sync(open_session, web.store, session, digest_of(secret), _replaced(request))
+    await written(open_session, web.store, session, digest_of(secret), _replaced(request))
     log.info("%s signed in as %s by %s", name, role, f"token {token}" if token else "the identity provider")
     return _cookie(request, secret, (expires - now) // _MICRO)
 

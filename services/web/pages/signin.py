@@ -4,7 +4,6 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from anyio import to_thread
 from litestar import HttpMethod, Request, Response, get, post, route
 from litestar.params import FromPath
 
@@ -16,6 +15,7 @@ from services.web.access import Role
 from services.web.pages.sessions import (
     CONSOLE,
     SIGN_IN,
+    asked,
     form_token,
     no_cookie,
     open_as,
@@ -28,6 +28,7 @@ from services.web.pages.sessions import (
     session_digest,
     session_of,
     signed_in,
+    written,
 )
 from services.web.problems import LINK_SPENT, LINK_UNKNOWN, Kind
 from services.web.state import Web, web_of
@@ -59,7 +60,7 @@ Incoming = Request[Any, Any, Any]
 async def show_link(request: Incoming, secret: FromPath[str]) -> Response[str]:
     """The page of a one-time link. To fetch it uses nothing up."""
     web = web_of(request)
-    link = await to_thread.run_sync(_link, web.store, digest_of(secret))
+    link = await asked(_link, web.store, digest_of(secret))
     if link is None:
         return page(refusal_page("No such link", _UNKNOWN, SIGN_IN), 404)
     if link.used is not None or link.expires <= web.now():
@@ -71,7 +72,7 @@ async def show_link(request: Incoming, secret: FromPath[str]) -> Response[str]:
 async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     """Uses a one-time link up, and signs its person in."""
     web = web_of(request)
-    link = await to_thread.run_sync(_link, web.store, digest_of(secret))
+    link = await asked(_link, web.store, digest_of(secret))
     if link is None:
         web.counted.refused(LINK_UNKNOWN)
         log.warning("nobody was signed in by a one-time link that does not exist")
@@ -82,7 +83,7 @@ async def use(request: Incoming, secret: FromPath[str]) -> Response[Any]:
     if cookie is None:
         web.counted.refused(LINK_SPENT)
         log.warning("%s was not signed in: the one-time link is spent", link.name)
-        spent: Link | None = await to_thread.run_sync(_link, web.store, digest_of(secret))
+        spent: Link | None = await asked(_link, web.store, digest_of(secret))
         return _spent(spent or link)
     answer = redirect(CONSOLE)
     answer.set_cookie(cookie)
@@ -107,7 +108,7 @@ async def sign_in(request: Incoming) -> Response[Any]:
         return _sign_in(web, _MANY, 429, **{"Retry-After": str(wait)})
     guessed = web.now()
     web.guesses.append(guessed)
-    token = await to_thread.run_sync(_token, web.store, digest_of(fields.get("token", "").strip()))
+    token = await asked(_token, web.store, digest_of(fields.get("token", "").strip()))
     if (kind := _closed(token, guessed)) is not None:
         web.counted.refused(kind.slug)
         log.warning("nobody was signed in: %s, token %s", kind.slug, token.id if token else "unknown")
@@ -128,7 +129,7 @@ async def sign_out(request: Incoming) -> Response[Any]:
     """Ends the session in the database, and takes its cookie away."""
     if await posted_in_session(request) is None:
         return page(refusal_page("Not signed out", _FOREIGN, CONSOLE), 403)
-    await to_thread.run_sync(end_session, web_of(request).store, session_digest(request))
+    await written(end_session, web_of(request).store, session_digest(request))
     answer = redirect(SIGN_IN)
     answer.set_cookie(no_cookie(request))
     return answer
