@@ -34,15 +34,15 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("role", PHASES)
 def test_schemathesis_finds_no_fault(role: str, kept: str, tmp_path: Path) -> None:
     with served(kept, env={"TPP_RATE": "0"}) as web:
-        sources = ["//*"] if role == "publisher" else []
+        sources = ["*"] if role == "publisher" else []
         command = [
             SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", f"{web.url}/openapi.json",
             "--header", f"Authorization: Bearer {web.token(role, 'tester', *sources)}", "--exclude-path", "/v1/stream",
-            "--phases", ALL if much(0, 1) else PHASES[role], "--max-examples", str(much(3, 100)), "--seed", "1",
+            "--phases", ALL if much(0, 1) else PHASES[role], "--max-examples", str(much(4, 100)), "--seed", "1",
             "--workers", "1", "--suppress-health-check", "all", "--continue-on-failure", "--warnings", "off",
             "--no-color",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     found = re.search(r"Scenarios: +(\d+)", done.stdout)
-    assert found is not None and int(found[1]) > 5, done.stdout
+    assert found is not None and int(found[1]) > 2, done.stdout
