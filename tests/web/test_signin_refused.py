@@ -18,6 +18,7 @@ from ledger.database.store import Store
 from ledger.doors.tokens import revoke_token
 from services.resources import wall_clock
 from services.web.connection.edge import Edge
+from services.web.connection.parser import Limits
 from services.web.pages.sessions import LINK_SECONDS
 from services.web.problems import REFUSED
 from services.web.state import shown_path
@@ -80,7 +81,7 @@ def test_a_failure_is_logged_without_the_secret_of_a_link(
 
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "state": {}}
     caplog.set_level(logging.DEBUG)
-    asyncio.run(Edge(fails, {"127.0.0.1"}, 1)(scope | {"headers": [(b"host", b"127.0.0.1")]}, nothing, ignore))
+    asyncio.run(Edge(fails, {"127.0.0.1"}, Limits())(scope | {"headers": [(b"host", b"127.0.0.1")]}, nothing, ignore))
     assert "POST" in caplog.text
     assert SECRET not in caplog.text
 
