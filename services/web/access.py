@@ -121,8 +121,8 @@ async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The token of the one header that there may be."""
-    given = connection.headers.getall("authorization", [])
-    found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    given = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+    found = _BEARER.fullmatch(given[0].decode("latin-1").strip()) if len(given) == 1 else None
     if found is None:
         what = "more than one Authorization header" if len(given) > 1 else "no token"
         raise _refused(Kind.TOKEN_MISSING, f"The request has {what}; send `Authorization: Bearer TOKEN` once.")

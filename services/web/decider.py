@@ -8,17 +8,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message, of_statement
 from services.engine.engine import Engine, Texts
 from services.engine.message import ReadMessage
 from services.engine.turns import Decided, decide_waiting
 from services.web.problems import Kind, Problem
+from services.web.waiting import LARGE, Queue, WaitingRequest
 
 log = logging.getLogger("tpp.web")
 
@@ -28,13 +27,9 @@ PATIENCE = 10.0
 MOST_WAITING = 10_000
 """The most events that wait for their turn, and the most that wait to be checked."""
 
-LARGE, MOST_OF_SIZE = 100, 1_000
-"""A request of more events is large. A turn takes so many events of small and of large ones, so none waits long."""
-
-COMPANY, WATCHED_AFTER, AGAIN, CLOSING = 0.002, 0.05, 0.5, 8.0
-"""Seconds: how long the first request that waits is kept for others to be decided with it, how long one waits before
-it is noticed that its client goes away, how soon after a failure of the database the next turn begins, and how long the
-end waits for what was taken to be answered."""
+WATCHED_AFTER, AGAIN, CLOSING = 0.05, 0.5, 8.0
+"""Seconds: how long one waits before it is noticed that its client goes away, how soon after a failure of the database
+the next turn begins, and how long the end waits for what was taken to be answered."""
 
 CHECKERS = 2
 """How many threads check small requests; another one checks large ones."""
@@ -43,98 +38,6 @@ RETRY_AFTER = "2"
 
 Gone = Callable[[], Awaitable[None]]
 """Returns once the client has gone away."""
-
-
-@dataclass(eq=False, slots=True)
-class _Request:
-    """A request that waits for its turn, or was taken: what came of it until now."""
-
-    read: Sequence[ReadMessage]
-    follow: bool
-    arrived: float
-    future: "asyncio.Future[list[Texts]]"
-    answers: list[Texts] = field(default_factory=list)
-    complete: bool = False
-
-    @property
-    def answered(self) -> bool:
-        """Whether every message has its answer; what follows may be missing."""
-        return len(self.answers) == len(self.read)
-
-
-class Queue:
-    """The requests that wait, in the order of their arrival; every method may be called by any thread."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: OrderedDict[_Request, None] = OrderedDict()
-        self._events = 0
-        self._changed = threading.Condition()
-        self.closed = False
-        """Whether nothing may wait any more."""
-
-    def add(self, request: _Request) -> bool:
-        """Lets a request wait; returns False, if there is no room for it, or the queue is closed."""
-        with self._changed:
-            if self.closed or self._events + len(request.read) > self._most:
-                return False
-            self._waiting[request] = None
-            self._events += len(request.read)
-            self._changed.notify()
-            return True
-
-    def withdraw(self, request: _Request) -> bool:
-        """Takes a request back; returns False if it was taken, and will be answered."""
-        with self._changed:
-            if request not in self._waiting:
-                return False
-            self._remove(request)
-            return True
-
-    def take(self) -> list[_Request]:
-        """Removes the requests that are decided next: the oldest of the small and of the large ones."""
-        with self._changed:
-            chosen: list[_Request] = []
-            room = {False: MOST_OF_SIZE, True: MOST_OF_SIZE}
-            for request in self._waiting:
-                size = len(request.read)
-                large = size > LARGE
-                if size <= room[large]:
-                    chosen.append(request)
-                    room[large] -= size
-                else:
-                    room[large] = 0
-                if not any(room.values()):
-                    break
-            for request in chosen:
-                self._remove(request)
-            return chosen
-
-    def wait(self) -> bool:
-        """Waits until a request is there, and a little for others; returns False where none will come."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self.closed)
-            if not self._waiting:
-                return False
-            first = next(iter(self._waiting))
-            alone = first.arrived + COMPANY - time.monotonic()
-            if alone > 0:
-                self._changed.wait_for(lambda: self.closed or len(self._waiting) > 1, alone)
-            return True
-
-    def close(self) -> list[_Request]:
-        """Lets nothing wait any more; removes and returns what does."""
-        with self._changed:
-            left = list(self._waiting)
-            for request in left:
-                self._remove(request)
-            self.closed = True
-            self._changed.notify_all()
-            return left
-
-    def _remove(self, request: _Request) -> None:
-        del self._waiting[request]
-        self._events -= len(request.read)
 
 
 class Turns:
@@ -147,7 +50,7 @@ class Turns:
     def __init__(self, engine: Engine, queue: Queue) -> None:
         self._engine, self.queue = engine, queue
         self._again = threading.Event()
-        self._taken: list[_Request] = []
+        self._taken: list[WaitingRequest] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.failed: str | None = None
         self._thread.start()
@@ -170,7 +73,7 @@ class Turns:
 
     def _run(self) -> None:
         while not self.queue.closed:
-            self._taken = taken = list[_Request]()
+            self._taken = taken = list[WaitingRequest]()
             try:
                 if self._engine.pending is not False:
                     self._engine.go_on()
@@ -181,15 +84,15 @@ class Turns:
             except Exception as error:  # noqa: BLE001  whatever fails, the requests that were taken are answered
                 self._failed(taken, error)
 
-    def _turn(self, taken: list[_Request], take: Callable[[], list[_Request]]) -> None:
+    def _turn(self, taken: list[WaitingRequest], take: Callable[[], list[WaitingRequest]]) -> None:
         """Decides what waits once the lock on writing is had; `taken` gets the requests."""
 
         def taking() -> list[ReadMessage]:
             taken.extend(take())
             return [message for request in taken for message in request.read]
 
-        current: _Request | None = None
-        rest: Iterator[_Request] = iter(())
+        current: WaitingRequest | None = None
+        rest: Iterator[WaitingRequest] = iter(())
         for number, decided in enumerate(decide_waiting(self._engine, taking)):
             if number == 0:
                 rest = iter(taken)
@@ -197,7 +100,9 @@ class Turns:
             if self.queue.closed and all(request.complete for request in taken):
                 break
 
-    def _note(self, decided: Decided, current: _Request | None, rest: Iterator[_Request]) -> _Request | None:
+    def _note(
+        self, decided: Decided, current: WaitingRequest | None, rest: Iterator[WaitingRequest]
+    ) -> WaitingRequest | None:
         """Notes answers to `current` and the requests after it, and hands on what is complete; returns the last one."""
         among = [] if current is None else [current]
         if current is not None and current.follow and decided.follows:
@@ -211,7 +116,7 @@ class Turns:
         _answer([one for one in among if one.answered and not one.complete and one is not waits])
         return current
 
-    def _failed(self, taken: Sequence[_Request], error: Exception) -> None:
+    def _failed(self, taken: Sequence[WaitingRequest], error: Exception) -> None:
         """Answers requests on which the database or the program failed; of several each is tried by itself first."""
         left = [request for request in taken if not request.complete]
         statement = isinstance(error, DatabaseError) and of_statement(error)
@@ -227,13 +132,13 @@ class Turns:
         if not left or (isinstance(error, DatabaseError) and not statement):
             self._again.wait(AGAIN)
 
-    def _alone(self, request: _Request) -> None:
+    def _alone(self, request: WaitingRequest) -> None:
         request.answers.clear()
         if self.failed is not None:
             _refuse([request], lambda: self.refusal(""))
             return
         try:
-            taken: list[_Request] = []
+            taken: list[WaitingRequest] = []
             while not taken:
                 self._turn(taken, lambda: [request])
                 if not taken:
@@ -243,7 +148,7 @@ class Turns:
         except Exception as error:  # noqa: BLE001  as above
             self._failed([request], error)
 
-    def _end(self, taken: Sequence[_Request], error: LedgerError | LedgerCorrupt) -> None:
+    def _end(self, taken: Sequence[WaitingRequest], error: LedgerError | LedgerCorrupt) -> None:
         """Decides nothing any more."""
         self.failed = str(error)
         log.critical("%s; nothing is decided any more", error)
@@ -292,7 +197,7 @@ class Decider:
         loop = asyncio.get_running_loop()
         if self._stop is None and self._stopping is not None:
             self._stop = loop.create_task(self._stop_when(self._stopping))
-        request = _Request(read, follow, time.monotonic(), loop.create_future())
+        request = WaitingRequest(read, follow, time.monotonic(), loop.create_future())
         if not self._queue.add(request):
             raise self._turns.refusal(f"{self._most:,} events wait already")
         why = f"the ledger was not free within {self._patience:g} seconds"
@@ -362,7 +267,7 @@ class Decider:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _complete(requests: Sequence[_Request], settle: Callable[[_Request], None]) -> None:
+def _complete(requests: Sequence[WaitingRequest], settle: Callable[[WaitingRequest], None]) -> None:
     """Settles the futures of requests, in their event loop; not once that has ended."""
 
     def each() -> None:
@@ -377,11 +282,11 @@ def _complete(requests: Sequence[_Request], settle: Callable[[_Request], None]) 
             requests[0].future.get_loop().call_soon_threadsafe(each)
 
 
-def _answer(requests: Sequence[_Request]) -> None:
+def _answer(requests: Sequence[WaitingRequest]) -> None:
     _complete(requests, lambda request: request.future.set_result(request.answers))
 
 
-def _refuse(requests: Sequence[_Request], problem: Callable[[], Problem]) -> None:
+def _refuse(requests: Sequence[WaitingRequest], problem: Callable[[], Problem]) -> None:
     _complete(requests, lambda request: request.future.set_exception(problem()))
 
 

@@ -22,8 +22,9 @@ from services.engine.engine import Engine, Texts
 from services.engine.handlers import HANDLERS, reviews
 from services.engine.message import Message, ReadMessage
 from services.resources import software
-from services.web.decider import LARGE, MOST_OF_SIZE, Decider, Queue, _Request
+from services.web.decider import Decider
 from services.web.problems import Kind, Problem
+from services.web.waiting import LARGE, MOST_OF_SIZE, Queue, WaitingRequest
 
 PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"], "quantity": 1}
 BY_HAND = {"do": "policy", "id": "by-hand", "data": {"name": "auto_recheck", "value": False}}
@@ -439,11 +440,11 @@ def test_checks_see_what_is_committed_and_nothing_of_each_other(ledger_url: str)
 # --- whose turn it is -------------------------------------------------------------------------------------------------
 
 
-def sized(size: int) -> _Request:
+def sized(size: int) -> WaitingRequest:
     loop = asyncio.new_event_loop()
     with suppress(RuntimeError):
         loop.close()
-    return _Request(asked(1) * size, follow=False, arrived=time.monotonic(), future=loop.create_future())
+    return WaitingRequest(asked(1) * size, follow=False, arrived=time.monotonic(), future=loop.create_future())
 
 
 def test_neither_small_nor_large_requests_wait_behind_the_others() -> None:
