@@ -276,9 +276,16 @@ def test_an_upgrade_is_answered_as_plain_http(raw: Raw) -> None:
 
 def test_a_failure_is_logged_with_its_request_id(server: Served, raw: Raw) -> None:
     raw.request("GET", "/test/fails", "X-Request-Id: find-me")
-    wait_until(lambda: any("ZeroDivisionError: the test asks for it" in line for line in list(server.lines)))
-    assert any("ERROR" in line and "find-me" in line for line in server.lines)
-    assert any("Traceback" in line for line in server.lines)
+    wait_until(lambda: any("ERROR" in line and "find-me" in line for line in list(server.lines)))
+    wait_until(lambda: _logged_after(server, "find-me", "ZeroDivisionError: the test asks for it"))
+    assert _logged_after(server, "find-me", "Traceback")
+
+
+def _logged_after(server: Served, first: str, then: str) -> bool:
+    """Whether a line with one text follows one with another."""
+    lines = list(server.lines)
+    at = next(number for number, line in enumerate(lines) if first in line)
+    return any(then in line for line in lines[at:])
 
 
 def test_a_failure_in_a_stream_ends_its_connection(server: Served, raw: Raw) -> None:
