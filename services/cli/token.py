@@ -77,7 +77,7 @@ def list_tokens(form: str, ledger: str | None) -> None:
         for name in ("created", "expires", "revoked", "last_used"):
             if one[name] is not None:
                 one[name] = shown(one[name] if form == "json" else one[name] // 1_000_000 * 1_000_000)
-    tables.write(found, tables.TOKENS, form, "there is no token")
+    tables.write(found, tables.TOKENS, form, "no token exists")
 
 
 @token.command()
@@ -86,7 +86,7 @@ def list_tokens(form: str, ledger: str | None) -> None:
 def revoke(id: str, ledger: str | None) -> None:
     """Revoke a token for good, within a second.
 
-    ID is the one that tpp token list shows. Exits with 1 if there is no such token.
+    ID is the one that tpp token list shows. Exits with 1 if the token does not exist.
 
     \b
     Example:
@@ -101,7 +101,7 @@ def revoke(id: str, ledger: str | None) -> None:
         raise Failure(f"this is a whole token, which is a secret; name it by its id, {meant}")
     with standing(ledger) as store:
         if not revoke_token(store, id, wall_clock()):
-            raise NotFound(f"there is no token {id!r}; `tpp token list` lists them")
+            raise NotFound(f"token {id!r} does not exist; `tpp token list` lists the tokens")
     with done(f"the token {id} is revoked"):
         print_text(f"The token {id} is revoked.")
 

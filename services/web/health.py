@@ -7,20 +7,23 @@ from anyio import CapacityLimiter, to_thread
 from litestar import Request, Response, get
 
 from ledger.database.store import knock
+from services.web.reading.queries import read_query
 from services.web.state import Web, web_of
 
 READY_SECONDS = 2.0
 
 
 @get("/health/live")
-async def live() -> dict[str, str]:
+async def live(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Answers while the process does."""
+    read_query(request, ()).check()
     return {"status": "live"}
 
 
 @get("/health/ready")
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """200 where the ledger answers within 2 seconds, else 503. All who ask at a time wait for one answer of it."""
+    read_query(request, ()).check()
     web = web_of(request)
     if web.decider is not None and web.decider.failed is not None:
         return _unready(web.decider.failed)

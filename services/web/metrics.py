@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 
 from services.telemetry.metrics import WebMetrics
 from services.web.access import READERS, roles
+from services.web.reading.queries import read_query
 from services.web.state import web_of
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -21,6 +22,7 @@ _WRITERS = CapacityLimiter(2)
 @get("/metrics", **roles(READERS))
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The metrics of this process and of the ledger's state, as Prometheus reads them."""
+    read_query(request, ()).check()
     text, kind = await to_thread.run_sync(web_of(request).health.exposition, limiter=_WRITERS)
     return Response(text, headers={"Content-Type": kind})
 

@@ -2,8 +2,11 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
+
+from services.web.reading.queries import read_query
 
 
 @cache
@@ -13,8 +16,9 @@ def document() -> bytes:
 
 
 @get("/openapi.json")
-async def openapi() -> Response[bytes]:
+async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The document, without a token."""
+    read_query(request, ()).check()
     return Response(document(), media_type="application/json")
 
 

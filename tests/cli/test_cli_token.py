@@ -120,7 +120,10 @@ def test_a_token_is_revoked_for_good(tpp: Tpp) -> None:
 def test_a_token_that_there_is_not_cannot_be_revoked(tpp: Tpp) -> None:
     token = made(tpp, "--role", "admin", "--name", "a")
     done = tpp("token", "revoke", "AbCdEf012345")
-    assert (done.returncode, sentence(done)) == (1, "there is no token 'AbCdEf012345'; `tpp token list` lists them")
+    assert (done.returncode, sentence(done)) == (
+        1,
+        "token 'AbCdEf012345' does not exist; `tpp token list` lists the tokens",
+    )
     done = tpp("token", "revoke", token)
     assert done.returncode == 2
     assert sentence(done).endswith(f"name it by its id, {token[4:16]}")
@@ -160,7 +163,7 @@ def test_no_line_of_the_list_is_longer_than_a_terminal_is_wide() -> None:
 def test_an_empty_list_says_so(tpp: Tpp) -> None:
     tpp("migrate")
     done = tpp("token", "list")
-    assert (done.returncode, done.stdout) == (0, b"there is no token\n")
+    assert (done.returncode, done.stdout) == (0, b"no token exists\n")
     assert listed(tpp) == []
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from reading_run import request, screen
 from web_run import Served
 
 from schemas.generate.openapi import openapi
@@ -65,3 +66,18 @@ def test_anybody_may_read_the_document(web: Served) -> None:
 def test_the_schemas_of_the_document_are_valid(name: str) -> None:
     written = openapi()
     Draft202012Validator.check_schema({**written["components"]["schemas"][name], "components": written["components"]})
+
+
+def test_no_route_takes_a_name_that_is_unknown_or_stands_twice(web: Served) -> None:
+    screen(web.ledger, [request("SHP-1")])
+    admin, calendar = web.token("admin"), web.token("calendar")
+    with web.client(admin) as client:
+        account = client.get("/v1/accounts").json()["items"][0]["account"]
+        for path, item in openapi()["paths"].items():
+            method = next(iter(item))
+            known = {"token": calendar} if path.endswith(".ics") else {}
+            for query in ({"unknown": "1"}, {"limit": ["1", "1"]}):
+                answered = client.request(
+                    method, path.replace("{path}", account).replace("{id}", "SHP-1"), params=known | query
+                )
+                assert answered.status_code == 400 and answered.json()["errors"], (path, answered.text)
