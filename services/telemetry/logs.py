@@ -39,6 +39,33 @@ class _Json(logging.Formatter):
         return json.dumps(found, default=str)
 
 
+_MOST_KEPT = 1_000
+
+
+class Seldom(logging.Filter):
+    """Passes a message of the Kafka client once in so many seconds: while the broker is away it repeats itself.
+
+    Messages that differ in their figures alone are one; all that comes from our own parts passes.
+    """
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._passed: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is printed."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        key = record.name, record.msg
+        if record.created - self._passed.get(key, -self._seconds) < self._seconds:
+            return False
+        if len(self._passed) >= _MOST_KEPT:
+            self._passed.clear()
+        self._passed[key] = record.created
+        return True
+
+
 _LIBRARIES = ("faust", "mode", "aiokafka", "alembic", "services", "opentelemetry")
 
 
@@ -51,12 +78,13 @@ def is_json() -> bool:
 
 
 def log_to_stderr() -> None:
-    """Logs to standard error; of libraries, only warnings and errors.
+    """Logs to standard error; of libraries, only warnings and errors, of the Kafka client each seldom.
 
     kafka-python is silent: its failures are raised, and the caller reports them once.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if is_json() else _Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(Seldom())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)

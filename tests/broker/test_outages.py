@@ -32,7 +32,7 @@ SAID = {
         "WARNING tpp.worker: cannot read the lag from the broker: ",
     ],
 }
-LINES_A_START = 20
+LINES_A_START = 12
 """How many lines a part says, at the most, of each of its starts."""
 
 
