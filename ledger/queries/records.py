@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.store import Store
-from ledger.registers.records import AnswerTexts, Key
+from ledger.registers.records import AnsweredEvent, AnswerTexts, Key
 from schemas.codes import ReasonCode
 from schemas.event_types import SHIPMENT_REQUESTED
 
@@ -148,6 +148,14 @@ def taken(connection: Connection, store: Store, wanted: Mapping[str, Collection[
         for row in connection.execute(query):
             found[source, row.id] = TakenEvent(bytes(row.event), row.position)
     return found
+
+
+def answered_event(connection: Connection, key: Key) -> AnsweredEvent | None:
+    """The event of a source and an id with its first answers; None if the ledger has no record of it."""
+    j = tables.journal
+    query = select(j.c.n, j.c.event, j.c.answers).where(j.c.source == key[0], j.c.id == key[1])
+    row = connection.execute(query).first()
+    return None if row is None else AnsweredEvent(row.n, bytes(row.event), row.answers)
 
 
 def is_position_known(connection: Connection, position: str) -> bool:

@@ -225,6 +225,12 @@ def hold_counts(connection: Connection, wanted: HoldFilter = EVERY) -> list[Hold
     return sorted(found.values(), key=lambda one: (one.code != LEFT_WITHOUT_APPROVAL, -one.holds, one.code))
 
 
+def held_count(connection: Connection) -> int:
+    """How many shipments are held, by the index of their states."""
+    s = tables.shipment
+    return int(connection.execute(select(func.count()).where(s.c.state.in_(HELD_STATES))).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class HoldAges:
     """How many holds have waited up to 1, 7 and 30 days, and longer: of all, each once, and by reason code."""

@@ -1,7 +1,7 @@
 """Answers to what waits for a person: `tpp review` a hold, `tpp met` an obligation."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,7 +52,7 @@ def _given(pointer: str) -> str:
     return _OPTIONS.get(name, "SHIPMENT" if pointer == "/subject" else pointer)
 
 
-def _tell(texts: Sequence[str], form: str, recorded: str) -> None:
+def _tell(event: bytes, texts: Sequence[str], form: str) -> None:
     """Prints the answers and ends the command: exit 1 if what was asked for was not done."""
     from services.printing import done, print_bytes, print_text
     from services.views.answers import answer_text
@@ -62,7 +62,7 @@ def _tell(texts: Sequence[str], form: str, recorded: str) -> None:
         if form == "json":
             print_bytes("".join(f"{text}\n" for text in texts).encode())
         else:
-            print_text(answer_text(texts, recorded))
+            print_text(answer_text(event, texts))
     sys.exit(0 if was_done(texts) else 1)
 
 
@@ -124,17 +124,7 @@ def review(
     with reading(ledger) as connection:
         event = review_event(connection, asked, wall_clock(), proposes=proposes)
     texts = decide(event, f"review {shipment} {action}", ledger, rulebook)
-    _tell(texts, form, _proposal(asked))
-
-
-def _proposal(asked: Mapping[str, Any]) -> str:
-    """The sentence about a proposal that was recorded."""
-    shipment, who = asked["shipment_id"], asked["reviewer"]
-    if asked["action"] == "withdraw":
-        return f"Recorded: {who} withdraws what was proposed on the present hold of shipment {shipment}."
-    under = " ".join(asked["authorization"].values()) if "authorization" in asked else ""
-    what = f"to {asked['action']} shipment {shipment}{f' under {under}' if under else ''}"
-    return f"Recorded: {who} proposes {what}. It is done when a second person decides so."
+    _tell(event, texts, form)
 
 
 @click.command()
@@ -176,4 +166,4 @@ def met(
     with reading(ledger) as connection:
         event = met_event(connection, about, asked, last, wall_clock())
     texts = decide(event, f"met {kind} {about}", ledger, rulebook)
-    _tell(texts, form, f"Recorded: {kind} of {about}, due on {last}, was met on {sent_on} ({reference}).")
+    _tell(event, texts, form)

@@ -1,11 +1,15 @@
 """The answer to an event as a person reads it who has just asked for it: a sentence, and what follows from it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import orjson
 
 from schemas.event_types import EVENT_RECORDED, EVENT_REFUSED, EVENT_REJECTED, SHIPMENT_DENIED, SHIPMENT_RELEASED
+from schemas.models.facts import ObligationMet
+from schemas.models.incoming import ReviewProposed
+from schemas.wire.read import Event, read_record
 from services.views.event_lines import line
 from services.views.trace import under
 from services.views.wrapping import SCREEN, wrapped
@@ -18,16 +22,54 @@ def done(texts: Sequence[str]) -> bool:
     return orjson.loads(texts[0])["type"] in _DONE
 
 
-def answer_text(texts: Sequence[str], recorded: str) -> str:
-    """The answers to one event: a sentence about the first, and a line for each that follows, at most SCREEN wide.
-
-    `recorded`: the sentence if the event was recorded.
-    """
+def answer_text(event: bytes, texts: Sequence[str]) -> str:
+    """The answers to one event: a sentence about the first, and a line for each that follows, at most SCREEN wide."""
     first, *follows = map(orjson.loads, texts)
-    lines = wrapped(_sentence(first, recorded), "", width=SCREEN)
-    for event in follows:
-        lines += wrapped(line(event), "  ", "    ", SCREEN)
+    lines = wrapped(_sentence(first, recorded(event)), "", width=SCREEN)
+    for one in follows:
+        lines += wrapped(line(one), "  ", "    ", SCREEN)
     return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to an event that a page sent: how it looks, and what it says, a sentence for each part of it.
+
+    `kind` is `ok` if what was asked for was done, `warn` if it was refused or not done, `bad` if it was rejected.
+    """
+
+    kind: Literal["ok", "warn", "bad"]
+    sentences: tuple[str, ...]
+
+
+def answered(event: bytes, texts: Sequence[str]) -> Answer:
+    """What a page says of an event and the answers in its record."""
+    first, *follows = map(orjson.loads, texts)
+    kind: Literal["ok", "warn", "bad"] = "ok" if done(texts) else "bad" if first["type"] == EVENT_REJECTED else "warn"
+    return Answer(kind, (_sentence(first, recorded(event)), *map(line, follows)))
+
+
+def recorded(event: bytes) -> str:
+    """The sentence about an event that was recorded: what it has brought about."""
+    read = read_record(event)
+    data = read.data if isinstance(read, Event) else None
+    if isinstance(data, ReviewProposed):
+        return proposal(data)
+    if isinstance(data, ObligationMet):
+        about = data.shipment_id or data.party
+        return f"Recorded: {data.kind} of {about}, due on {data.due}, was met on {data.date} ({data.reference})."
+    return "Recorded."
+
+
+def proposal(data: ReviewProposed) -> str:
+    """The sentence about a proposal that was recorded."""
+    shipment, who = data.shipment_id, data.reviewer
+    if data.action == "withdraw":
+        return f"Recorded: {who} withdraws what was proposed on the present hold of shipment {shipment}."
+    claim = data.authorization
+    under = " ".join(filter(None, (claim.kind, claim.reference))) if claim else ""
+    what = f"to {data.action} shipment {shipment}{f' under {under}' if under else ''}"
+    return f"Recorded: {who} proposes {what}. It is done when a second person decides so."
 
 
 def _sentence(event: Mapping[str, Any], recorded: str) -> str:

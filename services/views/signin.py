@@ -2,7 +2,6 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -41,11 +40,10 @@ CONTENT_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is or will be signed in: the name, the role, and the end of the session in microseconds since 1970 (UTC)."""
+    """Who will be signed in: the name, and the role."""
 
     name: str
     role: str
-    until: int = 0
 
 
 def link_page(person: Person) -> str:
@@ -56,12 +54,6 @@ def link_page(person: Person) -> str:
 def token_page(provider: bool, error: str | None = None) -> str:
     """The page that signs in with a token, and where there is a `provider` through it; `error` stands at its top."""
     return _page("Sign in", "token", provider=provider, error=error)
-
-
-def landing_page(person: Person, form: str) -> str:
-    """The page of somebody who is signed in; `form` is the token of its forms."""
-    until = datetime.fromtimestamp(person.until // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return _page("Signed in", "landing", person=person, until=until, form=form)
 
 
 def refusal_page(title: str, sentence: str, back: str) -> str:

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, database_message, unreadable
 from services.web.access import note_refusal
+from services.web.console.routes import ROUTES as CONSOLE
 from services.web.events import ROUTES as EVENTS
 from services.web.health import ROUTES as HEALTH
 from services.web.metrics import ROUTES as METRICS
@@ -26,7 +27,7 @@ from services.web.state import REQUEST_ID, Web, shown_path
 log = logging.getLogger("tpp.web")
 
 ROUTES: tuple[Sequence[Any], ...] = (
-    HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM, SIGN_IN, OIDC,
+    HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM, SIGN_IN, OIDC, CONSOLE,
 )  # fmt: skip
 """The routes, by the file in which they are."""
 

@@ -4,19 +4,18 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from litestar import HttpMethod, Request, Response, get, post, route
+from litestar import HttpMethod, Request, Response, post, route
 from litestar.params import FromPath
 
 from ledger.database.store import Store
 from ledger.doors.sessions import Link, end_session, find_link
 from ledger.doors.tokens import Token, digest_of, find_token
-from services.views.signin import Person, landing_page, link_page, refusal_page, token_page
+from services.views.signin import Person, link_page, refusal_page, token_page
 from services.web.access import Role
 from services.web.pages.sessions import (
     CONSOLE,
     SIGN_IN,
     asked,
-    form_token,
     no_cookie,
     open_as,
     open_by_link,
@@ -26,7 +25,6 @@ from services.web.pages.sessions import (
     posted_in_session,
     redirect,
     session_digest,
-    session_of,
     signed_in,
     written,
 )
@@ -135,16 +133,7 @@ async def sign_out(request: Incoming) -> Response[Any]:
     return answer
 
 
-@get("/console", **signed_in(_ALL))
-async def console(request: Incoming) -> Response[Any]:
-    """Who is signed in."""
-    session = await session_of(request)
-    if session is None:
-        return redirect(SIGN_IN)
-    return page(landing_page(Person(session.name, session.role, session.expires), form_token(request)))
-
-
-ROUTES = (show_link, use, show_sign_in, sign_in, sign_out, console)
+ROUTES = (show_link, use, show_sign_in, sign_in, sign_out)
 
 
 def _spent(link: Link) -> Response[str]:

@@ -1,0 +1,125 @@
+"""Templates to HTML: how amounts, days and shares look, and what a page may load."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from services.views.console.words import say
+from services.visible import visible
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the pages: what this server has, and nothing from elsewhere or in the page itself."""
+
+_MICRO = 1_000_000
+_MINUS = "−"
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """A page as HTML. Every text is escaped, and of what would not be visible the escape is shown."""
+    return _environment().get_template(f"{template}.html").render(values)
+
+
+def fragment(template: str, macro: str, *given: Any) -> str:
+    """What a macro of a template makes: a part of a page that takes the place of one with the same id."""
+    made = getattr(_environment().get_template(f"{template}.html").module, macro)(*given)
+    return str(made).strip()
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("services.views.console", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    made.globals |= {"say": say}
+    made.filters |= {
+        "amount": amount, "change": change, "share": share, "day": day, "moment": moment, "minute": minute,
+        "second": second, "part": path_part, "path": path_of,
+    }  # fmt: skip
+    made.globals["parts"] = made.get_template("parts.html").module
+    return made
+
+
+def amount(value: int | None) -> Markup:
+    """TPP or a count, grouped by thousands; 0 is grey, and nothing stands for None.
+
+    >>> amount(26_900_000), amount(-5), amount(None)
+    (Markup('26,900,000'), Markup('−5'), Markup(''))
+    """
+    if value is None:
+        return Markup("")
+    if value == 0:
+        return Markup('<span class="nil">0</span>')
+    return Markup(f"{value:,}".replace("-", _MINUS))  # noqa: S704  digits
+
+
+def change(value: int | None) -> Markup:
+    """A change of an amount, with its sign; nothing for None and 0.
+
+    >>> change(1_000), change(-1), change(0)
+    (Markup('+1,000'), Markup('−1'), Markup(''))
+    """
+    return Markup(f"{value:+,}".replace("-", _MINUS)) if value else Markup("")  # noqa: S704  digits
+
+
+def share(millionths: int | None) -> str:
+    """A share with one decimal, rounded down; empty for None.
+
+    >>> share(886_647), share(None)
+    ('88.6 %', '')
+    """
+    return "" if millionths is None else f"{millionths // 10_000:,}.{millionths // 1_000 % 10} %"
+
+
+def day(iso: str | None, css: str = "") -> Markup:
+    """A day, as `2026-12-01`; empty for None."""
+    if iso is None:
+        return Markup("")
+    text = escape(visible(str(iso)))
+    return Markup("<time{}>{}</time>").format(Markup(f' class="{css}"') if css else "", text)  # noqa: S704  our class
+
+
+def moment(microseconds: int | None) -> Markup:
+    """An instant to the minute, as `2026-11-16 13:45 UTC`; empty for None."""
+    if microseconds is None:
+        return Markup("")
+    at = _instant(microseconds)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def minute(microseconds: int | None) -> str:
+    """The time of day of an instant, as `13:45 UTC`; empty for None."""
+    return "" if microseconds is None else _instant(microseconds).strftime("%H:%M UTC")
+
+
+def second(microseconds: int | None) -> str:
+    """The time of day of an instant to the second, as `13:45:07 UTC`; empty for None."""
+    return "" if microseconds is None else _instant(microseconds).strftime("%H:%M:%S UTC")
+
+
+def _instant(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds // _MICRO, UTC)
+
+
+def path_part(text: str) -> str:
+    """An identifier as one part of an address."""
+    return quote(text, safe="")
+
+
+def path_of(account: str) -> str:
+    """An account's path as the end of an address: its slashes stay."""
+    return quote(account)

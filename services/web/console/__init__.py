@@ -1,0 +1,1 @@
+"""The page's routes: who may open which, what each shows, and the events that its forms send."""
