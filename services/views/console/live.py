@@ -9,7 +9,7 @@ from rulebook import Book
 
 
 class Touched(NamedTuple):
-    """What events are about: shipments by id, accounts by path, and whether an obligation came, was met or withdrawn."""
+    """What events are about: shipments by id, accounts by path, and whether an obligation changed."""
 
     shipments: frozenset[str]
     accounts: frozenset[str]
@@ -25,4 +25,4 @@ at the end of that element. Whole rows and figures, so that a repeat does no har
 """
 
 PARTS: Mapping[str, Parts] = {}
-"""By the page's name, which stands before the colon in `Frame.live`: `holds`, `hold:SHP-1`, `account:lpp/CON-1/2025`."""
+"""By the page's name, which stands before the colon in `Frame.live`: `holds`, `hold:SHP-1`, `account:PATH`."""
