@@ -123,7 +123,7 @@ class Text:
         order, at = list(dict.fromkeys((*self._contents.order, *self._contents.authorizations))), ""
         for citation in citations:
             kinds = self._kinds.get(citation, frozenset())
-            if kinds and at not in kinds:
+            if kinds and at not in kinds and (at or "" not in kinds):
                 later = order[order.index(at) + 1 :] if at else order
                 at = next((kind for kind in later if kind in kinds), at)
             found.append(at)
@@ -159,13 +159,12 @@ def _describe(contents: Contents, values: Values, day: date) -> Description:
 
 
 def _kinds_by_citation(contents: Contents) -> dict[str, frozenset[str]]:
-    """The authorizations whose paragraphs have a citation, by the citation."""
+    """The authorizations whose paragraphs have a citation, by the citation; empty for a paragraph of none."""
     found: dict[str, set[str]] = {}
     for one in all_provisions():
         kind = one.row.split()[0]
-        if kind in contents.authorizations:
-            found.setdefault(one.citation, set()).add(kind)
-    return {citation: frozenset(kinds) for citation, kinds in found.items()}
+        found.setdefault(one.citation, set()).add(kind if kind in contents.authorizations else "")
+    return {citation: frozenset(kinds) for citation, kinds in found.items() if kinds != {""}}
 
 
 def _paragraphs(day: date) -> list[Paragraph]:
