@@ -32,9 +32,7 @@ def test_every_figure_and_list_is_that_by_which_is_decided() -> None:
         said, law = BOOK.text.on(day), BOOK._values.law(day)
         values = {one.name: one.value for one in said.figures}
         assert {name: values[name] for name in law.period.amounts} == law.period.amounts
-        assert {name: values[name] for name in law.period.decimals} == {
-            n: str(v) for n, v in law.period.decimals.items()
-        }
+        assert {name: Decimal(str(values[name])) for name in law.period.decimals} == law.period.decimals
         assert {one.name: frozenset(one.members) for one in said.groups} == law.period.groups
         assert {one.name: one.members for one in said.eccns} == law.period.eccns
 

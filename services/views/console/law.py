@@ -1,0 +1,23 @@
+"""What the book says on a day: its status, readings, figures, lists, authorizations, paragraphs, codes."""
+
+from datetime import date
+from typing import Any
+
+from rulebook import Book
+from schemas.codes import ReasonCode
+from services.views.memo import law_in_words
+
+
+def law(book: Book, day: date) -> dict[str, Any]:
+    """The book on a day; figures, lists and paragraphs are in the order of the book."""
+    said = book.text.on(day)
+    return {
+        "said": said,
+        "stands": law_in_words(book.status),
+        "rulebook": book.name,
+        "digest": book.digest,
+        "first": book.text.first_day,
+        "before": day < book.text.first_day,
+        "chosen": [one for one in said.readings if one.on],
+        "codes": [{"code": str(code), "meaning": code.meaning, "remedy": code.remedy} for code in ReasonCode],
+    }
