@@ -19,5 +19,10 @@ def law(book: Book, day: date) -> dict[str, Any]:
         "first": book.text.first_day,
         "before": day < book.text.first_day,
         "chosen": [one for one in said.readings if one.on],
-        "codes": [{"code": str(code), "meaning": code.meaning, "remedy": code.remedy} for code in ReasonCode],
+        "codes": [_code(code) for code in ReasonCode],
     }
+
+
+def _code(code: ReasonCode) -> dict[str, str]:
+    """A code with its sentences, without the marks of the documentation around names."""
+    return {"code": str(code), "meaning": code.meaning.replace("`", ""), "remedy": code.remedy.replace("`", "")}
