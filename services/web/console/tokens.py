@@ -1,4 +1,4 @@
-"""Tokens for administrators, and of everybody the own session. No events: doors are no part of the journal."""
+"""Tokens, for administrators, and the session of who is signed in. None of it is an event: the journal has no tokens."""
 
 import asyncio
 import logging
