@@ -1,4 +1,4 @@
-"""Tokens, for administrators, and the session of who is signed in. None of it is an event: the journal has no tokens."""
+"""Tokens, for administrators, and the session of who is signed in. None of it is an event of the journal."""
 
 import asyncio
 import logging
