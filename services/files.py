@@ -116,6 +116,25 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the gzip data is cut off")
 
 
+def unpacked(name: str, content: bytes, most: int) -> bytes:
+    """The content of a file that is given as bytes, unpacked if it is gzip.
+
+    Raises Failure for another form than JSONL, for gzip that is cut off or broken, and for more than `most` bytes,
+    which are not unpacked.
+    """
+    pieces: list[bytes] = []
+    left = most
+    try:
+        for piece in _content(name, iter([content] if content else [])):
+            left -= len(piece)
+            if left < 0:
+                raise Failure(f"{name} has more than {most:,} bytes when it is unpacked")
+            pieces.append(piece)
+    except (EOFError, zlib.error) as error:
+        raise Failure(f"cannot read {name}: {error}") from error
+    return b"".join(pieces)
+
+
 def shown_name(name: str) -> str:
     r"""The name of a file in the positions of its lines: of a name that is not UTF-8, with such bytes as `%FF`.
 

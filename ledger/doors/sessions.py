@@ -5,7 +5,7 @@ Instants are in microseconds since 1970 (UTC).
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, or_, select, update
 
 from ledger.database.door_tables import link as link_table
 from ledger.database.door_tables import session as session_table
@@ -108,8 +108,10 @@ def _open(store: Store, connection: Connection, session: Session, digest: str, r
 def find_session(connection: Connection, digest: str, now: int) -> Session | None:
     """The session of a digest that is still open; None if it has ended, by itself or with its token."""
     row = connection.execute(_ALIVE, {"digest": digest, "now": now}).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _session(row)
+
+
+def _session(row: Row[tuple[object, ...]]) -> Session:
     sources = tuple(line for line in row.sources if line)
     return Session(row.name, row.role, sources, row.token, row.created, row.expires)
 
@@ -118,6 +120,19 @@ def end_session(store: Store, digest: str) -> None:
     """Ends a session; its cookie opens nothing from then on."""
     with store.begin() as connection:
         connection.execute(delete(session_table).where(session_table.c.hash == digest))
+
+
+def end_sessions(store: Store, name: str) -> int:
+    """Ends every session of a person; returns how many there were, ended ones included."""
+    with store.begin() as connection:
+        return connection.execute(delete(session_table).where(session_table.c.name == name)).rowcount
+
+
+def open_sessions(connection: Connection, now: int, limit: int) -> list[Session]:
+    """Sessions that have not ended by themselves, the latest first, at most `limit`; some may have with their token."""
+    s = session_table.c
+    query = select(session_table).where(s.expires > now).order_by(s.created.desc(), s.hash).limit(limit)
+    return [_session(row) for row in connection.execute(query)]
 
 
 def has_tokens(connection: Connection) -> bool:

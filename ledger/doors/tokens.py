@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 
 from ledger.database.door_tables import token as table
 from ledger.database.store import Store
@@ -38,14 +38,17 @@ def digest_of(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def add_token(store: Store, token: Token, digest: str) -> None:
-    """Keeps a new token by its digest."""
+def add_token(store: Store, token: Token, digest: str) -> bool:
+    """Keeps a new token by its digest; False, and nothing is kept, if there is one of its id."""
     row = (
         token.id, digest, token.name, token.role, token.sources, token.created, token.expires, token.revoked,
         token.last_used,
     )  # fmt: skip
     with store.begin() as connection:
+        if find_token_by_id(connection, token.id) is not None:
+            return False
         store.insert(connection, table, [row])
+    return True
 
 
 def find_token(connection: Connection, digest: str) -> Token | None:
@@ -63,6 +66,16 @@ def find_token_by_id(connection: Connection, id: str) -> Token | None:
 def list_tokens(connection: Connection) -> list[Token]:
     """Every token, the oldest first."""
     return [_token(row) for row in connection.execute(select(table).order_by(table.c.created, table.c.id))]
+
+
+def newest_tokens(connection: Connection, limit: int, before: tuple[int, str] | None = None) -> list[Token]:
+    """Tokens, the newest first, at most `limit`; `before` is when the last one was made that is known, and its id."""
+    query = select(table).order_by(table.c.created.desc(), table.c.id.desc()).limit(limit)
+    if before is not None:
+        created, id = before
+        older = or_(table.c.created < created, and_(table.c.created == created, table.c.id < id))
+        query = query.where(older)
+    return [_token(row) for row in connection.execute(query)]
 
 
 def revoke_token(store: Store, id: str, now: int) -> bool:

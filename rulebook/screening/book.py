@@ -14,6 +14,7 @@ from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
 from rulebook.screening import classification, refusals
+from rulebook.screening.description import Text
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
 from schemas.codes import RejectionCode
@@ -73,7 +74,7 @@ class Book:
     """One rulebook with its switches; pure, so that one book serves any number of threads.
 
     `switches`: the readings in force that differ from the default, each true. `status`: whether the rule is codified,
-    and the day from which it is not enforced, as text.
+    and the day from which it is not enforced, as text. `text`: the book for people to read.
     """
 
     def __init__(self, contents: Contents, switches: Mapping[str, bool]) -> None:
@@ -84,6 +85,7 @@ class Book:
         self.digest = self._values.digest
         self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
         self.status: Mapping[str, Any] = self._values.status
+        self.text = Text(contents, self._values)
 
     def law(self, day: date) -> Law:
         """The values in force on a day; those of the first day where it is earlier."""

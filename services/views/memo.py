@@ -70,7 +70,7 @@ def memo_of(
         rows.append(("Law", _law(decided)))
     if alerts:
         rows.insert(0, ("Alert", tuple(alerts[-1:])))
-    return Memo(f"Shipment {shipment}", _answer(shipment, state, decided), tuple(rows))
+    return Memo(f"Shipment {shipment}", verdict(shipment, state, decided), tuple(rows))
 
 
 def memo_text(one: Memo) -> str:
@@ -110,7 +110,8 @@ def _review(reviewer: str, second: str | None, reason: str) -> str:
     return f"{names}: {reason.removesuffix('.')}."
 
 
-def _answer(shipment: str, state: str | None, decided: dict[str, Any] | None) -> str:
+def verdict(shipment: str, state: str | None, decided: Mapping[str, Any] | None) -> str:
+    """Whether a shipment may go, in one sentence: its state, and the decision on it as it was published."""
     name = f"Shipment {shipment}"
     if state is None or decided is None:
         return f"{name} does not exist: nothing was requested under this identifier."

@@ -1,6 +1,6 @@
 """The trace of a shipment: every record with what was requested, what was tried and what was decided."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -152,13 +152,13 @@ def _with_citation(reason: dict[str, Any]) -> str:
     return f"{reason['message']} ({reason['citation']})"
 
 
-def under(decision: dict[str, Any]) -> str:
+def under(decision: Mapping[str, Any]) -> str:
     """The authorization of a decision after the word "under"; empty without one."""
     taken = decision["authorization"]
     return f" under {taken['kind']} {taken.get('reference', '')}".rstrip() if taken else ""
 
 
-def duty(obligation: dict[str, Any]) -> str:
+def duty(obligation: Mapping[str, Any]) -> str:
     """An obligation in words, with its citation."""
     return f"{obligation['kind'].replace('_', ' ')} ({obligation['citation']})"
 

@@ -91,17 +91,20 @@ class Body:
         return [read_message(self._message(element, index)) for index, element in enumerate(cut)]
 
     def _message(self, content: bytes, index: int) -> Message:
-        """The message of one event; of one that is too large, as of such a line of a file, only the beginning."""
-        position = self._position(index)
-        if len(content) <= strict.MAX_BYTES:
-            return Message(content, position)
-        hashed = rejection_hash(position)
-        hashed.update(content)
-        whole = Whole(len(content), sha256(content).hexdigest(), hashed.hexdigest())
-        return Message(content[:ORIGINAL_MOST], position, whole=whole)
+        return message_of(content, self._position(index))
 
     def _position(self, index: int) -> dict[str, Any]:
         return {"request": self.request_id, "index": index}
+
+
+def message_of(content: bytes, position: dict[str, Any]) -> Message:
+    """The message of one event; of one that is too large, as of such a line of a file, only the beginning."""
+    if len(content) <= strict.MAX_BYTES:
+        return Message(content, position)
+    hashed = rejection_hash(position)
+    hashed.update(content)
+    whole = Whole(len(content), sha256(content).hexdigest(), hashed.hexdigest())
+    return Message(content[:ORIGINAL_MOST], position, whole=whole)
 
 
 def mode_of(headers: Headers) -> Mode:

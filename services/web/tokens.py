@@ -6,6 +6,7 @@ import re
 import secrets
 import string
 from collections import OrderedDict
+from hashlib import shake_256
 from threading import Lock, Thread
 
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -18,6 +19,8 @@ from schemas.wire.sources import is_of_http, is_reference
 log = logging.getLogger("tpp.web")
 
 _LETTERS = string.ascii_letters + string.digits
+_FAIR = 256 // len(_LETTERS) * len(_LETTERS)
+"""Below it a byte gives each letter equally often."""
 ID_LENGTH, SECRET_LENGTH = 12, 40
 _FORM = re.compile(rf"tpp_([A-Za-z0-9]{{{ID_LENGTH}}})_[A-Za-z0-9]{{32,128}}")
 
@@ -39,6 +42,36 @@ def new_token(store: Store, role: str, name: str, sources: tuple[str, ...], expi
     made = f"tpp_{id}_{secret}"
     add_token(store, Token(id, name, role, sources, now, expires), digest_of(made))
     return made
+
+
+def token_of_form(
+    store: Store, key: bytes, form: str, role: str, name: str, sources: tuple[str, ...], expires: int | None, now: int
+) -> str | None:
+    """As `new_token`, of a form that may be sent twice: then it is the same token.
+
+    It follows from the form's id, `form`, and a secret `key` of this process. None, and nothing is made, if the form
+    has made another token, or one with another key.
+    """
+    text = "".join(_LETTERS[byte % len(_LETTERS)] for byte in _stream(b"", form, 4 * ID_LENGTH) if byte < _FAIR)
+    secret = "".join(_LETTERS[byte % len(_LETTERS)] for byte in _stream(key, form, 4 * SECRET_LENGTH) if byte < _FAIR)
+    token = Token(text[:ID_LENGTH], name, role, sources, now, expires)
+    made = f"tpp_{token.id}_{secret[:SECRET_LENGTH]}"
+    if add_token(store, token, digest_of(made)):
+        return made
+    with store.read() as connection:
+        found = find_token(connection, digest_of(made))
+    same = found is not None and (found.name, found.role, found.sources, found.expires) == (
+        name,
+        role,
+        sources,
+        expires,
+    )
+    return made if same else None
+
+
+def _stream(key: bytes, form: str, length: int) -> bytes:
+    """Bytes that follow from a key and the id of a form."""
+    return shake_256(b"token\0" + len(key).to_bytes(2) + key + form.encode()).digest(length)
 
 
 def is_name(text: str) -> bool:

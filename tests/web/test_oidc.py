@@ -88,12 +88,12 @@ def refused(answer: httpx.Response, status: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("claims", "who"),
     [
-        ({"preferred_username": "r.osei", "groups": ["x", "tpp-review"]}, "<b>r.osei</b>, in the role <b>reviewer</b>"),
+        ({"preferred_username": "r.osei", "groups": ["x", "tpp-review"]}, "<b>r.osei</b>, reviewer"),
         (
             {"email": "b@example.com", "email_verified": True, "groups": "cn=x"},
-            "<b>b@example.com</b>, in the role <b>monitor</b>",
+            "<b>b@example.com</b>, monitor",
         ),
-        ({"preferred_username": "a", "groups": ["tpp-review", "tpp-admins"]}, "<b>a</b>, in the role <b>admin</b>"),
+        ({"preferred_username": "a", "groups": ["tpp-review", "tpp-admins"]}, "<b>a</b>, admin"),
     ],
     ids=["a group", "an email", "several groups"],
 )
@@ -139,6 +139,22 @@ def test_a_person_whose_claims_do_not_fit_is_told_so(
         back = consent(begin(client), person(mock, "sub-2", **claims))
         refused(client.get(path_of(back)), 403, said)
         assert client.get("/console/").headers["location"] == "/sign-in"
+
+
+@pytest.mark.parametrize(
+    ("asked", "led"),
+    [
+        ("/console/holds/SHP-1?a=b", "/console/holds/SHP-1?a=b"),
+        ("//elsewhere.example", "/console/"),
+        ("/v1/holds", "/console/"),
+    ],
+)
+def test_a_person_is_led_to_the_page_that_was_asked_for(mock: str, with_mock: Served, asked: str, led: str) -> None:
+    name = person(mock, "sub-next", preferred_username="r.osei", groups=["tpp-review"])
+    with browser(with_mock) as client:
+        answer = client.get(START, params={"next": asked})
+        back = path_of(consent(answer.headers["location"], name))
+        assert client.get(back).headers["location"] == led
 
 
 def test_an_answer_is_taken_once_in_the_browser_that_asked(mock: str, with_mock: Served) -> None:
@@ -244,7 +260,7 @@ def test_an_honest_answer_of_the_same_provider_signs_in(with_own: Served, own: P
     with browser(with_own) as client:
         answer = client.get(path_of(own.authorize(begin(client), iss=own.issuer)))
         assert answer.headers["location"] == "/console/"
-        assert "<b>r.osei</b>, in the role <b>reviewer</b>" in client.get("/console/").text
+        assert "<b>r.osei</b>, reviewer" in client.get("/console/").text
     assert own.authorized[-1] == f"Basic {httpx.BasicAuth('tpp%20ledger', 's3cret%2F%2B%3D%3A')._auth_header[6:]}"
 
 
@@ -253,7 +269,7 @@ def test_what_the_id_token_lacks_comes_from_userinfo_of_the_same_person(with_own
     with browser(with_own) as client:
         own.userinfo = {"sub": "1", "preferred_username": "thin", "groups": ["tpp-admins"]}
         assert client.get(path_of(own.authorize(begin(client)))).status_code == HTTPStatus.SEE_OTHER
-        assert "<b>thin</b>, in the role <b>admin</b>" in client.get("/console/").text
+        assert "<b>thin</b>, admin" in client.get("/console/").text
         own.userinfo = {"sub": "2", "preferred_username": "thin", "groups": ["tpp-admins"]}
         refused(client.get(path_of(own.authorize(begin(client)))), 403, "another person")
         own.userinfo = None

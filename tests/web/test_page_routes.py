@@ -19,6 +19,7 @@ from ledger.doors.tokens import digest_of, revoke_token
 from services.resources import engine_on, wall_clock
 from services.settings import Settings
 from services.web.access import Caller, Role, caller_of, is_open
+from services.web.console.home import ROUTES as HOME
 from services.web.pages.sessions import first_link, form_token, new_link, posted_in_session, signed_in
 from services.web.pages.signin import ROUTES
 from services.web.state import Web, web_of
@@ -44,7 +45,7 @@ def page(tmp_path: Path) -> Iterator[tuple[TestClient[Any], Store]]:
     store.open()
     law = rulebook.load("ai-diffusion")
     web = Web(store, law, engine_on(store, law), Settings(), wall_clock)
-    app = Litestar([desk, act, *ROUTES], state=State({"web": web}), openapi_config=None, logging_config=None)
+    app = Litestar([desk, act, *ROUTES, *HOME], state=State({"web": web}), openapi_config=None, logging_config=None)
     with TestClient(app) as client:
         client.follow_redirects = False
         yield client, store
@@ -65,7 +66,7 @@ def test_a_page_finds_its_caller_with_the_rights_of_the_token(page: tuple[TestCl
         "id": token.split("_")[1], "name": "erp", "role": "publisher", "sources": ["//erp.example/*", "x"], "open": True,
     }  # fmt: skip
     revoke_token(store, told["id"], wall_clock())
-    assert client.get("/console/desk").headers["location"] == "/sign-in"
+    assert client.get("/console/desk").headers["location"] == "/sign-in?next=/console/desk"
 
 
 def test_a_session_of_a_link_has_an_id_that_is_no_secret(page: tuple[TestClient[Any], Store]) -> None:

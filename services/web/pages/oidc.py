@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from services.web.pages.sessions import (
     browser_cookie,
     named,
     open_as,
+    own_page,
     page,
     page_route,
     redirect,
@@ -127,7 +128,8 @@ async def start(request: Incoming) -> Response[Any]:
     """Leads a browser to the identity provider."""
     provider = _provider(request)
     now = web_of(request).now() // 1_000_000
-    flow = f"{now}.{secrets.token_urlsafe(32)}"
+    to = own_page(request.query_params.get("next"))
+    flow = f"{now}.{secrets.token_urlsafe(32)}" + ("" if to == CONSOLE else f".{_encoded(to.encode())}")
     try:
         async with _asking() as client:
             metadata = await _metadata(client, provider)
@@ -148,7 +150,7 @@ async def callback(request: Incoming) -> Response[Any]:
         async with _asking() as client:
             claims = await _claims(client, provider, code, flow, _redirect_uri(request), web_of(request).now())
         name, role = _name(provider, claims), _role(provider, claims)
-        answer = redirect(CONSOLE)
+        answer = redirect(_next(flow))
         answer.set_cookie(await open_as(request, name, role))
     except NotSignedIn as error:
         answer = _refused(request, error)
@@ -197,7 +199,17 @@ def _flow(request: Incoming) -> str:
 
 def _derived(flow: str, what: str) -> str:
     """What the provider is told of a sign-in: `state`, `nonce`, or the `verifier` of PKCE, 43 characters."""
-    return urlsafe_b64encode(hmac.new(flow.encode(), what.encode(), sha256).digest()).rstrip(b"=").decode()
+    return _encoded(hmac.new(flow.encode(), what.encode(), sha256).digest())
+
+
+def _encoded(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _next(flow: str) -> str:
+    """The page of ours to which a sign-in leads, of which this server has signed the address."""
+    text = flow.split(".")[2:]
+    return own_page(urlsafe_b64decode(text[0] + "=" * (-len(text[0]) % 4)).decode()) if text else CONSOLE
 
 
 def _query(request: Incoming) -> dict[str, str]:

@@ -6,22 +6,25 @@ GET changes nothing, and what POSTs is looked at twice: by where the request com
 
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar, TypeVarTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import BaseRouteHandler
 
 from ledger.database.store import DatabaseError, LedgerError, Store, database_message
 from ledger.doors.sessions import Link, Session, add_link, find_session, has_tokens, open_session, use_link
 from ledger.doors.tokens import digest_of
 from services.settings import Settings
+from services.views.console.words import say
 from services.views.signin import CONTENT_POLICY, refusal_page
 from services.web.access import CALLER, Caller, Role
 from services.web.state import LINK, Web, web_of
@@ -34,8 +37,10 @@ SESSION_SECONDS = 12 * 3600
 """After which a session ends, whatever is done with it: a working day."""
 LINK_ROLES = (Role.MONITOR, Role.REVIEWER, Role.FINANCE, Role.ADMIN)
 """The roles of people. A publisher is bound to sources, which a link cannot name, and a calendar opens no page."""
-CONSOLE, SIGN_IN = "/console/", "/sign-in"
+CONSOLE, SIGN_IN, SIGN_OUT = "/console/", "/sign-in", "/sign-out"
 
+_OURS = re.compile(r"/console(?:/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
+_LONGEST = 1_000
 _ANY = ("", "0.0.0.0", "[::]")  # noqa: S104  listening to all, which is no address to call
 _MICRO = 1_000_000
 _SESSION = "tpp_session"
@@ -84,9 +89,25 @@ def redirect(path: str) -> Response[str]:
     return page("", 303, Location=path)
 
 
+def own_page(address: str | None) -> str:
+    """The address of a page of ours, to which people are led once they have signed in; CONSOLE for any other.
+
+    >>> own_page("/console/holds/SHP-1?answer=a"), own_page("//elsewhere.example"), own_page("/console/../v1/holds")
+    ('/console/holds/SHP-1?answer=a', '/console/', '/console/')
+    """
+    given = address or ""
+    ours = len(given) <= _LONGEST and _OURS.fullmatch(given) and ".." not in unquote(given.partition("?")[0]).split("/")
+    return given if ours else CONSOLE
+
+
+def sign_in_address(page: str, at: str = SIGN_IN) -> str:
+    """The address that signs in and then leads to a page of ours."""
+    return at if own_page(page).rstrip("/") == CONSOLE.rstrip("/") else f"{at}?next={quote(page, safe='/')}"
+
+
 def page_route() -> dict[str, Any]:
     """The options of every route of a page: a page tells a failure of the ledger's database, and no log the address."""
-    handlers = {DatabaseError: _busy, LedgerError: _busy}
+    handlers = {DatabaseError: _busy, LedgerError: _busy, RequestEntityTooLarge: _too_large}
     return {"include_in_schema": False, "exception_handlers": handlers}
 
 
@@ -121,7 +142,7 @@ async def posted(request: Request[Any, Any, Any], *, empty: bool = False) -> dic
 
     `empty`: whether it may have no content, and no type then.
     """
-    if not _from_here(request):
+    if not is_from_here(request):
         return None
     text = (await request.body()).decode("utf-8", "replace")
     if not text and empty:
@@ -138,8 +159,13 @@ async def posted(request: Request[Any, Any, Any], *, empty: bool = False) -> dic
 async def posted_in_session(request: Request[Any, Any, Any]) -> dict[str, str] | None:
     """As `posted`, of a page for which a person is signed in: the form must carry the token of the session."""
     fields = await posted(request)
-    given = (fields or {}).get("form", "").encode()
-    return fields if _secret(request) and hmac.compare_digest(given, form_token(request).encode()) else None
+    return fields if fields is not None and is_of_session(request, fields) else None
+
+
+def is_of_session(request: Request[Any, Any, Any], fields: Mapping[str, str]) -> bool:
+    """Whether the fields of a form carry the token of the session in which it is sent."""
+    given = fields.get("form", "").encode()
+    return bool(_secret(request)) and hmac.compare_digest(given, form_token(request).encode())
 
 
 async def open_by_link(request: Request[Any, Any, Any], link: str) -> Cookie | None:
@@ -234,19 +260,32 @@ async def _guard(connection: Connected, handler: BaseRouteHandler) -> None:
     connection.scope["state"][CALLER] = Caller(of, session.name, role, session.sources, digest)
 
 
-def _to_sign_in(_: Request[Any, Any, Any], __: Exception) -> Response[str]:
-    return redirect(SIGN_IN)
+def _to_sign_in(request: Request[Any, Any, Any], _: Exception) -> Response[str]:
+    """Leads to the page that signs in, and from there back; a form that came too late is told to have sent nothing."""
+    path = request.scope["path"]
+    if request.method in ("GET", "HEAD"):
+        query = request.scope["query_string"].decode("ascii", "replace")
+        return redirect(sign_in_address(quote(path) + (f"?{query}" if query else "")))
+    if path == SIGN_OUT:
+        return redirect(SIGN_IN)
+    back = sign_in_address("/".join(path.split("/")[:3]))
+    html = refusal_page(say("signin.ended.title"), say("signin.ended.sentence"), back)
+    return page(html, 401, **{"WWW-Authenticate": "Bearer"})
 
 
 def _refused(_: Request[Any, Any, Any], error: Exception) -> Response[str]:
-    return page(refusal_page("Not allowed", f"Your role is {error}. It does not open this page.", CONSOLE), 403)
+    return page(
+        refusal_page(say("signin.refused.role_title"), say("signin.refused.role", role=str(error)), CONSOLE), 403
+    )
 
 
 def _busy(_: Request[Any, Any, Any], error: Exception) -> Response[str]:
     log.error("a page was not shown: %s", database_message(error) if isinstance(error, DatabaseError) else error)
-    return page(
-        refusal_page("Not done", "The ledger did not answer in time. Nothing was changed; try again.", CONSOLE), 503
-    )
+    return page(refusal_page(say("signin.refused.busy_title"), say("signin.refused.busy"), CONSOLE), 503)
+
+
+def _too_large(_: Request[Any, Any, Any], __: Exception) -> Response[str]:
+    return page(refusal_page(say("signin.refused.large_title"), say("signin.refused.large"), CONSOLE), 413)
 
 
 def _find(store: Store, digest: str, now: int) -> Session | None:
@@ -254,7 +293,7 @@ def _find(store: Store, digest: str, now: int) -> Session | None:
         return find_session(connection, digest, now)
 
 
-def _from_here(request: Connected) -> bool:
+def is_from_here(request: Connected) -> bool:
     """Whether a browser says that one of our pages sends this, or no browser does.
 
     `Sec-Fetch-Site` comes first: under `Referrer-Policy: no-referrer` a browser writes `Origin: null`.
