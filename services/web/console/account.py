@@ -143,7 +143,7 @@ def _missing(path: str) -> Missing:
         [(address("/console/quotas", account=owner, year="all"), say("account.of_owner", owner=owner))] if owner else []
     )
     links.append(("/console/quotas", say("account.all_accounts")))
-    return Missing(say("account.missing", account=path[:_SHOWN]), links)
+    return Missing(say("account.missing", account=path[:_SHOWN]).unescape(), links)
 
 
 ROUTES: tuple[Any, ...] = (show_account, download_statement)
