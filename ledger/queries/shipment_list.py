@@ -178,6 +178,11 @@ def latest_shipments(connection: Connection, paths: Collection[str] | None = Non
     return found
 
 
+def destinations(connection: Connection) -> list[str]:
+    """The countries to which shipments go or went, in no order."""
+    return list(connection.execute(select(tables.shipment.c.ship_to).distinct()).scalars())
+
+
 def registered_names(connection: Connection, parties: Collection[str]) -> dict[str, str]:
     """The names with which parties were registered last, by identifier."""
     f, j = tables.fact, tables.journal
@@ -195,12 +200,18 @@ def registered_names(connection: Connection, parties: Collection[str]) -> dict[s
     return found
 
 
-def names_in_requests(connection: Connection, wanted: Mapping[str, int]) -> dict[str, str]:
-    """The names that requests give to parties; `wanted`: of each party the record of a request that may name it."""
+def names_in_requests(connection: Connection, wanted: Mapping[str, int], having: str = "") -> dict[str, str]:
+    """The names that requests give to parties; `wanted`: of each party the record of a request that may name it.
+
+    `having`: of a search in plain letters, so that only requests that have it, in either case, are parsed.
+    """
+    sought = having.lower().encode() if having.isascii() and having.isalnum() else b""
     found = {}
     for some in some_of(wanted):
         rows = {row.n: row.event for row in records(connection, [wanted[party] for party in some], "event")}
         for party in some:
+            if sought not in rows[wanted[party]].lower():
+                continue
             with stored(f"journal record {wanted[party]}"):
                 name = _name(orjson.loads(rows[wanted[party]])["data"], party)
             if name is not None:

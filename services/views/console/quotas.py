@@ -1,6 +1,6 @@
 """The page of quotas: every account beside its limit, the one with the most used and waiting for its size first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from ledger.database.store import Connection
 from ledger.queries.account_list import Forecast, Standing, Waits, forecasts, standing, waits
 from ledger.queries.alerts import StandingThresholds, thresholds
 from ledger.queries.balances import WHOLE, LimitSet, limits_set
-from ledger.queries.shipment_list import latest_shipments
+from ledger.queries.shipment_list import destinations, latest_shipments
 from rulebook import Book
 from schemas import accounts
 from services.engine.alerts import amount_at
@@ -21,7 +21,7 @@ from services.views.console.names import account_names
 from services.views.console.render import fragment
 from services.views.console.words import say
 
-PAGE, FEW = 250, 8
+PAGE, FEW = 100, 8
 """How many accounts a page has, and how many of those without a limit stand below the others."""
 UNLIMITED, ALL = "none", "all"
 """The values of the filters by kind and by period for accounts without a limit, and for every year."""
@@ -30,6 +30,7 @@ NEAR = (50, 80, 95, 100)
 
 _SOON_DAYS = 30
 _MOST_LIVE = 100
+_MOST_ENTRIES = 10_000
 _PERCENT = WHOLE // 100
 _COUNTRY_LETTERS = 2
 _NO_WAITS = Waits()
@@ -72,9 +73,8 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
     `today` is the day from which holds have an export date to come.
     """
     every = _every(connection, book, today)
-    places = _places(connection, every)
     of_period = [one for one in every if _in_period(one.path, wanted.year, today)]
-    chosen = _chosen(connection, of_period, places, wanted)
+    chosen = _chosen(connection, of_period, wanted)
     limited = sorted((one for one in chosen if one.at.balance.limit is not None), key=_order)
     others = sorted((one for one in chosen if one.at.balance.limit is None), key=_order)
     start = (number - 1) * PAGE
@@ -95,7 +95,7 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
         "number": number,
         "every": len(every),
         "kinds": _kinds(of_period),
-        "countries": sorted({*places.values(), *filter(None, [wanted.country])}),
+        "countries": sorted({*destinations(connection), *_named(every).values(), wanted.country} - {""}),
         "years": sorted({year for one in every if (year := _year(one.path))}, reverse=True),
         "later": any(_year(one.path) > str(today.year) for one in every),
         "this_year": str(today.year),
@@ -169,9 +169,9 @@ def _order(one: _One) -> tuple[bool, int, int, str]:
     return one.at.balance.limit is None and one.trigger is None, -one.asked, -one.share, one.path
 
 
-def _places(connection: Connection, every: Iterable[_One]) -> dict[str, str]:
-    """The country of each account: which its path names, else to which its latest shipment goes."""
-    found = {path: one.country for path, one in latest_shipments(connection).items()}
+def _named(every: Iterable[_One]) -> dict[str, str]:
+    """The countries that the paths of accounts name."""
+    found = {}
     for one in every:
         if one.family in ("country", "nveu", "uveu"):
             read = accounts.read(one.path)
@@ -179,6 +179,11 @@ def _places(connection: Connection, every: Iterable[_One]) -> dict[str, str]:
             if len(country) == _COUNTRY_LETTERS:
                 found[one.path] = country
     return found
+
+
+def _places(connection: Connection, every: Iterable[_One]) -> dict[str, str]:
+    """The country of each account: which its path names, else to which its latest shipment goes."""
+    return {path: one.country for path, one in latest_shipments(connection).items()} | _named(every)
 
 
 def _year(path: str) -> str:
@@ -190,7 +195,8 @@ def _in_period(path: str, wanted: str, today: date) -> bool:
     return not year or wanted == ALL or (year == wanted if wanted else year >= str(today.year))
 
 
-def _chosen(connection: Connection, every: list[_One], places: Mapping[str, str], wanted: QuotaFilter) -> list[_One]:
+def _chosen(connection: Connection, every: list[_One], wanted: QuotaFilter) -> list[_One]:
+    places = _places(connection, every) if wanted.country else {}
     found = [
         one
         for one in every
@@ -205,7 +211,7 @@ def _chosen(connection: Connection, every: list[_One], places: Mapping[str, str]
         return [one for one in found if accounts.matches(text, one.path)]
     small = text.casefold()
     by_path = {one.path for one in found if small in one.path.casefold()}
-    names = account_names(connection, [one.path for one in found if one.path not in by_path])
+    names = account_names(connection, [one.path for one in found if one.path not in by_path], small)
     return [one for one in found if one.path in by_path or small in names[one.path].casefold()]
 
 
@@ -237,7 +243,7 @@ def _lead(every: Sequence[_One], today: date) -> Markup:
 def _rows(connection: Connection, book: Book, today: date, shown: Sequence[_One]) -> list[dict[str, Any]]:
     """What the table says of accounts."""
     paths = [one.path for one in shown]
-    names, full = account_names(connection, paths), forecasts(connection, paths)
+    names, full = account_names(connection, paths), _forecasts(connection, shown)
     made, standing_steps = limits_set(connection), list(thresholds(connection))
     return [
         {
@@ -248,6 +254,17 @@ def _rows(connection: Connection, book: Book, today: date, shown: Sequence[_One]
         }
         for one in shown
     ]
+
+
+def _forecasts(connection: Connection, shown: Sequence[_One]) -> dict[str, Forecast]:
+    """The forecasts of accounts; with their bounds as long as no more than so many entries have to be read for them."""
+    found, near, read = {}, list[str](), 0
+    for one in shown:
+        if one.at.full_on is not None:
+            found[one.path] = Forecast(one.at.full_on, None, None)
+            read += one.at.balance.entries
+            near += [one.path] if read <= _MOST_ENTRIES else []
+    return found | forecasts(connection, near)
 
 
 def _row(one: _One, forecast: Forecast | None) -> dict[str, Any]:
