@@ -73,6 +73,7 @@ def account(connection: Connection, book: Book, today: date, path: str, before: 
     is_flow = accounts.is_flow(path)
     entries = [] if is_flow else _entries(connection, path, before)
     name = account_names(connection, [path])[path]
+    limits = [] if is_flow else _limits(connection, book, today, found.balance)
     earlier, later = (None, None) if is_flow else beside(connection, path)
     return {
         "path": path,
@@ -89,7 +90,8 @@ def account(connection: Connection, book: Book, today: date, path: str, before: 
         "columns": [part for part in PARTS if part in ("pending", "posted") or any(one[part] for one in entries)],
         "of": found.balance.entries,
         "further": entries[-1]["entry"] if entries and entries[-1]["entry"] > 1 else None,
-        "limits": [] if is_flow else _limits(connection, book, today, found.balance),
+        "limits": limits,
+        "other_limit": any(one.at and one.limit not in (None, found.balance.limit) for one in limits),
         "thresholds": [] if is_flow else _crossings(connection, book, found.balance),
         "waiting": _waiting(connection, found),
     }

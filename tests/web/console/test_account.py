@@ -114,6 +114,15 @@ def test_limits_stand_with_their_source_and_date(client: httpx.Client) -> None:
     assert opened(client, ODD_LICENCE).texts("tr", class_="at") == ["2025-01-13Licence of 2026-11-20. In force500,000"]
 
 
+def test_a_limit_that_no_entry_knows_yet_is_told_apart(web: Served, client: httpx.Client) -> None:
+    (row,) = listed(web.ledger, "balance", "nveu/CON-G42/AE")
+    page = opened(client, "nveu/CON-G42/AE")
+    (in_force,) = page.texts("tr", class_="at")
+    note = f"The figures above are those of the limit that its last entry knew, {row['limit']:,} TPP."
+    assert (note in page.texts("p", class_="note")) == (not in_force.endswith(f"In force{row['limit']:,}"))
+    assert note in page.texts("p", class_="note")
+
+
 def test_thresholds_have_the_day_since_which_they_are_passed(web: Served, client: httpx.Client) -> None:
     rows = opened(client, TELANGANA).texts("tr")
     history = [row for row in listed(web.ledger, "statement", TELANGANA) if row["entry"] is not None]
