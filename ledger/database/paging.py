@@ -1,6 +1,6 @@
 """Lists page by page: a page begins after the place at which the one before it ended, whatever is written meanwhile."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, tuple_
@@ -37,3 +37,9 @@ def pages(
         if len(page) < size:
             return
         after, limit = place(page[-1]), None if limit is None else limit - size
+
+
+def some_of(values: Collection[str]) -> Iterator[Sequence[str]]:
+    """Values, sorted, as many at a time as one condition should name."""
+    every = sorted(values)
+    return (every[at : at + PAGE] for at in range(0, len(every), PAGE))

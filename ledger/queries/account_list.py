@@ -1,14 +1,15 @@
 """Accounts as they stand, page by page, with the days on which they are projected to be full."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
 
 from ledger.database import tables
-from ledger.database.paging import pages
+from ledger.database.paging import pages, some_of
 from ledger.database.store import by_code_points, like
 from ledger.database.sums import ExactSum
 from ledger.queries.balances import Balance
@@ -77,6 +78,90 @@ def account_list(
         for row in page:
             parts = row.pending, row.posted, row.attested, row.credits
             yield ListedAccount(Balance(row.path, row.limit, *parts, row.entries), forecasts.get(row.id), _place(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account as it stands: `full_on` is the day of exhaustion last announced."""
+
+    balance: Balance
+    full_on: str | None
+
+
+def standing(connection: Connection, paths: Collection[str] | None = None) -> list[Standing]:
+    """Every account as it stands, or those of these paths, in no order: one row of numbers for each."""
+    t = tables.account
+    parts = t.c.pending, t.c.posted, t.c.attested, t.c.credits
+    query = select(t.c.path, t.c.limit, *parts, t.c.entries, t.c.forecast)
+    found: list[Standing] = []
+    for chosen in [query] if paths is None else (query.where(t.c.path.in_(some)) for some in some_of(paths)):
+        found += [Standing(Balance(*row[:-1]), row[-1]) for row in connection.execute(chosen)]
+    return found
+
+
+def forecasts(connection: Connection, paths: Collection[str]) -> dict[str, Forecast]:
+    """The forecasts of those of these accounts that have one, by path."""
+    t = tables.account
+    found = {}
+    for some in some_of(paths):
+        rows = connection.execute(select(t).where(t.c.path.in_(some), t.c.forecast.is_not(None))).all()
+        known = _forecasts(connection, rows)
+        found.update({row.path: known[row.id] for row in rows})
+    return found
+
+
+class Waits(NamedTuple):
+    """What waits for room on an account: holds whose export date is to come, their TPP, and those whose is past."""
+
+    holds: int = 0
+    tpp: int = 0
+    past: int = 0
+
+
+def waits(connection: Connection, today: date, paths: Collection[str] | None = None) -> dict[str, Waits]:
+    """What waits for room on each account, or on those of these paths; only accounts for which a hold waits."""
+    w, s = tables.waiting, tables.shipment
+    to_come = s.c.export_date >= today.isoformat()
+    query = select(
+        w.c.account,
+        func.count(case((to_come, 1))).label("holds"),
+        ExactSum(case((to_come, s.c.tpp), else_=0)).label("tpp"),
+        func.count().label("every"),
+    ).join_from(w, s, s.c.id == w.c.shipment_id)
+    found = {}
+    for chosen in [query] if paths is None else (query.where(w.c.account.in_(some)) for some in some_of(paths)):
+        for row in connection.execute(chosen.group_by(w.c.account)):
+            found[row.account] = Waits(int(row.holds), row.tpp, int(row.every) - int(row.holds))
+    return found
+
+
+class WaitingHold(NamedTuple):
+    """A held shipment that waits for room: its TPP, and its export date."""
+
+    id: str
+    tpp: int
+    export_date: str
+
+
+def waiting_holds(connection: Connection, path: str, limit: int) -> list[WaitingHold]:
+    """The held shipments that wait for room on an account, those that leave last first, at most `limit`."""
+    w, s = tables.waiting, tables.shipment
+    query = (
+        select(s.c.id, s.c.tpp, s.c.export_date)
+        .join_from(w, s, s.c.id == w.c.shipment_id)
+        .where(w.c.account == path)
+        .order_by(s.c.export_date.desc(), s.c.first)
+        .limit(limit)
+    )
+    return [WaitingHold(*row) for row in connection.execute(query)]
+
+
+def beside(connection: Connection, path: str) -> tuple[str | None, str | None]:
+    """The paths of the account before this one and of the next, by path; this one need not exist."""
+    key = by_code_points(connection, tables.account.c.path)
+    before = select(tables.account.c.path).where(key < path).order_by(key.desc()).limit(1)
+    after = select(tables.account.c.path).where(key > path).order_by(key).limit(1)
+    return connection.execute(before).scalar(), connection.execute(after).scalar()
 
 
 def fullest(connection: Connection, most: int) -> dict[str, int]:

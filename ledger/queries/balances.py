@@ -1,13 +1,15 @@
 """Balances of accounts, now or as of a moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from ledger.database import tables
 from ledger.database.sums import ExactSum
+from ledger.registers.facts import ALL
 from ledger.registers.shipments import PENDING_STATES
 from schemas import accounts
 from schemas.kinds import FactKind
@@ -86,6 +88,18 @@ class _SetLimit:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """A limit that an event has set on an account from a day on; `happened` is the event's time."""
+
+    account: str
+    limit: int
+    valid_from: date
+    citation: str
+    n: int
+    happened: int
+
+
 NOW = Moment()
 _LAST = 2**63 - 1
 """The largest number of a record that a database can hold."""
@@ -157,26 +171,69 @@ def _set_limits(connection: Connection, moment: Moment) -> dict[str, _SetLimit]:
         .where(or_(f.c.kind == FactKind.MERGE.value, and_(setting, *bounds(moment))))
         .order_by(f.c.n)
     )
-    found, survivors = {}, dict[str, str]()
-
-    def survivor(party: str) -> str:
-        while party in survivors:
-            party = survivors[party]
-        return party
-
+    found = {}
+    survivors = _Survivors()
     for row in connection.execute(query):
         event = read_record(row.event)
         if not isinstance(event, Event):
             continue
         data: Any = event.data
         if row.kind == FactKind.MERGE:
-            survivors[survivor(data.absorbed)] = survivor(data.survivor)
+            survivors.merge(data.absorbed, data.survivor)
         elif row.kind == FactKind.LICENSE:
             found[accounts.license(row.key)] = _SetLimit(row.n, data.tpp)
         else:
-            path = accounts.of_party(data.account, survivor(accounts.party(data.account)))
+            path = survivors.path(data.account)
             found[path] = _SetLimit(row.n, data.limit)
     return found
+
+
+def limits_set(connection: Connection, account: str | None = None) -> dict[str, list[LimitSet]]:
+    """The limits that events have set, by account, oldest first; of one account alone where it is given.
+
+    They are few: what sets them is a decision of the house or of the Government. The TPP of a licence is the limit of
+    its account, and told only if that account is asked for.
+    """
+    f, j, survivors, made = tables.fact, tables.journal, _Survivors(), list[LimitSet]()
+    query = select(f.c.kind, f.c.n, j.c.happened, j.c.event).join_from(f, j, f.c.n == j.c.n)
+    read = accounts.read(account or "")
+    of_all = and_(f.c.key == ALL, f.c.kind.in_((FactKind.LIMIT.value, FactKind.MERGE.value)))
+    own = and_(f.c.key == (read.number if read else ""), f.c.kind == FactKind.LICENSE.value)
+    for row in connection.execute(query.where(or_(of_all, own)).order_by(f.c.n)):
+        event = read_record(row.event)
+        if isinstance(event, Event):
+            data: Any = event.data
+            if row.kind == FactKind.MERGE:
+                survivors.merge(data.absorbed, data.survivor)
+            elif row.kind == FactKind.LICENSE:
+                one = LimitSet(accounts.license(data.number), data.tpp, data.valid_from, "", row.n, row.happened)
+                made.append(one)
+            else:
+                made.append(LimitSet(data.account, data.limit, data.valid_from, data.citation, row.n, row.happened))
+    found: dict[str, list[LimitSet]] = {}
+    for one in made:
+        path = survivors.path(one.account)
+        if account in (None, path):
+            found.setdefault(path, []).append(replace(one, account=path))
+    return found
+
+
+class _Survivors(dict[str, str]):
+    """The party that each absorbed one has become part of."""
+
+    def merge(self, absorbed: str, survivor: str) -> None:
+        """Notes that a party is part of another from now on."""
+        self[self.of(absorbed)] = self.of(survivor)
+
+    def of(self, party: str) -> str:
+        """The surviving party of a party."""
+        while party in self:
+            party = self[party]
+        return party
+
+    def path(self, account: str) -> str:
+        """The path under which an account is kept now."""
+        return accounts.of_party(account, self.of(accounts.party(account)))
 
 
 def flows(connection: Connection) -> list[Balance]:

@@ -1,6 +1,6 @@
 """Entries of accounts over a span of booked days, and the accounts at its end (docs/contract/books.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -149,11 +149,13 @@ def has_account(connection: Connection, account: str) -> bool:
 
 
 def account_entries(
-    connection: Connection, account: str, span: Span, after: int = 0, limit: int | None = None
-) -> Iterator[StatementRow]:
+    connection: Connection, account: str, span: Span, after: int | None = None, limit: int | None = None, *,
+    newest: bool = False,
+) -> Iterator[StatementRow]:  # fmt: skip
     """The entries of an account as rows of `statement`, by number; those after one, at most `limit`.
 
-    The balance is the account's after the entry; none where there is no such account.
+    `newest`: the last one first, and those before `after`. The balance is the account's after the entry; none where
+    there is no such account.
     """
     a, e, j = tables.account, tables.entry, tables.journal
     query = (
@@ -164,13 +166,39 @@ def account_entries(
         .join_from(e, j, e.c.n == j.c.n)
         .where(e.c.account == select(a.c.id).where(a.c.path == account).scalar_subquery(), *span.until, span.within)
     )  # fmt: skip
-    for page in pages(connection, query, (e.c.entry,), lambda row: (row.entry,), (after,), limit):
+    start = None if after is None else (after,)
+    for page in pages(connection, query, (e.c.entry,), lambda row: (row.entry,), start, limit, descending=newest):
         for row in page:
             parts = Parts(row.pending, row.posted, row.attested, row.credits)
             yield StatementRow(
                 short_name(row.type), row.booked, row.happened, row.recorded, row.n, account, row.entry,
                 row.shipment_id, row.source, row.id, *parts, parts.change, row.balance, row.late_for,
             )  # fmt: skip
+
+
+def parts_at(connection: Connection, account: str, entry: int) -> Parts:
+    """The parts of an account after one of its entries; nothing where there is no such account."""
+    a, e = tables.account, tables.entry
+    query = select(*(ExactSum(e.c[part]) for part in PARTS)).where(
+        e.c.account == select(a.c.id).where(a.c.path == account).scalar_subquery(), e.c.entry <= entry
+    )
+    return Parts(*(part or 0 for part in connection.execute(query).one()))
+
+
+def reached(connection: Connection, account: str, amounts: Iterable[int]) -> dict[int, int]:
+    """Since when the balance of an account has been at least each of these amounts, as instants in microseconds.
+
+    An amount that the balance is below is left out.
+    """
+    a, e, j = tables.account, tables.entry, tables.journal
+    of = e.c.account == select(a.c.id).where(a.c.path == account).scalar_subquery()
+    found = {}
+    for amount in amounts:
+        below = select(func.coalesce(func.max(e.c.entry), 0)).where(of, e.c.balance < amount).scalar_subquery()
+        query = select(j.c.happened).join_from(e, j, e.c.n == j.c.n).where(of, e.c.entry == below + 1)
+        if (happened := connection.execute(query).scalar()) is not None:
+            found[amount] = happened
+    return found
 
 
 def accounts_over(connection: Connection, span: Span, as_of: Moment) -> list[AccountRow]:

@@ -1,17 +1,18 @@
 """Shipments as they stand, page by page, and what their requests say."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.database import tables
-from ledger.database.paging import pages
+from ledger.database.paging import pages, some_of
 from ledger.database.rows import stored
 from ledger.database.store import within
+from schemas.kinds import FactKind
 
 
 class Line(NamedTuple):
@@ -153,3 +154,76 @@ def records(connection: Connection, numbers: Iterable[int], *columns: str) -> Se
     j = tables.journal
     query = select(j.c.n, j.c.happened, *(j.c[name] for name in columns)).where(j.c.n.in_(set(numbers)))
     return connection.execute(query).all()
+
+
+class LatestShipment(NamedTuple):
+    """The shipment that moved an account last, or waits for room on it: its destination, and its request's record."""
+
+    country: str
+    asked: int
+
+
+def latest_shipments(connection: Connection, paths: Collection[str] | None = None) -> dict[str, LatestShipment]:
+    """The latest shipment of each account, or of each of these paths: one that has moved it, else one that waits."""
+    a, e, s, w = tables.account, tables.entry, tables.shipment, tables.waiting
+    moved = select(e.c.shipment_id).where(e.c.account == a.c.id, e.c.shipment_id.is_not(None))
+    last = moved.order_by(e.c.entry.desc()).limit(1).correlate(a).scalar_subquery()
+    found: dict[str, LatestShipment] = {}
+    for path, query in (
+        (w.c.account, select(w.c.account, s.c.ship_to, s.c.asked).join_from(w, s, s.c.id == w.c.shipment_id)),
+        (a.c.path, select(a.c.path, s.c.ship_to, s.c.asked).join_from(a, s, s.c.id == last)),
+    ):
+        for chosen in [query] if paths is None else (query.where(path.in_(some)) for some in some_of(paths)):
+            found.update({row[0]: LatestShipment(row.ship_to, row.asked) for row in connection.execute(chosen)})
+    return found
+
+
+def destinations(connection: Connection) -> list[str]:
+    """The countries to which shipments go or went, in no order."""
+    return list(connection.execute(select(tables.shipment.c.ship_to).distinct()).scalars())
+
+
+def registered_names(connection: Connection, parties: Collection[str]) -> dict[str, str]:
+    """The names with which parties were registered last, by identifier."""
+    f, j = tables.fact, tables.journal
+    found = {}
+    for some in some_of(parties):
+        latest = (
+            select(f.c.key, func.max(f.c.n).label("n"))
+            .where(f.c.kind == FactKind.PARTY, f.c.key.in_(some))
+            .group_by(f.c.key)
+            .subquery()
+        )
+        for row in connection.execute(select(latest.c.key, j.c.n, j.c.event).join_from(latest, j, j.c.n == latest.c.n)):
+            with stored(f"journal record {row.n}"):
+                found[row.key] = str(orjson.loads(row.event)["data"]["name"])
+    return found
+
+
+def names_in_requests(connection: Connection, wanted: Mapping[str, int], having: str = "") -> dict[str, str]:
+    """The names that requests give to parties; `wanted`: of each party the record of a request that may name it.
+
+    `having`: of a search in plain letters, so that only requests that have it, in either case, are parsed.
+    """
+    sought = having.lower().encode() if having.isascii() and having.isalnum() else b""
+    found = {}
+    for some in some_of(wanted):
+        rows = {row.n: row.event for row in records(connection, [wanted[party] for party in some], "event")}
+        for party in some:
+            if sought not in rows[wanted[party]].lower():
+                continue
+            with stored(f"journal record {wanted[party]}"):
+                name = _name(orjson.loads(rows[wanted[party]])["data"], party)
+            if name is not None:
+                found[party] = name
+    return found
+
+
+def _name(data: Any, party: str) -> str | None:
+    """The name that an event's data gives to a party, wherever it stands."""
+    if isinstance(data, dict):
+        if data.get("id") == party and isinstance(data.get("name"), str):
+            return str(data["name"])
+        data = list(data.values())
+    inside = (_name(one, party) for one in data) if isinstance(data, list) else ()
+    return next((name for name in inside if name is not None), None)

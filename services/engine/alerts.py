@@ -50,6 +50,20 @@ def crossed(threshold: str | int, limit: int | None, before: int, balance: int) 
     return before * whole < part * limit <= balance * whole
 
 
+def amount_at(threshold: str | int, limit: int | None) -> int | None:
+    """The least balance that has crossed a threshold; None for a fraction where there is no limit.
+
+    >>> amount_at("0.8", 99), amount_at(50, None), amount_at("0.8", None)
+    (80, 50, None)
+    """
+    if isinstance(threshold, int):
+        return threshold
+    if not limit:
+        return None
+    part, whole = _fraction(threshold)
+    return -(-part * limit // whole)
+
+
 def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[Entry], crossed_by: str) -> None:
     """Raises the alerts that the entries of one decision or record cause, once per account.
 

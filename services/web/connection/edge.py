@@ -22,8 +22,8 @@ CLOSES = "tpp_closes"
 RETRY_AFTER = "2"
 """In how many seconds a request may find room."""
 
-ANY_HOST, ACCOUNTS = b"/health/", b"/v1/accounts/"
-"""What is served under any name, and the one route whose last part may have encoded slashes."""
+ANY_HOST, ACCOUNTS = b"/health/", (b"/v1/accounts/", b"/console/accounts/")
+"""What is served under any name, and the routes whose last part may have encoded slashes."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~-]{1,128}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]*)?")

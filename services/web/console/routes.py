@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.web.console.account import ROUTES as ACCOUNT
 from services.web.console.ask import ROUTES as ASK
 from services.web.console.assets import ROUTES as ASSETS
 from services.web.console.home import ROUTES as HOME
@@ -10,5 +11,5 @@ from services.web.console.law import ROUTES as LAW
 from services.web.console.quotas import ROUTES as QUOTAS
 from services.web.console.tokens import ROUTES as TOKENS
 
-ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *ASK, *LAW, *TOKENS)
+ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *ASK, *LAW, *TOKENS, *ACCOUNT)
 """The routes of the page, by the file in which they are."""
