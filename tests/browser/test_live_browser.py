@@ -99,11 +99,10 @@ def test_who_is_signed_out_reads_that_nothing_comes_any_more(web: Served, people
     expect(page.locator("#stale")).to_contain_text("No news since")
     expect(page.locator("#live")).to_have_text(re.compile(r"No news since \d\d:\d\d UTC"))
     many = len(asked)
-    for _ in range(6):
-        page.clock.fast_forward(1_000)
-    assert len(asked) - many <= 2
+    page.clock.fast_forward(4_000)
+    assert len(asked) - many <= 1
     page.get_by_role("link", name="Load the page anew").first.click()
-    page.wait_for_url("**/sign-in")
+    page.wait_for_url("**/sign-in", wait_until="commit")
 
 
 def test_the_banner_goes_once_there_are_news_again(web: Served, people: People) -> None:
@@ -123,7 +122,7 @@ def test_a_hidden_tab_lets_its_connection_go_and_catches_up(web: Served, people:
     page = people.sign_in(web).page
     asked = streams(page)
     ended: list[Request] = []
-    page.on("requestfailed", lambda one: ended.append(one))
+    page.on("requestfailed", lambda one: ended.append(one))  # noqa: PLW0108  Playwright cannot note a method of a list
     opened(page, f"{web.url}/console/holds")
     publish(web, held("SHP-2"))
     expect(page.get_by_role("row").filter(has_text="SHP-2")).to_have_count(1)

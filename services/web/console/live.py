@@ -44,6 +44,8 @@ MOST_STREAMS = 20
 """How many streams a session may have open at once."""
 MOST_BEHIND, MOST_TOUCHED = 2_000, 200
 """The most records that are caught up with, and the most shipments or accounts of which parts are made at once."""
+BETWEEN = "\x1e"
+"""Stands between two elements: each is parsed by itself, since a row is one only where nothing else is beside it."""
 _BEAT = b"event: beat\ndata: 1\n\n"
 _LINES = re.compile("\r\n|\r|\n")
 _READS = CapacityLimiter(2)
@@ -166,8 +168,8 @@ def _frame(connection: Connection, now: int) -> list[str]:
 
 
 def _event(parts: Iterable[str], sequence: int) -> bytes:
-    """An unnamed server-sent event of so many elements."""
-    lines = _LINES.split("\n".join(parts))
+    """An unnamed server-sent event of so many elements; what is between them is in no text of a page."""
+    lines = _LINES.split(BETWEEN.join(parts))
     return f"id: {sequence}\n{''.join(f'data: {line}{chr(10)}' for line in lines)}\n".encode()
 
 

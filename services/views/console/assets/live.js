@@ -42,9 +42,11 @@ function put(fresh) {
 }
 
 function take(html) {
-  const parts = document.createElement("template");
-  parts.innerHTML = html;
-  for (const fresh of [...parts.content.children]) put(fresh);
+  for (const one of html.split("\x1e")) {
+    const part = document.createElement("template"); // of its own: beside other elements a row would be dropped
+    part.innerHTML = one;
+    for (const fresh of [...part.content.children]) put(fresh);
+  }
 }
 
 function heard() {
