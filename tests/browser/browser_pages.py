@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import events
 from databases import Databases
-from reading_run import WMS, event, something_of_everything
+from reading_run import event, something_of_everything
 from reading_run import request as shipment
 from web_inside import Inside, inside
 
@@ -33,7 +33,7 @@ PAGES = (
     Shown("holds", "/console/holds"),
     Shown("hold", "/console/holds/SHP-3"),
     Shown("hold-flag", "/console/holds/SHP-4"),
-    Shown("hold-review", "/console/holds/SHP-10"),
+    Shown("hold-review", "/console/holds/SHP-10-02"),
     Shown("hold-monitor", "/console/holds/SHP-3", "monitor"),
     Shown("shipment", "/console/shipments/SHP-1"),
     Shown("shipment-left", "/console/shipments/SHP-5", "monitor"),
@@ -93,11 +93,9 @@ def hostile() -> list[bytes]:
     """Shipments of which every text is hostile, held and approved, and what is owed for them."""
     found = []
     for n, text in enumerate(HOSTILE):
-        party = events.party(f"CON-H{n}", "PL") | {"name": text, "address": text[:512]}
         words = {
-            "consignee": party, "exporter": events.party("EXP-1") | {"name": text}, "facility": f"DC-{n}",
-            "reference": text,
-        }  # fmt: skip
-        usable = {name: value for name, value in words.items() if name in events.SHIPMENT_WORDS}
-        found += [shipment(f"SHP-H{n}", 5, **usable), shipment(f"SHP-K{n}", 5, **usable, papers=[])]
-    return [*found, event("tick-h", "clock.ticked", {"now": "2025-07-01T00:00:00Z"}, "2025-07-01T00:00:00Z", WMS)]
+            "consignee": events.party(f"CON-H{n}", "PL") | {"name": text, "address": text},
+            "exporter": events.party("EXP-1") | {"name": text},
+        }
+        found += [shipment(f"SHP-H{n}", 5, **words), shipment(f"SHP-K{n}", 5, **words | {"papers": []})]
+    return found
