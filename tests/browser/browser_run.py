@@ -1,5 +1,6 @@
 """People with a browser: how they sign in, and what the pages that they see must not do."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -112,8 +113,9 @@ def publish(web: Served, *events: bytes) -> None:
 
 
 def held(shipment: str, **words: Any) -> bytes:
-    """A request that is held: its paper is missing."""
-    return shipment_event(shipment, papers=[], **words)
+    """A request that is held, since its paper is missing, and that is to leave in some days."""
+    leaves = datetime.now(UTC).date() + timedelta(days=20)
+    return shipment_event(shipment, papers=[], **{"date": leaves.isoformat()} | words)
 
 
 def live(page: Page) -> None:

@@ -44,7 +44,7 @@ MOST_STREAMS = 20
 """How many streams a session may have open at once."""
 MOST_BEHIND, MOST_TOUCHED = 2_000, 200
 """The most records that are caught up with, and the most shipments or accounts of which parts are made at once."""
-BETWEEN = "\x1e"
+BETWEEN = "<!---->"
 """Stands between two elements: each is parsed by itself, since a row is one only where nothing else is beside it."""
 _BEAT = b"event: beat\ndata: 1\n\n"
 _LINES = re.compile("\r\n|\r|\n")

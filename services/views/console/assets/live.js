@@ -42,7 +42,7 @@ function put(fresh) {
 }
 
 function take(html) {
-  for (const one of html.split("\x1e")) {
+  for (const one of html.split("<!---->")) {
     const part = document.createElement("template"); // of its own: beside other elements a row would be dropped
     part.innerHTML = one;
     for (const fresh of [...part.content.children]) put(fresh);
