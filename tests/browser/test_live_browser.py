@@ -17,7 +17,7 @@ from ledger.database.store import Store
 def streams(page: Page) -> list[Request]:
     """The streams that a page opens from now on, as they come."""
     found: list[Request] = []
-    page.on("request", lambda one: found.append(one) if "/console/live" in one.url else None)
+    page.on("request", lambda one: found.append(one) if "/console/live?page=holds" in one.url else None)
     return found
 
 
@@ -120,6 +120,7 @@ def test_the_banner_goes_once_there_are_news_again(web: Served, people: People) 
 def test_a_hidden_tab_lets_its_connection_go_and_catches_up(web: Served, people: People) -> None:
     publish(web, held("SHP-1"))
     page = people.sign_in(web).page
+    page.goto("about:blank")
     asked = streams(page)
     ended: list[Request] = []
     page.on("requestfailed", lambda one: ended.append(one))  # noqa: PLW0108  Playwright cannot note a method of a list
