@@ -6,10 +6,10 @@ DEMO := build/demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format schemas docs lock bench soak fuzz clean
+.PHONY: help demo test test-all screenshots check format schemas docs lock bench soak fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; name it with make PYTHON=python3.12")'
@@ -39,6 +39,11 @@ test: $(VENV)/dev ## pass the tests that need no broker and no browser and kill 
 
 test-all: $(VENV)/dev ## pass all tests, on SQLite, PostgreSQL and Kafka, as CI does
 	$(BIN)/python -m pytest -n 3
+
+screenshots: $(VENV)/dev ## take the pictures of the page in docs/assets/console (needs chromium)
+	$(BIN)/python -m pytest -n 2 tests/browser/test_screenshots.py
+	mkdir -p docs/assets/console
+	cp build/screenshots/*.png docs/assets/console/
 
 check: $(VENV)/dev ## ruff, mypy, import-linter, and whether the generated schemas and docs are up to date
 	$(BIN)/ruff check .

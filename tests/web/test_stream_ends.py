@@ -15,8 +15,11 @@ from ledger.database.store import Store
 from ledger.doors.tokens import Token, add_token
 from services.resources import book, engine_on, settings, wall_clock
 from services.web.access import Caller, Role
-from services.web.reading import stream
-from services.web.reading.stream import Feed, Place, Stream, Wanted
+from services.web.reading import feed as feed_module
+from services.web.reading import sending, stream
+from services.web.reading.feed import Feed
+from services.web.reading.sending import Place
+from services.web.reading.stream import Stream, Wanted
 from services.web.state import Web
 
 SCOPE: Any = {"type": "http"}
@@ -127,7 +130,7 @@ def test_silence_is_broken_by_comments(ledger_url: str, monkeypatch: pytest.Monk
 def test_a_reader_that_does_not_keep_up_is_cut_off(
     ledger_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(stream, "PATIENCE", 0.05)
+    monkeypatch.setattr(sending, "PATIENCE", 0.05)
     screen(ledger_url, [request("SHP-1")])
 
     async def run() -> None:
@@ -169,8 +172,8 @@ def test_a_ledger_that_cannot_be_read_ends_it(ledger_url: str, caplog: pytest.Lo
 def test_streams_at_different_places_share_what_was_read(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reads what is kept no more, one what is kept, one what comes, one slowly; few records are kept, parts are small."""
     monkeypatch.setattr(stream, "PART", 300)
-    monkeypatch.setattr(stream, "KEPT", 3)
-    monkeypatch.setattr(stream, "RECORDS", 2)
+    monkeypatch.setattr(feed_module, "KEPT", 3)
+    monkeypatch.setattr(feed_module, "RECORDS", 2)
     screen(ledger_url, [request(f"SHP-{n}") for n in range(10)])
     every = published(ledger_url)
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from services.views.console.words import say
@@ -29,8 +29,15 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 def fragment(template: str, macro: str, *given: Any) -> str:
     """What a macro of a template makes: a part of a page that takes the place of one with the same id."""
-    made = getattr(_environment().get_template(f"{template}.html").module, macro)(*given)
+    made = getattr(_alone().get_template(f"{template}.html").module, macro)(*given)
     return str(made).strip()
+
+
+@cache
+def _alone() -> Environment:
+    """The templates without what stands around every page, which a macro of one does not need."""
+    bare = DictLoader({"base.html": ""})
+    return _environment().overlay(loader=ChoiceLoader([bare, PackageLoader("services.views.console", "templates")]))
 
 
 @cache

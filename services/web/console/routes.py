@@ -8,8 +8,9 @@ from services.web.console.ask import ROUTES as ASK
 from services.web.console.assets import ROUTES as ASSETS
 from services.web.console.home import ROUTES as HOME
 from services.web.console.law import ROUTES as LAW
+from services.web.console.live import ROUTES as LIVE
 from services.web.console.quotas import ROUTES as QUOTAS
 from services.web.console.tokens import ROUTES as TOKENS
 
-ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *ASK, *LAW, *TOKENS, *ACCOUNT)
+ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *ASK, *LAW, *TOKENS, *ACCOUNT, *LIVE)
 """The routes of the page, by the file in which they are."""
