@@ -142,9 +142,7 @@ def find_shipment(connection: Connection, shipment: str) -> StandingShipment | N
     """A shipment as it stands; None if it was never requested."""
     s, j = tables.shipment, tables.journal
     query = (
-        select(
-            s.c.id, s.c.state, j.c.source, s.c.asked, s.c.last, s.c.export_date, s.c.ship_to, s.c.tpp, s.c.terms
-        )
+        select(s.c.id, s.c.state, j.c.source, s.c.asked, s.c.last, s.c.export_date, s.c.ship_to, s.c.tpp, s.c.terms)
         .join_from(s, j, j.c.n == s.c.first)
         .where(s.c.id == shipment)
     )

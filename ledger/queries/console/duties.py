@@ -1,12 +1,12 @@
 """Obligations in the parts of a page, each a list of its own, so that no part hides another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ledger.database import tables
 from ledger.database.paging import pages
@@ -17,6 +17,9 @@ from schemas.kinds import LEFT_WITHOUT_APPROVAL, RETENTION
 
 SOON_DAYS = 14
 """How many days ahead a part of the page looks."""
+
+SHIPMENTS = 10_000
+"""The most shipments of a party whose obligations are told."""
 
 
 class Part(StrEnum):
@@ -40,42 +43,47 @@ class DutyPlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DutyFilter:
-    """Which obligations: of a kind, due on or before a day, of a shipment or of a party and its shipments."""
+    """Which obligations: of a kind, due on or before a day, of these subjects, as `subjects_of` gives them."""
 
     kind: str | None = None
     due_by: date | None = None
-    about: str | None = None
+    subjects: Sequence[str] | None = None
 
-    def conditions(self, connection: Connection) -> list[ColumnElement[bool]]:
+    def conditions(self) -> list[ColumnElement[bool]]:
         """The conditions on the table of obligations."""
-        t, s, found = tables.obligation, tables.shipment, list[ColumnElement[bool]]()
+        t, found = tables.obligation, list[ColumnElement[bool]]()
         if self.kind is not None:
             found.append(t.c.kind == self.kind)
         if self.due_by is not None:
             found.append(t.c.due <= self.due_by.isoformat())
-        if self.about is not None:
-            named = ShipmentFilter(party=self.about).conditions(connection)
-            whose = select(literal("shipment/") + s.c.id).where(*named)
-            found.append(t.c.subject.in_([f"shipment/{self.about}", f"party/{self.about}"]) | t.c.subject.in_(whose))
+        if self.subjects is not None:
+            found.append(t.c.subject.in_(self.subjects))
         return found
 
 
 EVERY = DutyFilter()
 
 
+def subjects_of(connection: Connection, about: str) -> list[str]:
+    """The subjects of a shipment's obligations, or of a party's and its shipments', of which the last SHIPMENTS."""
+    s = tables.shipment
+    named = ShipmentFilter(party=about).conditions(connection)
+    shipments = connection.execute(select(s.c.id).where(*named).order_by(s.c.first.desc()).limit(SHIPMENTS)).scalars()
+    return [f"shipment/{about}", f"party/{about}", *(f"shipment/{one}" for one in shipments)]
+
+
 def open_duties(
     connection: Connection, today: date, part: Part, wanted: DutyFilter, after: DutyPlace | None, limit: int
 ) -> list[ListedObligation]:
     """The open obligations of a part, the first due first: those after a place, at most `limit`."""
-    conditions = (tables.obligation.c.state == "open", *_within(part, today), *wanted.conditions(connection))
-    return list(_listed(connection, today, conditions, after, limit))
+    return list(_listed(connection, today, _of(part, today, wanted), after, limit))
 
 
 def ended_duties(
     connection: Connection, today: date, state: str, wanted: DutyFilter, after: DutyPlace | None, limit: int
 ) -> list[ListedObligation]:
     """The obligations that were `met` or `withdrawn`, the last due first: those after a place, at most `limit`."""
-    conditions = (tables.obligation.c.state == state, *wanted.conditions(connection))
+    conditions = (tables.obligation.c.state == state, *wanted.conditions())
     return list(_listed(connection, today, conditions, after, limit, descending=True))
 
 
@@ -94,31 +102,53 @@ def ended_of_parties(connection: Connection, today: date, most: int) -> list[Lis
     return [_one(row, today) for row in rows]
 
 
-def duty_counts(connection: Connection, today: date, wanted: DutyFilter = EVERY) -> Mapping[Part, int]:
-    """How many open obligations each part has, but for those due later and records to keep, which are not counted."""
-    t = tables.obligation
-    soon = (today + timedelta(days=SOON_DAYS)).isoformat()
-    part = case(
-        (t.c.kind == LEFT_WITHOUT_APPROVAL, str(Part.LEFT)),
-        (t.c.due < today.isoformat(), str(Part.OVERDUE)),
-        (t.c.due == today.isoformat(), str(Part.TODAY)),
-        else_=str(Part.SOON),
-    )
-    due = (t.c.due <= soon) | (t.c.kind == LEFT_WITHOUT_APPROVAL)
-    chosen = (t.c.state == "open", t.c.kind != RETENTION, due, *wanted.conditions(connection))
-    query = select(part.label("part"), func.count().label("many")).where(*chosen).group_by("part")
-    found = {str(row.part): int(row.many) for row in connection.execute(query)}
-    return {part: found.get(part, 0) for part in (Part.LEFT, Part.OVERDUE, Part.TODAY, Part.SOON)}
+@dataclass(frozen=True, slots=True)
+class DutyCounts:
+    """How many open obligations the parts have; `left_overdue` of those that left, on a day that is past.
+
+    `overdue` is None where it was not counted: without a filter it is what `obligations_due` counts, but for those.
+    """
+
+    left: int
+    left_overdue: int
+    overdue: int | None
+    today: int
+    soon: int
+
+
+def duty_counts(connection: Connection, today: date, wanted: DutyFilter = EVERY) -> DutyCounts:
+    """The counts of the parts that look back and a little ahead; what is due later and records to keep may be many."""
+    t, day = tables.obligation, today.isoformat()
+    late = case((t.c.due < day, 1), else_=0)
+    left = select(func.count().label("all"), func.coalesce(func.sum(late), 0).label("late"))
+    gone = connection.execute(left.where(*_of(Part.LEFT, today, wanted))).one()
+
+    def count(part: Part) -> int:
+        query = select(func.count()).select_from(t).where(*_of(part, today, wanted))
+        return int(connection.execute(query).scalar_one())
+
+    overdue = None if wanted == EVERY else count(Part.OVERDUE)
+    return DutyCounts(int(gone.all), int(gone.late), overdue, count(Part.TODAY), count(Part.SOON))
 
 
 _T = tables.obligation
 _COLUMNS = (_T.c.subject, _T.c.kind, _T.c.due, _T.c.citation, _T.c.state, _T.c.n)
 
 
+def _of(part: Part, today: date, wanted: DutyFilter) -> Sequence[ColumnElement[bool]]:
+    """The conditions on the open obligations of a part."""
+    state: ColumnElement[str] = tables.obligation.c.state
+    if part is Part.LEFT or wanted.subjects is not None:
+        state = state + ""  # few are meant: the index of the open ones, which are many, is not to be used
+    return (state == "open", *_within(part, today), *wanted.conditions())
+
+
 def _within(part: Part, today: date) -> Sequence[ColumnElement[bool]]:
     t, day, soon = tables.obligation, today.isoformat(), (today + timedelta(days=SOON_DAYS)).isoformat()
     if part is Part.LEFT:
-        return (t.c.kind == LEFT_WITHOUT_APPROVAL,)
+        other = t.alias()
+        of = select(other.c.subject).where(other.c.kind == LEFT_WITHOUT_APPROVAL)
+        return (t.c.subject.in_(of), t.c.kind == LEFT_WITHOUT_APPROVAL)
     if part is Part.KEEP:
         return (t.c.kind == RETENTION,)
     bounds: dict[Part, tuple[ColumnElement[bool], ...]] = {

@@ -1,13 +1,14 @@
 """The page of obligations: what must be sent, to whom, by when, with the text; in parts, what is late first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from ledger.database.store import Connection
 from ledger.queries.console.duties import (
+    EVERY,
     SOON_DAYS,
     DutyFilter,
     DutyPlace,
@@ -17,6 +18,7 @@ from ledger.queries.console.duties import (
     ended_of_parties,
     one_duty,
     open_duties,
+    subjects_of,
 )
 from ledger.queries.console.party import names_of
 from ledger.queries.shipment_list import shipments_by_id
@@ -31,19 +33,23 @@ from services.views.obligations import obligation_to_json, text_to_send
 PAGE = 50
 """The most obligations on a page of one part."""
 STATES: Final = ("open", "met", "withdrawn")
-_FIRST: Mapping[Part, int] = {Part.LEFT: 5, Part.OVERDUE: 10, Part.TODAY: 20, Part.SOON: 20, Part.LATER: 5}
-"""How many of each part stand on the first page, in this order."""
+_FIRST: Mapping[Part, int] = {Part.LEFT: 5, Part.OVERDUE: 10, Part.TODAY: 20, Part.SOON: 20}
+"""How many of each part stand on the first page, in this order; the others have pages of their own."""
 _RECENT = 100
 """The most obligations of parties of which the live page is told that they have ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the address asks for: a state, a part of the open ones, the filter, and the place after which to go on."""
+    """What the address asks for: a state, a part of the open ones, the filter, and the place after which to go on.
+
+    `about`: a shipment, or a party.
+    """
 
     state: str = "open"
     part: Part | None = None
-    filter: DutyFilter = field(default_factory=DutyFilter)
+    filter: DutyFilter = EVERY
+    about: str | None = None
     after: DutyPlace | None = None
 
 
@@ -61,17 +67,21 @@ def obligations_page(
     connection: Connection, book: Book, today: date, wanted: Wanted, mistake: Mistake | None = None
 ) -> dict[str, Any]:
     """What the page says; after a `mistake` it has that obligation alone, and the form as it was given."""
-    counts = duty_counts(connection, today, wanted.filter) if wanted.state == "open" else {}
+    if wanted.about is not None:
+        subjects = subjects_of(connection, wanted.about)
+        wanted = replace(wanted, filter=replace(wanted.filter, subjects=subjects))
+    is_open = wanted.state == "open"
+    counts = duty_counts(connection, today, wanted.filter) if is_open else None
     if mistake is not None:
         one = one_duty(connection, today, mistake.subject, mistake.kind, mistake.due)
         groups = [_group("one", [] if one is None else [one], None)]
-    elif wanted.state != "open":
+    elif not is_open:
         groups = [_group(wanted.state, *_cut(_ended(connection, today, wanted)))]
     elif wanted.part is not None:
         found = open_duties(connection, today, wanted.part, wanted.filter, wanted.after, PAGE + 1)
         groups = [_group(str(wanted.part), *_cut(found))]
     else:
-        groups = [_first(connection, today, part, wanted.filter) for part in _FIRST if counts.get(part, 1)]
+        groups = [_first(connection, today, part, wanted.filter) for part in _FIRST]
     listed = [one for group in groups for one in group["rows"]]
     made = _rows(connection, book, today, listed, mistake)
     for group in groups:
@@ -106,8 +116,7 @@ def parts(connection: Connection, book: Book, today: date, about: str, touched: 
     ]
     if touched.obligations:
         found += ended_of_parties(connection, today, _RECENT)
-    lead = fragment("obligations", "lead", duty_counts(connection, today), (today + timedelta(SOON_DAYS)).isoformat())
-    return [lead, *(fragment("obligations", "when", _when(one, today)) for one in found)]
+    return [fragment("obligations", "when", _when(one, today)) for one in found]
 
 
 def _ended(connection: Connection, today: date, wanted: Wanted) -> list[ListedObligation]:

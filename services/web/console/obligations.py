@@ -85,8 +85,8 @@ async def _page(request: Incoming, mistake: Mistake | None = None, error: Mend |
 
     def build(connection: Connection) -> Values:
         found = obligations_page(connection, web.book, today_of(web, connection), wanted, mistake)
-        views = [(None, _address(wanted, None), wanted.part is None)]
-        views += [(str(part), _address(wanted, part), part is wanted.part) for part in Part]
+        chosen = [None, *Part]
+        views = [(part and str(part), _address(wanted, part), part is wanted.part) for part in chosen]
         hrefs = {name: href for name, href, _ in views if name} | {state: _address(wanted) for state in STATES}
         return {
             **found, "views": views, "hrefs": hrefs, "states": STATES, "action": _address(wanted),
@@ -123,9 +123,9 @@ def _wanted(request: Incoming) -> Wanted:
     if part is not None and part not in set(Part):
         raise _Broken("part", part)
     due_by = _day("due_by", given["due_by"]) if "due_by" in given else None
-    wanted = DutyFilter(given.get("kind"), due_by, given.get("about"))
+    wanted = DutyFilter(given.get("kind"), due_by)
     after = _place(given["after"]) if "after" in given else None
-    return Wanted(state, Part(part) if part and state == "open" else None, wanted, after)
+    return Wanted(state, Part(part) if part and state == "open" else None, wanted, given.get("about"), after)
 
 
 def _day(name: str, text: str) -> date:
@@ -150,7 +150,7 @@ def _address(wanted: Wanted, part: Part | str | None = "") -> str:
     chosen, only = wanted.part if part == "" else part, wanted.filter
     due_by = None if only.due_by is None else only.due_by.isoformat()
     state = None if wanted.state == "open" else wanted.state
-    return address(_HERE, part=chosen, state=state, kind=only.kind, due_by=due_by, about=only.about)
+    return address(_HERE, part=chosen, state=state, kind=only.kind, due_by=due_by, about=wanted.about)
 
 
 async def _broken(request: Incoming, error: _Broken) -> Response[str]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from services.web.console.ask import ROUTES as ASK
 from services.web.console.assets import ROUTES as ASSETS
+from services.web.console.find import ROUTES as FIND
 from services.web.console.home import ROUTES as HOME
 from services.web.console.obligations import ROUTES as OBLIGATIONS
 from services.web.console.quotas import ROUTES as QUOTAS
 from services.web.console.shipments import ROUTES as SHIPMENTS
 
-ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *SHIPMENTS, *OBLIGATIONS, *ASK)
+ROUTES: Sequence[Any] = (*ASSETS, *HOME, *QUOTAS, *SHIPMENTS, *FIND, *OBLIGATIONS, *ASK)
 """The routes of the page, by the file in which they are."""
