@@ -50,12 +50,16 @@ def trace(records: Sequence[ShipmentRecord]) -> list[Section]:
     return [one for one in made if one is not None]
 
 
-def section(number: int, record: ShipmentRecord) -> Section | None:
-    """One record of a shipment under its number; None if it cannot be read as an event."""
+def section(number: int, record: ShipmentRecord, *, whole: bool = True) -> Section | None:
+    """One record of a shipment under its number; None if it cannot be read as an event.
+
+    Unless it is `whole`, it leaves out what the event says, and tells what came of it.
+    """
     event = read_record(record.event)
     if not isinstance(event, Event):
         return None
-    return Section(_heading(number, record, event), (*_requested(record, event), *_answers(record)))
+    asked = _requested(record, event) if whole else ()
+    return Section(_heading(number, record, event), (*asked, *_answers(record)))
 
 
 def title(record: ShipmentRecord) -> str:

@@ -35,6 +35,8 @@ PAGE = 50
 STATES: Final = ("open", "met", "withdrawn")
 _FIRST: Mapping[Part, int] = {Part.LEFT: 5, Part.OVERDUE: 10, Part.TODAY: 20, Part.SOON: 20}
 """How many of each part stand on the first page, in this order; the others have pages of their own."""
+_FEW = 10
+"""How many of the other parts stand on the first page of a filter."""
 _RECENT = 100
 """The most obligations of parties of which the live page is told that they have ended."""
 
@@ -70,7 +72,7 @@ def obligations_page(
     if wanted.about is not None:
         subjects = subjects_of(connection, wanted.about)
         wanted = replace(wanted, filter=replace(wanted.filter, subjects=subjects))
-    is_open = wanted.state == "open"
+    is_open, is_plain = wanted.state == "open", wanted.filter == EVERY
     counts = duty_counts(connection, today, wanted.filter) if is_open else None
     if mistake is not None:
         one = one_duty(connection, today, mistake.subject, mistake.kind, mistake.due)
@@ -81,7 +83,7 @@ def obligations_page(
         found = open_duties(connection, today, wanted.part, wanted.filter, wanted.after, PAGE + 1)
         groups = [_group(str(wanted.part), *_cut(found))]
     else:
-        groups = [_first(connection, today, part, wanted.filter) for part in _FIRST]
+        groups = [_first(connection, today, part, wanted.filter) for part in (_FIRST if is_plain else Part)]
     listed = [one for group in groups for one in group["rows"]]
     made = _rows(connection, book, today, listed, mistake)
     for group in groups:
@@ -93,6 +95,7 @@ def obligations_page(
         "today": today.isoformat(),
         "kinds": [(kind, kind.replace("_", " ")) for kind in book.notice_kinds(today)],
         "wanted": wanted,
+        "is_plain": is_open and is_plain and wanted.part is None,
         "mistake": mistake,
     }
 
@@ -116,7 +119,7 @@ def parts(connection: Connection, book: Book, today: date, about: str, touched: 
     ]
     if touched.obligations:
         found += ended_of_parties(connection, today, _RECENT)
-    return [fragment("obligations", "when", _when(one, today)) for one in found]
+    return [fragment("obligations_parts", "when", _when(one, today)) for one in found]
 
 
 def _ended(connection: Connection, today: date, wanted: Wanted) -> list[ListedObligation]:
@@ -138,7 +141,7 @@ def _group(name: str, rows: list[ListedObligation], after: str | None, *, more: 
 
 def _first(connection: Connection, today: date, part: Part, wanted: DutyFilter) -> dict[str, Any]:
     """The first of a part, and whether there are more."""
-    most = _FIRST[part]
+    most = _FIRST.get(part, _FEW)
     found = open_duties(connection, today, part, wanted, None, most + 1)
     return _group(str(part), found[:most], None, more=len(found) > most)
 

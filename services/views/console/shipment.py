@@ -13,6 +13,7 @@ from ledger.queries.shipment_list import records as journal_records
 from rulebook import Book
 from schemas import accounts
 from schemas.codes import State
+from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from schemas.models.incoming import Requested
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
@@ -50,7 +51,7 @@ def shipment_page(
     found = records(connection, one.id, before, PAGE + 1)
     earlier, shown = found[0].n if len(found) > PAGE else None, found[-PAGE:]
     recent = shown if before is None and earlier is None else records(connection, one.id, None, _MOST)
-    asked = _request(connection, one.asked)
+    asked, owed = _request(connection, one.asked), _owed(connection, book, today, one, recent)
     return {
         "shipment": _stands(one),
         "held": one.state in _HELD,
@@ -61,7 +62,8 @@ def shipment_page(
         "earlier": None if earlier is None else shown[0].n,
         "before": before,
         "counts": _counts(one),
-        "owed": _owed(connection, book, today, one, recent),
+        "owed": owed,
+        "left": any(duty["kind"] == LEFT_WITHOUT_APPROVAL and duty["state"] == "open" for duty in owed),
         "parties_named": _parties(asked),
         "lists": _lists(recent),
     }
@@ -96,9 +98,9 @@ def parts(connection: Connection, book: Book, today: date, about: str, touched: 
         return []
     last = records(connection, about, None, 1)
     return [
-        fragment("shipment", "state", _stands(one)),
-        fragment("shipment", "now", _counts(one)),
-        *(fragment("shipment", "more", record.n, title(record)) for record in last),
+        fragment("shipment_parts", "state", _stands(one)),
+        fragment("shipment_parts", "now", _counts(one)),
+        *(fragment("shipment_parts", "more", record.n, title(record)) for record in last),
     ]
 
 
@@ -144,10 +146,9 @@ def _planned(record: ShipmentRecord, data: Any, planned: date | None) -> date | 
 
 def _step(record: ShipmentRecord, event: Any, sees: Sees) -> dict[str, Any]:
     source = event.source if isinstance(event, Event) else None
-    made = section(record.n, record)
-    says = [one for one in made.says if one.kind not in ("entry", "title", "finding")] if made else []
     seen = isinstance(source, str) and sees(source)
-    told = [one for one in says[1:] if seen or one.kind in ("decided", "reason", "due")]
+    made = section(record.n, record, whole=seen)
+    told = () if made is None else made.says[1:] if seen else made.says
     data = [answer["data"] for answer in record.answers]
     return {
         "kind": "record",
