@@ -17,8 +17,7 @@ from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from schemas.models.incoming import Requested
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
-from services.views.console.live import Touched
-from services.views.console.render import fragment
+from services.views.console.render import Touched, fragment
 from services.views.console.words import say
 from services.views.memo import Memo, memo_of, request_sentence
 from services.views.obligations import obligations_of

@@ -15,8 +15,9 @@ from web_run import Served
 import rulebook
 from ledger.database.store import Store
 from ledger.queries.records import taken
-from services.views.console.live import Touched
-from services.views.console.obligations import element_id, parts
+from services.views.console.live import PARTS
+from services.views.console.render import Touched
+from services.views.console.obligations import element_id
 
 PARTS = ("left", "overdue", "today", "soon", "later", "keep")
 TODAY = date(2025, 7, 1)
@@ -217,7 +218,7 @@ def test_what_was_met_meanwhile_is_struck_and_no_form_comes(web: Served, reviewe
     try:
         with store.read() as connection:
             touched = Touched(frozenset({"SHP-13"}), frozenset(), obligations=True)
-            given = parts(connection, rulebook.load("ai-diffusion"), TODAY, "", touched)
+            given = PARTS["obligations"](connection, rulebook.load("ai-diffusion"), TODAY, "", touched)
     finally:
         store.close()
     (struck,) = [text for text in given if f'id="{elements([one])[0]}-when"' in text]

@@ -27,8 +27,8 @@ from web_run import Served
 
 import rulebook
 from ledger.database.store import Store
-from services.views.console.live import Touched
-from services.views.console.shipment import parts
+from services.views.console.live import PARTS
+from services.views.console.render import Touched
 from services.visible import visible
 
 READERS = ("monitor", "reviewer", "finance", "admin")
@@ -179,10 +179,13 @@ def test_what_changes_takes_the_place_of_what_is_there(web: Served) -> None:
     try:
         with store.read() as connection:
             book = rulebook.load("ai-diffusion")
-            given = parts(
+            given = PARTS["shipment"](
                 connection, book, TODAY, "SHP-2", Touched(frozenset({"SHP-2"}), frozenset(), obligations=False)
             )
-            assert parts(connection, book, TODAY, "SHP-2", Touched(frozenset({"SHP-1"}), frozenset(), True)) == []
+            assert (
+                PARTS["shipment"](connection, book, TODAY, "SHP-2", Touched(frozenset({"SHP-1"}), frozenset(), True))
+                == []
+            )
     finally:
         store.close()
     assert [ids(f" {one}")[0] for one in given] == ["state", "now", "more"]
