@@ -13,8 +13,8 @@ Parts = Callable[[Connection, Book, date, str, Touched], list[str]]
 """Of a page: the parts that may have changed, as HTML, newly read from the ledger.
 
 Given are the day on which ages are counted, what the page is about (a shipment's id, an account's path; empty for a
-list), and what was touched. A part replaces the element of its id; with `data-into="ID"` one that is not there is added
-at the end of that element. Whole rows and figures, so that a repeat does no harm; never a form.
+list), and what was touched. A part replaces the element of its id; with `data-into="ID"` one that is new is added at
+the end of that element. Whole rows and figures, so that a repeat does no harm; never a form.
 """
 
 PARTS: Mapping[str, Parts] = {"shipment": shipment_parts, "obligations": obligations_parts}

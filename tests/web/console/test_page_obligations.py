@@ -16,10 +16,10 @@ import rulebook
 from ledger.database.store import Store
 from ledger.queries.records import taken
 from services.views.console.live import PARTS
-from services.views.console.render import Touched
 from services.views.console.obligations import element_id
+from services.views.console.render import Touched
 
-PARTS = ("left", "overdue", "today", "soon", "later", "keep")
+GROUPS = ("left", "overdue", "today", "soon", "later", "keep")
 TODAY = date(2025, 7, 1)
 HERE = "/console/obligations"
 
@@ -71,7 +71,7 @@ def the(web: Served, kind: str, shipment: str) -> dict:
 
 def test_it_lists_what_tpp_obligations_lists_part_by_part(web: Served, reviewer: httpx.Client) -> None:
     every = listed(web.ledger, "obligations")
-    found = [one for part in PARTS for one in all_pages(reviewer, part=part)]
+    found = [one for part in GROUPS for one in all_pages(reviewer, part=part)]
     assert sorted(found) == sorted(elements(every)) and len(found) == len(set(found)) > 10
     page = reviewer.get(HERE).text
     shown = rows_of(page)
@@ -103,10 +103,10 @@ def test_a_text_says_what_is_sent_to_whom(web: Served, reviewer: httpx.Client) -
 def test_filters(web: Served, reviewer: httpx.Client) -> None:
     every = listed(web.ledger, "obligations")
     about = [one for one in every if one["about"] == "SHP-1"]
-    assert sorted(one for part in PARTS for one in all_pages(reviewer, part=part, about="SHP-1")) == sorted(
+    assert sorted(one for part in GROUPS for one in all_pages(reviewer, part=part, about="SHP-1")) == sorted(
         elements(about)
     )
-    consignee = [one for part in PARTS for one in all_pages(reviewer, part=part, about="CON-11")]
+    consignee = [one for part in GROUPS for one in all_pages(reviewer, part=part, about="CON-11")]
     assert sorted(consignee) == sorted(elements([one for one in every if one["about"] == "SHP-11"]))
     copies = [one for one in every if one["kind"] == "lpp_certification_copy"]
     assert all_pages(reviewer, kind="lpp_certification_copy") == elements(copies)
