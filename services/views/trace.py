@@ -65,7 +65,7 @@ def section(number: int, record: ShipmentRecord, *, whole: bool = True) -> Secti
 def title(record: ShipmentRecord) -> str:
     """What happened in a record, in a few words: the kind of its event, and what was decided or refused.
 
-    One that is no event is told by what came of it.
+    A record that cannot be read as an event is told by what came of it.
     """
     event = read_record(record.event)
     kind = _kind(event.type) if isinstance(event, Event) else "Record"

@@ -112,7 +112,7 @@ def _stands(one: StandingShipment) -> dict[str, Any]:
 def _request(connection: Connection, record: int) -> Requested:
     event = read_record(journal_records(connection, [record], "event")[0].event)
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
-        raise TypeError(f"journal record {record} is no request")
+        raise TypeError(f"journal record {record} does not request a shipment")
     return event.data
 
 
