@@ -219,10 +219,6 @@ class Book:
         notice = self._values.law(day).period.notices[kind]
         return {name: str(notice[name]) for name in ("what", "to", "subject") if name in notice}
 
-    def notice_kinds(self, day: date) -> list[str]:
-        """The kinds of obligations that the law knows on a day."""
-        return sorted(self._values.law(day).period.notices)
-
 
 def names() -> list[str]:
     """The names of the books there are."""

@@ -131,6 +131,12 @@ def duty_counts(connection: Connection, today: date, wanted: DutyFilter = EVERY)
     return DutyCounts(int(gone.all), int(gone.late), overdue, count(Part.TODAY), count(Part.SOON))
 
 
+def duty_kinds(connection: Connection) -> list[str]:
+    """The kinds of obligations that the ledger has; looks at the key of each."""
+    t = tables.obligation
+    return sorted(connection.execute(select(t.c.kind).distinct()).scalars())
+
+
 _T = tables.obligation
 _COLUMNS = (_T.c.subject, _T.c.kind, _T.c.due, _T.c.citation, _T.c.state, _T.c.n)
 
