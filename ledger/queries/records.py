@@ -91,21 +91,25 @@ def state(connection: Connection, shipment: str) -> str | None:
     return found
 
 
-def records(connection: Connection, shipment: str) -> list[ShipmentRecord]:
-    """Every record that concerns a shipment, oldest first: those of its own events, and others that decided it."""
+def records(
+    connection: Connection, shipment: str, before: int | None = None, limit: int | None = None
+) -> list[ShipmentRecord]:
+    """The records that concern a shipment, oldest first: those of its own events, and others that decided it.
+
+    Those before the record `before`, and of them the last `limit`; every one by default.
+    """
     j, m = tables.journal, tables.mention
+    own = select(j.c.n).where(j.c.shipment_id == shipment)
     mentioned = select(m.c.n).where(m.c.shipment_id == shipment)
-    query = (
-        select(j.c.n, j.c.happened, j.c.event, j.c.answers)
-        .where((j.c.shipment_id == shipment) | j.c.n.in_(mentioned))
-        .order_by(j.c.n)
-    )
+    query = select(j.c.n, j.c.happened, j.c.event, j.c.answers).where(j.c.n.in_(own) | j.c.n.in_(mentioned))
+    if before is not None:
+        query = query.where(j.c.n < before)
     found = []
-    for row in connection.execute(query):
-        answers = map(orjson.loads, row.answers)
+    for row in connection.execute(query.order_by(j.c.n.desc()).limit(limit)):
+        answers = (orjson.loads(text) for text in row.answers if shipment in text)
         about = tuple(answer for answer in answers if answer["data"].get("shipment_id") == shipment)
         found.append(ShipmentRecord(row.n, row.happened, row.event, about))
-    return found
+    return found[::-1]
 
 
 def answer_texts(connection: Connection, shipment: str) -> list[str]:

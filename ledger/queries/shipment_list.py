@@ -14,6 +14,11 @@ from ledger.database.rows import stored
 from ledger.database.store import within
 from schemas.kinds import FactKind
 
+_S = tables.shipment
+_COLUMNS = (
+    _S.c.id, _S.c.state, _S.c.first, _S.c.asked, _S.c.last, _S.c.export_date, _S.c.ship_to, _S.c.tpp, _S.c.terms
+)  # fmt: skip
+
 
 class Line(NamedTuple):
     """A line of a request: its number, the part, and how many units."""
@@ -84,8 +89,7 @@ def shipment_list(
 ) -> Iterator[ListedShipment]:
     """Shipments, the latest first by their first request; those after the place `after`, at most `limit`."""
     s = tables.shipment
-    columns = (s.c.id, s.c.state, s.c.first, s.c.asked, s.c.last, s.c.export_date, s.c.ship_to, s.c.tpp, s.c.terms)
-    query = select(*columns).where(*wanted.conditions(connection))
+    query = select(*_COLUMNS).where(*wanted.conditions(connection))
     start = None if after is None else (after,)
     for page in pages(connection, query, (s.c.first,), lambda row: (row.first,), start, limit, descending=True):
         asked = requests(connection, [row.asked for row in page])
@@ -93,6 +97,18 @@ def shipment_list(
             with stored(f"shipment {row.id}"):
                 found = _listed(row, asked)
             yield found
+
+
+def shipments_by_id(connection: Connection, ids: Collection[str]) -> dict[str, ListedShipment]:
+    """The shipments of these identifiers, at most a page of them, by identifier; those that exist."""
+    s = tables.shipment
+    rows = connection.execute(select(*_COLUMNS).where(s.c.id.in_(set(ids)))).all()
+    asked = requests(connection, [row.asked for row in rows])
+    found = {}
+    for row in rows:
+        with stored(f"shipment {row.id}"):
+            found[row.id] = _listed(row, asked)
+    return found
 
 
 def _listed(row: Any, asked: Mapping[int, ShipmentRequest]) -> ListedShipment:
@@ -105,12 +121,18 @@ def _listed(row: Any, asked: Mapping[int, ShipmentRequest]) -> ListedShipment:
 
 @dataclass(frozen=True, slots=True)
 class StandingShipment:
-    """A shipment with what it debits: accounts and amounts in TPP; `source` is that of its first request."""
+    """A shipment with what it debits: accounts and amounts in TPP; `source` is that of its first request.
+
+    `asked` is the record of the request or amendment in force, `last` the latest that concerns it.
+    """
 
     id: str
     state: str
     source: str
+    asked: int
+    last: int
     export_date: str
+    country: str
     tpp: int
     authorization: str | None
     reference: str | None
@@ -121,7 +143,7 @@ def find_shipment(connection: Connection, shipment: str) -> StandingShipment | N
     """A shipment as it stands; None if it was never requested."""
     s, j = tables.shipment, tables.journal
     query = (
-        select(s.c.id, s.c.state, j.c.source, s.c.export_date, s.c.tpp, s.c.terms)
+        select(s.c.id, s.c.state, j.c.source, s.c.asked, s.c.last, s.c.export_date, s.c.ship_to, s.c.tpp, s.c.terms)
         .join_from(s, j, j.c.n == s.c.first)
         .where(s.c.id == shipment)
     )
@@ -132,8 +154,8 @@ def find_shipment(connection: Connection, shipment: str) -> StandingShipment | N
         terms = orjson.loads(row.terms)
         debits = tuple((str(account), int(amount)) for account, amount in terms.get("debits", ()))
         return StandingShipment(
-            row.id, row.state, row.source, row.export_date, row.tpp, terms.get("authorization"),
-            terms.get("reference"), debits,
+            row.id, row.state, row.source, row.asked, row.last, row.export_date, row.ship_to, row.tpp,
+            terms.get("authorization"), terms.get("reference"), debits,
         )  # fmt: skip
 
 

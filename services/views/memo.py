@@ -57,7 +57,7 @@ def memo_of(
     """The memo of a shipment as it stands, from its records; the ledger says which obligations are met."""
     asked, (decided, cause) = _asked(records), _decided(records)
     alerts = [one["data"]["message"] for record in records for one in record.answers if one["type"] == SHIPMENT_ALERT]
-    rows: list[Row] = [("Requested", _request(asked))] if asked is not None else []
+    rows: list[Row] = [("Requested", (request_sentence(asked),))] if asked is not None else []
     if decided is not None:
         if isinstance(cause, ReviewDecided) and cause.action == "release":
             rows.append(("Review", (_review(cause.reviewer, cause.second_reviewer, cause.reason),)))
@@ -128,13 +128,14 @@ def verdict(shipment: str, state: str | None, decided: Mapping[str, Any] | None)
     return f"{name} {stands}: {meaning[:1].lower()}{meaning[1:]} ({', '.join(codes)})."
 
 
-def _request(asked: Requested) -> tuple[str, ...]:
+def request_sentence(asked: Requested) -> str:
+    """What a request asks for: what, from where to where, when, to whom, under what."""
     consignee = asked.ultimate_consignee
     lines = [f"{item.quantity:,} × {item.part_number} ({item.eccn})" for item in asked.items[:_LINES]]
     more = len(asked.items) - _LINES
     goods = ", ".join(lines) + (f" and {counted(more, 'more line')}" if more > 0 else "")
     way = f"{asked.transaction} from {asked.ship_from} to {asked.ship_to} on {asked.export_date}"
-    return (f"{goods}; {way}, to {consignee.name} ({consignee.id}); claimed: {claimed(asked)}.",)
+    return f"{goods}; {way}, to {consignee.name} ({consignee.id}); claimed: {claimed(asked)}."
 
 
 def _decisive(decided: dict[str, Any], book: Book) -> tuple[str, ...]:

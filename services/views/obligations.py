@@ -6,9 +6,14 @@ from typing import Any
 
 from ledger.database.rows import stored
 from ledger.database.store import Connection
+from ledger.queries.shipment_list import ListedShipment
 from ledger.queries.work_list import ListedObligation, obligations
 from rulebook import Book
 from schemas.kinds import RETENTION
+from services.views.wrapping import counted
+
+_LINES = 5
+"""The most lines of a shipment that a text names."""
 
 
 def obligation_list(
@@ -60,6 +65,32 @@ def obligation_to_json(book: Book, one: ListedObligation) -> dict[str, Any]:
         "overdue": one.overdue,
         "retention": one.kind == RETENTION,
     }
+
+
+def text_to_send(one: Mapping[str, Any], goods: ListedShipment | None, name: str | None = None) -> str:
+    """What to write to whom about an obligation: the head of a letter, and a sentence with what it is about.
+
+    `goods`: its shipment, None if it is about a party, or of a shipment that was never requested; `name`: that of the
+    party.
+    """
+    about = f"shipment {one['about']}" if "shipment_id" in one else f"party {one['about']}"
+    subject = one["subject_line"] or f"{about[0].upper()}{about[1:]}: {_kind(one['kind'])}"
+    said = f"Under {one['citation']}, due on {one['due']}, for {about}"
+    if goods is not None:
+        lines = [f"{line.quantity:,} × {line.part_number}" for line in goods.request.lines[:_LINES]]
+        more = len(goods.request.lines) - _LINES
+        what = ", ".join(lines) + (f" and {counted(more, 'more line')}" if more > 0 else "")
+        under = " ".join(filter(None, (goods.authorization, goods.reference)))
+        to = f"to {goods.request.consignee} ({goods.request.consignee_id}), {goods.country}, on {goods.export_date}"
+        said += f": {what}, {goods.tpp:,} TPP, {to}{f', under {under}' if under else ''}"
+    elif name:
+        said += f" ({name})"
+    return f"To: {one['to']}\nSubject: {subject}\n\n{said}.\n"
+
+
+def _kind(kind: str) -> str:
+    """A kind of obligation in words."""
+    return kind.replace("_", " ")
 
 
 def in_cells(one: Mapping[str, Any]) -> dict[str, Any]:

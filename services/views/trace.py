@@ -46,12 +46,43 @@ class Section:
 
 def trace(records: Sequence[ShipmentRecord]) -> list[Section]:
     """The records of a shipment, oldest first; one that cannot be read as an event is left out."""
-    read = ((number, record, read_record(record.event)) for number, record in enumerate(records, 1))
-    return [
-        Section(_heading(number, record, event), (*_requested(record, event), *_answers(record)))
-        for number, record, event in read
-        if isinstance(event, Event)
-    ]
+    made = (section(number, record) for number, record in enumerate(records, 1))
+    return [one for one in made if one is not None]
+
+
+def section(number: int, record: ShipmentRecord, *, whole: bool = True) -> Section | None:
+    """One record of a shipment under its number; None if it cannot be read as an event.
+
+    Unless it is `whole`, it leaves out what the event says, and tells what came of it.
+    """
+    event = read_record(record.event)
+    if not isinstance(event, Event):
+        return None
+    asked = _requested(record, event) if whole else ()
+    return Section(_heading(number, record, event), (*asked, *_answers(record)))
+
+
+def title(record: ShipmentRecord) -> str:
+    """What happened in a record, in a few words: the kind of its event, and what was decided or refused.
+
+    A record that cannot be read as an event is told by what came of it.
+    """
+    event = read_record(record.event)
+    kind = _kind(event.type) if isinstance(event, Event) else "Record"
+    said = ""
+    for answer in record.answers:
+        data = answer["data"]
+        if answer["type"] == EVENT_REFUSED:
+            said = "refused"
+        elif "outcome" in data:
+            said = f"{data['outcome']}{under(data)}"
+    return f"{kind}: {said}" if said else kind
+
+
+def _kind(type: str) -> str:
+    """The type of an event in words."""
+    kind = type.removeprefix("tpp.").removesuffix(".v1").replace(".", " ").replace("_", " ")
+    return f"{kind[0].upper()}{kind[1:]}"
 
 
 def trace_text(sections: Sequence[Section]) -> str:
@@ -76,8 +107,7 @@ def _lines(said: Said) -> list[str]:
 
 
 def _heading(number: int, record: ShipmentRecord, event: Event[Any]) -> str:
-    kind = event.type.removeprefix("tpp.").removesuffix(".v1").replace(".", " ")
-    return f"{number}. {kind[0].upper()}{kind[1:]} on {shown(record.happened)}"
+    return f"{number}. {_kind(event.type)} on {shown(record.happened)}"
 
 
 def _requested(record: ShipmentRecord, event: Event[Any]) -> Iterator[Said]:
@@ -89,7 +119,7 @@ def _requested(record: ShipmentRecord, event: Event[Any]) -> Iterator[Said]:
     if not isinstance(data, Requested):
         members = data.model_dump(mode="json", exclude_none=True, exclude={"shipment_id"})
         if members:
-            listed = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in members.items())
+            listed = "; ".join(f"{name.replace('_', ' ')}: {_worded(value)}" for name, value in members.items())
             yield Said("said", f"{listed.removesuffix('.')}.")
         return
     yield Said(
@@ -105,6 +135,13 @@ def _requested(record: ShipmentRecord, event: Event[Any]) -> Iterator[Said]:
             f"{item.quantity * item.tpp:,} TPP.",
         )
     yield Said("said", f"Claimed: {claimed(data)}." if data.authorization else "No authorization claimed.")
+
+
+def _worded(value: Any) -> str:
+    """A member of an event's data in words, also one that has members itself."""
+    if isinstance(value, dict):
+        return " ".join(f"{name.replace('_', ' ')} {_worded(one)}" for name, one in value.items())
+    return ", ".join(map(_worded, value)) if isinstance(value, list) else str(value)
 
 
 def claimed(asked: Requested) -> str:

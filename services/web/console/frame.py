@@ -144,13 +144,13 @@ def today_of(web: Web, connection: Connection) -> date:
 
 
 def address(path: str, **query: str | int | None) -> str:
-    """An address with a query; what is None or empty is left out.
+    """An address with a query, after the one that `path` may have; what is None or empty is left out.
 
     >>> address("/console/holds", reason="quota.exhausted", by=None)
     '/console/holds?reason=quota.exhausted'
     """
     given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(given)}" if given else path
 
 
 def _missing(frame: Frame, error: Missing) -> dict[str, Any]:
