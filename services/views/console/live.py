@@ -2,19 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import NamedTuple
 
 from ledger.database.store import Connection
 from rulebook import Book
-
-
-class Touched(NamedTuple):
-    """What events are about: shipments by id, accounts by path, and whether an obligation changed."""
-
-    shipments: frozenset[str]
-    accounts: frozenset[str]
-    obligations: bool
-
+from services.views.console.hold import parts as hold_parts
+from services.views.console.holds import parts as holds_parts
+from services.views.console.render import Touched
 
 Parts = Callable[[Connection, Book, date, str, Touched], list[str]]
 """Of a page: the parts that may have changed, as HTML, newly read from the ledger.
@@ -24,5 +17,5 @@ list), and what was touched. A part replaces the element of its id; with `data-i
 at the end of that element. Whole rows and figures, so that a repeat does no harm; never a form.
 """
 
-PARTS: Mapping[str, Parts] = {}
+PARTS: Mapping[str, Parts] = {"holds": holds_parts, "hold": hold_parts}
 """By the page's name, which stands before the colon in `Frame.live`: `holds`, `hold:SHP-1`, `account:PATH`."""

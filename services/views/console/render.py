@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +20,14 @@ CONTENT_POLICY = (
 
 _MICRO = 1_000_000
 _MINUS = "−"
+
+
+class Touched(NamedTuple):
+    """What events are about: shipments by id, accounts by path, and whether an obligation changed."""
+
+    shipments: frozenset[str]
+    accounts: frozenset[str]
+    obligations: bool
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
