@@ -232,7 +232,7 @@ def _proposed(found: Proposal, me: str) -> dict[str, Any]:
     claim = data.authorization
     return {
         "record": found.record, "happened": found.happened, "action": data.action, "who": data.reviewer,
-        "mine": data.reviewer == me, "reason": data.reason,
+        "mine": data.reviewer == me, "reason": " ".join(data.reason.split()),
         "under": " ".join(filter(None, (claim.kind, claim.reference))) if claim else None,
     }  # fmt: skip
 
@@ -269,17 +269,17 @@ def parts(connection: Connection, book: Book, today: date, about: str, touched: 
     newest = newest_record(connection, shipment)
     if not one.is_held:
         state = {"id": shipment, "state": State(one.state)}
-        return [fragment("hold", "ended", state), _meanwhile(connection, shipment, "shipments", ends=True)]
+        return [fragment("hold_parts", "ended", state), _meanwhile(connection, shipment, "shipments", ends=True)]
     held = next(holds(connection, HoldFilter(ids=[shipment])))
     stands = proposals(connection, {shipment: held.record}).get(shipment, [])
     head = top(connection, book, today, held, records(connection, shipment), stands)
-    made = [fragment("hold", "state_line", head), fragment("hold", "verdict", head)]
+    made = [fragment("hold_parts", "state_line", head), fragment("hold_parts", "verdict", head)]
     anew = int(shown) != held.record if shown.isdigit() else newest == held.record
     if anew:
         return [*made, _meanwhile(connection, shipment, "holds", ends=True)]
     said = [proposal(found.data) for found in stands if found.record == newest]
-    return made + [fragment("hold", "meanwhile", shipment, "holds", one, False) for one in said]
+    return made + [fragment("hold_parts", "meanwhile", shipment, "holds", one, False) for one in said]
 
 
 def _meanwhile(connection: Connection, shipment: str, page: str, *, ends: bool) -> str:
-    return fragment("hold", "meanwhile", shipment, page, last_decided(connection, shipment), ends)
+    return fragment("hold_parts", "meanwhile", shipment, page, last_decided(connection, shipment), ends)

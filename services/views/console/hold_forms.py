@@ -113,7 +113,7 @@ class Acting:
         return {"authorization": {"kind": kind} | ({"reference": reference} if reference else {})}
 
     def _text(self, name: str) -> str:
-        return self.fields.get(name, "").strip()
+        return "\n".join(self.fields.get(name, "").strip().splitlines())
 
     def _wrong(self, member: str, sentence: str) -> None:
         self.errors.append((self._field(member), sentence))

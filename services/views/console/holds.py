@@ -184,11 +184,13 @@ def parts(connection: Connection, book: Book, today: date, _: str, touched: Touc
         return []
     found = list(holds(connection, HoldFilter(ids=ids)))
     proposed = proposals(connection, {hold.id: hold.record for hold in found})
-    made = [fragment("holds", "row", row_of(book, hold, today, proposed.get(hold.id, ())), True) for hold in found]
+    made = [
+        fragment("holds_parts", "row", row_of(book, hold, today, proposed.get(hold.id, ())), True) for hold in found
+    ]
     there = {hold.id for hold in found}
     gone = [one for one in standing(connection, ids).values() if one.id not in there]
     asked = requests(connection, {one.asked for one in gone})
-    return made + [fragment("holds", "gone", _gone(one, asked[one.asked].consignee)) for one in gone]
+    return made + [fragment("holds_parts", "gone", _gone(one, asked[one.asked].consignee)) for one in gone]
 
 
 def _gone(one: Standing, consignee: str) -> dict[str, Any]:

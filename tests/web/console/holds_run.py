@@ -57,7 +57,7 @@ def page(client: httpx.Client, path: str, status: int = 200) -> str:
 
 def text_of(html: str) -> str:
     """What a page says: its text without markup, blanks between words made one."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<(/?)(b|code|s)>", "", html))).split())
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<(/?)(b|code|s|time)( [^>]*)?>", "", html))).split())
 
 
 def form(html: str, button: str) -> dict[str, str]:
