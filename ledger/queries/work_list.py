@@ -176,8 +176,7 @@ def departed() -> Subquery:
         tuple_(earlier.c.n, earlier.c.due) < tuple_(o.c.n, o.c.due),
     )
     of = func.substr(o.c.subject, len(_SHIPMENT) + 1)
-    open_ = (o.c.kind == LEFT_WITHOUT_APPROVAL, o.c.state == "open", ~before)
-    return select(of.label("id"), o.c.n, o.c.due).where(*open_).subquery()
+    return select(of.label("id"), o.c.n, o.c.due).where(tables.left_open(), ~before).subquery()
 
 
 def _conditions(connection: Connection, wanted: HoldFilter) -> list[ColumnElement[bool]]:
