@@ -87,11 +87,12 @@ def beside(connection: Connection, shipment: str, today: date) -> Beside | None:
 def _beside(connection: Connection, query: Select[Any], key: int) -> Beside:
     among: Subquery = query.subquery()
     at: ColumnElement[int] = among.c.key
-    counts = select(func.count(), func.count().filter(at <= key)).select_from(among)
-    holds, place = connection.execute(counts).one()
-    before = connection.execute(select(among.c.id).where(at < key).order_by(at.desc()).limit(1)).scalar()
-    later = connection.execute(select(among.c.id).where(at > key).order_by(at).limit(1)).scalar()
-    return Beside(place, holds, before, later)
+    before, later = func.max(at).filter(at < key), func.min(at).filter(at > key)
+    counts = select(func.count(), func.count().filter(at <= key), before, later).select_from(among)
+    holds, place, *keys = connection.execute(counts).one()
+    named = select(among.c.key, among.c.id).where(at.in_([one for one in keys if one is not None]))
+    ids = {row.key: row.id for row in connection.execute(named)}
+    return Beside(place, holds, ids.get(keys[0]), ids.get(keys[1]))
 
 
 def also_waiting(connection: Connection, account: str, but: str, most: int) -> tuple[list[AlsoWaiting], int]:
