@@ -13,11 +13,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     text,
 )
 
+from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from schemas.models.values import TPP_MAX
 
 metadata = MetaData()
@@ -58,11 +60,19 @@ def _amount(name: str) -> Column[int]:
     return Column(name, BIG, CheckConstraint(f"{name} BETWEEN -{TPP_MAX} AND {TPP_MAX}"), nullable=False)
 
 
+def left_open() -> TextClause:
+    """The condition of the index `obligation_left`, without parameters, by which a query is seen to be of it."""
+    return text(" AND ".join(f"obligation.{part}" for part in LEFT_OPEN.split(" AND ")))
+
+
 def gave_alert(dialect: str) -> str:
     """The condition of the index `journal_alerts`: the end of a type; in texts of answers quotes are escaped."""
     within = "strpos" if dialect == "postgresql" else "instr"
     return f"""{within}(answers, '.alert.v1"') > 0"""
 
+
+LEFT_OPEN = f"kind = '{LEFT_WITHOUT_APPROVAL}' AND state = 'open'"
+"""The condition of the index `obligation_left`: what left without an approval."""
 
 head = Table(
     "head",
@@ -250,6 +260,7 @@ obligation = Table(
         comment="keys of what needs to be met only once, joined by a space; null where it is owed each time",
     ),
     Index("obligation_due", "state", "due"),
+    Index("obligation_left", "kind", "state", "n", sqlite_where=text(LEFT_OPEN), postgresql_where=text(LEFT_OPEN)),
     **STRICT,
 )
 

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import orjson
@@ -48,11 +50,20 @@ class HoldPlace(NamedTuple):
     tie: int | str
 
 
+class Waits(NamedTuple):
+    """A question about a hold: whether it waits for room on an account that matches `every`, and not `but`."""
+
+    every: str
+    but: str
+
+
 @dataclass(frozen=True, slots=True)
 class HoldFilter:
     """Which holds: of a code, with a party, to a country, that wait for room on an account that matches a pattern.
 
-    `until`: those that have waited since this day or an earlier one.
+    `until`: those that have waited since this day or an earlier one. `leaves`: with an export date from the first of
+    these days to the second, inclusive. `left`: those that left without an approval alone, or the others alone. `ids`:
+    these shipments. `kinds`: those with exactly these codes and, where it is given, this answer to `waits`.
     """
 
     code: str | None = None
@@ -60,6 +71,11 @@ class HoldFilter:
     country: str | None = None
     account: str | None = None
     until: date | None = None
+    leaves: tuple[date | None, date | None] = (None, None)
+    left: bool | None = None
+    ids: Collection[str] | None = None
+    kinds: Collection[tuple[str, bool]] | None = None
+    waits: Waits | None = None
 
 
 EVERY = HoldFilter()
@@ -109,7 +125,7 @@ def holds(
     First come those that left without an approval, held or not, known or not, until that obligation is met.
     """
     for held, (query, keys) in enumerate((_left(connection, wanted), _held(connection, wanted, order))):
-        if after is not None and after.held > held:
+        if (after is not None and after.held > held) or wanted.left is bool(held):
             continue
         start = (after.key, after.tie) if after is not None and after.held == held else None
         for page in pages(connection, query, keys, lambda row: (row.key, row.tie), start, limit):
@@ -119,7 +135,7 @@ def holds(
 
 def _left(connection: Connection, wanted: HoldFilter) -> tuple[Select[Any], Place]:
     """Shipments that left without an approval, each once, and their places: in the order of those records."""
-    s, j, left = tables.shipment, tables.journal, _departed()
+    s, j, left = tables.shipment, tables.journal, departed()
     query = (
         select(left.c.id, left.c.n, left.c.due.label("left"), *_COLUMNS, left.c.n.label("key"), left.c.id.label("tie"))
         .select_from(left.outerjoin(s, s.c.id == left.c.id).outerjoin(j, j.c.n == s.c.asked))
@@ -142,7 +158,7 @@ def _held(connection: Connection, wanted: HoldFilter, order: HoldOrder) -> tuple
     query = (
         select(s.c.id, *none, *_COLUMNS, keys[order].label("key"), s.c.first.label("tie"))
         .join_from(s, j, j.c.n == s.c.asked)
-        .where(s.c.state.in_(HELD_STATES), s.c.id.not_in(select(_departed().c.id)))
+        .where(s.c.state.in_(HELD_STATES), s.c.id.not_in(select(departed().c.id)))
         .where(*_conditions(connection, wanted))
     )
     if wanted.until is not None:
@@ -150,7 +166,7 @@ def _held(connection: Connection, wanted: HoldFilter, order: HoldOrder) -> tuple
     return query, (keys[order], s.c.first)
 
 
-def _departed() -> Subquery:
+def departed() -> Subquery:
     """The open obligations of shipments that left without an approval: of each shipment the first."""
     o, earlier = tables.obligation, tables.obligation.alias()
     before = exists().where(
@@ -160,19 +176,31 @@ def _departed() -> Subquery:
         tuple_(earlier.c.n, earlier.c.due) < tuple_(o.c.n, o.c.due),
     )
     of = func.substr(o.c.subject, len(_SHIPMENT) + 1)
-    open_ = (o.c.kind == LEFT_WITHOUT_APPROVAL, o.c.state == "open", ~before)
-    return select(of.label("id"), o.c.n, o.c.due).where(*open_).subquery()
+    return select(of.label("id"), o.c.n, o.c.due).where(tables.left_open(), ~before).subquery()
 
 
 def _conditions(connection: Connection, wanted: HoldFilter) -> list[ColumnElement[bool]]:
     """The conditions on the table of shipments."""
     s, w = tables.shipment, tables.waiting
-    found = ShipmentFilter(party=wanted.party, country=wanted.country).conditions(connection)
+    first, last = wanted.leaves
+    found = ShipmentFilter(party=wanted.party, country=wanted.country, first=first, last=last).conditions(connection)
     if wanted.code is not None:
         found.append(within(connection, s.c.codes, wanted.code))
     if wanted.account is not None:
         found.append(s.c.id.in_(select(w.c.shipment_id).where(like(connection, w.c.account, wanted.account))))
+    if wanted.ids is not None:
+        found.append(s.c.id.in_(wanted.ids))
+    if wanted.kinds is not None:
+        answer = false() if wanted.waits is None else waits(connection, wanted.waits)
+        found.append(reduce(or_, ((s.c.codes == codes) & (answer == yes) for codes, yes in wanted.kinds), false()))
     return found
+
+
+def waits(connection: Connection, asked: Waits) -> ColumnElement[bool]:
+    """The condition that a shipment waits for room on such an account."""
+    w = tables.waiting
+    mine = (w.c.shipment_id == tables.shipment.c.id) & like(connection, w.c.account, asked.every)
+    return exists().where(mine, ~like(connection, w.c.account, asked.but))
 
 
 def _read(connection: Connection, page: Sequence[Any], *, held: bool) -> list[Hold]:

@@ -6,14 +6,27 @@ from typing import Any, Literal
 
 import orjson
 
-from schemas.event_types import EVENT_RECORDED, EVENT_REFUSED, EVENT_REJECTED, SHIPMENT_DENIED, SHIPMENT_RELEASED
+from ledger.database.store import Connection
+from ledger.queries.held.proposals import last_of, standing
+from schemas.codes import ReasonCode
+from schemas.event_types import (
+    EVENT_RECORDED,
+    EVENT_REFUSED,
+    EVENT_REJECTED,
+    HTTP_SOURCES,
+    SHIPMENT_DENIED,
+    SHIPMENT_RELEASED,
+)  # fmt: skip
 from schemas.models.facts import ObligationMet
-from schemas.models.incoming import ReviewProposed
+from schemas.models.incoming import ReviewDecided, ReviewProposed
 from schemas.wire.read import Event, read_record
 from services.views.event_lines import line
+from services.views.moments import shown
 from services.views.trace import under
-from services.views.wrapping import SCREEN, wrapped
+from services.views.wrapping import SCREEN, counted, wrapped
 
+_NAMED, _FOLLOWING = 10, 10
+"""The most shipments that a sentence names, and the most events that follow and are told."""
 _DONE = frozenset({EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_RELEASED})
 
 
@@ -36,17 +49,71 @@ class Answer:
     """The answer to an event that a page sent: how it looks, and what it says, a sentence for each part of it.
 
     `kind` is `ok` if what was asked for was done, `warn` if it was refused or not done, `bad` if it was rejected.
+    `late`: the shipment that was decided before, so that the event was refused; None of any other answer.
     """
 
     kind: Literal["ok", "warn", "bad"]
     sentences: tuple[str, ...]
+    late: str | None = None
 
 
 def answered(event: bytes, texts: Sequence[str]) -> Answer:
     """What a page says of an event and the answers in its record."""
     first, *follows = map(orjson.loads, texts)
     kind: Literal["ok", "warn", "bad"] = "ok" if done(texts) else "bad" if first["type"] == EVENT_REJECTED else "warn"
-    return Answer(kind, (_sentence(first, recorded(event)), *map(line, follows)))
+    data, told = first["data"], tuple(map(line, follows[:_FOLLOWING]))
+    if len(follows) > _FOLLOWING:
+        told += (f"And {counted(len(follows) - _FOLLOWING, 'more event')}.",)
+    if "skipped" in data:
+        return Answer("ok" if data["released"] else "warn", (rechecked(data), *told))
+    return Answer(kind, (_sentence(first, recorded(event)), *told), _late(first))
+
+
+def rechecked(data: Mapping[str, Any]) -> str:
+    """The sentence about a recheck: what it released, what stays held, what it skipped; of many, of its first part.
+
+    >>> rechecked({"released": ["SHP-1"], "held": ["SHP-2", "SHP-3"], "skipped": [], "holds": 3})
+    'Rechecked 3 holds. Released: SHP-1. Still held: SHP-2, SHP-3.'
+    """
+    parts = {name: data[name] for name in ("released", "held", "skipped")}
+    seen, holds = sum(map(len, parts.values())), data.get("holds", 0)
+    heads = {"released": "Released", "held": "Still held", "skipped": "Skipped, since the export date is past"}
+    said = [f"Rechecked {counted(seen, 'hold')}."]
+    if holds > seen:
+        said = [f"Rechecked the first {seen:,} of {counted(holds, 'hold')}; the others follow by themselves."]
+    for name, ids in parts.items():
+        more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+        said += [f"{heads[name]}: {', '.join(ids[:_NAMED])}{more}."] if ids else []
+    return " ".join(said)
+
+
+def _late(first: Mapping[str, Any]) -> str | None:
+    """The shipment that a refused event came too late for."""
+    reasons = first["data"].get("reasons", ()) if first["type"] == EVENT_REFUSED else ()
+    late = any(one["code"] == ReasonCode.SHIPMENT_STATE for one in reasons)
+    return str(first["data"]["shipment_id"]) if late and "shipment_id" in first["data"] else None
+
+
+def last_decided(connection: Connection, shipment: str) -> str:
+    """The sentence about what last decided a shipment, and who; empty if there is none."""
+    one = standing(connection, [shipment]).get(shipment)
+    record = None if one is None else last_of(connection, one.last)
+    event = None if record is None else read_record(record.event)
+    if one is None or record is None or not isinstance(event, Event):
+        return ""
+    datas = (orjson.loads(text)["data"] for text in record.answers)
+    mine = [data for data in datas if data.get("shipment_id") == shipment and "outcome" in data]
+    what = (f"{mine[0]['outcome']}{under(mine[0])}" if mine else one.state).replace("_", " ")
+    return f"Shipment {shipment} was {what} on {shown(record.happened)} by {_who(event)}."
+
+
+def _who(event: Event[Any]) -> str:
+    """Who sent an event: the reviewers that it names, the person of the page, else its source."""
+    data = event.data
+    if isinstance(data, ReviewDecided):
+        return f"{data.reviewer} and {data.second_reviewer}" if data.second_reviewer else str(data.reviewer)
+    kind = event.type.removeprefix("tpp.").removesuffix(".v1").replace(".", " ")
+    return f"{event.source.removeprefix(HTTP_SOURCES)} ({kind})"
 
 
 def recorded(event: bytes) -> str:

@@ -55,7 +55,7 @@ def memo_of(
     connection: Connection, book: Book, shipment: str, state: str | None, records: Sequence[ShipmentRecord]
 ) -> Memo:
     """The memo of a shipment as it stands, from its records; the ledger says which obligations are met."""
-    asked, (decided, cause) = _asked(records), _decided(records)
+    asked, (decided, cause) = asked_in(records), decided_in(records)
     alerts = [one["data"]["message"] for record in records for one in record.answers if one["type"] == SHIPMENT_ALERT]
     rows: list[Row] = [("Requested", (request_sentence(asked),))] if asked is not None else []
     if decided is not None:
@@ -84,7 +84,7 @@ def memo_text(one: Memo) -> str:
     return "\n".join(lines)
 
 
-def _asked(records: Sequence[ShipmentRecord]) -> Requested | None:
+def asked_in(records: Sequence[ShipmentRecord]) -> Requested | None:
     """The shipment as last requested or amended, and decided."""
     for record in reversed(records):
         if any("outcome" in answer["data"] and "law_as_of" in answer["data"] for answer in record.answers):
@@ -94,7 +94,7 @@ def _asked(records: Sequence[ShipmentRecord]) -> Requested | None:
     return None
 
 
-def _decided(records: Sequence[ShipmentRecord]) -> tuple[dict[str, Any] | None, Any]:
+def decided_in(records: Sequence[ShipmentRecord]) -> tuple[dict[str, Any] | None, Any]:
     """The last decision with the data of the event that caused it; not what a state did not allow, in 0.1.0 a hold."""
     for record in reversed(records):
         for answer in reversed(record.answers):

@@ -1,7 +1,8 @@
 """The work list: held shipments, their reasons, and what would end each hold; and shipments as they stand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -16,8 +17,9 @@ from ledger.queries.shipment_list import (
     StandingShipment,
     shipment_list,
 )
-from ledger.queries.work_list import EVERY, Hold, HoldFilter, HoldOrder, hold_counts, holds
+from ledger.queries.work_list import EVERY, Hold, HoldFilter, HoldOrder, Waits, hold_counts, holds
 from rulebook import Book
+from schemas import accounts
 from schemas.codes import ReasonCode
 from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from services.views.moments import shown
@@ -40,6 +42,26 @@ _ENDS: Mapping[str, str] = {
 }
 """What ends a hold of a code, where its facts add nothing."""
 _REVIEW = "a review"
+_APART = accounts.uveu("*", "outside-us")
+OTHER_SHARES = Waits(accounts.uveu("*", "*"), _APART)
+"""Whether a hold waits for another share of a base than the one that a reviewer may set aside."""
+
+
+class Ends(StrEnum):
+    """What a hold waits for: a reviewer's decision, room on an account, a paper or an amendment, a licence."""
+
+    REVIEWER = "reviewer"
+    ROOM = "quota"
+    PAPER = "fact"
+    LICENCE = "licence"
+
+
+_CLOSING = frozenset({ReasonCode.DESTINATION_DENIED, ReasonCode.END_USE_PROHIBITED})
+"""The codes that close every authorization but a licence, whatever else is brought."""
+_OF_ROOM = frozenset({ReasonCode.QUOTA_EXHAUSTED, ReasonCode.VEU_SHARE_EXCEEDED, ReasonCode.FACILITY_SHORT})
+_OF_LICENCE = frozenset(
+    {ReasonCode.AUTHORIZATION_NONE, ReasonCode.LICENSE_UNKNOWN, ReasonCode.LICENSE_EXPIRED, ReasonCode.LICENSE_MISMATCH}
+)
 _LEFT = f"the obligation {LEFT_WITHOUT_APPROVAL} being met"
 _REMEDIES = {str(code): code.remedy for code in ReasonCode} | {
     LEFT_WITHOUT_APPROVAL: "Find out how it left, and send `tpp.obligation.met.v1` when that is done."
@@ -98,6 +120,34 @@ def ending(book: Book, reason: Mapping[str, Any]) -> str:
     if book.may_set_aside(code, facts):
         ways.append(_REVIEW)
     return ", or ".join(filter(None, ways)) or _REMEDIES.get(code, "")
+
+
+def awaited(book: Book, codes: Sequence[str], other_shares: bool) -> Ends:
+    """What a hold with these codes waits for; `other_shares` is the answer to OTHER_SHARES.
+
+    One that a reviewer alone can end waits for him. Of the others, one that the law closes waits for a licence, else
+    for what is the least: room, then a paper or an amendment, then a licence.
+    """
+    facts = {"account": "" if other_shares else _APART}
+    return awaited_besides(codes, [code for code in codes if book.may_set_aside(code, facts)])
+
+
+def awaited_besides(codes: Sequence[str], aside: Collection[str]) -> Ends:
+    """As `awaited`, of codes of which a reviewer may set these aside."""
+    left = [code for code in codes if code not in aside]
+    if not left:
+        return Ends.REVIEWER
+    if _CLOSING.intersection(left):
+        return Ends.LICENCE
+    if _OF_ROOM.intersection(left):
+        return Ends.ROOM
+    return Ends.LICENCE if _OF_LICENCE.issuperset(left) else Ends.PAPER
+
+
+def set_aside(book: Book, reasons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The codes of which a reviewer may set every reason aside."""
+    kept = {reason["code"] for reason in reasons if not book.may_set_aside(reason["code"], reason["facts"])}
+    return [code for code in dict.fromkeys(reason["code"] for reason in reasons) if code not in kept]
 
 
 def _ending(code: str, facts: Mapping[str, Any]) -> str:

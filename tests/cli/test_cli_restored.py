@@ -26,6 +26,8 @@ def _as_of(url: str, revision: str) -> None:
     """Gives a ledger the tables of an earlier revision, or the name of one."""
     store = Store(url)
     with store.begin() as connection:
+        if revision < "0010":
+            connection.exec_driver_sql("DROP INDEX obligation_left")
         if revision < "0009":
             for table in DOORS:
                 table.drop(connection)

@@ -236,7 +236,7 @@ def test_shipments_of_before_are_listed_by_their_parties(ledger_url: str) -> Non
     with store.begin() as connection:
         made = connection.execute(tables.shipment.select()).all()
         for statement in (
-            "DROP INDEX journal_alerts", "ALTER TABLE shipment DROP COLUMN parties",
+            "DROP INDEX journal_alerts", "DROP INDEX obligation_left", "ALTER TABLE shipment DROP COLUMN parties",
             *(f"DROP TABLE {name}" for name in ("token", "session", "link", "receiver", "notice")),
             "UPDATE alembic_version SET version_num = '0007'",
         ):  # fmt: skip

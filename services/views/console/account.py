@@ -18,7 +18,7 @@ from schemas.times import DAY_MICROSECONDS, day_of
 from services.engine.alerts import amount_at
 from services.views.accounts import threshold_list
 from services.views.console.bar import bar
-from services.views.console.live import Touched
+from services.views.console.render import Touched
 from services.views.console.names import account_names, country_name
 from services.views.console.quotas import trigger_of
 from services.views.console.render import fragment

@@ -5,7 +5,11 @@ from datetime import date
 
 from ledger.database.store import Connection
 from rulebook import Book
+from services.views.console.account import parts as account_parts
+from services.views.console.hold import parts as hold_parts
+from services.views.console.holds import parts as holds_parts
 from services.views.console.obligations import parts as obligations_parts
+from services.views.console.quotas import parts as quotas_parts
 from services.views.console.render import Touched
 from services.views.console.shipment import parts as shipment_parts
 
@@ -17,5 +21,12 @@ list), and what was touched. A part replaces the element of its id; with `data-i
 the end of that element. Whole rows and figures, so that a repeat does no harm; never a form.
 """
 
-PARTS: Mapping[str, Parts] = {"shipment": shipment_parts, "obligations": obligations_parts}
+PARTS: Mapping[str, Parts] = {
+    "account": account_parts,
+    "hold": hold_parts,
+    "holds": holds_parts,
+    "obligations": obligations_parts,
+    "quotas": quotas_parts,
+    "shipment": shipment_parts,
+}
 """By the page's name, which stands before the colon in `Frame.live`: `holds`, `hold:SHP-1`, `account:PATH`."""

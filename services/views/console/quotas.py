@@ -16,7 +16,7 @@ from rulebook import Book
 from schemas import accounts
 from services.engine.alerts import amount_at
 from services.views.console.bar import bar
-from services.views.console.live import Touched
+from services.views.console.render import Touched
 from services.views.console.names import account_names
 from services.views.console.render import fragment
 from services.views.console.words import say

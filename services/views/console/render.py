@@ -61,7 +61,7 @@ def _environment() -> Environment:
     made.globals |= {"say": say}
     made.filters |= {
         "amount": amount, "change": change, "share": share, "day": day, "moment": moment, "minute": minute,
-        "second": second, "part": path_part, "path": path_of,
+        "second": second, "typed": typed, "part": path_part, "path": path_of,
     }  # fmt: skip
     made.globals["parts"] = made.get_template("parts.html").module
     return made
@@ -128,6 +128,11 @@ def second(microseconds: int | None) -> str:
 
 def _instant(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds // _MICRO, UTC)
+
+
+def typed(text: str) -> Markup:
+    """A text as a field shows it again: its lines stay, and of what else would not be visible the escape is shown."""
+    return escape(visible(text, keep="\n\t"))
 
 
 def path_part(text: str) -> str:

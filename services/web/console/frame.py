@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from ledger.queries.records import answered_event, end, last_recorded, published
 from ledger.queries.work_list import held_count, ledger_day, obligations_due
 from schemas.event_types import HTTP_SOURCES
 from schemas.times import day_of
-from services.views.answers import Answer, answered
+from services.views.answers import Answer, answered, last_decided
 from services.views.console.render import CONTENT_POLICY, render
 from services.views.console.words import say
 from services.views.memo import law_in_words
@@ -134,8 +134,16 @@ def framed(
         held_count(connection) if reads else None,
         obligations_due(connection, web.now())["overdue"] if reads else None,
         max(0, stands.sequence - published(connection).sent), web.book.name, law_in_words(web.book.status),
-        None if sent is None else answered(sent.event, sent.answers),
+        None if sent is None else _told(connection, answered(sent.event, sent.answers)),
     )  # fmt: skip
+
+
+def _told(connection: Connection, answer: Answer) -> Answer:
+    """An answer as its page shows it: to who came too late it says first what happened, and who did it."""
+    if answer.late is None:
+        return answer
+    faster = say("frame.faster", what=last_decided(connection, answer.late))
+    return replace(answer, sentences=(faster, *answer.sentences))
 
 
 def today_of(web: Web, connection: Connection) -> date:
