@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.views.console.render import render
-from services.views.console.words import say
+from services.views.console.look.render import render
+from services.views.console.look.words import say
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -17,12 +17,11 @@ from schemas.plan import Share
 from schemas.times import DAY_MICROSECONDS, day_of
 from services.engine.alerts import amount_at
 from services.views.accounts import threshold_list
-from services.views.console.bar import bar
-from services.views.console.render import Touched
-from services.views.console.names import account_names, country_name
+from services.views.console.look.bar import bar
+from services.views.console.look.names import account_names, country_name
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 from services.views.console.quotas import trigger_of
-from services.views.console.render import fragment
-from services.views.console.words import say
 
 PAGE, FEW = 100, 10
 """How many entries a page has, and how many holds that wait are named."""

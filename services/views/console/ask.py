@@ -17,7 +17,7 @@ from schemas.wire.read import Event, Rejection
 from services.engine.message import ReadMessage
 from services.views.accounts import balance_list, quota_sentence
 from services.views.answers import answered
-from services.views.console.bar import Bar, bar
+from services.views.console.look.bar import Bar, bar
 from services.views.event_lines import line
 from services.views.memo import memo_of, verdict
 from services.visible import visible

@@ -33,7 +33,7 @@ from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
 from schemas.wire.read import Event, read_record
 from services.views.accounts import account_to_json
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.views.work_list import shipment_to_json
 
 MOST = 20

@@ -20,9 +20,9 @@ from schemas.kinds import Policy
 from schemas.models.incoming import Requested
 from services.views.accounts import balance_list
 from services.views.answers import last_decided, proposal
-from services.views.console.bar import Bar, bar
-from services.views.console.render import Touched, fragment
-from services.views.console.words import say
+from services.views.console.look.bar import Bar, bar
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 from services.views.memo import asked_in, decided_in, law_in_words, memo_of
 from services.views.trace import claimed
 from services.views.work_list import Ends, awaited_besides, hold_to_json, set_aside

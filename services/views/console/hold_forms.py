@@ -10,7 +10,7 @@ from ledger.queries.work_list import HoldFilter, holds
 from schemas import event_types as types
 from schemas.codes import ReasonCode
 from schemas.models.parts import ReviewKind
-from services.views.console.words import say
+from services.views.console.look.words import say
 
 KINDS: tuple[str, ...] = tuple(
     dict.fromkeys(kind for part in get_args(ReviewKind) for kind in get_args(part) or (part,))

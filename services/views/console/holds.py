@@ -14,8 +14,8 @@ from ledger.queries.work_list import Hold, HoldFilter, HoldPlace, holds
 from rulebook import Book
 from schemas.codes import ReasonCode
 from schemas.times import parse_day
-from services.views.console.render import Touched, fragment
-from services.views.console.words import say
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 from services.views.work_list import OTHER_SHARES, Ends, awaited, hold_to_json
 
 PAGE = 50

@@ -8,9 +8,9 @@ from rulebook import Book
 from services.views.console.account import parts as account_parts
 from services.views.console.hold import parts as hold_parts
 from services.views.console.holds import parts as holds_parts
+from services.views.console.look.render import Touched
 from services.views.console.obligations import parts as obligations_parts
 from services.views.console.quotas import parts as quotas_parts
-from services.views.console.render import Touched
 from services.views.console.shipment import parts as shipment_parts
 
 Parts = Callable[[Connection, Book, date, str, Touched], list[str]]

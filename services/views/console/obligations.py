@@ -26,8 +26,8 @@ from ledger.queries.shipment_list import shipments_by_id
 from ledger.queries.work_list import ListedObligation, obligations
 from rulebook import Book
 from schemas.kinds import LEFT_WITHOUT_APPROVAL
-from services.views.console.render import Touched, fragment
-from services.views.console.words import say
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 from services.views.obligations import obligation_to_json, text_to_send
 
 PAGE = 50

@@ -15,11 +15,10 @@ from ledger.queries.shipment_list import destinations, latest_shipments
 from rulebook import Book
 from schemas import accounts
 from services.engine.alerts import amount_at
-from services.views.console.bar import bar
-from services.views.console.render import Touched
-from services.views.console.names import account_names
-from services.views.console.render import fragment
-from services.views.console.words import say
+from services.views.console.look.bar import bar
+from services.views.console.look.names import account_names
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 
 PAGE, FEW = 100, 8
 """How many accounts a page has, and how many of those without a limit stand below the others."""

@@ -17,8 +17,8 @@ from schemas.kinds import LEFT_WITHOUT_APPROVAL
 from schemas.models.incoming import Requested
 from schemas.times import day_of
 from schemas.wire.read import Event, read_record
-from services.views.console.render import Touched, fragment
-from services.views.console.words import say
+from services.views.console.look.render import Touched, fragment
+from services.views.console.look.words import say
 from services.views.memo import Memo, memo_of, request_sentence
 from services.views.obligations import obligations_of
 from services.views.trace import MARKS, section, title

@@ -20,7 +20,7 @@ from schemas.times import parse_day
 from services.finance.exports import FORMS, write
 from services.finance.workbook import ExportRefused
 from services.views.console.account import account
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.web.access import READERS
 from services.web.console.assets import UPLOT, integrity
 from services.web.console.frame import Incoming, Missing, Values, address, notice, show, today_of

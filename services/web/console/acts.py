@@ -20,7 +20,7 @@ from schemas.event_types import HTTP_SOURCES
 from schemas.times import instant_text
 from schemas.wire.read import Rejection
 from services.engine.message import Message, ReadMessage, read_message
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.web.access import caller_of
 from services.web.console.frame import Incoming, address, notice
 from services.web.pages.sessions import asked, posted_in_session, redirect

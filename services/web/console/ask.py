@@ -17,7 +17,7 @@ from services.engine.message import ReadMessage, read_message
 from services.failure import Failure
 from services.files import unpacked
 from services.views.console.ask import Check, answers, errors_of, example, shown_text
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.web.access import READERS, Caller, Role, caller_of
 from services.web.bodies import BATCH_MOST, BODY_MOST, Uncut, elements, message_of
 from services.web.console.acts import Mend, NotSent, refused, uploaded

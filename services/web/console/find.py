@@ -6,7 +6,7 @@ from litestar import Response, get
 
 from ledger.database.store import Connection
 from services.views.console.find import find, party_page
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.web.access import READERS, Role, caller_of
 from services.web.console.frame import ALL, Incoming, Missing, Values, address, notice, show, today_of
 from services.web.pages.sessions import asked, redirect, signed_in

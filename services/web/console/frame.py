@@ -15,8 +15,8 @@ from ledger.queries.work_list import held_count, ledger_day, obligations_due
 from schemas.event_types import HTTP_SOURCES
 from schemas.times import day_of
 from services.views.answers import Answer, answered, last_decided
-from services.views.console.render import CONTENT_POLICY, render
-from services.views.console.words import say
+from services.views.console.look.render import CONTENT_POLICY, render
+from services.views.console.look.words import say
 from services.views.memo import law_in_words
 from services.web.access import READERS, Caller, Role, caller_of
 from services.web.pages.sessions import asked, form_token, page

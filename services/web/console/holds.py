@@ -11,8 +11,8 @@ from schemas import event_types as types
 from services.views.console.hold import hold_page
 from services.views.console.hold_forms import KINDS, Acting
 from services.views.console.holds import holds_page, wanted_of
-from services.views.console.render import path_part
-from services.views.console.words import say
+from services.views.console.look.render import path_part
+from services.views.console.look.words import say
 from services.web.access import READERS, caller_of
 from services.web.console.acts import Mend, NotSent, Sent, fields_of, refused, send
 from services.web.console.frame import Incoming, Missing, Values, address, show, today_of

@@ -18,8 +18,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ledger.database.store import Connection
 from ledger.queries.records import End, last_recorded
 from ledger.queries.work_list import held_count, obligations_due
-from services.views.console.live import PARTS, Parts, Touched
-from services.views.console.render import fragment
+from services.views.console.live import PARTS, Parts
+from services.views.console.look.render import Touched, fragment
 from services.web.access import READERS, Caller, caller_of
 from services.web.console.frame import Incoming, today_of
 from services.web.pages.sessions import signed_in

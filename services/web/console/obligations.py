@@ -10,8 +10,8 @@ from ledger.database.store import Connection
 from ledger.queries.console.duties import DutyFilter, DutyPlace, Part
 from schemas.event_types import OBLIGATION_MET
 from schemas.times import parse_day
+from services.views.console.look.words import say
 from services.views.console.obligations import STATES, Mistake, Wanted, element_id, obligations_page
-from services.views.console.words import say
 from services.web.access import READERS, caller_of
 from services.web.console.acts import Mend, NotSent, Sent, fields_of, refused, send
 from services.web.console.frame import Incoming, Values, address, notice, show, today_of

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from ledger.database.store import Connection
 from schemas import accounts
+from services.views.console.look.words import say
 from services.views.console.quotas import ALL, NEAR, UNLIMITED, QuotaFilter, quotas
-from services.views.console.words import say
 from services.web.access import READERS
 from services.web.console.frame import Incoming, Values, address, show, today_of
 from services.web.pages.sessions import signed_in

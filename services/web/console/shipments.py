@@ -6,8 +6,8 @@ from litestar import Response, get
 
 from ledger.database.store import Connection
 from ledger.queries.shipment_list import StandingShipment, find_shipment
+from services.views.console.look.words import say
 from services.views.console.shipment import Sees, anything, events_jsonl, shipment_memo, shipment_page
-from services.views.console.words import say
 from services.views.page import page as memo_page
 from services.web.access import READERS, Caller, Role, caller_of
 from services.web.console.frame import Incoming, Missing, Values, notice, show, today_of

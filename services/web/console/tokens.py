@@ -14,8 +14,8 @@ from ledger.doors.sessions import end_sessions, find_session
 from ledger.doors.tokens import revoke_token
 from services.failure import Failure
 from services.views.console.ask import shown_text
+from services.views.console.look.words import say
 from services.views.console.tokens import place, token_page
-from services.views.console.words import say
 from services.views.moments import instant
 from services.web.access import Role, caller_of
 from services.web.console.acts import Mend, NotSent, fields_of, refused

@@ -24,7 +24,7 @@ from ledger.database.store import DatabaseError, LedgerError, Store, database_me
 from ledger.doors.sessions import Link, Session, add_link, find_session, has_tokens, open_session, use_link
 from ledger.doors.tokens import digest_of
 from services.settings import Settings
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.views.signin import CONTENT_POLICY, refusal_page
 from services.web.access import CALLER, Caller, Role
 from services.web.state import LINK, Web, web_of

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from ledger.database.store import Store
 from ledger.doors.sessions import Link, end_session, find_link
 from ledger.doors.tokens import Token, digest_of, find_token
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.views.signin import Person, link_page, refusal_page, token_page
 from services.web.access import Role
 from services.web.pages.sessions import (

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.models.values import TPP_MAX
-from services.views.console.bar import bar
-from services.views.console.render import fragment
+from services.views.console.look.bar import bar
+from services.views.console.look.render import fragment
 
 AMOUNT = st.integers(0, TPP_MAX) | st.integers(0, 1_000)
 SLACK = Fraction(1, 10_000)

@@ -22,7 +22,7 @@ from ledger.queries.work_list import holds
 from rulebook.screening.tried import GENERAL
 from services.cli.commands import main
 from services.views.console.live import PARTS
-from services.views.console.render import Touched
+from services.views.console.look.render import Touched
 from services.views.work_list import awaited_besides, set_aside
 
 TODAY = date(2025, 6, 2)

@@ -16,8 +16,8 @@ import rulebook
 from ledger.database.store import Store
 from ledger.queries.records import taken
 from services.views.console.live import PARTS
+from services.views.console.look.render import Touched
 from services.views.console.obligations import element_id
-from services.views.console.render import Touched
 
 GROUPS = ("left", "overdue", "today", "soon", "later", "keep")
 TODAY = date(2025, 7, 1)

@@ -28,7 +28,7 @@ from web_run import Served
 import rulebook
 from ledger.database.store import Store
 from services.views.console.live import PARTS
-from services.views.console.render import Touched
+from services.views.console.look.render import Touched
 from services.visible import visible
 
 READERS = ("monitor", "reviewer", "finance", "admin")

@@ -15,7 +15,7 @@ from web_run import Served, served
 import rulebook
 from ledger.database.store import Store
 from services.views.console import account, quotas
-from services.views.console.render import Touched
+from services.views.console.look.render import Touched
 
 MANY, MOST = 2 * quotas.PAGE + 3, 2 * account.PAGE + 7
 TODAY = date(2025, 6, 10)

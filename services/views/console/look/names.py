@@ -7,7 +7,7 @@ import pycountry
 from ledger.database.store import Connection
 from ledger.queries.shipment_list import latest_shipments, names_in_requests, registered_names
 from schemas import accounts
-from services.views.console.words import say
+from services.views.console.look.words import say
 
 
 def country_name(code: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from services.views.console.words import say
+from services.views.console.look.words import say
 from services.visible import visible
 
 CONTENT_POLICY = (

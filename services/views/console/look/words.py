@@ -18,7 +18,7 @@ from services.visible import visible
 def _words() -> Mapping[str, Any]:
     """Every sentence, by its file and its name."""
     found: dict[str, Any] = {}
-    for file in (files(__package__) / "words").iterdir():
+    for file in (files("services.views.console") / "words").iterdir():
         if file.name.endswith(".toml"):
             found[file.name.removesuffix(".toml")] = tomllib.loads(file.read_text("utf-8"))
     return found
