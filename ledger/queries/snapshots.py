@@ -140,6 +140,22 @@ def find(connection: Connection, name: str) -> Snapshot | None:
     return Snapshot(*row) if row else None
 
 
+class Closing(NamedTuple):
+    """Who closed a period on the page, None for the command line, and when, in microseconds since 1970 (UTC)."""
+
+    by: str | None
+    recorded: int
+
+
+def closing(connection: Connection, snapshot: Snapshot) -> Closing:
+    """Who closed a period, and when, by the record of its close."""
+    j = tables.journal
+    row = connection.execute(select(j.c.position, j.c.recorded).where(j.c.n == snapshot.n)).one()
+    with stored(f"journal record {snapshot.n}"):
+        by = orjson.loads(row.position).get("by")
+    return Closing(by, int(row.recorded))
+
+
 def tables_of(connection: Connection, snapshot: Snapshot) -> Tables:
     """The tables of a snapshot."""
     h = tables.snapshot_hold
@@ -188,12 +204,13 @@ def is_over(connection: Connection, chosen: Period, now: int) -> bool:
     return max(ticked or 0, now) >= ((chosen.last - _EPOCH).days + 1) * DAY
 
 
-def gap_before(connection: Connection, chosen: Period) -> tuple[str, str] | None:
+def gap_before(connection: Connection, chosen: Period, n: int | None = None) -> tuple[str, str] | None:
     """The first and the last day, not closed so far, that closing a period closes though it does not contain them.
 
-    Without an earlier snapshot, the first is the day of the first entry; None if there is no such day.
+    `n`: the record of its close, if it is closed; then what that one closed. Without an earlier snapshot, the first is
+    the day of the first entry; None if there is no such day.
     """
-    closed = [one.as_of for one in snapshots(connection)]
+    closed = [one.as_of for one in snapshots(connection) if n is None or one.n < n]
     if closed:
         first = (date.fromisoformat(max(closed)) + timedelta(days=1)).isoformat()
     else:

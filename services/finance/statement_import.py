@@ -51,7 +51,11 @@ def read(name: str, layout: Layout) -> Reading:
         content = _content(sys.stdin.buffer) if name == "-" else _file(name)
     except OSError as error:
         raise Failure(f"cannot read {name}: {error.strerror}") from error
-    name = "standard input" if name == "-" else name
+    return read_content("standard input" if name == "-" else name, content, layout)
+
+
+def read_content(name: str, content: bytes, layout: Layout) -> Reading:
+    """As `read`, of a statement's bytes under a name."""
     if len(content) > MOST_BYTES:
         raise Failure(f"{name} has more than {MOST_BYTES:,} bytes: split the statement")
     found = table(name, content, layout)
