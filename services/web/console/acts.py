@@ -24,6 +24,7 @@ from services.views.console.words import say
 from services.web.access import caller_of
 from services.web.console.frame import Incoming, address, notice
 from services.web.pages.sessions import asked, posted_in_session, redirect
+from services.web.pages.uploads import Upload, posted_file_in_session
 from services.web.permissions import check_events
 from services.web.problems import Kind, Problem
 from services.web.state import REQUEST_ID, web_of
@@ -63,6 +64,18 @@ async def fields_of(request: Incoming) -> dict[str, str]:
     if fields is None:
         raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 403)
     return {name: value.strip() for name, value in fields.items()}
+
+
+async def uploaded(request: Incoming) -> tuple[dict[str, str], Upload | None]:
+    """The fields of a form of ours as `fields_of` has them, and its file, by name and bytes; None if none was chosen.
+
+    The form is `multipart/form-data`; the route bounds its size by `request_max_body_size`. Raises NotSent.
+    """
+    found = await posted_file_in_session(request)
+    if found is None:
+        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 403)
+    fields, file = found
+    return {name: value.strip() for name, value in fields.items()}, file
 
 
 async def send(

@@ -121,7 +121,7 @@ async def posted(request: Request[Any, Any, Any], *, empty: bool = False) -> dic
 
     `empty`: whether it may have no content, and no type then.
     """
-    if not _from_here(request):
+    if not is_from_here(request):
         return None
     text = (await request.body()).decode("utf-8", "replace")
     if not text and empty:
@@ -138,8 +138,13 @@ async def posted(request: Request[Any, Any, Any], *, empty: bool = False) -> dic
 async def posted_in_session(request: Request[Any, Any, Any]) -> dict[str, str] | None:
     """As `posted`, of a page for which a person is signed in: the form must carry the token of the session."""
     fields = await posted(request)
-    given = (fields or {}).get("form", "").encode()
-    return fields if _secret(request) and hmac.compare_digest(given, form_token(request).encode()) else None
+    return fields if fields is not None and is_of_session(request, fields) else None
+
+
+def is_of_session(request: Request[Any, Any, Any], fields: Mapping[str, str]) -> bool:
+    """Whether the fields of a form carry the token of the session in which it is sent."""
+    given = fields.get("form", "").encode()
+    return bool(_secret(request)) and hmac.compare_digest(given, form_token(request).encode())
 
 
 async def open_by_link(request: Request[Any, Any, Any], link: str) -> Cookie | None:
@@ -254,7 +259,7 @@ def _find(store: Store, digest: str, now: int) -> Session | None:
         return find_session(connection, digest, now)
 
 
-def _from_here(request: Connected) -> bool:
+def is_from_here(request: Connected) -> bool:
     """Whether a browser says that one of our pages sends this, or no browser does.
 
     `Sec-Fetch-Site` comes first: under `Referrer-Policy: no-referrer` a browser writes `Origin: null`.
