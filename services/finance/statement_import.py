@@ -1,7 +1,8 @@
 """Reads an external statement, CSV, XLSX or JSON, exactly or not at all: rows that cannot be read are all reported."""
 
+import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,3 +90,21 @@ def _file(name: str) -> bytes:
 def _content(file: IO[bytes]) -> bytes:
     """The bytes of a file; if it is too long, one byte more than allowed."""
     return file.read(MOST_BYTES + 1)
+
+
+def write_bad(stream: IO[bytes], cells: Iterable[BadCell]) -> None:
+    """Writes the cells that cannot be read as CSV; without one, the header alone."""
+    lines = csv.writer(_Utf8(stream), lineterminator="\n")
+    lines.writerow(("row", "line", "column", "value", "why"))
+    lines.writerows(cells)
+
+
+class _Utf8:
+    """A stream of bytes to which text is written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes text in UTF-8; a lone surrogate, which cannot be, as its escape."""
+        return self._stream.write(text.encode(errors="backslashreplace"))
