@@ -116,7 +116,7 @@ def _period(name: str) -> Period:
 
 def _mend(sentence: str) -> Mend:
     whole = f"{sentence[:1].upper()}{sentence[1:]}"
-    return Mend([("period", str(say("periods.close.bad", sentence=whole)))])
+    return Mend([("period", say("periods.close.bad", sentence=whole))])
 
 
 @get("/console/periods/compare", **signed_in(FINANCE))

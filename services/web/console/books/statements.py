@@ -35,7 +35,9 @@ _BODY = BODY_MOST - (1 << 16)
 _TOO_LARGE, _LONGEST = 413, 100
 _NUMBERS = ("header_row", "skip_footer")
 _TEXTS = ("encoding", "date_format", "decimal", "thousands", "sheet")
-_FLAG = re.compile(r"--(map|constant|encoding|date-format|decimal|thousands|sheet|header-row|skip-footer)\b")
+_FLAG = re.compile(
+    r"--(map|constant|encoding|date-format|decimal|thousands|sheet|header-row|skip-footer)\b(?: FIELD=\w+)?"
+)
 _LABELS = {"map": "columns", "constant": "profile"}
 _KINDS = {
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "reconciliation.xlsx"),
@@ -166,7 +168,7 @@ def _day(fields: Fields, name: str) -> str | None:
 
 
 def _mend(field: str, sentence: str) -> Mend:
-    return Mend([(field, str(sentence))])
+    return Mend([(field, sentence)])
 
 
 def _in_words(error: Failure) -> str:
