@@ -69,7 +69,8 @@ def reader(still: Served) -> Iterator[httpx.Client]:
 
 def text(answer: httpx.Response) -> str:
     """What a page says, without tags."""
-    return " ".join(unescape(re.sub("<[^>]+>", " ", answer.text)).split())
+    plain = re.sub("</?(a|b|code|small|span|time)\\b[^>]*>", "", answer.text)
+    return " ".join(unescape(re.sub("<[^>]+>", " ", plain)).split())
 
 
 def form(client: httpx.Client) -> str:
