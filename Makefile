@@ -65,11 +65,12 @@ docs: $(VENV)/dev ## build the guide into build/site, and check its links
 	$(BIN)/zensical build --clean --strict
 	@echo "Open build/site/index.html"
 
-bench: $(VENV)/dev ## tpp screen, the stream, the books and HTTP, each beside its bare limit in one run
+bench: $(VENV)/dev ## tpp screen, the stream, the books, HTTP and the page, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py
 	$(BIN)/python ops/bench_stream.py
 	$(BIN)/python ops/bench_books.py
 	$(BIN)/python ops/bench_http.py
+	$(BIN)/python ops/bench_console.py
 
 soak: $(VENV)/dev ## the longest tests at length (hours), then ten minutes of the stream at 200 events a second
 	TPP_TEST_SOAK=1 $(BIN)/python -m pytest -n 2 -m soak

@@ -43,12 +43,12 @@ LISTS = (
 )  # fmt: skip
 
 
-def events(shipments: int, holds: int) -> Iterator[bytes]:
-    """The events that make a ledger of so many shipments, of which so many are held."""
+def events(shipments: int, holds: int, parties: int = PARTIES) -> Iterator[bytes]:
+    """The events that make a ledger of so many shipments, of which so many are held, of so many parties."""
     every = max(1, shipments // max(1, holds))
     for n in range(shipments):
         event = example("shipment.requested") | {"id": f"request-{n}", "subject": f"SHP-{n}"}
-        data, party = event["data"], f"CON-{n % PARTIES}"
+        data, party = event["data"], f"CON-{n % parties}"
         data["shipment_id"], data["ship_to"] = f"SHP-{n}", COUNTRIES[n % len(COUNTRIES)]
         consignee = data["ultimate_consignee"]
         consignee["country"] = consignee["headquarters"] = data["ship_to"]
@@ -74,12 +74,12 @@ def events(shipments: int, holds: int) -> Iterator[bytes]:
     yield orjson.dumps(tick)
 
 
-def fill(url: str, shipments: int, holds: int) -> None:
+def fill(url: str, shipments: int, holds: int, parties: int = PARTIES) -> None:
     """Makes the ledger by deciding those events."""
     store = Store(url)
     store.open()
     engine = Engine(Ledger(store), rulebook.load("ai-diffusion"), lambda: 0, software())
-    for number, batch in enumerate(batched(events(shipments, holds))):
+    for number, batch in enumerate(batched(events(shipments, holds, parties))):
         engine.run([Message(raw, {"file": f"{number}.jsonl", "line": n}, own=True) for n, raw in enumerate(batch, 1)])
     while engine.go_on() is not None:
         pass

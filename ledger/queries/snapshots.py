@@ -22,6 +22,9 @@ from schemas.periods import Period, period
 
 DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
+_CLOSED = select(tables.snapshot, tables.journal.c.position, tables.journal.c.recorded).join_from(
+    tables.snapshot, tables.journal, tables.snapshot.c.n == tables.journal.c.n
+)
 _entry_row = attrgetter(*(column.name for column in TABLES["entries"]))
 """A row of `statement` as one of `entries`; the time of recording does not belong to a snapshot."""
 
@@ -140,6 +143,33 @@ def find(connection: Connection, name: str) -> Snapshot | None:
     return Snapshot(*row) if row else None
 
 
+class Closed(NamedTuple):
+    """A snapshot, who closed it on the page, None for the command line, and when, in microseconds since 1970 (UTC)."""
+
+    snapshot: Snapshot
+    by: str | None
+    recorded: int
+
+
+def closed(connection: Connection, name: str) -> Closed | None:
+    """The snapshot of this name with who closed it; None if the period was not closed."""
+    found = connection.execute(_CLOSED.where(tables.snapshot.c.id == name)).one_or_none()
+    return None if found is None else _closed(found)
+
+
+def last_closed(connection: Connection, most: int, before: int | None = None) -> list[Closed]:
+    """The snapshots, the one that was closed last first, at most so many; of those before a record if one is given."""
+    query = _CLOSED if before is None else _CLOSED.where(tables.snapshot.c.n < before)
+    return list(map(_closed, connection.execute(query.order_by(tables.snapshot.c.n.desc()).limit(most))))
+
+
+def _closed(row: Sequence[Any]) -> Closed:
+    *columns, position, recorded = row
+    snapshot = Snapshot(*columns)
+    with stored(f"journal record {snapshot.n}"):
+        return Closed(snapshot, orjson.loads(position).get("by"), int(recorded))
+
+
 def tables_of(connection: Connection, snapshot: Snapshot) -> Tables:
     """The tables of a snapshot."""
     h = tables.snapshot_hold
@@ -188,15 +218,23 @@ def is_over(connection: Connection, chosen: Period, now: int) -> bool:
     return max(ticked or 0, now) >= ((chosen.last - _EPOCH).days + 1) * DAY
 
 
-def gap_before(connection: Connection, chosen: Period) -> tuple[str, str] | None:
+def first_open(connection: Connection, n: int | None = None) -> str | None:
+    """The first day that is not closed; before the first close, the day of the first entry, None if there is none.
+
+    `n`: only what the closes before this record have closed.
+    """
+    ended = [one.as_of for one in snapshots(connection) if n is None or one.n < n]
+    if ended:
+        return (date.fromisoformat(max(ended)) + timedelta(days=1)).isoformat()
+    found: str | None = connection.execute(select(func.min(tables.entry.c.booked))).scalar_one()
+    return found
+
+
+def gap_before(connection: Connection, chosen: Period, n: int | None = None) -> tuple[str, str] | None:
     """The first and the last day, not closed so far, that closing a period closes though it does not contain them.
 
-    Without an earlier snapshot, the first is the day of the first entry; None if there is no such day.
+    `n`: the record of its close, if it is closed; then what that one closed.
     """
-    closed = [one.as_of for one in snapshots(connection)]
-    if closed:
-        first = (date.fromisoformat(max(closed)) + timedelta(days=1)).isoformat()
-    else:
-        first = connection.execute(select(func.min(tables.entry.c.booked))).scalar_one()
+    first = first_open(connection, n)
     last = (chosen.first - timedelta(days=1)).isoformat()
     return (first, last) if first is not None and first <= last else None

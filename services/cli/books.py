@@ -147,18 +147,15 @@ def close(name: str, form: str, force: bool, ledger: str | None) -> None:
     Example:
       tpp snapshot close 2025-06
     """
-    from ledger.journal import Ledger
-    from ledger.proof.checkpoints import cover
     from services.cli.terminal import tables
-    from services.engine.period_close import close_period
+    from services.proof.closing import close_signed
     from services.proof.keys import signer
 
     chosen = _period(name)
     with standing(ledger) as store:
         _look(store, chosen, force)
         key = signer(settings(), store, tell)
-        made = close_period(Ledger(store), chosen, wall_clock())
-        cover(store, key, made.n)
+        made = close_signed(store, key, chosen, wall_clock())
     with done(f"{made.id} is closed"):
         if form == "json":
             tables.print_json(made.to_json())
@@ -169,6 +166,7 @@ def close(name: str, form: str, force: bool, ledger: str | None) -> None:
 def _look(store: "Store", chosen: "Period", force: bool) -> None:
     """Exits with 1 if a period is not over and not closed, unless `force`; says which other days it would close."""
     from ledger.queries.snapshots import find, gap_before, is_over
+    from services.engine.period_close import also_closes, not_over
 
     with store.read() as connection:
         if find(connection, chosen.name) is not None:
@@ -176,10 +174,10 @@ def _look(store: "Store", chosen: "Period", force: bool) -> None:
         over = force or is_over(connection, chosen, wall_clock())
         gap = gap_before(connection, chosen)
     if not over:
-        complain(f"the last day of {chosen.name}, {chosen.last}, is not over; to close it all the same, add --force")
+        complain(f"{not_over(chosen)}; to close it all the same, add --force")
         sys.exit(1)
     if gap is not None:
-        tell(f"this also closes {gap[0]} to {gap[1]}, which no snapshot covers")
+        tell(also_closes(gap))
 
 
 @snapshot.command("list")
@@ -226,11 +224,12 @@ def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledg
     Example:
       tpp snapshot export 2025-Q2 --format csv --out books/2025-Q2
     """
-    from ledger.queries.snapshots import find, tables_of
+    from ledger.queries.snapshots import find
+    from schemas.periods import period as period_of
     from services.cli.terminal.output import check_output, of_snapshot
     from services.finance.exports import export as write
     from services.finance.exports import file_names
-    from services.finance.workbook import ExportRefused
+    from services.finance.snapshot_tables import closed_tables, exported_under
     from services.views.memo import law_in_words
 
     with reading(ledger) as connection, _refusals():
@@ -240,18 +239,8 @@ def export(name: str, form: str, excel: bool, out: str | None, force: bool, ledg
         folder = Path(out or name)
         for file in file_names(form, name) if folder.is_dir() else ():
             check_output(str(folder / file), of_snapshot(file), ledger=ledger, force=force)
-        tables = tables_of(connection, found)
-        if tables.digest(found.previous) != (found.digest, found.accounts, found.entries):
-            raise ExportRefused(
-                f"the books of {name} differ from those that were closed; `tpp audit verify` shows where"
-            )
-        law = f"The decisions apply {law_in_words(book(None).status)}."
-        readers = {
-            "accounts": tables.accounts,
-            "entries": tables.entries,
-            "holds": lambda: tables.holds,
-            "shipments": tables.shipments,
-        }
-        paths = write(folder, tables.period, form, readers, excel=excel, law=law)
+        tables = closed_tables(connection, found)
+        law = exported_under(law_in_words(book(None).status))
+        paths = write(folder, period_of(name), form, tables, excel=excel, law=law)
     with done(f"wrote {folder}"):
         print_text("\n".join(map(str, paths)))

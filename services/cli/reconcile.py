@@ -1,7 +1,5 @@
 """The command that compares an external statement with the ledger."""
 
-import csv
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -189,21 +187,10 @@ def _write_errors(file: "_Output | None", cells: Iterable["BadCell"]) -> None:
     """Writes the cells that cannot be read as CSV; without one, the header alone."""
     if file is None:
         return
+    from services.finance.statement_import import write_bad
+
     with file as stream:
-        lines = csv.writer(_Utf8(stream), lineterminator="\n")
-        lines.writerow(("row", "line", "column", "value", "why"))
-        lines.writerows(cells)
-
-
-class _Utf8:
-    """A stream of bytes to which text is written."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Writes text in UTF-8; a lone surrogate, which cannot be, as its escape."""
-        return self._stream.write(text.encode(errors="backslashreplace"))
+        write_bad(stream, cells)
 
 
 def _text(chosen: date | None) -> str | None:
@@ -229,9 +216,9 @@ def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[b
 
         stream.write(workbook(result))
     elif form == "json":
-        # Unlike orjson, the standard library keeps a total of more than 64 bits.
-        found = result.to_json() | {"assumed": assumed}
-        stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n")
+        from services.views.reconciliation import as_json
+
+        stream.write(as_json(result, assumed))
     else:
         from services.cli.reconciliation import table
         from services.cli.terminal.grid import terminal_width

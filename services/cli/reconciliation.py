@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.queries.reconcile import Different, Line, Result
 from services.cli.terminal.grid import Grid, text_of
-from services.views.reconciliation import assumptions, summary
+from services.views.reconciliation import assumptions, differences, summary
 
 FIRST = 20
 """How many lines of each group a table shows."""
@@ -66,21 +66,4 @@ def _cells(line: Line) -> tuple[Any, ...]:
 
 def _differences(one: Different) -> list[tuple[Any, ...]]:
     """A row for each field that differs, with the line as the ledger has it."""
-    name = (one.row, one.here.shipment_id, one.here.account)
-    return [
-        (
-            *name,
-            field,
-            _side(field, getattr(one.here, field)),
-            _side(field, getattr(one.there, field)),
-            f"{one.difference:+,}" if field == "amount" else "",
-        )
-        for field in one.fields
-    ]
-
-
-def _side(field: str, value: Any) -> str:
-    """The value of a field on one side; an id in quotes, so that blanks are visible."""
-    if field == "amount":
-        return f"{value:,}"
-    return repr(value) if field == "shipment_id" else str(value)
+    return [(one.row, one.here.shipment_id, one.here.account, *each) for each in differences(one)]

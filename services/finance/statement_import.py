@@ -1,7 +1,8 @@
 """Reads an external statement, CSV, XLSX or JSON, exactly or not at all: rows that cannot be read are all reported."""
 
+import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -51,7 +52,11 @@ def read(name: str, layout: Layout) -> Reading:
         content = _content(sys.stdin.buffer) if name == "-" else _file(name)
     except OSError as error:
         raise Failure(f"cannot read {name}: {error.strerror}") from error
-    name = "standard input" if name == "-" else name
+    return read_content("standard input" if name == "-" else name, content, layout)
+
+
+def read_content(name: str, content: bytes, layout: Layout) -> Reading:
+    """As `read`, of a statement's bytes under a name."""
     if len(content) > MOST_BYTES:
         raise Failure(f"{name} has more than {MOST_BYTES:,} bytes: split the statement")
     found = table(name, content, layout)
@@ -85,3 +90,21 @@ def _file(name: str) -> bytes:
 def _content(file: IO[bytes]) -> bytes:
     """The bytes of a file; if it is too long, one byte more than allowed."""
     return file.read(MOST_BYTES + 1)
+
+
+def write_bad(stream: IO[bytes], cells: Iterable[BadCell]) -> None:
+    """Writes the cells that cannot be read as CSV; without one, the header alone."""
+    lines = csv.writer(_Utf8(stream), lineterminator="\n")
+    lines.writerow(("row", "line", "column", "value", "why"))
+    lines.writerows(cells)
+
+
+class _Utf8:
+    """A stream of bytes to which text is written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes text in UTF-8; a lone surrogate, which cannot be, as its escape."""
+        return self._stream.write(text.encode(errors="backslashreplace"))

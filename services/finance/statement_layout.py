@@ -55,12 +55,13 @@ class Layout:
         return [one for one in FIELDS if one not in self.constant]
 
 
-def layout(profile: str | None, told: Mapping[str, Any]) -> Layout:
+def layout(profile: str | None, told: Mapping[str, Any], content: bytes | None = None) -> Layout:
     """The layout of a profile, a TOML file, with what is told beside it; None and empty values tell nothing.
 
-    Raises Failure for an unknown name or a value that cannot be.
+    `content`: the bytes of the profile where it is not a file here. Raises Failure for an unknown name or a value that
+    cannot be.
     """
-    members = {} if profile is None else _profile(profile)
+    members = {} if profile is None else _profile(profile, content)
     given = {name: value for name, value in told.items() if value not in (None, {})}
     both = set(given.get("map", {})) & set(given.get("constant", {}))
     if both:
@@ -77,10 +78,10 @@ def layout(profile: str | None, told: Mapping[str, Any]) -> Layout:
     return made
 
 
-def _profile(name: str) -> dict[str, Any]:
+def _profile(name: str, content: bytes | None) -> dict[str, Any]:
     """The members of a profile; raises Failure if one of them is not known, or has a wrong value."""
     try:
-        found = tomllib.loads(Path(name).read_text("utf-8-sig"))
+        found = tomllib.loads(Path(name).read_text("utf-8-sig") if content is None else content.decode("utf-8-sig"))
     except OSError as error:
         raise Failure(f"cannot read {name}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -141,4 +141,4 @@ def _is_answered(store: Store, key: Key) -> bool:
 
 async def refused(request: Incoming, error: NotSent, at: str = "") -> Response[str]:
     """The page about a form that was refused as a whole."""
-    return await notice(request, error.title, str(error), error.status, at=at)
+    return await notice(request, error.title, error.args[0], error.status, at=at)

@@ -163,6 +163,6 @@ def address(path: str, **query: str | int | None) -> str:
 
 def _missing(frame: Frame, error: Missing) -> dict[str, Any]:
     return {
-        "frame": frame, "errors": (), "title": say("frame.missing.title"), "sentence": str(error), "kind": "warn",
+        "frame": frame, "errors": (), "title": say("frame.missing.title"), "sentence": error.args[0], "kind": "warn",
         "links": error.links,
     }  # fmt: skip

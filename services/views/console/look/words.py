@@ -24,7 +24,7 @@ def _words() -> Mapping[str, Any]:
     return found
 
 
-def say(name: str, **values: Any) -> Markup:
+def say(name: str, /, **values: Any) -> Markup:
     """A sentence as HTML; `values` take the places that it has for them, and are escaped unless they are HTML.
 
     `name` is FILE.NAME, or FILE.PART.NAME. A sentence with forms for one and for several is chosen by the value `n`.

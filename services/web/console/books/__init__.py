@@ -1,0 +1,1 @@
+"""The pages of finance: periods, and statements of other systems."""
