@@ -22,6 +22,10 @@ SHIPMENTS = 10_000
 """The most shipments of a party whose obligations are told."""
 
 
+COUNTED = 10_000
+"""The most overdue obligations that every page counts."""
+
+
 class Part(StrEnum):
     """A part of the open obligations: by their days, but for goods that left, and for records to keep."""
 
@@ -186,3 +190,11 @@ def _one(row: Any, today: date) -> ListedObligation:
     overdue = row.state == "open" and row.kind != RETENTION and row.due < today.isoformat()
     place = ObligationPlace(0, row.due, row.subject, row.kind)
     return ListedObligation(row.subject, row.kind, row.due, row.citation, row.state, row.n, overdue, place)
+
+
+def overdue_count(connection: Connection, today: date) -> int:
+    """How many open obligations are overdue on a day, records to keep left out; COUNTED if there are more."""
+    t = tables.obligation
+    chosen = (t.c.state == "open", t.c.due < today.isoformat(), t.c.kind != RETENTION)
+    some = select(t.c.due).where(*chosen).limit(COUNTED).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())

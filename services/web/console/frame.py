@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 
 from ledger.database.store import Connection
+from ledger.queries.console.duties import overdue_count
 from ledger.queries.records import answered_event, end, last_recorded, published
-from ledger.queries.work_list import held_count, ledger_day, obligations_due
+from ledger.queries.work_list import held_count, ledger_day
 from schemas.event_types import HTTP_SOURCES
 from schemas.times import day_of
 from services.views.answers import Answer, answered, last_decided
@@ -132,7 +133,7 @@ def framed(
         caller.name, caller.role, form, at, live if reads else None, today_of(web, connection), stands.sequence,
         last_recorded(connection),
         held_count(connection) if reads else None,
-        obligations_due(connection, web.now())["overdue"] if reads else None,
+        overdue_count(connection, today_of(web, connection)) if reads else None,
         max(0, stands.sequence - published(connection).sent), web.book.name, law_in_words(web.book.status),
         None if sent is None else _told(connection, answered(sent.event, sent.answers)),
     )  # fmt: skip

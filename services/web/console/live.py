@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -16,8 +17,9 @@ from litestar import get
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ledger.database.store import Connection
+from ledger.queries.console.duties import overdue_count
 from ledger.queries.records import End, last_recorded
-from ledger.queries.work_list import held_count, obligations_due
+from ledger.queries.work_list import held_count
 from services.views.console.live import PARTS, Parts
 from services.views.console.look.render import Touched, fragment
 from services.web.access import READERS, Caller, caller_of
@@ -137,7 +139,7 @@ class PageStream(Sending):
     def _parts(self, touched: Touched | None) -> list[str]:
         web, shown = self._web, self._shown
         with web.store.read() as connection:
-            made = _frame(connection, web.now())
+            made = _frame(connection, today_of(web, connection))
             if touched is not None:
                 made += shown.parts(connection, web.book, today_of(web, connection), shown.about, touched)
         return made
@@ -158,10 +160,10 @@ def _end_of(records: Sequence[Record], place: Place) -> Place:
     return Place(last.n, max(place.sequence, last.events[-1].sequence))
 
 
-def _frame(connection: Connection, now: int) -> list[str]:
+def _frame(connection: Connection, today: date) -> list[str]:
     """The parts that the frame of every page has: counts, and when the last event was."""
     news = _News(
-        True, last_recorded(connection), held_count(connection), obligations_due(connection, now)["overdue"]
+        True, last_recorded(connection), held_count(connection), overdue_count(connection, today)
     )  # fmt: skip
     counts = (fragment("parts", "count", news, page) for page in ("holds", "obligations"))
     return [*counts, fragment("parts", "news", news)]

@@ -19,6 +19,7 @@ from services.web.console.shipments import ROUTES as SHIPMENTS
 from services.web.console.tokens import ROUTES as TOKENS
 
 ROUTES: Sequence[Any] = (
-    *ACCOUNT, *ASK, *ASSETS, *PERIODS, *STATEMENTS, *FIND, *HOLDS, *HOME, *LAW, *LIVE, *OBLIGATIONS, *QUOTAS, *SHIPMENTS, *TOKENS,
+    *ACCOUNT, *ASK, *ASSETS, *PERIODS, *STATEMENTS, *FIND, *HOLDS, *HOME, *LAW, *LIVE,
+    *OBLIGATIONS, *QUOTAS, *SHIPMENTS, *TOKENS,
 )  # fmt: skip
 """The routes of the page, by the file in which they are."""
