@@ -204,7 +204,8 @@ def _forecast(forecast: Forecast, balance: Balance, entries: Sequence[dict[str, 
     sentence = Markup("; ").join(told) + "."
     size = next((one["pending"] or one["posted"] for one in entries if one["change"] > 0), 0)
     if size > 0:
-        sentence += " " + say("account.fits", n=(balance.available or 0) // size, size=size)
+        more = (balance.available or 0) // size
+        sentence += " " + (say("account.fits", n=more, size=size) if more else say("account.fits_none", size=size))
     return sentence
 
 

@@ -33,6 +33,7 @@ from schemas.models.incoming import Requested
 from schemas.models.parts import Certification
 from schemas.wire.read import Event, read_record
 from services.views.accounts import account_to_json
+from services.views.console.look.told import kind_said, told
 from services.views.console.look.words import say
 from services.views.work_list import shipment_to_json
 
@@ -175,7 +176,7 @@ def _paper(data: Certification, today: date) -> dict[str, Any]:
     else:
         state = "expired" if data.valid_until is not None and data.valid_until < today else "valid"
     return {
-        "kind": data.kind.replace("_", " "),
+        "kind": told(kind_said(data.kind)),
         "reference": data.reference,
         "date": data.date.isoformat(),
         "until": None if data.valid_until is None else data.valid_until.isoformat(),

@@ -1,6 +1,6 @@
 """The page of one hold: a memo of why, what was tried, what would fit, and what a reviewer may do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -18,19 +18,21 @@ from schemas import event_types as types
 from schemas.codes import ReasonCode, State
 from schemas.kinds import Policy
 from schemas.models.incoming import Requested
+from schemas.models.parts import Party
 from services.views.accounts import balance_list
 from services.views.answers import last_decided, proposal
 from services.views.console.look.bar import Bar, bar
 from services.views.console.look.render import Touched, fragment
+from services.views.console.look.told import kind_said
 from services.views.console.look.words import say
 from services.views.memo import asked_in, decided_in, law_in_words, memo_of
 from services.views.trace import claimed
 from services.views.work_list import Ends, awaited_besides, hold_to_json, set_aside
 
-_LINES, _PAPERS, _ALSO, _FINDINGS = 12, 8, 5, 200
-"""The most lines, papers, other holds and findings that the page shows."""
+_LINES, _PARTIES, _PAPERS, _ALSO, _FINDINGS = 12, 12, 8, 5, 200
+"""The most lines, parties, papers, other holds and findings that the page shows."""
+_PARTS = ("end_user", "operator", "purchaser", "intermediate_consignees")
 _RESULTS = ("not_met", "unknown", "met", "not_applicable")
-_MEANINGS = {str(code): code.meaning for code in ReasonCode}
 
 
 def hold_page(
@@ -57,7 +59,7 @@ def hold_page(
         "tried": _tried(book, decided, asked),
         "decided": _decided(one, decided),
         "fits": _fits(one, asked, row["ended_by"], ends),
-        "note": _note(row),
+        "note": _note(row, asked, ends),
         "also": None if account is None else (account, *also_waiting(connection, account, shipment, _ALSO)),
         "may_act": may_act,
         "act": _act(connection, one, stands, me, ends, aside),
@@ -81,8 +83,9 @@ def top(
         "age": max(0, (today - one.since).days),
         "export_date": one.export_date,
         "leaves": leaves,
+        "first": one.reasons[0] if one.reasons else None,
         "answer": memo.answer,
-        "decisive": rows.get("Decisive", ()),
+        "decisive": rows.get("Decisive", ())[1:] if one.reasons else rows.get("Decisive", ()),
         "near": rows.get("Near", ()),
         "owed": rows.get("Owed", ()) if one.left else (),
     }
@@ -108,18 +111,31 @@ def _bar(connection: Connection, short: Mapping[str, Any]) -> dict[str, Any]:
 def _asked(asked: Requested, kept: Sequence[ShipmentRecord]) -> dict[str, Any]:
     """What was asked for, and in which event."""
     events = [orjson.loads(one.event) for one in kept if b'"items"' in one.event]
-    names = {"exporter": asked.exporter, "consignee": asked.ultimate_consignee, "operator": asked.operator}
+    named = _parties(asked)
     return {
         "items": asked.items[:_LINES],
         "more": len(asked.items) - _LINES,
         "tpp": sum(item.quantity * item.tpp for item in asked.items),
         "claim": claimed(asked) if asked.authorization else None,
-        "parties": [(name, party) for name, party in names.items() if party is not None],
-        "transaction": asked.transaction, "ship_from": asked.ship_from, "ship_to": asked.ship_to,
-        "facility": asked.facility, "end_use": asked.end_use.replace("_", " "),
+        "parties": named[:_PARTIES], "more_parties": len(named) - _PARTIES,
+        "transaction": asked.transaction.capitalize(), "ship_from": asked.ship_from, "ship_to": asked.ship_to,
+        "facility": asked.facility, "end_use": asked.end_use.replace("_", " ").capitalize(),
         "papers": asked.certifications[:_PAPERS],
         "event": (events[-1]["id"], events[-1]["source"]) if events else None,
     }  # fmt: skip
+
+
+def _parties(asked: Requested) -> list[tuple[str, Party]]:
+    """The parties of a request by their part in it."""
+    others = [(part, party) for part in _PARTS for party in getattr(asked, part) or ()]
+    return [("exporter", asked.exporter), ("consignee", asked.ultimate_consignee), *others]
+
+
+def _names(asked: Requested) -> dict[str, str]:
+    """The names of the parties of a request, and of those above them, by identifier."""
+    parties = [party for _, party in _parties(asked)]
+    above = {one.ultimate_parent.id: one.ultimate_parent.name for one in parties if one.ultimate_parent is not None}
+    return above | {one.id: one.name for one in parties}
 
 
 def _tried(book: Book, decided: Mapping[str, Any], asked: Requested) -> list[dict[str, Any]]:
@@ -163,7 +179,7 @@ def _decided(one: Hold, decided: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fits(one: Hold, asked: Requested, ended_by: Sequence[str], ends: Ends) -> list[dict[str, Any]]:
     """The ways in which it would go, from the facts of its reasons, each once."""
-    single = asked.items[0] if len(asked.items) == 1 else None
+    names, single = _names(asked), asked.items[0] if len(asked.items) == 1 else None
     whole = {"units": sum(item.quantity for item in asked.items), "tpp": one.tpp}
     ways: list[dict[str, Any]] = []
     for facts in (reason["facts"] for reason in one.reasons):
@@ -176,14 +192,16 @@ def _fits(one: Hold, asked: Requested, ended_by: Sequence[str], ends: Ends) -> l
             ways.append(_way("later", say("hold.fit.later_who"), **whole, since=later))
         if "kind" in facts and "party" in facts:
             by = facts.get("needed_by", "")
-            who = say("hold.fit.paper_who", party=facts["party"], day=by)
-            ways.append(_way("paper", who, **whole, kind=facts["kind"].replace("_", " ")))
+            who = say("hold.fit.paper_who", party=names.get(facts["party"], facts["party"]), day=by)
+            ways.append(_way("paper", who, **whole, kind=kind_said(facts["kind"])))
         ways += [_way("other", say("hold.fit.other_who"), **whole, kind=kind) for kind in facts.get("others", ())]
         ways += [_way("near", say("hold.fit.near_who"), **whole, kind=near) for near in facts.get("near", ())]
     if "a licence" in ended_by:
         ways.append(_way("licence", say("hold.fit.licence_who"), **whole))
     if ends is Ends.REVIEWER:
         ways.append(_way("review", say("hold.fit.review_who"), **whole))
+    if not ways:
+        ways = [_way("end", say("hold.fit.end_who"), **whole, end=end) for end in ended_by]
     return [way for index, way in enumerate(ways) if way not in ways[:index]]
 
 
@@ -196,14 +214,47 @@ def _way(name: str, who: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _note(row: Mapping[str, Any]) -> list[str]:
-    """The text for the publisher: what is held, why, and what would end it."""
-    reasons = [f"{one['message']} ({one['citation']})" for one in row["reasons"][:3]]
-    return [
-        say("hold.note_held", id=row["shipment_id"]),
-        *reasons,
-        say("hold.note_ends", ends="; ".join(row["ended_by"])),
-    ]
+def _note(row: Mapping[str, Any], asked: Requested, ends: Ends) -> list[str]:
+    """The text for the publisher: what is held, why, and what the publisher can do."""
+    first = row["reasons"][0]
+    held = say("hold.note.held", id=row["shipment_id"], citation=first["citation"], why=_why(first, asked))
+    if row["left_without_approval"]:
+        return [held, say("hold.note.left", day=row["left_without_approval"])]
+    can = list(dict.fromkeys(_can(row, asked)))
+    if ends is Ends.REVIEWER:
+        return [held, say("hold.note.review")]
+    if not can:
+        return [held, say("hold.note.ends", ends=row["ended_by"][0])]
+    return [held, say("hold.note.can", ways=say("hold.note.or").join(can))]
+
+
+def _why(reason: Mapping[str, Any], asked: Requested) -> str:
+    """Why a shipment is held, for its publisher: no account's path, and nothing of what would end it."""
+    facts = reason["facts"]
+    if "short_by" in facts:
+        return say("hold.note.short", asked=facts["asked"], left=max(0, facts["asked"] - facts["short_by"])).unescape()
+    if "kind" in facts and "party" in facts:
+        party = _names(asked).get(facts["party"], facts["party"])
+        return say("hold.note.missing", kind=kind_said(facts["kind"]), party=party).unescape()
+    return str(reason["message"])
+
+
+def _can(row: Mapping[str, Any], asked: Requested) -> Iterator[str]:
+    """What a publisher can do about the reasons of a hold, each as a part of a sentence."""
+    names, units = _names(asked), sum(item.quantity for item in asked.items)
+    for facts in (reason["facts"] for reason in row["reasons"]):
+        if facts.get("fits"):
+            yield say("hold.note.part", units=facts["fits"], n=units)
+        if later := facts.get("fits_from") or facts.get("possible_from"):
+            yield say("hold.note.later", day=later)
+        if "kind" in facts and "party" in facts:
+            party = names.get(facts["party"], facts["party"])
+            kind = kind_said(facts["kind"])
+            yield say("hold.note.paper", kind=kind, party=party, day=facts.get("needed_by") or row["export_date"])
+        for kind in facts.get("others", ()):
+            yield say("hold.note.other", kind=kind)
+    if "a licence" in row["ended_by"]:
+        yield say("hold.note.licence")
 
 
 def _act(
@@ -221,7 +272,6 @@ def _act(
         "two": {policy.name: policy.value for policy in policies(connection)}[Policy.FOUR_EYES],
         "release": ends is Ends.REVIEWER,
         "barring": barring,
-        "meaning": "" if barring is None else _MEANINGS.get(barring["code"], barring["code"]),
         "match": next((facts for facts in matches if {"party", "list", "entry"} <= set(facts)), None),
         "sends": _sends(one.id, me, others),
     }

@@ -167,9 +167,14 @@ def _filter(today: date, wanted: Wanted, groups: Sequence[HoldGroup]) -> HoldFil
 
 
 def row_of(book: Book, hold: Hold, today: date, proposed: Sequence[Proposal]) -> dict[str, Any]:
-    """A row of the list: a hold as the command line has it, and what stands proposed on it."""
+    """A row of the list: a hold as the command line has it, and what stands proposed on it.
+
+    A hold has no age on a day before its own, which is where the last tick lies behind it.
+    """
+    row = hold_to_json(book, hold, today)
     return {
-        **hold_to_json(book, hold, today),
+        **row,
+        "age_days": row["age_days"] if hold.since <= today else None,
         "held": hold.state is not None,
         "today": hold.export_date == today.isoformat(),
         "past": hold.export_date < today.isoformat(),

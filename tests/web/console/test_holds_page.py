@@ -23,6 +23,7 @@ from rulebook.screening.tried import GENERAL
 from services.cli.commands import main
 from services.views.console.live import PARTS
 from services.views.console.look.render import Touched
+from services.views.console.look.told import told
 from services.views.work_list import awaited_besides, set_aside
 
 TODAY = date(2025, 6, 2)
@@ -30,6 +31,32 @@ HOSTILE = [
     "<script>alert(1)</script>", "\u202egnitser\u202c", "'\"><img src=x onerror=alert(1)>", "{{ 7 * 7 }} {b} {0}",
     "x" * 512, "a\u200bb & <b>", "%s {n:,}",
 ]  # fmt: skip
+
+
+NOTES = {
+    "MUCH-1": (
+        "MUCH-1 is held, 15 CFR 740.29(d). 26,914,400 TPP are asked for, 26,900,000 are left. You can amend "
+        "it to 1,699 of its 1,700 units now, or cancel it."
+    ),
+    "MUCH-4": (
+        "MUCH-4 is held, 15 CFR 740.29(d). 11,082,400 TPP are asked for, 11,068,000 are left. You can amend "
+        "it to 699 of its 700 units now, or amend it to leave on 2026-01-01 or later, with the papers of that"
+        " day, or cancel it."
+    ),
+    "PAPER-2": (
+        "PAPER-2 is held, 15 CFR 740.29(f). The LPP statement of Party CON-PAPER-2 is not on file. You can "
+        "send the LPP statement of Party CON-PAPER-2, dated 2025-06-05 or earlier, or cancel it."
+    ),
+    "FLAG-1": (
+        "FLAG-1 is held, Supplement No. 3 to part 732. Red flag 2: seen. A reviewer decides it; you need do "
+        "nothing until then."
+    ),
+    "GONE-3": (
+        "GONE-3 is held, 15 CFR 740.29(f). The LPP statement of Party CON-GONE-3 is not on file. It left "
+        "without an approval on 2025-06-05. Tell us how, and report its return if it comes back."
+    ),
+}
+"""What the text for the publisher says of a hold."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -72,6 +99,7 @@ def of_every_kind() -> list[bytes]:
         too_much("MUCH-0", quantity=1_000, consignee="CON-MUCH-4"), too_much("MUCH-4", quantity=700),
         request("FINE-1", 3), too_much("GONE-1"), dispatch("GONE-1"), dispatch("GONE-2"),
         unpapered("GONE-3", to="KR"), dispatch("GONE-3"),
+        unpapered("OPER-1", operator=[events.party("OPER-A", "DE"), events.party("OPER-B", "FR")]),
     ]  # fmt: skip
     return [*lines, *(flagged(f"MORE-{n}", consignee="CON-MORE", to="DE") for n in range(55))]
 
@@ -149,7 +177,8 @@ def test_the_list_of_all_is_that_of_the_command_line(desk, client) -> None:
     for one in rows:
         if "quota.exhausted" in one["codes"]:
             row = text_of(html[html.index(f'id="hold-{one["shipment_id"]}"') :].split("</tr>")[0])
-            assert one["reasons"][0]["message"] in row and "; ".join(one["ended_by"]) in row
+            for text in (one["reasons"][0]["message"], "; ".join(one["ended_by"])):
+                assert text_of(str(told(text))) in row
             assert f"{one['tpp']:,}" in row and all(code in row for code in one["codes"])
 
 
@@ -205,7 +234,7 @@ def test_an_odd_address_is_a_page(client, query) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["MUCH-1", "PAPER-2", "DENY-1", "FLAG-1", "SHARE-CON-U", "SHARE-CON-V", "GONE-3", "LIC-1"]
+    "id", ["MUCH-1", "PAPER-2", "DENY-1", "FLAG-1", "SHARE-CON-U", "SHARE-CON-V", "GONE-3", "LIC-1", "OPER-1"]
 )
 def test_a_hold_says_what_explain_says(desk, client, id) -> None:
     said = CliRunner().invoke(main, ["explain", id, "--short", "--ledger", desk.ledger])
@@ -214,13 +243,18 @@ def test_a_hold_says_what_explain_says(desk, client, id) -> None:
     verdict = html[html.index('id="hold-verdict"') : html.index("</div>", html.index('id="hold-verdict"'))]
     sentences = [text_of(one) for one in re.findall(r"<p [^>]*>.*?</p>", verdict, re.DOTALL)]
     assert len(sentences) > 1
-    unbroken = short.replace("- ", "-")
-    for sentence in sentences:
-        assert sentence.replace("- ", "-") in unbroken, sentence
-    row = next(one for one in listed(desk.ledger, "holds") if one["shipment_id"] == id)
-    note = text_of(re.search(r'id="note-text">(.*?)</p>', html, re.DOTALL)[0])
-    assert all(reason["message"] in note for reason in row["reasons"][:3]) and "; ".join(row["ended_by"]) in note
+    first = next(one for one in listed(desk.ledger, "holds") if one["shipment_id"] == id)["reasons"][0]
+    assert sentences[0] == text_of(f"{told(first['message'])} {first['citation']}")
+    said_alike = text_of(str(told(short.replace("- ", "-"))))
+    for sentence in [f"{first['citation']}: {text_of(str(told(first['message'])))}", *sentences[1:]]:
+        assert sentence.replace("- ", "-") in said_alike, sentence
     assert html.count('<details class="tried" open') == 1
+
+
+@pytest.mark.parametrize("id", NOTES)
+def test_the_text_for_the_publisher_says_what_to_do(client, id) -> None:
+    html = page(client, f"/console/holds/{id}")
+    assert text_of(re.search(r'id="note-text">(.*?)</p>', html, re.DOTALL)[1]) == NOTES[id]
 
 
 def test_a_hold_shows_the_account_that_is_short_and_what_would_fit(client) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from services.views.console.look.told import kind_said, told
 from services.views.console.look.words import say
 from services.visible import visible
 
@@ -61,7 +62,7 @@ def _environment() -> Environment:
     made.globals |= {"say": say}
     made.filters |= {
         "amount": amount, "change": change, "share": share, "day": day, "moment": moment, "minute": minute,
-        "second": second, "typed": typed, "part": path_part, "path": path_of,
+        "second": second, "typed": typed, "told": told, "said": kind_said, "part": path_part, "path": path_of,
     }  # fmt: skip
     made.globals["parts"] = made.get_template("parts.html").module
     return made

@@ -4,7 +4,7 @@ Sentences with figures that the command line says too are not here: the views ma
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -39,6 +39,14 @@ def say(name: str, /, **values: Any) -> Markup:
     if isinstance(found, Mapping):
         found = found["one" if values["n"] == 1 else "other"]
     return Markup(found).format(**{name: _shown(value) for name, value in values.items()})  # noqa: S704  our own text
+
+
+def words_of(part: str) -> Sequence[str]:
+    """The names of the sentences in a part of a file, FILE.PART."""
+    found: Any = _words()
+    for name in part.split("."):
+        found = found[name]
+    return tuple(found)
 
 
 def _shown(value: Any) -> Any:
