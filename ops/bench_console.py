@@ -5,7 +5,7 @@
     python ops/bench_console.py --accounts 200 --holds 60 --shipments 2000 --runs 5    a quick look
 
 Of each page the median of the runs is printed: as a multiple of `/health/live` at the same time, in milliseconds, and
-the size of the page. A page that is not there is left out.
+the size of the page. A page without a route is left out.
 """
 
 import statistics

@@ -1,7 +1,7 @@
 """A book of law: a case in, the ways in which it may go out; and what it says of accounts, reviews, notices."""
 
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -17,7 +17,6 @@ from rulebook.screening import classification, refusals
 from rulebook.screening.description import Text
 from rulebook.screening.gates import pass_gates
 from rulebook.screening.options import alternatives, options_of
-from rulebook.screening.tried import tried_for
 from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
 from schemas.models.incoming import Requested
@@ -212,12 +211,6 @@ class Book:
     def decisive(self, authorization: str) -> frozenset[str]:
         """The citations of the paragraphs on which an authorization turns; none of one that the book does not have."""
         return self._contents.decisive.get(authorization, frozenset())
-
-    def tried(self, citations: Sequence[str], claim: str | None) -> list[tuple[str, str]]:
-        """Of each finding of a decision, by its citation: the authorization for which it was tried, empty for none, and
-        the rule in plain words, empty where the book has no such paragraph. `claim` is the one that was claimed.
-        """
-        return tried_for(self._contents, citations, claim)
 
     def lasting(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a reason by which it is the same one later, though a figure in them has moved."""

@@ -1,6 +1,6 @@
 """What a book says on a day, for people to read: values, lists, readings, authorizations, paragraphs, obligations."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,6 +9,7 @@ from rulebook.law.contents import Contents
 from rulebook.law.law import Law
 from rulebook.law.provisions import all_provisions, in_force
 from rulebook.law.values import Values
+from rulebook.screening.tried import tried_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +107,17 @@ class Text:
     def __init__(self, contents: Contents, values: Values) -> None:
         self._contents = contents
         self._values = values
-        self._kinds = _kinds_by_citation(contents)
         self.first_day: date = values.dates["effective"]
 
     def on(self, day: date) -> Description:
         """What the book says on a day."""
         return _describe(self._contents, self._values, day)
 
-    def tried_in(self, citations: Iterable[str]) -> list[str]:
-        """For which authorization each finding of a decision was made, by its citation; empty where for none.
-
-        Findings are in the order of a decision: those for no authorization first, then one authorization after another,
-        for a paragraph may be of several.
+    def tried_in(self, citations: Sequence[str], claim: str | None = None) -> list[tuple[str, str]]:
+        """Of each finding of a decision, by its citation: the authorization for which it was tried, empty for none, and
+        the rule in plain words, empty where the book has no such paragraph. `claim` is the one that was claimed.
         """
-        found: list[str] = []
-        order, at = list(dict.fromkeys((*self._contents.order, *self._contents.authorizations))), ""
-        for citation in citations:
-            kinds = self._kinds.get(citation, frozenset())
-            if kinds and at not in kinds and (at or "" not in kinds):
-                later = order[order.index(at) + 1 :] if at else order
-                at = next((kind for kind in later if kind in kinds), at)
-            found.append(at)
-        return found
+        return tried_for(self._contents, citations, claim)
 
 
 def _describe(contents: Contents, values: Values, day: date) -> Description:
@@ -156,15 +146,6 @@ def _describe(contents: Contents, values: Values, day: date) -> Description:
         obligations=tuple(_owed(kind, entry) for kind, entry in law.period.notices.items()),
         not_modelled=tuple(law.period.not_modelled[0]),
     )
-
-
-def _kinds_by_citation(contents: Contents) -> dict[str, frozenset[str]]:
-    """The authorizations whose paragraphs have a citation, by the citation; empty for a paragraph of none."""
-    found: dict[str, set[str]] = {}
-    for one in all_provisions():
-        kind = one.row.split()[0]
-        found.setdefault(one.citation, set()).add(kind if kind in contents.authorizations else "")
-    return {citation: frozenset(kinds) for citation, kinds in found.items() if kinds != {""}}
 
 
 def _paragraphs(day: date) -> list[Paragraph]:

@@ -30,7 +30,8 @@ class Found(NamedTuple):
     source: str | None = None
 
 
-SHIPMENT, PARTY, LICENSE, ACCOUNT = "shipment", "party", "license", "account"
+SHIPMENT, ACCOUNT = "shipment", "account"
+PARTY, LICENSE = str(IdentifierKind.PARTY), str(IdentifierKind.LICENSE)
 
 
 def exactly(connection: Connection, text: str) -> list[Found]:

@@ -70,7 +70,7 @@ def hold_groups(connection: Connection, today: date, asked: Waits) -> list[HoldG
 def beside(connection: Connection, shipment: str, today: date) -> Beside | None:
     """Where a hold stands among those that left without an approval, are past their date, or are still to leave.
 
-    None if it is no hold.
+    None if it is not held.
     """
     s, left = tables.shipment, departed()
     if row := connection.execute(select(left.c.n).where(left.c.id == shipment)).first():

@@ -175,7 +175,7 @@ def tried(book: Book, findings: Sequence[Mapping[str, Any]]) -> Iterator[dict[st
 
     `kind` is empty for what is tried before any authorization.
     """
-    kinds = book.text.tried_in([one["provision"] for one in findings])
+    kinds = [kind for kind, _ in book.text.tried_in([one["provision"] for one in findings])]
     for kind, group in groupby(zip(kinds, findings, strict=True), key=lambda pair: pair[0]):
         found = [one for _, one in group]
         result = min((one["result"] for one in found), key=WORSE.index)

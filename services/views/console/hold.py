@@ -142,7 +142,7 @@ def _tried(book: Book, decided: Mapping[str, Any], asked: Requested) -> list[dic
     """The findings by the authorization for which each was tried, in order; the decisive one is open."""
     findings = decided["findings"][:_FINDINGS]
     claim = asked.authorization.kind if asked.authorization else None
-    known = book.tried([one["provision"] for one in findings], claim)
+    known = book.text.tried_in([one["provision"] for one in findings], claim)
     found = []
     pairs = zip(known, findings, strict=True)
     for kind, group in groupby(pairs, key=lambda pair: pair[0][0]):

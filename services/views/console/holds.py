@@ -86,7 +86,7 @@ def wanted_of(given: Mapping[str, str]) -> Wanted:
 
 
 def _place(text: str) -> HoldPlace | None:
-    """The place in the list that an address names; None of what is none."""
+    """The place in the list that an address names; None for what cannot be one."""
     found = _PLACE.fullmatch(text)
     if found is None:
         return None

@@ -18,6 +18,7 @@ from web_run import Served
 
 from services.cli.commands import main
 from services.visible import visible
+from services.web.pages.sessions import sign_in_address
 
 HUMAIN, TELANGANA, SESTERCE = "nveu/CON-HUMAIN/SA", "lpp/CON-GOVERNMENT-OF-TELANGANA/2026", "aia/CON-SESTERCE"
 EVIL, ODD_LICENCE = "lpp/CON-EVIL/2026", f"license/{ODD}"
@@ -290,7 +291,7 @@ def test_only_readers_open_it(web: Served) -> None:
         with reader(web, "publisher") as one:
             assert one.get(address).status_code == 403
         with browser(web) as nobody:
-            assert nobody.get(address).headers["location"] == "/sign-in"
+            assert nobody.get(address).headers["location"] == sign_in_address(address)
 
 
 def test_what_the_page_is_about_is_named_for_the_stream(client: httpx.Client) -> None:

@@ -377,12 +377,15 @@ def test_every_finding_is_under_the_authorization_for_which_it_was_tried() -> No
     book = rulebook.load("ai-diffusion", {})
     cited = ["90 FR 4544, DATES", "15 CFR 742.6(a)(6)(iii)(B)", "15 CFR 740.8(a)", "15 CFR 740.8(a)", "15 CFR 740.8(b)",
              "15 CFR 740.27(a)", "15 CFR 740.29(d)", "of the house", "15 CFR 740.8(a)", "15 CFR 740.8(b)", "15 CFR 748.4; 750.7"]  # fmt: skip
-    kinds = [kind for kind, _ in book.tried(cited, None)]
+    kinds = [kind for kind, _ in book.text.tried_in(cited, None)]
     assert kinds == [GENERAL, "NLR", "ACA", "ACA", "ACA", "AIA", "LPP", "LPP", "NAC", "NAC", "LICENSE"]
     closed = ["15 CFR 742.6(a)(6)(iii)(B)", "15 CFR 740.8(a)", "15 CFR 740.8(c)(1)", "15 CFR 748.4; 750.7"]
-    assert [kind for kind, _ in book.tried(closed, None)] == ["NLR", "NAC", "NAC", "LICENSE"]
-    assert [kind for kind, _ in book.tried(["90 FR 4544, DATES", "15 CFR 740.29(d)"], "LPP")] == [GENERAL, "LPP"]
-    assert all(rule for _, rule in book.tried([one for one in cited if one != "of the house"], None))
+    assert [kind for kind, _ in book.text.tried_in(closed, None)] == ["NLR", "NAC", "NAC", "LICENSE"]
+    assert [kind for kind, _ in book.text.tried_in(["90 FR 4544, DATES", "15 CFR 740.29(d)"], "LPP")] == [
+        GENERAL,
+        "LPP",
+    ]
+    assert all(rule for _, rule in book.text.tried_in([one for one in cited if one != "of the house"], None))
 
 
 def untie(store: Store) -> None:

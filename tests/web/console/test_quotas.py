@@ -252,4 +252,4 @@ def test_only_readers_open_it(web: Served) -> None:
         assert one.get("/console/quotas").status_code == 403
         assert "account-lpp" not in one.get("/console/").text
     with browser(web) as nobody:
-        assert nobody.get("/console/quotas").headers["location"] == "/sign-in"
+        assert nobody.get("/console/quotas").headers["location"] == "/sign-in?next=/console/quotas"
