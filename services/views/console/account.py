@@ -20,6 +20,7 @@ from services.views.accounts import threshold_list
 from services.views.console.look.bar import bar
 from services.views.console.look.names import account_names, country_name
 from services.views.console.look.render import Touched, fragment
+from services.views.console.look.told import told
 from services.views.console.look.words import say
 from services.views.console.quotas import trigger_of
 
@@ -297,7 +298,7 @@ def _law(book: Book, path: str, today: date) -> list[tuple[date | None, int]]:
 
 def _source(one: LimitSet) -> Markup:
     """Who set a limit, and when."""
-    day = day_of(one.happened).isoformat()
+    day = told(day_of(one.happened).isoformat())
     if one.account.startswith("license/"):
         return say("account.of_license", day=day)
     name = "of_event" if accounts.raisable(one.account) else "of_house"

@@ -90,3 +90,14 @@ def test_what_is_too_large_is_refused_by_a_page(web: Served) -> None:
         large = client.post("/sign-out", data={"form": "x" * 20_000}, headers=SAME)
         assert (large.status_code, "too large" in large.text) == (413, True)
         assert "text/html" in large.headers["content-type"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/console/nothing"), ("GET", "/console/holds/A/%3Cb%3E")])
+def test_a_browser_that_asks_for_no_page_of_ours_gets_a_page(web: Served, method: str, path: str) -> None:
+    with browser(web) as client:
+        answer = client.request(method, path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "There is no page" in answer.text and 'href="/console/"' in answer.text and "<b>" not in answer.text
+        assert client.request(method, path).headers["content-type"] == "application/problem+json"
+        taken = client.request("DELETE", "/console/holds", headers={"Accept": "text/html"})
+        assert (taken.status_code, taken.headers["allow"]) == (405, "GET, POST") and "<h1>" in taken.text

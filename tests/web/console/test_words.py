@@ -15,7 +15,7 @@ from jinja2 import Environment, nodes
 ROOT = Path(__file__).resolve().parents[3]
 CONSOLE = ROOT / "services/views/console"
 TEMPLATES = sorted((CONSOLE / "templates").glob("*.html"))
-SOURCES = sorted([*CONSOLE.rglob("*.py"), *(ROOT / "services/web").rglob("*.py")])
+SOURCES = sorted([*CONSOLE.rglob("*.py"), ROOT / "services/views/signin.py", *(ROOT / "services/web").rglob("*.py")])
 SCRIPTS = sorted((CONSOLE / "assets").glob("*.js"))
 SPOKEN = {"alt", "placeholder", "aria-label", "aria-description", "title", "label", "summary", "data-label"}
 """Attributes that people read or hear."""
