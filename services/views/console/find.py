@@ -176,7 +176,7 @@ def _paper(data: Certification, today: date) -> dict[str, Any]:
     else:
         state = "expired" if data.valid_until is not None and data.valid_until < today else "valid"
     return {
-        "kind": told(kind_said(data.kind)),
+        "kind": data.kind,
         "reference": data.reference,
         "date": data.date.isoformat(),
         "until": None if data.valid_until is None else data.valid_until.isoformat(),
@@ -205,7 +205,7 @@ def _said(data: Any, party: str) -> str:
             place = {"country": data.country, "headquarters": data.headquarters, "day": str(data.valid_from)}
             return say("party.facts.registered", who=data.name, id=data.id, owned=owned, **place)
         case Certification():
-            kind = data.kind.replace("_", " ")
+            kind = told(kind_said(data.kind))
             return say("party.facts.certified", kind=kind, reference=data.reference, day=str(data.date), end=end)
         case VeuAuthorized():
             where = data.country or say("party.facts.everywhere")

@@ -23,7 +23,7 @@ def text_of(page: str) -> str:
 
 def plain(page: str) -> str:
     """The text of a page, with one blank between words."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", re.sub("</?time>", "", page))).split())
 
 
 def ask(client: httpx.Client, text: Any = "", file: tuple[str, bytes] | None = None) -> httpx.Response:

@@ -65,7 +65,7 @@ def person(web: Served, role: str, name: str, *sources: str) -> Iterator[httpx.C
 
 def words(text: str) -> str:
     """What a page shows as text, with each run of blanks as one."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text))).strip()
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", re.sub("</?time>", "", text)))).strip()
 
 
 def main_of(text: str) -> str:

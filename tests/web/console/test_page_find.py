@@ -105,7 +105,7 @@ def test_a_party_has_its_facts_by_date_with_their_sources(web: Served, monitor: 
     facts = said[said.index("Facts, the last first") :]
     for text in (
         "Registered as Zakład Ąę (CON-10), PL, headquarters PL, from 2025-01-01 on.",
-        "aia consignee certification C-77, dated 2025-05-01, until 2025-06-15.",
+        "AIA certification C-77, dated 2025-05-01, until 2025-06-15.",
         "CON-10 is a validated end-user, national, PL, from 2025-01-13 on: 0 facilities.",
         "Not entry E-1 of entity-list, says r.one: <script>",
     ):
@@ -113,7 +113,7 @@ def test_a_party_has_its_facts_by_date_with_their_sources(web: Served, monitor: 
     assert facts.count(WMS) == 4
     numbers = [int(n) for n in re.findall(r"record (\d+)", facts)]
     assert numbers == sorted(numbers, reverse=True)
-    assert "aia consignee certification C-77 dated 2025-05-01 Expired 2025-06-15" in said
+    assert "AIA certification C-77 dated 2025-05-01 Expired 2025-06-15" in said
     assert 'cannot be told apart from <a class="id" href="/console/parties/C0N-10">' in page
     assert "<script>alert" not in page
     (account,) = listed(web.ledger, "balance", "lpp/CON-10/2025")

@@ -29,7 +29,7 @@ import rulebook
 from ledger.database.store import Store
 from services.views.console.live import PARTS
 from services.views.console.look.render import Touched
-from services.visible import visible
+from services.views.console.look.told import told
 
 READERS = ("monitor", "reviewer", "finance", "admin")
 TODAY = date(2025, 7, 1)
@@ -48,10 +48,6 @@ def shown(web: Served, shipment: str, role: str = "monitor") -> str:
     raise AssertionError
 
 
-def plain(text: str) -> str:
-    return " ".join(visible(text).split())
-
-
 def test_it_says_what_tpp_explain_says(web: Served) -> None:
     for one in listed(web.ledger, "shipments"):
         shipment = one["shipment_id"]
@@ -64,11 +60,11 @@ def test_it_says_what_tpp_explain_says(web: Served) -> None:
                 assert f"{entry['balance']:,}" in said and entry["account"] in said, shipment
                 assert f"{entry['amount']:,}" in said, shipment
             for finding in data.get("findings", ()):
-                assert plain(finding["detail"]) in said and finding["provision"] in said, shipment
+                assert words(told(finding["detail"])) in said and finding["provision"] in said, shipment
             for reason in data.get("reasons", ()):
-                assert plain(reason["message"]) in said and (data.get("outcome") != "held" or reason["code"] in said), (
-                    shipment
-                )
+                assert words(told(reason["message"])) in said and (
+                    data.get("outcome") != "held" or reason["code"] in said
+                ), shipment
         assert len(ids(page)) == len(set(ids(page)))
 
 
