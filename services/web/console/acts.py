@@ -130,7 +130,9 @@ def _not_sent(problem: Problem, role: str) -> NotSent:
 def _messages(request: Incoming, source: str, id: str, events: Sequence[Sent]) -> list[ReadMessage]:
     time, request_id = instant_text(web_of(request).now()), str(request.scope["state"].get(REQUEST_ID, ""))
     raw = [_event(one, source, f"{id}-{index}" if index else id, time) for index, one in enumerate(events)]
-    return [read_message(Message(one, {"request": request_id, "index": index})) for index, one in enumerate(raw)]
+    return [
+        read_message(Message(one, {"request": request_id, "index": index}, once=True)) for index, one in enumerate(raw)
+    ]
 
 
 def _event(event: Sent, source: str, id: str, time: str) -> bytes:
