@@ -59,10 +59,13 @@ class Link:
     used: int | None = None
 
 
-def add_link(store: Store, link: Link, digest: str) -> None:
-    """Keeps a new link by its digest."""
+def add_link(store: Store, link: Link, digest: str) -> bool:
+    """Keeps a new link by its digest; False, and nothing is kept, if there is one of that digest."""
     with store.begin() as connection:
+        if find_link(connection, digest) is not None:
+            return False
         store.insert(connection, link_table, [(digest, link.name, link.role, link.created, link.expires, link.used)])
+    return True
 
 
 def find_link(connection: Connection, digest: str) -> Link | None:

@@ -236,5 +236,7 @@ def gap_before(connection: Connection, chosen: Period, n: int | None = None) -> 
     `n`: the record of its close, if it is closed; then what that one closed.
     """
     first = first_open(connection, n)
+    if chosen.first == date.min:
+        return None
     last = (chosen.first - timedelta(days=1)).isoformat()
     return (first, last) if first is not None and first <= last else None

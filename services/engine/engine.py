@@ -326,7 +326,8 @@ def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: An
 
 def _repeats(read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> bool:
     """Whether an event is the one that was answered, and not another under its id."""
-    return event.raw == answered.event or same_content(event.raw, answered.event, timed=not read.message.own)
+    message = read.message
+    return message.once or event.raw == answered.event or same_content(event.raw, answered.event, timed=not message.own)
 
 
 def _chunks_since(journal: Journal, event: Event[Any]) -> Iterator[str]:

@@ -31,7 +31,8 @@ class Message:
     `raw` is only the beginning of a longer line, `whole` is set; such a message is rejected. `own`: the program made it
     itself, so that its source may be one of the program's own; only the program's clock and its commands say so.
     `recorded`: the journal has it, and it is read as it was taken. `trace`: the W3C `traceparent` that came with it, in
-    a header; no decision reads it.
+    a header; no decision reads it. `once`: a form of the page sends it, whose id alone decides: under an id that was
+    answered it is that event, whatever else it says.
     """
 
     raw: bytes
@@ -41,6 +42,7 @@ class Message:
     own: bool = False
     recorded: bool = False
     trace: str | None = None
+    once: bool = False
 
     @property
     def door(self) -> Door:

@@ -35,6 +35,11 @@ def done(texts: Sequence[str]) -> bool:
     return orjson.loads(texts[0])["type"] in _DONE
 
 
+def is_refused(texts: Sequence[str]) -> bool:
+    """Whether an event was refused or rejected: nothing came of it."""
+    return orjson.loads(texts[0])["type"] in (EVENT_REFUSED, EVENT_REJECTED)
+
+
 def answer_text(event: bytes, texts: Sequence[str]) -> str:
     """The answers to one event: a sentence about the first, and a line for each that follows, at most SCREEN wide."""
     first, *follows = map(orjson.loads, texts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from ledger.database.store import Connection
-from ledger.queries.held.proposals import Proposal, proposal_of
+from ledger.queries.held.proposals import Proposal, proposal_of, standing
 from ledger.queries.work_list import HoldFilter, holds
 from schemas import event_types as types
 from schemas.codes import ReasonCode
@@ -42,15 +42,7 @@ class Acting:
         doing = self.fields.get("do", "")
         if doing == "recheck":
             return [self._event(types.RECHECK_REQUESTED)]
-        if doing not in (
-            "propose release",
-            "propose deny",
-            "back",
-            "release",
-            "deny",
-            "confirm release",
-            "confirm deny",
-        ):
+        if doing not in _ACTS:
             self.refusal = say("hold.unknown_act")
             return []
         if not self._text("reason"):
@@ -65,6 +57,13 @@ class Acting:
             return [self._event(types.REVIEW_DECIDED, action=doing, **more)]
         action = "withdraw" if doing == "back" else doing.removeprefix("propose ")
         return [self._event(types.REVIEW_PROPOSED, action=action, **more)]
+
+    def is_of_another_hold(self, connection: Connection) -> bool:
+        """Whether a review is about another hold than the present one: the shipment was amended or held anew since."""
+        one = standing(connection, [self.shipment]).get(self.shipment)
+        if one is None or not one.is_held or self.fields.get("do") == "recheck":
+            return False
+        return self.fields.get("hold", "") != str(one.held)
 
     def field_of(self, pointer: str) -> str:
         """The id of the field that a JSON pointer into an event means."""

@@ -1,5 +1,6 @@
 """Who may come in: tokens, who is signed in, and who one is oneself."""
 
+import re
 from typing import Any
 
 from ledger.database.store import Connection
@@ -8,6 +9,8 @@ from ledger.doors.tokens import Token, find_token_by_id, newest_tokens
 
 PAGE, SESSIONS = 50, 100
 """How many tokens and how many sessions a page lists."""
+_ID = re.compile("[A-Za-z0-9]{1,64}")
+_PLACE = re.compile(f"([0-9]{{1,18}})-({_ID.pattern})")
 Place = tuple[int, str]
 """When a token was made, and its id."""
 
@@ -16,7 +19,7 @@ def token_page(connection: Connection, now: int, before: Place | None, revoked: 
     """Tokens, the newest first, those before a place; who is signed in; `revoked` if that token was."""
     found = newest_tokens(connection, PAGE + 1, before)
     last = found[PAGE - 1] if len(found) > PAGE else None
-    token = find_token_by_id(connection, revoked) if revoked else None
+    token = find_token_by_id(connection, revoked) if _ID.fullmatch(revoked) else None
     return {
         "tokens": [_token(one, now) for one in found[:PAGE]],
         "next": f"{last.created}-{last.id}" if last else None,
@@ -28,8 +31,8 @@ def token_page(connection: Connection, now: int, before: Place | None, revoked: 
 
 def place(text: str) -> Place | None:
     """The place that an address names; None if it names none."""
-    created, _, id = text.partition("-")
-    return (int(created), id) if created.isascii() and created.isdecimal() and len(created) <= 18 else None
+    found = _PLACE.fullmatch(text)
+    return None if found is None else (int(found[1]), found[2])
 
 
 def _token(one: Token, now: int) -> dict[str, Any]:

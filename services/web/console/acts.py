@@ -5,7 +5,6 @@ conflict. Who presses again is led to the first answer.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -20,16 +19,16 @@ from schemas.event_types import HTTP_SOURCES
 from schemas.times import instant_text
 from schemas.wire.read import Rejection
 from services.engine.message import Message, ReadMessage, read_message
+from services.views.answers import is_refused
 from services.views.console.look.words import say
 from services.web.access import caller_of
-from services.web.console.frame import Incoming, address, notice
+from services.web.console.frame import EVENT_ID, Incoming, address, notice
 from services.web.pages.sessions import asked, posted_in_session, redirect
 from services.web.pages.uploads import Upload, posted_file_in_session
 from services.web.permissions import check_events
 from services.web.problems import Kind, Problem
 from services.web.state import REQUEST_ID, web_of
 
-_ID = re.compile(r"[0-9a-f]{40}")
 _FORMS: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 """The forms that are being sent, so that a second press waits for the first."""
 
@@ -86,19 +85,25 @@ async def send(
 
     Their source is `//tpp-http/NAME` of the person who is signed in, their time is now. `names` gives the id of the
     field that a JSON pointer into the data means. Raises Mend where a field cannot be, and NotSent where the role may
-    not send it or the ledger does not answer.
+    not send it or the ledger does not answer. Where the event is refused, `more` are not sent.
     """
-    id = fields.get("event_id", "")
-    if _ID.fullmatch(id) is None:
-        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 400)
-    source = f"{HTTP_SOURCES}{caller_of(request).name}"
+    source, id = key_of(request, fields)
     async with _FORMS.setdefault((source, id), asyncio.Lock()):
         if not await asked(_is_answered, web_of(request).store, (source, id)):
             await _decide(request, _messages(request, source, id, (event, *more)), names)
     return redirect(address(back, answer=id))
 
 
+def key_of(request: Incoming, fields: Mapping[str, str]) -> Key:
+    """The source and the id of the event that a form sends; raises NotSent where it carries no id."""
+    id = fields.get("event_id", "")
+    if EVENT_ID.fullmatch(id) is None:
+        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 400)
+    return f"{HTTP_SOURCES}{caller_of(request).name}", id
+
+
 async def _decide(request: Incoming, read: Sequence[ReadMessage], names: Callable[[str], str]) -> None:
+    """Sends events one after another, until one is refused."""
     faulty = [one.event for one in read if isinstance(one.event, Rejection)]
     if faulty:
         raise Mend([(names(error.pointer), error.message) for one in faulty for error in one.errors])
@@ -107,7 +112,10 @@ async def _decide(request: Incoming, read: Sequence[ReadMessage], names: Callabl
         raise TypeError("the server was not started by `deciding`")
     try:
         check_events(caller, read)
-        await decider.decide(read, follow=True)
+        for one in read:
+            (texts,) = await decider.decide([one], follow=True)
+            if is_refused(texts):
+                break
     except Problem as problem:
         raise _not_sent(problem, str(caller.role)) from problem
 
@@ -115,14 +123,16 @@ async def _decide(request: Incoming, read: Sequence[ReadMessage], names: Callabl
 def _not_sent(problem: Problem, role: str) -> NotSent:
     if problem.kind is Kind.EVENT_FORBIDDEN:
         return NotSent(say("frame.refused.title"), say("frame.refused.act", role=role), 403)
-    sentence = {Kind.STOPPING: "frame.failed.stopping", Kind.LEDGER_UNAVAILABLE: "frame.failed.lost"}
-    return NotSent(say("frame.failed.title"), say(sentence.get(problem.kind, "frame.failed.busy")), problem.kind.status)
+    sentence = {Kind.STOPPING: "frame.failed.stopping", Kind.LEDGER_BUSY: "frame.failed.busy"}
+    return NotSent(say("frame.failed.title"), say(sentence.get(problem.kind, "frame.failed.lost")), problem.kind.status)
 
 
 def _messages(request: Incoming, source: str, id: str, events: Sequence[Sent]) -> list[ReadMessage]:
     time, request_id = instant_text(web_of(request).now()), str(request.scope["state"].get(REQUEST_ID, ""))
     raw = [_event(one, source, f"{id}-{index}" if index else id, time) for index, one in enumerate(events)]
-    return [read_message(Message(one, {"request": request_id, "index": index})) for index, one in enumerate(raw)]
+    return [
+        read_message(Message(one, {"request": request_id, "index": index}, once=True)) for index, one in enumerate(raw)
+    ]
 
 
 def _event(event: Sent, source: str, id: str, time: str) -> bytes:

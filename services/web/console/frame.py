@@ -1,5 +1,6 @@
 """What every page has around it, and how a page is made: one reading of the ledger, one template, one answer."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ Values = Mapping[str, Any]
 Build = Callable[[Connection], Values]
 """Reads the ledger for a page, and returns what its template needs; it runs in a thread."""
 
+EVENT_ID = re.compile(r"[0-9a-f]{40}")
+"""The id of the event that a form sends."""
 ALL = frozenset(Role) - {Role.CALENDAR}
 """Every role that a person may have on the page."""
 
@@ -96,11 +99,11 @@ async def show(
     page with status 404.
     """
     web, caller = web_of(request), caller_of(request)
-    form, wanted = form_token(request), request.query_params.get("answer")
+    form, wanted = form_token(request), request.query_params.get("answer", "")
 
     def made() -> tuple[str, int]:
         with web.store.read() as connection:
-            frame = framed(web, connection, caller, form, at, live, wanted)
+            frame = framed(web, connection, caller, form, at, live, wanted if EVENT_ID.fullmatch(wanted) else None)
             try:
                 values = build(connection)
             except Missing as error:

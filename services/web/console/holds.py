@@ -7,6 +7,8 @@ from litestar import Response, get, post
 
 from ledger.database.store import Connection, Store
 from ledger.queries.held.proposals import Standing, standing
+from ledger.queries.records import answered_event
+from ledger.registers.records import Key
 from schemas import event_types as types
 from services.views.console.hold import hold_page
 from services.views.console.hold_forms import KINDS, Acting
@@ -14,7 +16,7 @@ from services.views.console.holds import holds_page, wanted_of
 from services.views.console.look.render import path_part
 from services.views.console.look.words import say
 from services.web.access import READERS, caller_of
-from services.web.console.acts import Mend, NotSent, Sent, fields_of, refused, send
+from services.web.console.acts import Mend, NotSent, Sent, fields_of, key_of, refused, send
 from services.web.console.frame import Incoming, Missing, Values, address, show, today_of
 from services.web.pages.sessions import asked, redirect, signed_in
 from services.web.permissions import MAY_SEND
@@ -113,7 +115,7 @@ async def act_on_hold(request: Incoming) -> Response[Any]:
     try:
         fields = await fields_of(request)
         acting = Acting(shipment, caller_of(request).name, fields)
-        event, *more = await asked(_events, web_of(request).store, acting)
+        event, *more = await asked(_events, web_of(request).store, acting, key_of(request, fields))
         return await send(request, fields, event, f"/console/holds/{path_part(shipment)}", acting.field_of, *more)
     except Mend as error:
         return await _one(request, fields, error.errors)
@@ -121,10 +123,13 @@ async def act_on_hold(request: Incoming) -> Response[Any]:
         return await refused(request, error, at="holds")
 
 
-def _events(store: Store, acting: Acting) -> list[Sent]:
-    """The events of a form; raises Mend where something is missing."""
+def _events(store: Store, acting: Acting, key: Key) -> list[Sent]:
+    """The events of a form; raises Mend where something is missing, or where the page has shown another hold."""
     with store.read() as connection:
         found = acting.events(connection)
+        anew = bool(found) and acting.is_of_another_hold(connection) and answered_event(connection, key) is None
+    if anew:
+        raise Mend([("act", say("hold.anew"))])
     if acting.errors:
         raise Mend(acting.errors)
     if not found:

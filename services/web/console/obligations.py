@@ -1,5 +1,6 @@
 """Obligations: what must be sent, with the text; who has sent it says so in the same place."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -47,6 +48,7 @@ async def mark_as_sent(request: Incoming) -> Response[Any]:
         fields = await fields_of(request)
         wanted = _wanted(request)
         whose = "shipment_id" if fields.get("shipment_id") else "party"
+        _check_named([fields.get(name, "") for name in (whose, "kind", "due")])
         subject = f"{'shipment' if whose == 'shipment_id' else whose}/{fields.get(whose, '')}"
         mistake = Mistake(subject, fields.get("kind", ""), fields.get("due", ""), fields)
         element = element_id(mistake.subject, mistake.kind, mistake.due)
@@ -95,6 +97,12 @@ async def _page(request: Incoming, mistake: Mistake | None = None, error: Mend |
 
     status, errors = (200, ()) if error is None else (422, error.errors)
     return await show(request, "obligations", build, at=_AT, live=_AT, status=status, errors=errors)
+
+
+def _check_named(names: Sequence[str]) -> None:
+    """Raises NotSent where the obligation is named by what no page of ours has written."""
+    if any("\0" in name for name in names):
+        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 400)
 
 
 def _mend(fields: dict[str, str], element: str) -> None:

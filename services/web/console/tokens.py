@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -19,8 +18,8 @@ from services.views.console.tokens import place, token_page
 from services.views.moments import instant
 from services.web.access import Role, caller_of
 from services.web.console.acts import Mend, NotSent, fields_of, refused
-from services.web.console.frame import ALL, Incoming, Missing, Values, address, show
-from services.web.pages.sessions import LINK_ROLES, SIGN_IN, new_link, no_cookie, redirect, signed_in, written
+from services.web.console.frame import ALL, EVENT_ID, Incoming, Missing, Values, address, show
+from services.web.pages.sessions import LINK_ROLES, SIGN_IN, link_of_form, no_cookie, redirect, signed_in, written
 from services.web.pages.sessions import session_digest as digest_of_session
 from services.web.state import Web, web_of
 from services.web.tokens import PATTERN_MOST, id_in, is_name, is_pattern, token_of_form
@@ -31,7 +30,6 @@ PAGE, ME = "/console/tokens", "/console/me"
 MOST_BODY = 65_536
 MOST_SOURCES = 50
 _ADMIN = frozenset({Role.ADMIN})
-_ID = re.compile(r"[0-9a-f]{40}")
 _MAKING: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 _EMPTY = {"name": "", "role": "monitor", "sources": "", "expires": "", "link_name": "", "link_role": "monitor"}
 
@@ -84,7 +82,7 @@ async def revoke(request: Incoming) -> Response[str]:
     except NotSent as error:
         return await refused(request, error, "tokens")
     id = fields.get("id", "")
-    if not await written(revoke_token, web.store, id, web.now()):
+    if "\0" in id or not await written(revoke_token, web.store, id, web.now()):
         return await _unknown(request, id)
     log.info("%s revoked token %s", caller_of(request).name, id)
     return redirect(address(PAGE, revoked=id))
@@ -92,10 +90,11 @@ async def revoke(request: Incoming) -> Response[str]:
 
 @post(f"{PAGE}/link", request_max_body_size=MOST_BODY, status_code=200, **signed_in(_ADMIN))
 async def link(request: Incoming) -> Response[str]:
-    """Makes a link that signs a person in once, and shows it."""
+    """Makes a link that signs a person in once, and shows it; of a form that is sent twice it is one link."""
     web = web_of(request)
     try:
         fields = await fields_of(request)
+        form = _form(request, fields)
     except NotSent as error:
         return await refused(request, error, "tokens")
     name, role = fields.get("name", ""), fields.get("role", "")
@@ -105,7 +104,11 @@ async def link(request: Incoming) -> Response[str]:
     if errors:
         return await _show(request, errors=errors, given={"link_name": name, "link_role": role})
     base = web.settings.public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
-    text = await written(new_link, web.store, Role(role), name, base, web.now())
+    async with _MAKING.setdefault(form, asyncio.Lock()):
+        text = await written(link_of_form, web.store, web.signing_key, form, Role(role), name, base, web.now())
+    if text is None:
+        given = {"link_name": name, "link_role": role}
+        return await _show(request, errors=[("link-name", say("tokens.error.link_gone"))], given=given)
     log.info("%s made a link for %s, %s", caller_of(request).name, name, role)
     title = say("tokens.link_title", person=name, role=role)
     return await _show(request, made=Made(title, say("tokens.link_made"), text))
@@ -119,7 +122,7 @@ async def end(request: Incoming) -> Response[str]:
     except NotSent as error:
         return await refused(request, error, "tokens")
     name = fields.get("name", "")
-    ended = await written(end_sessions, web_of(request).store, name)
+    ended = await written(end_sessions, web_of(request).store, name) if is_name(name) else 0
     log.info("%s ended %d sessions of %s", caller_of(request).name, ended, name if is_name(name) else "nobody")
     return redirect(address(PAGE, ended=name if is_name(name) else None, n=ended))
 
@@ -186,15 +189,20 @@ async def _unknown(request: Incoming, id: str) -> Response[str]:
 async def _made(request: Incoming, fields: Mapping[str, str], asked: Asked) -> str:
     """The token that a form makes; raises Mend if it has made another one before, NotSent without an id of a form."""
     web = web_of(request)
-    if _ID.fullmatch(fields.get("event_id", "")) is None:
-        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 400)
-    form = f"{digest_of_session(request)} {fields['event_id']}"
+    form = _form(request, fields)
     async with _MAKING.setdefault(form, asyncio.Lock()):
         text = await written(_make, web, form, asked)
     if text is None:
         raise Mend([("name", say("tokens.error.gone"))])
     log.info("%s made token %s for %s, %s", caller_of(request).name, id_in(text), asked.name, asked.role)
     return text
+
+
+def _form(request: Incoming, fields: Mapping[str, str]) -> str:
+    """The id of a form and of the session in which it is sent; raises NotSent without one."""
+    if EVENT_ID.fullmatch(fields.get("event_id", "")) is None:
+        raise NotSent(say("frame.refused.title"), say("frame.refused.foreign"), 400)
+    return f"{digest_of_session(request)} {fields['event_id']}"
 
 
 def _make(web: Web, form: str, asked: Asked) -> str | None:

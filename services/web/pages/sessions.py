@@ -8,6 +8,7 @@ import hmac
 import logging
 import re
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar, TypeVarTuple
@@ -21,7 +22,16 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import BaseRouteHandler
 
 from ledger.database.store import DatabaseError, LedgerError, Store, database_message
-from ledger.doors.sessions import Link, Session, add_link, find_session, has_tokens, open_session, use_link
+from ledger.doors.sessions import (
+    Link,
+    Session,
+    add_link,
+    find_link,
+    find_session,
+    has_tokens,
+    open_session,
+    use_link,
+)
 from ledger.doors.tokens import digest_of
 from services.settings import Settings
 from services.views.console.look.words import say
@@ -220,6 +230,26 @@ def new_link(store: Store, role: Role, name: str, base: str, now: int) -> str:
     """A new one-time link under an address, valid for 15 minutes; the ledger keeps its SHA-256."""
     secret = _new_secret()
     add_link(store, Link(name, role, now, now + LINK_SECONDS * _MICRO), digest_of(secret))
+    return _link_address(base, secret)
+
+
+def link_of_form(store: Store, key: bytes, form: str, role: Role, name: str, base: str, now: int) -> str | None:
+    """As `new_link`, of a form that may be sent twice: then it is the same link, valid from the first time on.
+
+    It follows from the form's id, `form`, and a secret `key` of this process. None, and nothing is made, if the form
+    has made a link for another person or role, or one that is used or has expired.
+    """
+    mac = hmac.new(key, f"link {form}".encode(), sha256).digest()
+    secret = urlsafe_b64encode(mac).rstrip(b"=").decode()
+    if not add_link(store, Link(name, role, now, now + LINK_SECONDS * _MICRO), digest_of(secret)):
+        with store.read() as connection:
+            found = find_link(connection, digest_of(secret))
+        if found is None or (found.name, found.role) != (name, role) or found.used or found.expires <= now:
+            return None
+    return _link_address(base, secret)
+
+
+def _link_address(base: str, secret: str) -> str:
     return f"{base.rstrip('/')}{LINK}{secret}"
 
 

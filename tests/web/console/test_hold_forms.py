@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import orjson
 import pytest
 from databases import KINDS
 from holds_run import (
@@ -269,6 +270,49 @@ def test_the_proposer_cannot_confirm_with_a_forged_form(desk, reviewer, second) 
     answer = press(reviewer, f"/console/holds/{id}", forged)
     assert answer.status_code == 422, answer.headers
     assert state(desk, id) == "held"
+
+
+def amended(desk: Served, id: str) -> None:
+    """The publisher amends the shipment, which is held anew."""
+    data = {**orjson.loads(flagged(id, quantity=9))["data"]}
+    fill(desk, [event(f"amend-{id}", "shipment.amended", data)])
+
+
+@pytest.mark.parametrize("button", ["release", "deny", "propose release", "propose deny"])
+def test_a_review_of_a_hold_that_the_page_did_not_show_is_not_sent(desk, reviewer, button) -> None:
+    id = held(desk)
+    path = f"/console/holds/{id}"
+    fields = form(page(reviewer, path), button) | {"reason": WHY}
+    amended(desk, id)
+    before = events_of(desk, id)
+    answer = press(reviewer, path, fields)
+    assert answer.status_code == 422 and "This hold has changed since the page was shown" in text_of(answer.text)
+    assert WHY in answer.text and events_of(desk, id) == before
+    assert press(reviewer, path, {name: fields[name] for name in fields if name != "hold"}).status_code == 422
+    assert press(reviewer, path, form(answer.text, button), reason=WHY).status_code == 303
+    assert len(events_of(desk, id)) == len(before) + 1
+
+
+def test_a_confirmation_is_of_the_hold_that_its_page_showed(desk, reviewer, second) -> None:
+    id = held(desk)
+    path = f"/console/holds/{id}"
+    act(reviewer, id, "propose release", reason=WHY)
+    fields = form(page(second, path), "confirm release") | {"reason": "Yes."}
+    amended(desk, id)
+    act(reviewer, id, "propose release", reason="The amended one too.")
+    answer = press(second, path, fields)
+    assert answer.status_code == 422 and "This hold has changed" in text_of(answer.text)
+    assert state(desk, id) == "held"
+    assert f"Shipment {id} is released" in told(second, act(second, id, "confirm release", reason="Yes."))
+
+
+def test_a_lost_answer_comes_again_though_the_hold_is_another_one_by_now(desk, reviewer) -> None:
+    id = held(desk)
+    path = f"/console/holds/{id}"
+    fields = form(page(reviewer, path), "propose release") | {"reason": WHY}
+    first = press(reviewer, path, fields)
+    amended(desk, id)
+    assert press(reviewer, path, fields).headers["location"] == first.headers["location"]
 
 
 def test_who_comes_second_is_told_what_happened_and_who_did_it(desk, reviewer, second) -> None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 from databases import KINDS
-from holds_run import act, buttons, fill, flagged, page, shipment, text_of, too_much, unpapered
+from holds_run import buttons, fill, flagged, page, shipment, text_of, too_much, unpapered
 from reading_run import dispatch, event, listed, request
 from signin_run import shared, sign_in, somebody
 from web_run import Served
@@ -304,7 +304,13 @@ def test_names_are_text_whatever_they_are(desk, client) -> None:
         with sign_in(desk, desk.token("reviewer", somebody())) as other:
             html = page(other, f"/console/holds/{id}")
             form = re.search(r'name="form" value="(\w+)"', html)[1]
-            fields = {"form": form, "event_id": f"{len(id):040x}"[:36] + f"{len(name):04x}", "do": "propose deny"}
+            hold = re.search(r'name="hold" value="(\d+)"', html)[1]
+            fields = {
+                "form": form,
+                "hold": hold,
+                "event_id": f"{len(id):040x}"[:36] + f"{len(name):04x}",
+                "do": "propose deny",
+            }
             sent = other.post(f"/console/holds/{id}", data=fields | {"form_of": "deny", "reason": name})
             assert sent.status_code == 303, sent.text
         for path in (
@@ -386,51 +392,3 @@ def test_every_finding_is_under_the_authorization_for_which_it_was_tried() -> No
         "LPP",
     ]
     assert all(rule for _, rule in book.text.tried_in([one for one in cited if one != "of the house"], None))
-
-
-def untie(store: Store) -> None:
-    """Drops every trigger, as an insider would."""
-    with store.begin() as connection:
-        if store.postgresql:
-            connection.exec_driver_sql("DROP FUNCTION tpp_append_only() CASCADE")
-            return
-        for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
-
-
-def test_a_party_that_resembles_a_listed_one_is_cleared_with_the_release(web) -> None:
-    """No list is loaded, so that the hold is made one of a list by hand."""
-    id = shipment()
-    fill(web, [flagged(id)])
-    store = Store(web.ledger)
-    untie(store)
-    facts = orjson.dumps({"party": f"CON-{id}", "list": "bis-entity-list", "entry": "795"}).decode()
-    with store.begin() as connection:
-        rows = connection.exec_driver_sql(f"SELECT n, answers FROM journal WHERE shipment_id = '{id}'").fetchall()
-        text = re.sub(
-            r'"code":"red_flag"(.*?)"facts":\{[^}]*\}', rf'"code":"party.screening_hit"\1"facts":{facts}', rows[0][1]
-        )
-        assert "bis-entity-list" in text
-        mark = "%s" if web.ledger.startswith("postgres") else "?"
-        connection.exec_driver_sql(f"UPDATE journal SET answers = {mark} WHERE n = {mark}", (text, rows[0][0]))
-        connection.exec_driver_sql(f"UPDATE shipment SET codes = 'party.screening_hit' WHERE id = '{id}'")
-    store.close()
-    with (
-        sign_in(web, web.token("reviewer", "r.first")) as first,
-        sign_in(web, web.token("reviewer", "r.second")) as second,
-    ):
-        act(first, id, "propose release", reason="Seen.")
-        html = page(second, f"/console/holds/{id}")
-        assert "Do not hold this party for no. 795 of bis-entity-list again" in text_of(html)
-        assert buttons(html)[0] == "confirm release"
-        act(second, id, "confirm release", reason="Other city.", clear="yes")
-    with Store(web.ledger).read() as connection:
-        rows = connection.exec_driver_sql("SELECT event FROM journal WHERE type = 'tpp.match.cleared.v1'").fetchall()
-    data = orjson.loads(bytes(rows[0][0]))["data"]
-    assert data == {
-        "party": f"CON-{id}",
-        "list": "bis-entity-list",
-        "entry": "795",
-        "reviewer": "r.second",
-        "reason": "Other city.",
-    }

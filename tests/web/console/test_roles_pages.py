@@ -29,7 +29,7 @@ MOST_ALIKE = 2
 def served_routes() -> set[str]:
     """The routes of the page, with {} for a part of the address, and {path} for the rest of it."""
     return {
-        f"{method} {re.sub('{[^}]*}', '{}', re.sub('{[^}]*:path}', '{path}', path))}"
+        f"{method} {re.sub('{(?!path})[^}]*}', '{}', re.sub('{[^}]*:path}', '{path}', path))}"
         for route in ROUTES
         for path in route.paths
         for method in route.http_methods
@@ -104,12 +104,12 @@ def example(route: str) -> str:
     return str(TABLE["examples"].get(path, path))
 
 
-def answer_to(client: httpx.Client, route: str) -> tuple[int, str]:
-    """The status and the text of an answer; of a stream its beginning alone. A form is sent without its fields."""
+def answer_to(client: httpx.Client, route: str, **fields: str) -> tuple[int, str]:
+    """The status and the text of an answer; of a stream its beginning alone. A form is sent without other fields."""
     method, data = route.partition(" ")[0], None
     if method == "POST":
         token = re.findall(r'name="form" value="([0-9a-f]{64})"', client.get("/console").text)
-        data = {"form": token[0]} if token else {}
+        data = {"form": token[0], **fields} if token else {}
     with client.stream(method, example(route), data=data, headers=SAME) as answer:
         streams = answer.headers.get("content-type", "").startswith("text/event-stream")
         return answer.status_code, "" if streams else answer.read().decode("utf-8", "replace")
@@ -125,13 +125,21 @@ def test_a_page_opens_for_the_roles_of_the_table_and_no_other(
     web: Served, people: dict[str, httpx.Client], route: str
 ) -> None:
     with browser(web) as nobody:
-        status, _ = answer_to(nobody, route)
+        status, text = answer_to(nobody, route)
         if route in TABLE["open"]["routes"]:
             assert status == 200
             return
-        assert status == 303, "who is not signed in is led to the page that signs in"
+        if route.startswith("POST"):
+            assert status == 401 and "Nothing was sent" in text, "who sends a form too late is told so"
+        else:
+            assert status == 303, "who is not signed in is led to the page that signs in"
+    fields = {"id": web.token("monitor", "gone").split("_")[1]} if route == "POST /console/tokens/revoke" else {}
     for role, client in people.items():
-        status, text = answer_to(client, route)
+        if route == "POST /console/me/sign-out":
+            with sign_in(web, web.token(role, f"{role}.leaves", "//wms.example/*")) as leaving:
+                status, text = answer_to(leaving, route)
+        else:
+            status, text = answer_to(client, route, **fields)
         refused = status == 403 and any(one in text for one in REFUSED)
         assert refused is (role not in TABLE["routes"][route]), (role, status)
         assert status < 500 and (refused or status != 404), (role, status)

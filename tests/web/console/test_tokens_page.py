@@ -141,6 +141,28 @@ def test_a_token_is_revoked_within_a_second_and_said_so(web: Served, admin: http
     assert (spoofed.status_code, "is revoked." in spoofed.text) == (200, False)
 
 
+def test_a_form_that_is_sent_twice_makes_one_link(web: Served, admin: httpx.Client) -> None:
+    name, ready = somebody(), threading.Barrier(4)
+    form = fields(admin) | {"name": name, "role": "monitor"}
+
+    def press(_: int) -> list[str]:
+        with browser(web) as client:
+            client.cookies.update(admin.cookies)
+            ready.wait()
+            return shown(client.post(f"{PAGE}/link", data=form, headers=SAME))
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(press, range(4)))
+    assert len(made[0]) == 1 and made == [made[0]] * 4 and len(rows(web, "link", name)) == 1
+    other = admin.post(f"{PAGE}/link", data=form | {"role": "finance"}, headers=SAME)
+    assert (other.status_code, shown(other)) == (422, []) and "This form has made a link already" in other.text
+    with browser(web) as person:
+        assert person.post(unescape(made[0][0]).removeprefix(web.url), headers=SAME).status_code == 303
+    again = admin.post(f"{PAGE}/link", data=form, headers=SAME)
+    assert (again.status_code, len(rows(web, "link", name))) == (422, 1), "it was used"
+    assert admin.post(f"{PAGE}/link", data=form | {"event_id": ""}, headers=SAME).status_code == 400
+
+
 def test_a_link_signs_its_person_in_once(web: Served, admin: httpx.Client) -> None:
     name = somebody()
     (made,) = map(unescape, shown(sent(admin, f"{PAGE}/link", name=name, role="finance")))
