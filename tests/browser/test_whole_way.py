@@ -115,7 +115,9 @@ def confirm(second: Person, act: Act) -> None:
 def pending(person: Person) -> str:
     """What is pending on the account of the year in which the shipment leaves: one H100, later seven more."""
     page = person.goto(f"/console/accounts/lpp/CON-1/{(TODAY + timedelta(days=9)).year}")
-    return page.locator("#figures dl div").filter(has=page.get_by_text("Pending", exact=True)).locator("dd").inner_text()
+    return (
+        page.locator("#figures dl div").filter(has=page.get_by_text("Pending", exact=True)).locator("dd").inner_text()
+    )
 
 
 def mark_as_sent(first: Person, act: Act) -> None:
