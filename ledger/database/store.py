@@ -315,7 +315,7 @@ def like(connection: Connection, column: ColumnElement[str], pattern: str) -> Co
         return column == pattern
     if connection.dialect.name == "postgresql":
         return column.like("%".join(re.sub(r"([%_\\])", r"\\\1", part) for part in pattern.split("*")), escape="\\")
-    return column.op("GLOB")(re.sub(r"([?\[])", r"[\1]", pattern))
+    return column.bool_op("GLOB")(re.sub(r"([?\[])", r"[\1]", pattern))
 
 
 def _found_version(connection: Connection) -> str | None:

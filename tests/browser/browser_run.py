@@ -1,5 +1,6 @@
 """People with a browser: how they sign in, and what the pages that they see must not do."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +42,11 @@ class Watch:
         context.on("dialog", self._dialog)
         context.on("request", self._request)
 
+    def taken(self) -> list[str]:
+        """What was found since this was called last."""
+        found, self.found = self.found, []
+        return found
+
     def _console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(one in text for one in self.expected):
             self.found.append(f"{kind}: {text}")
@@ -57,8 +63,8 @@ class Watch:
 class Person:
     """A browser in which somebody is signed in."""
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context, self.url = context, url
+    def __init__(self, context: BrowserContext, url: str, link: Callable[[], str]) -> None:
+        self.context, self.url, self.link = context, url, link
         self.page = context.new_page()
 
     def goto(self, path: str, page: Page | None = None) -> Page:
@@ -78,19 +84,12 @@ class People:
 
     def sign_in(self, web: Any, role: str = "reviewer", name: str = "r.osei", **options: Any) -> Person:
         """Somebody who follows a one-time link and presses its button; `options` are those of the browser."""
-        store = Store(web.ledger) if isinstance(web, Served) else web.web.store
-        now = wall_clock() if isinstance(web, Served) else web.now
-        try:
-            link = new_link(store, Role(role), name, web.url, now)
-        finally:
-            if isinstance(web, Served):
-                store.close()
         context = self._browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
         context.set_default_timeout(PATIENCE)
         self._watch.over(context)
         self._contexts.append(context)
-        person = Person(context, web.url)
-        person.page.goto(link)
+        person = Person(context, web.url, lambda: path_of_link(web, role, name))
+        person.page.goto(f"{web.url}{person.link()}")
         person.page.get_by_role("button").click()
         person.page.wait_for_url("**/console/")
         return person
@@ -99,6 +98,17 @@ class People:
         """Closes every browser that was opened."""
         for context in self._contexts:
             context.close()
+
+
+def path_of_link(web: Any, role: str, name: str) -> str:
+    """The path of a new one-time link."""
+    store = Store(web.ledger) if isinstance(web, Served) else web.web.store
+    try:
+        now = wall_clock() if isinstance(web, Served) else web.now
+        return new_link(store, Role(role), name, web.url, now).removeprefix(web.url)
+    finally:
+        if isinstance(web, Served):
+            store.close()
 
 
 def publish(web: Served, *events: bytes) -> None:

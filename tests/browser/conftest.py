@@ -53,9 +53,9 @@ def ledger(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def web(ledger: str) -> Iterator[Served]:
+def web(ledger: str, tmp_path: Path) -> Iterator[Served]:
     """A running `tpp serve` on a new ledger."""
-    with served(ledger) as running:
+    with served(ledger, env={"TPP_SIGNING_KEY": str(tmp_path / "signing.key")}) as running:
         yield running
 
 

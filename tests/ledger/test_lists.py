@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from ledger_events import Line, engine, records
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, select
 
 from ledger.database import tables
 from ledger.database.paging import PAGE
-from ledger.database.store import Store
+from ledger.database.store import Store, like
 from ledger.queries.account_list import AccountOrder, account_list
 from ledger.queries.alerts import alerts, thresholds
 from ledger.queries.balances import Balance
@@ -120,14 +120,16 @@ def test_accounts_by_use_are_in_the_order_of_what_is_used(ledger_url: str) -> No
 def test_a_pattern_of_accounts_has_no_other_special_characters(ledger_url: str, pattern: str) -> None:
     from schemas import accounts
 
-    store, paths = Store(ledger_url), ["lpp/C-1", "lpp/C-11", "LPP/C-1", "lpp/%", "lpp/C_1", "a\\b", "[l]pp"]
-    rows = [(n, path, None, 0, 0, 0, 0, 0, 0, 0, None) for n, path in enumerate(paths)]
+    store, path, paths = Store(ledger_url), tables.account.c.path, ["lpp/C-1", "lpp/C-11", "LPP/C-1", "lpp/%", "lpp/C_1", "a\\b", "[l]pp"]
+    rows = [(n, one, None, 0, 0, 0, 0, 0, 0, 0, None) for n, one in enumerate(paths)]
     with store.begin() as connection:
         store.insert(connection, tables.account, rows)
     with store.read() as connection:
         found = [one.balance.account for one in account_list(connection, [pattern])]
+        others = connection.scalars(select(path).where(~like(connection, path, pattern))).all()
     store.close()
-    assert found == sorted(path for path in paths if accounts.matches(pattern, path))
+    assert found == sorted(one for one in paths if accounts.matches(pattern, one))
+    assert sorted(others) == sorted(set(paths) - set(found))
 
 
 def test_a_first_page_reads_no_more_than_a_page(ledger_url: str) -> None:
