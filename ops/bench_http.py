@@ -68,8 +68,8 @@ class Measured:
 
 
 @contextlib.contextmanager
-def server(command: Sequence[str | Path]) -> Iterator[int]:
-    """A server, which says on standard error where it listens: its port."""
+def server(command: Sequence[str | Path]) -> Iterator[tuple[int, int]]:
+    """A server, which says on standard error where it listens: its port, and its process."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"TPP_RATE": "0"})
     assert process.stderr is not None
     try:
@@ -80,7 +80,7 @@ def server(command: Sequence[str | Path]) -> Iterator[int]:
             raise SystemExit("the server did not start")
         rest = threading.Thread(target=process.stderr.read, daemon=True)
         rest.start()
-        yield int(found[1])
+        yield int(found[1]), process.pid
     finally:
         process.terminate()
         process.wait()
@@ -205,21 +205,21 @@ def run(count: int, ledger: str, folder: Path) -> dict[str, object]:
     lines = events.read_bytes().splitlines()
     singles, checks, rest = lines[:count], lines[count : count + count // 4], lines[2 * count :]
     batches = [b"[" + b",".join(rest[at : at + BATCH]) + b"]" for at in range(0, len(rest), BATCH)]
-    with server([sys.executable, "-c", EMPTY]) as port:
+    with server([sys.executable, "-c", EMPTY]) as (port, _):
         measure(port, [request("/v1/events", line, ONE, "none") for line in singles[:CLIENTS]])
         empty = measure(port, [request("/v1/events", line, ONE, "none") for line in singles])
     store = Store(ledger)
     store.open()
     token = new_token(store, "admin", "bench", ("*",), None, wall_clock())
     store.close()
-    with server([TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", ledger]) as port:
+    with server([TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", ledger]) as (port, _):
         one = measure(port, [request("/v1/events", line, ONE, token) for line in singles])
         check = measure(port, [request("/v1/check", line, ONE, token) for line in checks])
         many = measure(port, [request("/v1/events", body, MANY, token) for body in batches])
     write_accounts(folder / "accounts.jsonl")
     command = [TPP, "screen", folder / "accounts.jsonl", "--ledger", ledger, "--out", folder / "out.jsonl", "--force"]
     subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
-    with server([TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", ledger]) as port:
+    with server([TPP, "serve", "--listen", "127.0.0.1:0", "--ledger", ledger]) as (port, _):
         read = pages(port, token)
     whole = folder / "batches.jsonl"
     whole.write_bytes(b"\n".join(rest) + b"\n")

@@ -158,6 +158,11 @@ def bounds(moment: Moment) -> list[Any]:
     return found
 
 
+def limits_at(connection: Connection, moment: Moment) -> set[str]:
+    """The accounts on which events had set a limit at a moment."""
+    return set(_set_limits(connection, moment))
+
+
 def _set_limits(connection: Connection, moment: Moment) -> dict[str, _SetLimit]:
     """The limit last set by an event on each account; a licence's TPP is the limit of its account.
 

@@ -18,6 +18,8 @@ _S = tables.shipment
 _COLUMNS = (
     _S.c.id, _S.c.state, _S.c.first, _S.c.asked, _S.c.last, _S.c.export_date, _S.c.ship_to, _S.c.tpp, _S.c.terms
 )  # fmt: skip
+_FEW_PATHS = 1_000
+"""Up to so many accounts are asked for by path; where there are more, all are read."""
 
 
 class Line(NamedTuple):
@@ -191,6 +193,9 @@ def latest_shipments(connection: Connection, paths: Collection[str] | None = Non
     moved = select(e.c.shipment_id).where(e.c.account == a.c.id, e.c.shipment_id.is_not(None))
     last = moved.order_by(e.c.entry.desc()).limit(1).correlate(a).scalar_subquery()
     found: dict[str, LatestShipment] = {}
+    if paths is not None and len(paths) > _FEW_PATHS:
+        wanted, every = set(paths), latest_shipments(connection)
+        return {path: one for path, one in every.items() if path in wanted}
     for path, query in (
         (w.c.account, select(w.c.account, s.c.ship_to, s.c.asked).join_from(w, s, s.c.id == w.c.shipment_id)),
         (a.c.path, select(a.c.path, s.c.ship_to, s.c.asked).join_from(a, s, s.c.id == last)),
@@ -222,30 +227,32 @@ def registered_names(connection: Connection, parties: Collection[str]) -> dict[s
     return found
 
 
-def names_in_requests(connection: Connection, wanted: Mapping[str, int], having: str = "") -> dict[str, str]:
-    """The names that requests give to parties; `wanted`: of each party the record of a request that may name it.
-
-    `having`: of a search in plain letters, so that only requests that have it, in either case, are parsed.
-    """
-    sought = having.lower().encode() if having.isascii() and having.isalnum() else b""
+def names_in_requests(connection: Connection, wanted: Mapping[str, int]) -> dict[str, str]:
+    """The names that requests give to parties; `wanted`: of each party the record of a request that may name it."""
     found = {}
     for some in some_of(wanted):
-        rows = {row.n: row.event for row in records(connection, [wanted[party] for party in some], "event")}
+        numbers: dict[int, list[str]] = {}
         for party in some:
-            if sought not in rows[wanted[party]].lower():
-                continue
-            with stored(f"journal record {wanted[party]}"):
-                name = _name(orjson.loads(rows[wanted[party]])["data"], party)
-            if name is not None:
-                found[party] = name
+            numbers.setdefault(wanted[party], []).append(party)
+        for row in records(connection, numbers, "event"):
+            with stored(f"journal record {row.n}"):
+                data = orjson.loads(row.event)["data"]
+            for party in numbers[row.n]:
+                name = _name(data, party)
+                if name is not None:
+                    found[party] = name
     return found
 
 
 def _name(data: Any, party: str) -> str | None:
-    """The name that an event's data gives to a party, wherever it stands."""
-    if isinstance(data, dict):
-        if data.get("id") == party and isinstance(data.get("name"), str):
-            return str(data["name"])
-        data = list(data.values())
-    inside = (_name(one, party) for one in data) if isinstance(data, list) else ()
-    return next((name for name in inside if name is not None), None)
+    """The name that an event's data gives to a party, wherever it stands, the first one."""
+    ahead = [data]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, dict):
+            if one.get("id") == party and isinstance(one.get("name"), str):
+                return str(one["name"])
+            one = list(one.values())
+        if isinstance(one, list):
+            ahead += [inside for inside in reversed(one) if isinstance(inside, (dict, list))]
+    return None

@@ -8,11 +8,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from ledger.database import tables
+from ledger.database.paging import some_of
 from ledger.database.rows import stored
-from ledger.queries.balances import Moment
+from ledger.database.sums import ExactSum
+from ledger.queries.balances import Moment, limits_at
 from ledger.queries.entries import AccountRow, Span, accounts_over, entries
 from ledger.queries.shipments import ShipmentRow, shipments
 from schemas.codes import ReasonCode
@@ -176,6 +178,36 @@ def tables_of(connection: Connection, snapshot: Snapshot) -> Tables:
     query = select(h.c.shipment_id, h.c.n, h.c.happened, h.c.codes, h.c.tpp).where(h.c.snapshot == snapshot.id)
     holds = sorted(HoldRow(*row) for row in connection.execute(query))
     return Tables(connection, period(snapshot.id), snapshot.record, holds)
+
+
+def closings(connection: Connection, last: date, record: int) -> dict[str, int]:
+    """The balance of each account at the end of a closed period, as the rows of `accounts` have it, read faster.
+
+    `last` is the period's last day, `record` the last one that its snapshot saw.
+    """
+    a, e, j, moment = tables.account, tables.entry, tables.journal, end_of(last, record)
+    booked = e.c.booked <= last.isoformat()
+    change = e.c.pending + e.c.posted + e.c.attested - e.c.credits
+    sums = (
+        select(
+            e.c.account,
+            ExactSum(case((booked, change), else_=0)).label("closing"),
+            func.sum(case((booked, 1), else_=0)).label("within"),
+        )
+        .where(e.c.n + 0 <= record)  # in the order of accounts, which is that of the table
+        .group_by(e.c.account)
+        .subquery()
+    )
+    found = dict.fromkeys(limits_at(connection, moment), 0)
+    query = select(sums.c.account, a.c.path, sums.c.closing, sums.c.within).join_from(sums, a, a.c.id == sums.c.account)
+    rows = connection.execute(query).all()
+    found |= {row.path: int(row.closing) for row in rows if row.within}
+    later = [row.account for row in rows if not row.within]
+    for some in some_of(later):
+        known = select(a.c.path).join_from(e, a, a.c.id == e.c.account).join(j, j.c.n == e.c.n)
+        known = known.where(e.c.account.in_(some), e.c.n <= record, j.c.happened <= moment.as_of).distinct()
+        found |= dict.fromkeys(connection.execute(known).scalars(), 0)
+    return found
 
 
 def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:

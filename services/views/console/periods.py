@@ -7,11 +7,13 @@ from typing import Any
 
 from ledger.database.store import Connection
 from ledger.queries.balances import balances
+from ledger.queries.console.remembered import remembered
 from ledger.queries.reconcile import Result
 from ledger.queries.snapshots import (
     Closed,
     Snapshot,
     closed,
+    closings,
     find,
     first_open,
     gap_before,
@@ -106,7 +108,12 @@ def _closings(connection: Connection, name: str) -> dict[str, int] | None:
     if name == NOW:
         return {one.account: one.balance for one in balances(connection, ())}
     found = find(connection, name)
-    return None if found is None else {one.account: one.closing for one in tables_of(connection, found).accounts()}
+    return None if found is None else remembered(connection, _closed, found, least=0)
+
+
+def _closed(connection: Connection, one: Snapshot) -> dict[str, int]:
+    """As `closings`, of a snapshot: with its digest it names them for ever."""
+    return closings(connection, period(one.id).last, one.record)
 
 
 def _row(found: Closed) -> dict[str, Any]:

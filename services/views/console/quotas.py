@@ -11,6 +11,7 @@ from ledger.database.store import Connection
 from ledger.queries.account_list import Forecast, Standing, Waits, forecasts, standing, waits
 from ledger.queries.alerts import StandingThresholds, thresholds
 from ledger.queries.balances import WHOLE, LimitSet, limits_set
+from ledger.queries.console.remembered import remembered
 from ledger.queries.shipment_list import destinations, latest_shipments
 from rulebook import Book
 from schemas import accounts
@@ -55,10 +56,15 @@ class QuotaFilter:
 
 
 class _One(NamedTuple):
-    """An account with what waits for it and its trigger; `share` and `asked` are in millionths of limit or trigger."""
+    """An account with what waits for it and its trigger; `share` and `asked` are in millionths of limit or trigger.
+
+    `country` is the one that its path names.
+    """
 
     path: str
     family: str
+    year: str
+    country: str
     at: Standing
     waits: Waits
     trigger: int | None
@@ -71,8 +77,8 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
 
     `today` is the day from which holds have an export date to come.
     """
-    every = _every(connection, book, today)
-    of_period = [one for one in every if _in_period(one.path, wanted.year, today)]
+    every = remembered(connection, _every, book, today)
+    of_period = _in_period(every, wanted.year, today)
     chosen = _chosen(connection, of_period, wanted)
     limited = sorted((one for one in chosen if one.at.balance.limit is not None), key=_order)
     others = sorted((one for one in chosen if one.at.balance.limit is None), key=_order)
@@ -80,6 +86,7 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
     shown = limited[start : start + PAGE]
     also = others[start : start + PAGE] if not limited else others[: 0 if number > 1 else FEW]
     made = _rows(connection, book, today, [*shown, *also])
+    countries = {*remembered(connection, destinations), *(one.country for one in every), wanted.country}
     long = limited or others
     return {
         "lead": _lead(of_period, today),
@@ -94,9 +101,9 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
         "number": number,
         "every": len(every),
         "kinds": _kinds(of_period),
-        "countries": sorted({*destinations(connection), *_named(every).values(), wanted.country} - {""}),
-        "years": sorted({year for one in every if (year := _year(one.path))}, reverse=True),
-        "later": any(_year(one.path) > str(today.year) for one in every),
+        "countries": sorted(countries - {""}),
+        "years": sorted({one.year for one in every} - {""}, reverse=True),
+        "later": any(one.year > str(today.year) for one in every),
         "this_year": str(today.year),
         "wanted": wanted,
     }
@@ -104,9 +111,9 @@ def quotas(connection: Connection, book: Book, today: date, wanted: QuotaFilter,
 
 def parts(connection: Connection, book: Book, today: date, about: str, touched: Touched) -> list[str]:  # noqa: ARG001
     """The sentence of the page, and the rows of accounts that events have touched; of many the first."""
-    every = _every(connection, book, today)
-    of_period = [one for one in every if _in_period(one.path, "", today)]
-    near = sorted(touched.accounts)[:_MOST_LIVE]
+    every = remembered(connection, _every, book, today)
+    of_period = _in_period(every, "", today)
+    near = set(sorted(touched.accounts)[:_MOST_LIVE])
     rows = _rows(connection, book, today, [one for one in every if one.path in near])
     changed = [fragment("quota_rows", "limit_row" if row["limit"] is not None else "other_row", row) for row in rows]
     return [fragment("quota_rows", "lead", _lead(of_period, today)), *changed]
@@ -119,9 +126,19 @@ def trigger_of(book: Book, path: str) -> int | None:
 
 def steps_on(standing: Iterable[StandingThresholds], book: Book, path: str) -> tuple[str | int, ...]:
     """The thresholds in force on an account, of all that stand, those set last first."""
-    ours = [one for one in standing if accounts.matches(one.account, path)]
-    own = next((one for one in ours if one.account == path), ours[0] if ours else None)
-    return book.alert_thresholds(path) if own is None else own.thresholds
+    first = None
+    for one in standing:
+        if one.account == path:
+            return one.thresholds
+        begins = first is None and path.startswith(one.account.partition("*")[0])
+        if begins and accounts.matches(one.account, path):
+            first = one
+    return book.alert_thresholds(path) if first is None else first.thresholds
+
+
+def standing_thresholds(connection: Connection) -> Sequence[StandingThresholds]:
+    """The thresholds that are set, the last one first."""
+    return list(thresholds(connection))
 
 
 def limit_note(path: str, limit: int | None, made: Sequence[LimitSet], today: date) -> str | None:
@@ -148,7 +165,7 @@ def _day_and_month(day: date) -> Markup:
     return say("quotas.day_and_month", day=day.day, month=str(say("quotas.months")).split()[day.month - 1])
 
 
-def _every(connection: Connection, book: Book, today: date) -> list[_One]:
+def _every(connection: Connection, book: Book, today: date) -> Sequence[_One]:
     waiting, triggers = waits(connection, today), {family: trigger_of(book, family) for family in accounts.FAMILIES}
     found = []
     for at in standing(connection):
@@ -160,7 +177,8 @@ def _every(connection: Connection, book: Book, today: date) -> list[_One]:
         share, asked = counts * WHOLE // size, (counts + one.tpp) * WHOLE // size
         if balance.limit == 0:
             share, asked = WHOLE, max(WHOLE, asked)
-        found.append(_One(balance.account, family, at, one, trigger, share, asked))
+        year, country = _year(balance.account), _country(balance.account, family)
+        found.append(_One(balance.account, family, year, country, at, one, trigger, share, asked))
     return found
 
 
@@ -168,33 +186,33 @@ def _order(one: _One) -> tuple[bool, int, int, str]:
     return one.at.balance.limit is None and one.trigger is None, -one.asked, -one.share, one.path
 
 
-def _named(every: Iterable[_One]) -> dict[str, str]:
-    """The countries that the paths of accounts name."""
-    found = {}
-    for one in every:
-        if one.family in ("country", "nveu", "uveu"):
-            read = accounts.read(one.path)
-            country = "" if read is None else read.country or read.part
-            if len(country) == _COUNTRY_LETTERS:
-                found[one.path] = country
-    return found
+def _country(path: str, family: str) -> str:
+    """The country that the path of an account names."""
+    read = accounts.read(path) if family in ("country", "nveu", "uveu") else None
+    country = "" if read is None else read.country or read.part
+    return country if len(country) == _COUNTRY_LETTERS else ""
 
 
 def _places(connection: Connection, every: Iterable[_One]) -> dict[str, str]:
     """The country of each account: which its path names, else to which its latest shipment goes."""
-    return {path: one.country for path, one in latest_shipments(connection).items()} | _named(every)
+    places = {path: one.country for path, one in latest_shipments(connection).items()}
+    return places | {one.path: one.country for one in every if one.country}
 
 
 def _year(path: str) -> str:
     return path.rpartition("/")[2] if path.startswith("lpp/") else ""
 
 
-def _in_period(path: str, wanted: str, today: date) -> bool:
-    year = _year(path)
-    return not year or wanted == ALL or (year == wanted if wanted else year >= str(today.year))
+def _in_period(every: Sequence[_One], wanted: str, today: date) -> Sequence[_One]:
+    if wanted == ALL:
+        return every
+    first = str(today.year)
+    return [one for one in every if not one.year or (one.year == wanted if wanted else one.year >= first)]
 
 
-def _chosen(connection: Connection, every: list[_One], wanted: QuotaFilter) -> list[_One]:
+def _chosen(connection: Connection, every: Sequence[_One], wanted: QuotaFilter) -> Sequence[_One]:
+    if not wanted.given().keys() - {"year"}:
+        return every
     places = _places(connection, every) if wanted.country else {}
     found = [
         one
@@ -210,7 +228,7 @@ def _chosen(connection: Connection, every: list[_One], wanted: QuotaFilter) -> l
         return [one for one in found if accounts.matches(text, one.path)]
     small = text.casefold()
     by_path = {one.path for one in found if small in one.path.casefold()}
-    names = account_names(connection, [one.path for one in found if one.path not in by_path], small)
+    names = account_names(connection, [one.path for one in found if one.path not in by_path])
     return [one for one in found if one.path in by_path or small in names[one.path].casefold()]
 
 
@@ -243,7 +261,7 @@ def _rows(connection: Connection, book: Book, today: date, shown: Sequence[_One]
     """What the table says of accounts."""
     paths = [one.path for one in shown]
     names, full = account_names(connection, paths), _forecasts(connection, shown)
-    made, standing_steps = limits_set(connection), list(thresholds(connection))
+    made, standing_steps = limits_set(connection), remembered(connection, standing_thresholds)
     return [
         {
             **_row(one, full.get(one.path)),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -18,6 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ledger.database.store import Connection
 from ledger.queries.console.duties import overdue_count
+from ledger.queries.console.remembered import remembered
 from ledger.queries.records import End, last_recorded
 from ledger.queries.work_list import held_count
 from services.views.console.live import PARTS, Parts
@@ -41,11 +43,13 @@ from services.web.reading.sending import (
 from services.web.state import Web, web_of
 
 REST = 1.0
-"""Seconds between two readings of the ledger for one stream."""
+"""Seconds between two readings of the ledger for the streams."""
 MOST_STREAMS = 20
 """How many streams a session may have open at once."""
 MOST_BEHIND, MOST_TOUCHED = 2_000, 200
 """The most records that are caught up with, and the most shipments or accounts of which parts are made at once."""
+_LATE = 0.02
+"""How much later than its turn a stream may begin, as a share of REST, and still have the next one."""
 BETWEEN = "<!---->"
 """Stands between two elements: each is parsed by itself, since a row is one only where nothing else is beside it."""
 _BEAT = b"event: beat\ndata: 1\n\n"
@@ -108,7 +112,7 @@ class PageStream(Sending):
                 begun = loop.time()
                 await send_part(send, await self._message(touched))
                 sent = loop.time()
-                await asyncio.sleep(begun + REST - sent)
+                await asyncio.sleep(next_turn(begun, sent) - sent)
             else:
                 await within(sent + SILENCE - loop.time(), news.wait())
             if loop.time() - sent >= SILENCE:
@@ -137,12 +141,24 @@ class PageStream(Sending):
         return message + b"event: much\ndata: 1\n\n" if much else message
 
     def _parts(self, touched: Touched | None) -> list[str]:
-        web, shown = self._web, self._shown
+        """The parts of the frame and of the page; the streams of a list share what one of them has read and made."""
+        web, shown, least = self._web, self._shown, self._place.n
         with web.store.read() as connection:
-            made = _frame(connection, today_of(web, connection))
-            if touched is not None:
-                made += shown.parts(connection, web.book, today_of(web, connection), shown.about, touched)
+            today = today_of(web, connection)
+            made = [*remembered(connection, _frame, today, least=least)]
+            if touched is not None and shown.about:
+                made += shown.parts(connection, web.book, today, shown.about, touched)
+            elif touched is not None:
+                made += remembered(connection, shown.parts, web.book, today, "", touched, least=least)
         return made
+
+
+def next_turn(begun: float, sent: float) -> float:
+    """When a stream reads again that began to read, and has sent what it read: REST seconds later, or somewhat more.
+
+    It is a multiple of REST, so that all streams read together, and what the first one reads serves the others.
+    """
+    return max(ceil((begun + REST - _LATE * REST) / REST), ceil(sent / REST)) * REST
 
 
 def touched_by(events: Iterable[Published]) -> Touched | None:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pycountry
 
 from ledger.database.store import Connection
-from ledger.queries.shipment_list import latest_shipments, names_in_requests, registered_names
+from ledger.queries.console.remembered import requested_names
+from ledger.queries.shipment_list import latest_shipments, registered_names
 from schemas import accounts
 from services.views.console.look.words import say
 
@@ -20,12 +21,11 @@ def country_name(code: str) -> str:
     return code if found is None else str(getattr(found, "common_name", found.name))
 
 
-def account_names(connection: Connection, paths: Iterable[str], having: str = "") -> dict[str, str]:
+def account_names(connection: Connection, paths: Iterable[str]) -> dict[str, str]:
     """What people call each of these accounts.
 
     A party has the name with which it was registered last, else that in the latest request that moves its account or
-    waits for it, else its identifier. `having`: only names that have this text are of interest, so that others need not
-    be read.
+    waits for it, else its identifier.
     """
     read = {path: accounts.read(path) for path in paths}
     owners = {path: one.party for path, one in read.items() if one is not None and one.party}
@@ -33,7 +33,7 @@ def account_names(connection: Connection, paths: Iterable[str], having: str = ""
     unnamed = {path: owner for path, owner in owners.items() if owner not in known}
     if unnamed:
         latest = latest_shipments(connection, unnamed)
-        known |= names_in_requests(connection, {unnamed[path]: one.asked for path, one in latest.items()}, having)
+        known |= requested_names(connection, {unnamed[path]: one.asked for path, one in latest.items()})
     return {path: _name(path, one, known) for path, one in read.items()}
 
 
