@@ -259,7 +259,7 @@ obligation = Table(
         nullable=True,
         comment="keys of what needs to be met only once, joined by a space; null where it is owed each time",
     ),
-    Index("obligation_due", "state", "due"),
+    Index("obligation_due", "state", "due", "subject", "kind"),
     Index("obligation_left", "kind", "state", "n", sqlite_where=text(LEFT_OPEN), postgresql_where=text(LEFT_OPEN)),
     **STRICT,
 )

@@ -343,11 +343,13 @@ def obligations(
     *,
     ranked: date | None = None,
     subject: str | None = None,
+    most: int = PAGE,
 ) -> Iterator[ListedObligation]:
     """Obligations in a state, or in every state: what is overdue on a day, what falls due, then records to keep.
 
     Each part by day; those after a place and at most `limit`. `due_by`: those due on or before this day. `ranked`: the
-    day on which what comes first is overdue, so that no place changes from page to page; `today` by default.
+    day on which what comes first is overdue, so that no place changes from page to page; `today` by default. `most`
+    are read at a time.
     """
     t, ranked = tables.obligation, ranked or today
     late = (t.c.state == "open") & (t.c.due < ranked.isoformat()) if ranked else false()
@@ -360,7 +362,7 @@ def obligations(
         query = query.where(t.c.due <= due_by.isoformat())
     if subject is not None:
         query = query.where(t.c.subject == subject)
-    for page in pages(connection, query, keys, _place, after, limit):
+    for page in pages(connection, query, keys, _place, after, limit, most=most):
         for row in page:
             awaited = row.state == "open" and row.kind != RETENTION
             overdue = None if today is None else awaited and row.due < today.isoformat()

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, TextClause, case, func, select
 
 from ledger.database import tables
 from ledger.database.paging import pages
@@ -145,20 +145,18 @@ _T = tables.obligation
 _COLUMNS = (_T.c.subject, _T.c.kind, _T.c.due, _T.c.citation, _T.c.state, _T.c.n)
 
 
-def _of(part: Part, today: date, wanted: DutyFilter) -> Sequence[ColumnElement[bool]]:
+def _of(part: Part, today: date, wanted: DutyFilter) -> Sequence[ColumnElement[bool] | TextClause]:
     """The conditions on the open obligations of a part."""
+    if part is Part.LEFT:
+        return (tables.left_open(), *wanted.conditions())
     state: ColumnElement[str] = tables.obligation.c.state
-    if part is Part.LEFT or wanted.subjects is not None:
+    if wanted.subjects is not None:
         state = state + ""  # few are meant: the index of the open ones, which are many, is not to be used
     return (state == "open", *_within(part, today), *wanted.conditions())
 
 
 def _within(part: Part, today: date) -> Sequence[ColumnElement[bool]]:
     t, day, soon = tables.obligation, today.isoformat(), (today + timedelta(days=SOON_DAYS)).isoformat()
-    if part is Part.LEFT:
-        other = t.alias()
-        of = select(other.c.subject).where(other.c.kind == LEFT_WITHOUT_APPROVAL)
-        return (t.c.subject.in_(of), t.c.kind == LEFT_WITHOUT_APPROVAL)
     if part is Part.KEEP:
         return (t.c.kind == RETENTION,)
     bounds: dict[Part, tuple[ColumnElement[bool], ...]] = {
@@ -171,8 +169,8 @@ def _within(part: Part, today: date) -> Sequence[ColumnElement[bool]]:
 
 
 def _listed(
-    connection: Connection, today: date, conditions: Sequence[ColumnElement[bool]], after: DutyPlace | None,
-    limit: int, *, descending: bool = False,
+    connection: Connection, today: date, conditions: Sequence[ColumnElement[bool] | TextClause],
+    after: DutyPlace | None, limit: int, *, descending: bool = False,
 ) -> Iterator[ListedObligation]:  # fmt: skip
     t = tables.obligation
     keys = (t.c.due, by_code_points(connection, t.c.subject), by_code_points(connection, t.c.kind))

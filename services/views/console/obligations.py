@@ -22,6 +22,7 @@ from ledger.queries.console.duties import (
     subjects_of,
 )
 from ledger.queries.console.party import names_of
+from ledger.queries.console.remembered import remembered
 from ledger.queries.shipment_list import shipments_by_id
 from ledger.queries.work_list import ListedObligation, obligations
 from rulebook import Book
@@ -93,7 +94,7 @@ def obligations_page(
         "counts": counts,
         "soon": (today + timedelta(days=SOON_DAYS)).isoformat(),
         "today": today.isoformat(),
-        "kinds": [(kind, kind.replace("_", " ")) for kind in duty_kinds(connection)],
+        "kinds": [(kind, kind.replace("_", " ")) for kind in remembered(connection, duty_kinds)],
         "wanted": wanted,
         "is_plain": is_open and is_plain and wanted.part is None,
         "mistake": mistake,

@@ -16,9 +16,9 @@ from services.views.console.obligations import STATES, Mistake, Wanted, element_
 from services.web.access import READERS, caller_of
 from services.web.console.acts import Mend, NotSent, Sent, fields_of, refused, send
 from services.web.console.frame import Incoming, Values, address, notice, show, today_of
-from services.web.pages.sessions import asked, signed_in
+from services.web.pages.sessions import signed_in
 from services.web.permissions import MAY_SEND
-from services.web.reading.calendar import calendar
+from services.web.reading.calendar import calendar_file
 from services.web.state import web_of
 
 _AT = "obligations"
@@ -66,16 +66,9 @@ async def mark_as_sent(request: Incoming) -> Response[Any]:
 
 
 @get(f"{_HERE}.ics", **signed_in(READERS))
-async def show_calendar(request: Incoming) -> Response[bytes]:
+async def show_calendar(request: Incoming) -> Response[Any]:
     """The open obligations as a calendar, as `GET /v1/obligations.ics` gives it."""
-    web = web_of(request)
-
-    def made() -> bytes:
-        with web.store.read() as connection:
-            return calendar(connection, web.book, web.settings.public_url)
-
-    named = {"Content-Disposition": 'attachment; filename="obligations.ics"'}
-    return Response(await asked(made), media_type="text/calendar", headers=named)
+    return await calendar_file(web_of(request), **{"Content-Disposition": 'attachment; filename="obligations.ics"'})
 
 
 async def _page(request: Incoming, mistake: Mistake | None = None, error: Mend | None = None) -> Response[str]:

@@ -1,13 +1,16 @@
 """`GET /v1/obligations.ics`: what must be filed, as a calendar that other programs subscribe to (RFC 5545)."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
+from anyio import CapacityLimiter, to_thread
 from icalendar import Calendar
 from litestar import Request, Response, get
+from litestar.response import Stream
 
 from ledger.database.store import Connection
 from ledger.queries.shipment_list import records
@@ -15,11 +18,14 @@ from ledger.queries.work_list import ledger_day, obligations
 from rulebook import Book
 from services.views.obligations import obligation_to_json
 from services.web.access import calendar_caller
-from services.web.reading.queries import read_ledger, read_query
-from services.web.state import web_of
+from services.web.reading.queries import read_query
+from services.web.state import Web, web_of
 
 _REFRESH = timedelta(hours=1)
-_BATCH = 500
+_BATCH, _MOST = 500, 20_000
+"""How many obligations are told, and read, at a time: each reading sorts those that are left."""
+_IN_MEMORY, _PIECE = 1 << 20, 1 << 16
+_CALENDARS = CapacityLimiter(1)
 _LINE = 75
 """The most bytes of a line."""
 _END = b"END:VCALENDAR"
@@ -28,18 +34,36 @@ _TOKEN = "token"  # noqa: S105  the name of the parameter
 
 
 @get("/v1/obligations.ics")
-async def show_calendar(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def show_calendar(request: Request[Any, Any, Any]) -> Response[Any]:
     """The open obligations as events of whole days, for the token of the role `calendar` that the address has."""
     query = read_query(request, (_TOKEN,), secret=_TOKEN)
     await calendar_caller(request, query.text(_TOKEN))
     query.check()
-    book, public_url = web_of(request).book, web_of(request).settings.public_url
-    found = await read_ledger(request, lambda connection: calendar(connection, book, public_url))
-    return Response(found, media_type="text/calendar")
+    return await calendar_file(web_of(request))
 
 
-def calendar(connection: Connection, book: Book, public_url: str | None) -> bytes:
-    """The open obligations of a ledger as a calendar, the same bytes as long as nothing changes.
+async def calendar_file(web: Web, **headers: str) -> Response[Any]:
+    """The open obligations as a file. It may be long: one is written at a time, and it holds up no other reading."""
+
+    def made() -> IO[bytes]:
+        file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  the response closes it
+        with web.store.read() as connection:
+            file.writelines(calendar(connection, web.book, web.settings.public_url))
+        file.seek(0)
+        return file
+
+    file = await to_thread.run_sync(made, limiter=_CALENDARS)
+    return Stream(_pieces(file), media_type="text/calendar", headers=headers)
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while piece := await to_thread.run_sync(file.read, _PIECE):
+            yield piece
+
+
+def calendar(connection: Connection, book: Book, public_url: str | None) -> Iterator[bytes]:
+    """The open obligations of a ledger as a calendar, the same bytes as long as nothing changes, piece by piece.
 
     `public_url`: the address under which people reach the page, to which each event then has a link.
     """
@@ -53,13 +77,15 @@ def calendar(connection: Connection, book: Book, public_url: str | None) -> byte
     made.add("x-published-ttl", "PT1H")
     head, end = bytes(made.to_ical()).split(_END)
     link = f"{''.join(public_url.split()).rstrip('/')}/console/obligations" if public_url else None
-    events = (_event(row, happened, link) for row, happened in _rows(connection, book))
-    return b"".join([head, *events, _END, end])
+    yield head
+    for row, happened in _rows(connection, book):
+        yield _event(row, happened, link)
+    yield _END + end
 
 
 def _rows(connection: Connection, book: Book) -> Iterator[tuple[dict[str, Any], int]]:
     """The open obligations, each with the time of the event that it follows from."""
-    every = obligations(connection, ledger_day(connection))
+    every = obligations(connection, ledger_day(connection), most=_MOST)
     while part := list(islice(every, _BATCH)):
         happened = {row.n: row.happened for row in records(connection, {one.record for one in part})}
         yield from ((obligation_to_json(book, one), happened[one.record]) for one in part)

@@ -1,4 +1,4 @@
-"""An index of what left without an approval, which every list of holds begins with."""
+"""An index of what left without an approval, which every list of holds begins with; obligations in their order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,8 @@ _OPEN = "kind = 'left_without_approval' AND state = 'open'"
 
 
 def upgrade() -> None:
-    """Adds the index."""
+    """Adds the index, and to the one of days what comes after the day in every list of obligations."""
     of = ["kind", "state", "n"]
     op.create_index("obligation_left", "obligation", of, sqlite_where=sa.text(_OPEN), postgresql_where=sa.text(_OPEN))
+    op.drop_index("obligation_due", "obligation")
+    op.create_index("obligation_due", "obligation", ["state", "due", "subject", "kind"])
