@@ -31,7 +31,8 @@ Act = Callable[[Page], None]
 class Shown(NamedTuple):
     """A page in a state: the name of the state, its address, the role of who looks, the status of the answer.
 
-    `act`: what leads to the state from the page. `empty`: whether the ledger is. In the address `{link}` stands for a
+    `act`: what leads to the state from the page. `empty`: whether the ledger is. `only_html`: it
+    looks as another state does. In the address `{link}` stands for a
     new one-time link.
     """
 
@@ -41,6 +42,7 @@ class Shown(NamedTuple):
     status: int = 200
     act: Act | None = None
     empty: bool = False
+    only_html: bool = False
 
 
 def press(button: str, shown: str, fields: Mapping[str, str] = MappingProxyType({})) -> Act:
@@ -151,7 +153,7 @@ PAGES = (
     Shown("reconcile-result", "/console/periods/reconcile", "finance", act=upload(STATEMENT)),
     Shown("reconcile-bad", "/console/periods/reconcile", "finance", act=upload(BAD_STATEMENT)),
     Shown("law", "/console/law"),
-    Shown("law-bad", "/console/law?day=never", status=422),
+    Shown("law-bad", "/console/law?day=never", status=422, only_html=True),
     Shown("tokens", "/console/tokens", "admin"),
     Shown("tokens-made", "/console/tokens", "admin", act=press("Make the token", "#made", {"#name": "warehouse"})),
     Shown("tokens-link", "/console/tokens", "admin", act=press("Make the link", "#made", {"#link-name": "m.lindqvist"})),

@@ -58,7 +58,7 @@ class Page(HTMLParser):
         row: dict[str, str] | None = None
         for tag, attrs, text in self.elements:
             if tag == "tr":
-                known = attrs.get("id", "")
+                known = re.sub("_([0-9a-f]+)_", lambda found: chr(int(found[1], 16)), attrs.get("id", ""))
                 row = rows.setdefault(known.removeprefix(prefix), {}) if known.startswith(prefix) else None
             elif row is not None and tag in ("td", "th"):
                 row[attrs.get("data-label", "bar" if tag == "td" else "")] = " ".join("".join(text).split())

@@ -154,7 +154,7 @@ def test_what_is_refused(browser: Signed, running: Inside) -> None:
     assert browser.refused(page="listing", after="x") == (400, "query-invalid")
     assert browser.refused(page="listing", other="x") == (400, "query-invalid")
     answer = httpx.get(f"{running.url}/console/live?page=listing")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/console/live%3Fpage%3Dlisting")
     with Signed(running, "publisher") as publisher:
         assert publisher.client.get("/console/live?page=listing").status_code == 403
 

@@ -250,6 +250,6 @@ def test_only_readers_open_it(web: Served) -> None:
             assert one.get("/console/quotas").status_code == 200, role
     with reader(web, "publisher") as one:
         assert one.get("/console/quotas").status_code == 403
-        assert "account-lpp" not in one.get("/console/").text
+        assert "account-lpp_2f_" not in one.get("/console/").text
     with browser(web) as nobody:
         assert nobody.get("/console/quotas").headers["location"] == "/sign-in?next=/console/quotas"

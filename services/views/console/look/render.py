@@ -1,5 +1,6 @@
 """Templates to HTML: how amounts, days and shares look, and what a page may load."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +22,7 @@ CONTENT_POLICY = (
 
 _MICRO = 1_000_000
 _MINUS = "−"
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
 
 
 class Touched(NamedTuple):
@@ -63,6 +65,7 @@ def _environment() -> Environment:
     made.filters |= {
         "amount": amount, "change": change, "share": share, "day": day, "moment": moment, "minute": minute,
         "second": second, "typed": typed, "told": told, "said": kind_said, "part": path_part, "path": path_of,
+        "element": element_part,
     }  # fmt: skip
     made.globals["parts"] = made.get_template("parts.html").module
     return made
@@ -125,6 +128,15 @@ def minute(microseconds: int | None) -> str:
 def second(microseconds: int | None) -> str:
     """The time of day of an instant to the second, as `13:45:07 UTC`; empty for None."""
     return "" if microseconds is None else _instant(microseconds).strftime("%H:%M:%S UTC")
+
+
+def element_part(text: str) -> str:
+    """A text as part of an element's id, of letters, digits, `-` and `_`; no two texts have the same.
+
+    >>> element_part("lpp/CON-1/2025"), element_part("SHP_1")
+    ('lpp_2f_CON-1_2f_2025', 'SHP_5f_1')
+    """
+    return _NOT_IN_ID.sub(lambda found: f"_{ord(found[0]):x}_", text)
 
 
 def _instant(microseconds: int) -> datetime:
