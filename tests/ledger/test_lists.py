@@ -120,7 +120,11 @@ def test_accounts_by_use_are_in_the_order_of_what_is_used(ledger_url: str) -> No
 def test_a_pattern_of_accounts_has_no_other_special_characters(ledger_url: str, pattern: str) -> None:
     from schemas import accounts
 
-    store, path, paths = Store(ledger_url), tables.account.c.path, ["lpp/C-1", "lpp/C-11", "LPP/C-1", "lpp/%", "lpp/C_1", "a\\b", "[l]pp"]
+    store, path, paths = (
+        Store(ledger_url),
+        tables.account.c.path,
+        ["lpp/C-1", "lpp/C-11", "LPP/C-1", "lpp/%", "lpp/C_1", "a\\b", "[l]pp"],
+    )
     rows = [(n, one, None, 0, 0, 0, 0, 0, 0, 0, None) for n, one in enumerate(paths)]
     with store.begin() as connection:
         store.insert(connection, tables.account, rows)
