@@ -71,6 +71,11 @@ def upload(text: str) -> Act:
     return act
 
 
+def proposed(page: Page) -> None:
+    """A proposal stands."""
+    page.wait_for_selector(".eyes li")
+
+
 def keys(page: Page) -> None:
     """The list of the shortcuts is open."""
     page.keyboard.press("?")
@@ -112,8 +117,8 @@ PAGES = (
     Shown("holds-stale", "/console/holds", act=stale),
     Shown("hold", "/console/holds/SHP-3"),
     Shown("hold-flag", "/console/holds/SHP-4"),
-    Shown("hold-review", "/console/holds/SHP-10-02"),
-    Shown("hold-mine", "/console/holds/SHP-10-03"),
+    Shown("hold-review", "/console/holds/SHP-10-02", act=proposed),
+    Shown("hold-mine", "/console/holds/SHP-10-03", act=proposed),
     Shown("hold-monitor", "/console/holds/SHP-3", "monitor"),
     Shown("hold-errors", "/console/holds/SHP-4", act=press("Propose release", "#errors")),
     Shown(
@@ -206,7 +211,7 @@ def written(running: Inside, lines: list[bytes]) -> None:
 def proposal(name: str, of: str) -> bytes:
     """A first reviewer proposes to release a hold."""
     data = {"shipment_id": of, "action": "release", "reviewer": name, "reason": "The address was checked by phone."}
-    return event(f"propose-{of}", "review.proposed", data, "2025-06-30T15:00:00Z", f"//tpp-http/{name}")
+    return event(f"propose-{of}", "review.proposed", data, "2025-06-30T15:00:00Z", "//reviews.example")
 
 
 def everything() -> list[bytes]:
