@@ -10,6 +10,7 @@ from services.views.console.look.words import say, words_of
 from services.visible import visible
 
 _BEGIN = re.compile(r"[a-z]+(?= )")
+_CODE = re.compile(r"`([^`<>&]{1,64})`")
 _DAY = re.compile(r"(?<![\w/.:-])([0-9]{4}-[0-9]{2}-[0-9]{2})(?![\w/:-])")
 
 
@@ -20,15 +21,18 @@ def told(sentence: str) -> Markup:
     Markup('No LPP statement of A&amp;B is on file; one dated <time>2026-11-24</time> or earlier is needed')
     >>> told("lpp/CON-1/2025 has 5 TPP available")
     Markup('lpp/CON-1/2025 has 5 TPP available')
+    >>> told("an item of class `.a`")
+    Markup('An item of class <code>.a</code>')
     """
     plain = sentence.unescape() if isinstance(sentence, Markup) else sentence
     text = _named().sub(lambda found: _kinds()[found[0]], visible(plain))
     if _BEGIN.match(text):
         text = text[0].upper() + text[1:]
-    return Markup().join(
+    made = Markup().join(
         Markup("<time>{}</time>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(_DAY.split(text))
     )
+    return Markup(_CODE.sub(r"<code>\1</code>", made))  # noqa: S704  escaped above; what is matched has no mark of HTML
 
 
 def kind_said(kind: str) -> str:
