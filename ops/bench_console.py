@@ -33,7 +33,7 @@ from services.web.tokens import new_token
 
 EMPTY = "/health/live"
 PERIOD = "2025-06"
-ACCOUNT = "lpp/CON-7/2025"
+ACCOUNT = "lpp/CON-11/2025"
 FILES = f"/console/periods/{PERIOD}"
 QUOTAS, HOLDS, DUTIES = "/console/quotas", "/console/holds", "/console/obligations"
 PAGES = (
@@ -46,7 +46,7 @@ PAGES = (
     f"{HOLDS}/SHP-0", f"{HOLDS}/SHP-20", f"{HOLDS}/SHP-40", "/console/shipments/SHP-7",
     DUTIES, f"{DUTIES}?part=overdue", f"{DUTIES}?part=keep", f"{DUTIES}?state=met", f"{DUTIES}?kind=record_retention",
     f"{DUTIES}?about=CON-7", f"{DUTIES}?about=SHP-7", f"{DUTIES}?due_by=2025-07-31",
-    "/console/search?q=SHP-7", "/console/search?q=CON", "/console/search?q=nvidia", "/console/search?q=nobody-at-all",
+    "/console/search?q=HP-7", "/console/search?q=CON", "/console/search?q=nvidia", "/console/search?q=nobody-at-all",
     "/console/parties/CON-7", "/console/ask", "/console/law", "/console/tokens", "/console/periods", FILES,
     "/console/periods/compare", f"/console/periods/compare?from={PERIOD}&to=now", "/console/periods/reconcile",
 )  # fmt: skip

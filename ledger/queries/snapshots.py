@@ -141,6 +141,8 @@ def snapshots(connection: Connection) -> list[Snapshot]:
 
 def find(connection: Connection, name: str) -> Snapshot | None:
     """The snapshot of this name; None if the period was not closed."""
+    if "\0" in name:  # which PostgreSQL takes in no text
+        return None
     row = connection.execute(tables.snapshot.select().where(tables.snapshot.c.id == name)).one_or_none()
     return Snapshot(*row) if row else None
 

@@ -32,7 +32,7 @@ def told(sentence: str) -> Markup:
         Markup("<time>{}</time>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(_DAY.split(text))
     )
-    return Markup(_CODE.sub(r"<code>\1</code>", str(made)))  # noqa: S704  escaped above; what is matched has no mark of HTML
+    return Markup(_CODE.sub(r"<code>\1</code>", str(made)))  # noqa: S704  escaped above, and without a mark of HTML
 
 
 def kind_said(kind: str) -> str:
