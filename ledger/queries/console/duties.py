@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, TextClause, case, func, select
+from sqlalchemy import ColumnElement, Connection, TextClause, func, select
 
 from ledger.database import tables
 from ledger.database.paging import pages
@@ -23,7 +23,7 @@ SHIPMENTS = 10_000
 
 
 COUNTED = 10_000
-"""The most overdue obligations that every page counts."""
+"""The most obligations that a page counts, of a part or of all."""
 
 
 class Part(StrEnum):
@@ -108,31 +108,18 @@ def ended_of_parties(connection: Connection, today: date, most: int) -> list[Lis
 
 @dataclass(frozen=True, slots=True)
 class DutyCounts:
-    """How many open obligations the parts have; `left_overdue` of those that left, on a day that is past.
-
-    `overdue` is None where it was not counted: without a filter it is what `obligations_due` counts, but for those.
-    """
+    """How many open obligations the parts have; of each COUNTED if there are more."""
 
     left: int
-    left_overdue: int
-    overdue: int | None
+    overdue: int
     today: int
     soon: int
 
 
 def duty_counts(connection: Connection, today: date, wanted: DutyFilter = EVERY) -> DutyCounts:
-    """The counts of the parts that look back and a little ahead; what is due later and records to keep may be many."""
-    t, day = tables.obligation, today.isoformat()
-    late = case((t.c.due < day, 1), else_=0)
-    left = select(func.count().label("all"), func.coalesce(func.sum(late), 0).label("late"))
-    gone = connection.execute(left.where(*_of(Part.LEFT, today, wanted))).one()
-
-    def count(part: Part) -> int:
-        query = select(func.count()).select_from(t).where(*_of(part, today, wanted))
-        return int(connection.execute(query).scalar_one())
-
-    overdue = None if wanted == EVERY else count(Part.OVERDUE)
-    return DutyCounts(int(gone.all), int(gone.late), overdue, count(Part.TODAY), count(Part.SOON))
+    """The counts of the parts that look back and a little ahead."""
+    parts = (Part.LEFT, Part.OVERDUE, Part.TODAY, Part.SOON)
+    return DutyCounts(*(_some(connection, *_of(part, today, wanted)) for part in parts))
 
 
 def duty_kinds(connection: Connection) -> list[str]:
@@ -193,6 +180,10 @@ def _one(row: Any, today: date) -> ListedObligation:
 def overdue_count(connection: Connection, today: date) -> int:
     """How many open obligations are overdue on a day, records to keep left out; COUNTED if there are more."""
     t = tables.obligation
-    chosen = (t.c.state == "open", t.c.due < today.isoformat(), t.c.kind != RETENTION)
-    some = select(t.c.due).where(*chosen).limit(COUNTED).subquery()
+    return _some(connection, t.c.state == "open", t.c.due < today.isoformat(), t.c.kind != RETENTION)
+
+
+def _some(connection: Connection, *chosen: ColumnElement[bool] | TextClause) -> int:
+    """How many obligations fit the conditions; COUNTED if there are more."""
+    some = select(tables.obligation.c.due).where(*chosen).limit(COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one())

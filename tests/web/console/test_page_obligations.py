@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 
 import httpx
@@ -14,9 +15,10 @@ from web_run import Served
 
 import rulebook
 from ledger.database.store import Store
+from ledger.queries.console import duties
 from ledger.queries.records import taken
 from services.views.console.live import PARTS
-from services.views.console.look.render import Touched
+from services.views.console.look.render import Touched, fragment
 from services.views.console.obligations import element_id
 
 GROUPS = ("left", "overdue", "today", "soon", "later", "keep")
@@ -224,3 +226,16 @@ def test_what_was_met_meanwhile_is_struck_and_no_form_comes(web: Served, reviewe
     (struck,) = [text for text in given if f'id="{elements([one])[0]}-when"' in text]
     assert "<s>" in struck and "Met" in struck and "<form" not in "".join(given)
     assert f'id="{elements([one])[0]}-when"' in page
+
+
+def test_counts_end_at_a_bound_and_say_so(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = date(2025, 7, 1)
+    with closing(Store(web.ledger)) as store, store.read() as connection:
+        whole = duties.duty_counts(connection, day)
+        every = duties.overdue_count(connection, day)
+        assert whole.left > 1 and every >= whole.overdue > 0
+        monkeypatch.setattr(duties, "COUNTED", 1)
+        assert duties.duty_counts(connection, day) == duties.DutyCounts(1, 1, min(1, whole.today), min(1, whole.soon))
+        assert duties.overdue_count(connection, day) == 1
+    lead = words(fragment("obligations_parts", "lead", duties.DutyCounts(2, 10_000, 0, 9_999), "2025-07-15"))
+    assert "2 shipments left" in lead and "10,000 or more overdue, 0 due today, 9,999 more until 2025-07-15" in lead

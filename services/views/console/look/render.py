@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader
 from markupsafe import Markup, escape
 
+from ledger.queries.console.duties import COUNTED
 from services.views.console.look.told import kind_said, told
 from services.views.console.look.words import say
+from services.views.page import templates
 from services.visible import visible
 
 CONTENT_POLICY = (
@@ -53,19 +55,12 @@ def _alone() -> Environment:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("services.views.console", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )
+    made = templates(PackageLoader("services.views.console", "templates"))
     made.globals |= {"say": say}
     made.filters |= {
         "amount": amount, "change": change, "share": share, "day": day, "moment": moment, "minute": minute,
         "second": second, "typed": typed, "told": told, "said": kind_said, "part": path_part, "path": path_of,
-        "element": element_part,
+        "element": element_part, "counted": counted,
     }  # fmt: skip
     made.globals["parts"] = made.get_template("parts.html").module
     return made
@@ -82,6 +77,15 @@ def amount(value: int | None) -> Markup:
     if value == 0:
         return Markup('<span class="nil">0</span>')
     return Markup(f"{value:,}".replace("-", _MINUS))  # noqa: S704  digits
+
+
+def counted(value: int) -> str:
+    """A count of obligations, which ends at COUNTED.
+
+    >>> counted(1_200), counted(COUNTED)
+    ('1,200', '10,000 or more')
+    """
+    return f"{value:,}" if value < COUNTED else str(say("frame.or_more", n=value))
 
 
 def change(value: int | None) -> Markup:
