@@ -154,8 +154,8 @@ def account_entries(
 ) -> Iterator[StatementRow]:  # fmt: skip
     """The entries of an account as rows of `statement`, by number; those after one, at most `limit`.
 
-    `newest`: the last one first, and those before `after`. The balance is the account's after the entry; none where
-    there is no such account.
+    `newest`: the last one first, and those before `after`. The balance is the account's after the entry; none if
+    the account does not exist.
     """
     a, e, j = tables.account, tables.entry, tables.journal
     query = (
@@ -177,7 +177,7 @@ def account_entries(
 
 
 def parts_at(connection: Connection, account: str, entry: int) -> Parts:
-    """The parts of an account after one of its entries; nothing where there is no such account."""
+    """The parts of an account after one of its entries; zeros if the account does not exist."""
     a, e = tables.account, tables.entry
     query = select(*(ExactSum(e.c[part]) for part in PARTS)).where(
         e.c.account == select(a.c.id).where(a.c.path == account).scalar_subquery(), e.c.entry <= entry

@@ -137,7 +137,7 @@ def _exists(path: str) -> bool:
 
 
 def _missing(path: str) -> Missing:
-    """That there is no such account, with a link to those of the same owner."""
+    """The page of an account that does not exist, with a link to those of the same owner."""
     owner = accounts.party(path)
     links = (
         [(address("/console/quotas", account=owner, year="all"), say("account.of_owner", owner=owner))] if owner else []
