@@ -61,7 +61,7 @@ class Index:
         core = self.weights.core(some)
         at = len(self._forms)
         self._forms.append(_Form(entry, name, "".join(some), core, "".join(core)))
-        for text in {"".join(some), "".join(core)}:
+        for text in {"".join(some), "".join(core), "".join(self.weights.plain(some))} - {""}:
             self._joined[text].append(at)
         self._sets[tuple(sorted(core))].append(at)
         for word in set(core):
@@ -79,9 +79,10 @@ class Index:
     def _found(self, name: str) -> Iterator[Resemblance]:
         some = words(name)
         core = self.weights.core(some)
-        whole, joined = "".join(some), "".join(core)
+        joined = "".join(core)
+        texts = {"".join(some), joined, "".join(self.weights.plain(some))} - {""}
         sure = set()
-        for text in {whole, joined}:
+        for text in texts:
             for at in self._joined.get(text, ()):
                 sure.add(at)
                 yield self._whole(at, joined, ONE)
@@ -89,7 +90,7 @@ class Index:
             if at not in sure:
                 yield self._whole(at, joined, ONE if self._forms[at].core == core else _SWAPPED)
         if len(joined) >= SHORTEST - 1:
-            for text in {whole, joined}:
+            for text in texts:
                 yield from self._a_letter_apart(text, joined)
         candidates = {at for word in set(core) if self.weights[word] >= DISTINGUISHING for near in self._near(word) for at in self._having[near]}
         for at in candidates - sure:

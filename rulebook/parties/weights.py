@@ -14,8 +14,8 @@ DISTINGUISHING = 500
 """From this weight on a word tells companies apart."""
 _OFTEN, _STEP, _LEAST = 8, 140, 550
 """In a list, how many entries may have a word before it weighs less; by how much at each doubling; the least of it all."""
-_FUZZY = 3
-"""The letters from which on a form is known with a letter wrong."""
+_FUZZY, _CLEAR = 3, 4
+"""The letters from which on a form is known with a letter wrong; of up to _CLEAR letters not with the first one wrong."""
 
 
 @cache
@@ -64,7 +64,15 @@ class Weights:
     def _nearly(self, word: str) -> bool:
         if len(word) < _FUZZY or word.isdigit() or word in self._common or word in self._often:
             return False
-        return any(OSA.distance(word, form, score_cutoff=1) <= 1 for form in self._long)
+        return any(
+            (word[0] == form[0] or len(form) > _CLEAR) and OSA.distance(word, form, score_cutoff=1) <= 1
+            for form in self._long
+        )
+
+    def plain(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The words of a name without its legal forms and joining words, spelt as they should be; none if it is one."""
+        some = tuple(word for word in words if word not in self._forms)
+        return some if len(some) > 1 else ()
 
     def core(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The words of a name without its legal forms and joining words, if a distinguishing one is among them.
