@@ -42,7 +42,6 @@ class Index:
         self.weights = Weights(frozenset(word for _, some in names for word in some) for names in spelt)
         self._forms: list[_Form] = []
         self._joined: dict[str, list[int]] = defaultdict(list)
-        self._sets: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self._having: dict[str, list[int]] = defaultdict(list)
         for entry, names in enumerate(spelt):
             for name, some in names:
@@ -57,13 +56,16 @@ class Index:
                 self._words[len(word)].append(word)
         self._similar: dict[str, tuple[str, ...]] = {}
 
+    def _texts(self, some: tuple[str, ...], core: tuple[str, ...]) -> set[str]:
+        """What a name is looked up by without its blanks: whole, without forms, and in the order of the alphabet."""
+        return {"".join(some), "".join(core), "".join(self.weights.plain(some)), "".join(sorted(core))} - {""}
+
     def _add(self, entry: int, name: str, some: tuple[str, ...]) -> None:
         core = self.weights.core(some)
         at = len(self._forms)
         self._forms.append(_Form(entry, name, "".join(some), core, "".join(core)))
-        for text in {"".join(some), "".join(core), "".join(self.weights.plain(some))} - {""}:
+        for text in self._texts(some, core):
             self._joined[text].append(at)
-        self._sets[tuple(sorted(core))].append(at)
         for word in set(core):
             self._having[word].append(at)
 
@@ -80,15 +82,12 @@ class Index:
         some = words(name)
         core = self.weights.core(some)
         joined = "".join(core)
-        texts = {"".join(some), joined, "".join(self.weights.plain(some))} - {""}
+        texts = self._texts(some, core)
         sure = set()
         for text in texts:
             for at in self._joined.get(text, ()):
                 sure.add(at)
-                yield self._whole(at, joined, ONE)
-        for at in self._sets.get(tuple(sorted(core)), ()):
-            if at not in sure:
-                yield self._whole(at, joined, ONE if self._forms[at].core == core else _SWAPPED)
+                yield self._whole(at, joined, ONE if text in (joined, "".join(some)) else _SWAPPED)
         if len(joined) >= SHORTEST - 1:
             for text in texts:
                 yield from self._a_letter_apart(text, joined)
