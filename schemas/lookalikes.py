@@ -45,6 +45,18 @@ _TABLE = str.maketrans(_ASCII | {other: plain for plain, others in _LOOK_ALIKES.
 _ACCENTS = range(0x0300, 0x0370)
 
 
+_LETTERS = {other: plain for plain, others in _LOOK_ALIKES.items() if plain.isalpha() for other in others}
+
+
+def latin(text: str) -> str:
+    """A text in lower case of which letters of other scripts that look like Latin ones are Latin.
+
+    >>> latin("\N{CYRILLIC CAPITAL LETTER ES}\N{CYRILLIC SMALL LETTER O}. Ltd")
+    'co. ltd'
+    """
+    return "".join(_LETTERS.get(one, one) for one in text.casefold())
+
+
 def skeleton(text: str) -> str:
     """The form that texts share which differ in case, accents, width, invisible characters or look-alike letters alone.
 
