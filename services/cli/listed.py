@@ -47,7 +47,7 @@ def _named(_: click.Context, parameter: click.Parameter, value: str | None) -> s
     return value
 
 
-def _decimal(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def _decimal(_context: click.Context, parameter: click.Parameter, value: str) -> str:
     """The threshold with two digits, so that 0.9 and 0.90 are one."""
     if not _THRESHOLD.fullmatch(value):
         raise click.BadParameter(
@@ -57,7 +57,7 @@ def _decimal(context: click.Context, parameter: click.Parameter, value: str) -> 
     return f"{whole}.{part.ljust(2, '0')}"
 
 
-def _columns(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+def _columns(_context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     """The columns by field of --map."""
     from services.lists.layouts import FIELDS
 
