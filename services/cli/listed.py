@@ -98,15 +98,17 @@ def load(
     file: str, name: str, version: str, layout: str | None, columns: dict[str, str], threshold: str,
     max_age: int | None, force: bool, form: str, rulebook: str | None, ledger: str | None,
 ) -> None:  # fmt: skip
-    """Put a version of a list in force, and screen what is open again.
+    """Load a version of a list.
 
-    FILE is the CSV of examples/us-restricted-parties.csv.gz (tpp), the Consolidated Screening List as CSV or JSON
-    (csl), targets.simple.csv of OpenSanctions, or another CSV or JSON with --map. It may be compressed (.gz); - is
-    standard input. If a row cannot be read, nothing is loaded.
+    It is in force from then on, in the place of the one before it under the same name, and what is open is screened
+    again. The same version again changes nothing.
 
-    A version takes the place of the one before it under the same name. The same version again changes nothing. Exits
-    with 1 if the version was loaded with other content or options, is no longer in force, or lost more than 10 % of
-    the entries of the one before.
+    FILE is the CSV of examples/us-restricted-parties.csv.gz (tpp), the Consolidated Screening List as CSV or JSON (csl),
+    targets.simple.csv of OpenSanctions, or another CSV or JSON with --map. It may be compressed (.gz); - is standard
+    input. If a row cannot be read, nothing is loaded.
+
+    Exits with 1 if the version was loaded with other content or options, is no longer in force, or lost more than 10 %
+    of the entries of the one before.
 
     \b
     Example:
@@ -210,7 +212,7 @@ def _country(_: click.Context, parameter: click.Parameter, value: str | None) ->
 @lists.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--file", metavar="FILE", help="File with a name in each line; - is standard input.")
-@click.option("--country", metavar="CC", callback=_country, help="Country of the parties, as alpha-2 code.")
+@click.option("--country", metavar="COUNTRY", callback=_country, help="Country of the parties, as alpha-2 code.")
 @click.option("--address", metavar="TEXT", help="Address of the parties.")
 @click.option("--lei", metavar="LEI", help="Legal Entity Identifier of the parties.")
 @click.option(
@@ -232,7 +234,7 @@ def search(
       tpp lists search 'Zhipu AI' --country CN
       tpp lists search --file customers.txt --limit 3 --format json
     """
-    from ledger.queries.lists import lists_in_force
+    from ledger.queries.names.lists import lists_in_force
     from rulebook.parties.matching import Asked
     from services.cli.terminal import tables
     from services.engine.indexes import Indexes
@@ -311,7 +313,7 @@ def export(name: str, version: str | None, out: str, force: bool, ledger: str | 
     Example:
       tpp lists export us --version 2026-07-09 --out us.jsonl
     """
-    from ledger.queries.lists import all_loads
+    from ledger.queries.names.lists import all_loads
     from ledger.registers.names.lists import content
     from services.cli.terminal.output import LIST_CONTENT, output
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ledger.database.store import Connection
-from ledger.queries.lists import LoadedList, lists_in_force
+from ledger.queries.names.lists import LoadedList, lists_in_force
 from ledger.queries.work_list import ledger_day
 from rulebook.parties.matching import Asked, Match
 from schemas.times import instant_text

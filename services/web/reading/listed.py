@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from ledger.database.store import Connection
-from ledger.queries.lists import lists_in_force
+from ledger.queries.names.lists import lists_in_force
 from rulebook.parties.matching import Asked
 from schemas.models.values import ADDRESS_MOST, LEI, TEXT_MOST
 from services.lists.countries import country_of
