@@ -103,7 +103,7 @@ def load(
     It is in force from then on, in the place of the one before it under the same name, and what is open is screened
     again. The same version again changes nothing.
 
-    FILE is the CSV of examples/us-restricted-parties.csv.gz (tpp), the Consolidated Screening List as CSV or JSON (csl),
+    FILE is the CSV of examples/us-restricted-parties.csv.gz (tpp), the Consolidated Screening List (csl, CSV or JSON),
     targets.simple.csv of OpenSanctions, or another CSV or JSON with --map. It may be compressed (.gz); - is standard
     input. If a row cannot be read, nothing is loaded.
 
