@@ -25,7 +25,9 @@ def cleared(web: Served) -> list[dict[str, Any]]:
     """What was said of matches."""
     store = Store(web.ledger)
     with store.read() as connection:
-        rows = connection.exec_driver_sql("SELECT event FROM journal WHERE type = 'tpp.match.cleared.v1'").fetchall()
+        rows = connection.exec_driver_sql(
+            "SELECT event FROM journal WHERE type = 'tpp.match.cleared.v1' ORDER BY n"
+        ).fetchall()
     store.close()
     return [orjson.loads(bytes(row[0]))["data"] for row in rows]
 
