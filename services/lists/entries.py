@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
+from hashlib import sha256
 from typing import Any, NamedTuple, NoReturn
 
 from rulebook.parties.entries import ListEntry, ListKind
@@ -24,6 +25,9 @@ _POLICY = re.compile(
 _JOINED_BY_AND = ";"
 """Where names are joined as in a sentence, the last one has an "and" before it."""
 _SIGN = re.compile(r"\(([A-Z][A-Z-]*)(?: List)?\)")
+_DRAWN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", re.ASCII)
+"""A random identifier (RFC 9562, version 4), which the Consolidated Screening List draws anew for each entry of the
+Military End-User List whenever that list is read."""
 _ADDRESS = ("address", "city", "state", "postal_code", "country")
 
 
@@ -57,14 +61,17 @@ class EntryReader:
         if kind == ListKind.ENTITY and self._columns.layout == "tpp" and not requirement:
             requirement, policy = _requirement(notes)
             notes = ""
+        addresses, own = cells.addresses(), cells.id()
+        if kind == ListKind.MEU and _DRAWN.fullmatch(own):
+            own = f"MEU/{sha256(chr(10).join((name, *addresses)).encode()).hexdigest()[:16]}"
         entry = ListEntry(
-            id=cells.id(),
+            id=own,
             name=name,
             source=source,
             kind=kind,
             aliases=tuple(one for one in cells.several("aliases") if one != name),
             countries=tuple(sorted(codes)),
-            addresses=cells.addresses(),
+            addresses=addresses,
             leis=tuple(sorted({one for text in cells.flat("lei") for one in _LEI.findall(text) if _is_lei(one)})),
             programs=programs,
             effective=cells.day("effective_date"),

@@ -2,12 +2,16 @@
 
 import gzip
 import tomllib
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rulebook.parties.entries import ListEntry, ListKind, content_of, entries_of
 from services.lists.reading import ListError, ReadList, read_list
@@ -16,6 +20,7 @@ HERE = Path(__file__).parent
 FILES = tomllib.loads((HERE / "reads.toml").read_text("utf-8"))["file"]
 REFUSED = tomllib.loads((HERE / "refused.toml").read_text("utf-8"))["case"]
 REAL = Path(__file__).resolve().parents[2] / "examples/us-restricted-parties.csv.gz"
+SIGNS = [b'"', b",", b"\n", b"\r", b";", b"{", b"}", b"[", b"]", b":", b"null", b"1e999", b"\\ud800", b"\xef\xbb\xbf"]
 TPP = b"list,entry,name,aliases\nl,1,Alpha,\nl,2,Beta,Gamma\n"
 
 
@@ -138,6 +143,30 @@ def test_an_entry_of_two_lists_has_the_strictest_kind() -> None:
     assert entry.kind == ListKind.ENTITY
     (entry,) = read_list("x", (head + row.format(sanctions.partition(";")[0], "US Trade CSL")).encode()).entries
     assert entry.kind == ListKind.MEU
+
+
+def test_an_id_that_is_drawn_anew_for_each_publication_is_replaced_by_a_lasting_one() -> None:
+    head = "_id,source,name,addresses\n"
+    row = "{},Military End User (MEU) List - BIS,Cobalt Aero Institute,{}\n"
+    drawn, again, other = (uuid.uuid4().hex for _ in range(3))
+    (first,) = read_list("x", (head + row.format(drawn, '"1 Road, CN"')).encode()).entries
+    (second,) = read_list("x", (head + row.format(again, '"1 Road, CN"')).encode()).entries
+    (moved,) = read_list("x", (head + row.format(other, '"2 Road, CN"')).encode()).entries
+    assert first == second and first.id.startswith("MEU/") and moved.id != first.id
+    (kept,) = read_list("x", (head + row.format("17", "CN")).encode()).entries
+    assert kept.id == "17"
+
+
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
+    content = bytearray((HERE / "files" / data.draw(st.sampled_from([one["name"] for one in FILES]))).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3) | st.sampled_from(SIGNS))
+    with suppress(ListError):
+        found = read_list("list", bytes(content))
+        assert set(entries_of(content_of(found.entries))) == set(found.entries)
+        assert len({one.id for one in found.entries}) == len(found.entries)
 
 
 def test_an_id_keeps_no_sign_where_it_stands_alone() -> None:
