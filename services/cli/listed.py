@@ -315,6 +315,7 @@ def export(name: str, version: str | None, out: str, force: bool, ledger: str | 
     """
     from ledger.queries.names.lists import all_loads
     from ledger.registers.names.lists import content
+    from rulebook.parties.entries import digest_of
     from services.cli.terminal.output import LIST_CONTENT, output
 
     destination = output(out, LIST_CONTENT, ledger=ledger, force=force)
@@ -326,6 +327,8 @@ def export(name: str, version: str | None, out: str, force: bool, ledger: str | 
             named = f"{name} {version}" if found else name
             raise NotFound(f"the list {named} was not loaded; `tpp lists status` lists those in force")
         text = content(store, chosen[-1].data.sha256)
+    if digest_of(text) != chosen[-1].data.sha256:
+        raise Failure(f"the ledger is damaged: the content kept for the list {chosen[-1].data.sha256} is another")
     with destination as stream:
         stream.write(text)
     if out != "-":

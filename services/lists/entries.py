@@ -14,7 +14,7 @@ from services.lists.countries import country_of, read_countries
 from services.lists.kinds import kind_of
 from services.lists.rows import ListError, Row
 
-LONGEST_ID = 200
+LONGEST_ID, LONGEST_NAME = 200, 2_000
 _LEI = re.compile(r"(?<![0-9A-Z])[0-9A-Z]{18}[0-9]{2}(?![0-9A-Z])", re.ASCII)
 _EXPIRES = re.compile(r"(?:^|;)\s*Expires:([^;|]*)")
 _PROGRAM = re.compile(r"(?:^|;)\s*Programs?:([^;|]*)")
@@ -53,6 +53,10 @@ class EntryReader:
         name = cells.text("name")
         if not name:
             cells.refuse("the entry has no name")
+        aliases = tuple(one for one in cells.several("aliases") if one != name)
+        longest = max(map(len, (name, *aliases)))
+        if longest > LONGEST_NAME:
+            cells.refuse(f"a name of {longest:,} characters; at most {LONGEST_NAME:,} are allowed")
         source, notes = cells.text("list"), cells.text("notes")
         programs = cells.programs() or _programs(notes)
         kind = self._kind(source, programs)
@@ -69,7 +73,7 @@ class EntryReader:
             name=name,
             source=source,
             kind=kind,
-            aliases=tuple(one for one in cells.several("aliases") if one != name),
+            aliases=aliases,
             countries=tuple(sorted(codes)),
             addresses=addresses,
             leis=tuple(sorted({one for text in cells.flat("lei") for one in _LEI.findall(text) if _is_lei(one)})),

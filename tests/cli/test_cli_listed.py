@@ -180,6 +180,16 @@ def test_countries_that_are_not_read_are_told(lists: Lists, tmp_path: Path) -> N
     assert done.stderr.decode() == "3 countries were not read and count as not known: 'Atlantis' (line 2 and 2 more)\n"
 
 
+def test_a_list_may_come_from_standard_input(lists: Lists, tmp_path: Path) -> None:
+    words = ("load", "-", "--name", "house", "--version", "1", "--output", "json")
+    assert told(lists(*words, stdin=gzip.compress(listed(*NAMES).encode())))["entries"] == 10
+    done = lists(*words, stdin=b"list,entry,name\nl,1,\n")
+    assert (done.returncode, done.stderr) == (2, b"Error: standard input, line 2: the entry has no name\n")
+    loads(lists, tmp_path, listed(*NAMES), "1")
+    found = told(lists("search", "--file", "-", "--format", "json", stdin=b"Granite Shipping\n"))
+    assert found[0]["matches"][0]["entry"] == "bis-entity-list/7"
+
+
 def test_text_says_what_was_done(lists: Lists, tmp_path: Path) -> None:
     first = loads(lists, tmp_path, listed(*NAMES), "1").stdout.decode()
     assert "The list house 1 is in force: 10 entries, 10 added, 0 removed, 0 changed." in first
@@ -228,6 +238,12 @@ def test_all_lists_in_force_are_searched_by_each_name_of_a_file(lists: Lists, tm
     assert found[2]["matches"] == []
     scores = [one["score"] for one in found[1]["matches"]]
     assert scores == sorted(scores, reverse=True) and min(scores) >= "0.50"
+    (near,) = told(lists("search", "Granite Shippping", "--format", "json"))
+    assert [one["hit"] for one in near["matches"]] == [one["score"] >= "0.85" for one in near["matches"]]
+    assert loads(lists, tmp_path, listed("Granite Shipping"), "8", "--threshold", "1", name="second").returncode == 0
+    (strict,) = told(lists("search", "Granite Shippping", "--format", "json"))
+    hits = {one["list"]: one["hit"] for one in strict["matches"] if one["listed_name"] == "Granite Shipping"}
+    assert hits == {"house": True, "second": False}
     (one,) = told(lists("search", "Granite Shipping", "--limit", "1", "--format", "json"))
     assert len(one["matches"]) == 1
     text = lists("search", "Granite Shipping", "Quxquux Zyzzyva").stdout.decode()
@@ -260,6 +276,7 @@ def test_an_export_of_what_was_not_loaded_is_told(lists: Lists, tmp_path: Path) 
         done = lists("export", *words, "--out", "x.jsonl")
         assert (done.returncode, b"was not loaded" in done.stderr) == (1, True)
     assert not (tmp_path / "x.jsonl").exists()
+    assert lists("export", "house").returncode == 2, "where to is not said"
     (tmp_path / "mine.txt").write_text("mine\n")
     assert lists("export", "house", "--out", "mine.txt").returncode == 2
     assert lists("export", "house", "--out", "mine.txt", "--force").returncode == 0

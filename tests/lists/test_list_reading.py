@@ -102,6 +102,8 @@ HOSTILE = [
     Hostile("UTF-16", lambda: TPP.decode().encode("utf-16"), "is UTF-16"),
     Hostile("a workbook", lambda: b"PK\x03\x04" + b"x" * 100, "is a zip archive or a workbook"),
     Hostile("packed twice", lambda: gzip.compress(TPP), "is compressed twice"),
+    Hostile("a long name", lambda: TPP + b"l,3," + b"A" * 2_001 + b",\n", "a name of 2,001 characters", 4),
+    Hostile("a long alias", lambda: TPP + b"l,3,A,B|" + b"A" * 2_001 + b"\n", "a name of 2,001 characters", 4),
     Hostile("deep JSON", lambda: b'{"results": [' + b"[" * 200_000, "nested too deep", 1),
     Hostile("a huge object", lambda: b'[{"name": "' + b"A" * (2 << 20) + b'"}]', "an entry of more than 1,048,576", 1),
     Hostile("a huge number", lambda: b'[{"name": ' + b"1" * 9_000 + b"}]", "not JSON", 1),
