@@ -12,6 +12,8 @@ from ledger.registers.attestations import Attestations
 from ledger.registers.facts import FactBook, Stated
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
+from ledger.registers.names.clearings import Clearings
+from ledger.registers.names.lists import Lists
 from ledger.registers.obligations import Obligations
 from ledger.registers.parties import Parties
 from ledger.registers.records import Key, Records
@@ -38,6 +40,8 @@ class Journal:
         self.identifiers = Identifiers(transaction)
         self.facts = FactBook(transaction, self.identifiers)
         self.policies = Policies(transaction, self.facts)
+        self.lists = Lists(transaction, self.facts, self.records)
+        self.clearings = Clearings(transaction)
         self.parties = Parties(transaction, self.facts)
         self.limits = SetLimits(transaction, self.facts, self.parties)
         self.accounts = Accounts(transaction, self.parties, self.identifiers)

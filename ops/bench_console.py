@@ -27,7 +27,7 @@ from bench_lists import fill
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 from services.resources import wall_clock
 from services.web.tokens import new_token
 

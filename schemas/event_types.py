@@ -46,6 +46,7 @@ ADJUSTMENT_PROPOSED = "tpp.adjustment.proposed.v1"
 MATCH_CLEARED = "tpp.match.cleared.v1"
 OBLIGATION_MET = "tpp.obligation.met.v1"
 POLICY_SET = "tpp.policy.set.v1"
+LIST_LOADED = "tpp.list.loaded.v1"
 CLOCK_TICKED = "tpp.clock.ticked.v1"
 CLOCK_CORRECTED = "tpp.clock.corrected.v1"
 
@@ -60,6 +61,7 @@ EVENT_REJECTED = "tpp.event.rejected.v1"
 QUOTA_ALERT = "tpp.quota.alert.v1"
 SHIPMENT_ALERT = "tpp.shipment.alert.v1"
 PARTY_ALERT = "tpp.party.alert.v1"
+LIST_ALERT = "tpp.list.alert.v1"
 OBLIGATION_DUE = "tpp.obligation.due.v1"
 SNAPSHOT_CLOSED = "tpp.snapshot.closed.v1"
 
@@ -110,6 +112,8 @@ INCOMING: Mapping[str, EventType[Model]] = _by_name(
         EventType(CLOCK_CORRECTED, facts.ClockCorrected, FACTS),
     )
 )
+OF_COMMANDS: Mapping[str, EventType[Model]] = _by_name((EventType(LIST_LOADED, facts.ListLoaded, FACTS),))
+"""The types of events that only a command of this program makes, by name; from elsewhere they are unknown."""
 OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
     (
         EventType(SHIPMENT_APPROVED, decisions.Approved, DECISIONS, "shipment_id"),
@@ -123,6 +127,7 @@ OUTGOING: Mapping[str, EventType[decisions.Out]] = _by_name(
         EventType(QUOTA_ALERT, outgoing.QuotaAlert, ALERTS, "account"),
         EventType(SHIPMENT_ALERT, outgoing.ShipmentAlert, ALERTS, "shipment_id"),
         EventType(PARTY_ALERT, outgoing.PartyAlert, ALERTS, "party"),
+        EventType(LIST_ALERT, outgoing.ListAlert, ALERTS, "list"),
         EventType(OBLIGATION_DUE, outgoing.ObligationDue, ALERTS),
         EventType(SNAPSHOT_CLOSED, outgoing.SnapshotClosed, SNAPSHOTS, "period"),
     )

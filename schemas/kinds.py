@@ -37,7 +37,8 @@ class FactKind(StrEnum):
 
     `license` is kept under the licence's number, `licenses` under its exporter; `veu` covers revocations too. `holder`
     is kept under the owner of a validated end-user, `notice` under a notification's reference, `met` under what needs
-    to be met only once. `proposed` and `adjusted` are corrections by hand, under their reference.
+    to be met only once, `apart` under two identifiers that a reviewer has told apart. `proposed` and `adjusted` are
+    corrections by hand, under their reference.
     """
 
     PARTY = "party"
@@ -54,6 +55,8 @@ class FactKind(StrEnum):
     LIMIT = "limit"
     THRESHOLD = "threshold"
     CLEARED = "cleared"
+    LIST = "list"
+    APART = "apart"
     POLICY = "policy"
     PROPOSED = "proposed"
     ADJUSTED = "adjusted"

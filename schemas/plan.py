@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.codes import Result
@@ -186,16 +185,57 @@ class Veu:
     revoked: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A party that resembles a listed one."""
+class ListInForce(NamedTuple):
+    """A restricted-party list in force: the record of its load, its name, version and the SHA-256 of its content.
+
+    `threshold` is in hundredths. `age` is its age in days on the day of the last tick, None before the first tick;
+    `max_age` the days after which it is out of date, None where it never is.
+    """
+
+    n: int
+    name: str
+    version: str
+    sha256: str
+    threshold: int
+    age: int | None = None
+    max_age: int | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is out of date."""
+        return self.max_age is not None and self.age is not None and self.age > self.max_age
+
+
+class Hit(NamedTuple):
+    """A party that resembles an entry of a list in force, at the list's threshold or above, and is not cleared.
+
+    `role` is that of the party in the shipment; `citation` follows the list. `listed` is the entry's name, `matched`
+    its name or alias that the party's name resembles most. `score` and `threshold` are decimals as text.
+    `country_points` and `address_points` are what these add, in hundredths. `explanation` has each word asked, the
+    listed one, and how much they agree. `content` is the SHA-256 of the entry. `cleared_for`: another party of that
+    name that was cleared of the entry. `ended` is the last day on which the entry counted, where it is over.
+    """
 
     party: str
+    role: str
     name: str
     list: str
+    version: str
     entry: str
     listed: str
-    score: Decimal
+    matched: str
+    score: str
+    threshold: str
+    country_agrees: bool | None
+    country_points: int
+    address_points: int
+    explanation: tuple[tuple[str, str, str], ...]
+    content: str
+    citation: str
+    requirement: str = ""
+    policy: str = ""
+    cleared_for: str | None = None
+    ended: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +245,8 @@ class Facts:
     `registered`: party id to its registration in force, of the parties, their ultimate parents and the holders of which
     one of them is the owner. `certifications`, `licenses`, `veus`: all that name a party of the shipment, whatever
     their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one. `lists`: the
-    restricted-party lists that were searched; `hits`: what was found and not cleared. `owners`: holder of a validated
+    restricted-party lists in force; `hits`: what was found in them and not cleared, best first for each party;
+    `over`: what was found and is not in force any more. `owners`: holder of a validated
     end-user's authorization to its ultimate parent, as the last shipment to it said.
     """
 
@@ -214,8 +255,9 @@ class Facts:
     licenses: tuple[License, ...] = ()
     veus: tuple[Veu, ...] = ()
     survivors: Mapping[str, str] = field(default_factory=dict)
-    lists: tuple[str, ...] = ()
+    lists: tuple[ListInForce, ...] = ()
     hits: tuple[Hit, ...] = ()
+    over: tuple[Hit, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
 
     def one(self, party: str) -> str:

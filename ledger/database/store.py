@@ -60,7 +60,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0010"
+VERSION = "0011"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"

@@ -233,6 +233,51 @@ identifier = Table(
     **STRICT,
 )
 
+list_content = Table(
+    "list_content",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False, comment="entries in canonical JSON, one a line, as zlib"),
+    comment="append-only: the restricted-party lists that were loaded",
+    **STRICT,
+)
+
+clearing = Table(
+    "clearing",
+    metadata,
+    Column("list", Text, primary_key=True),
+    Column("entry", Text, primary_key=True),
+    Column("party", Text, primary_key=True),
+    Column("n", BIG, nullable=False, comment="the record that states it"),
+    Column("until", Text, nullable=True, comment="the last export date for which it stands"),
+    Column(
+        "seen", Text, nullable=True, comment="JSON: name, country, LEI that were compared; null until they are seen"
+    ),
+    Column("content", Text, nullable=True, comment="SHA-256 of the entry that was compared; null until it is seen"),
+    comment="parties that are not the listed ones that they resemble",
+    **STRICT,
+)
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("lei", Text, nullable=True),
+    Column("n", BIG, nullable=False, comment="the record that first let one of its shipments go"),
+    comment="ultimate parents of which a shipment was let go",
+    **STRICT,
+)
+
+owner_form = Table(
+    "owner_form",
+    metadata,
+    Column("form", Text, primary_key=True, comment="what its name or LEI shares with those that resemble it"),
+    Column("owner", Text, primary_key=True),
+    comment="what ultimate parents are compared by",
+    **STRICT,
+)
+
 attestation = Table(
     "attestation",
     metadata,
@@ -337,7 +382,7 @@ relay = Table(
     **STRICT,
 )
 
-APPEND_ONLY = (journal, entry, snapshot, snapshot_hold, leaf, checkpoint)
+APPEND_ONLY = (journal, entry, snapshot, snapshot_hold, leaf, checkpoint, list_content)
 
 
 def triggers(dialect: str) -> list[str]:

@@ -232,6 +232,7 @@ CONTENTS = Contents(
     gates=(
         Gate(house.register, "stop"),
         Gate(s744.listed, "hold"),
+        Gate(s744.list_age, "note"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
         Gate(s734_13.transaction, "hold"),
@@ -282,6 +283,7 @@ CONTENTS = Contents(
     ),
     may_set_aside=_may_set_aside,
     settled=frozenset({_SHARE}),
+    same={"party.screening_hit": frozenset({"party", "name", "list", "entry", "content"})},
     figures=frozenset({"asked", "available", "tpp", "least", "catalogue_tpp", "score", "others"}),
     accounting=Accounting(
         limit=_limit,

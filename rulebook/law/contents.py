@@ -72,7 +72,8 @@ class Contents:
     part of the lines where nothing covers all, and which lines. `policies` of review, the first that applies governs;
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become; `figures`:
-    the facts of a reason that may move while it stays the same. `stricter`: a policy of review, or another that is
+    the facts of a reason that may move while it stays the same; `same`: of some codes the facts alone by which a reason
+    is the same one whenever it is given. `stricter`: a policy of review, or another that is
     stricter, then with its citation. `near`: what is said of an authorization that a finding alone keeps closed, after
     its name; empty where nothing is. `decisive`: the citations of the paragraphs on which each authorization turns.
     """
@@ -96,4 +97,5 @@ class Contents:
     may_set_aside: Callable[[str, Mapping[str, Any]], bool]
     settled: frozenset[str]
     figures: frozenset[str]
+    same: Mapping[str, frozenset[str]]
     accounting: Accounting

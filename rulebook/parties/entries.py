@@ -54,9 +54,11 @@ class ListEntry(NamedTuple):
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> "ListEntry":
         """The entry of a JSON object that `to_json` made."""
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-        days = {name: date.fromisoformat(values[name]) for name in ("effective", "expires") if name in values}
-        return cls(**{**values, **days, "kind": ListKind(values.get("kind", ListKind.OTHER))})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+        }
+        values |= {name: date.fromisoformat(values[name]) for name in ("effective", "expires") if name in values}
+        return cls(**{**values, "kind": ListKind(values.get("kind", ListKind.OTHER))})
 
     def line(self) -> bytes:
         """The entry in canonical JSON: members in the order of the alphabet, no blanks, UTF-8, and a line's end."""

@@ -1,8 +1,12 @@
 """15 CFR part 744: prohibited end uses and users, listed parties, and how their applications are reviewed."""
 
+from typing import Any
+
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
+from schemas.codes import Result
+from schemas.plan import Hit
 
 _STRICTEST_LAST = ("presumption_of_approval", "case_by_case", "presumption_of_denial", "policy_of_denial")
 
@@ -69,23 +73,75 @@ def _undeclared(shipment: Shipment) -> Verdict:
 
 @provision("15 CFR part 744, restricted-party lists", row="4 lists", code="party.screening_hit", kind="gate")
 def listed(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
-    """No party resembles a listed one that was not cleared."""
+    """No party resembles an entry of a list in force of which it was not cleared."""
     facts = shipment.facts
-    if facts.hits:
-        return [
-            not_met(
-                f"{hit.name} ({hit.party}) resembles {hit.listed}, entry {hit.entry} of {hit.list}, by {hit.score}",
-                {
-                    "party": hit.party,
-                    "name": hit.name,
-                    "list": hit.list,
-                    "entry": hit.entry,
-                    "listed": hit.listed,
-                    "score": str(hit.score),
-                },
-            )
-            for hit in facts.hits
-        ]
     if not facts.lists:
         return not_applicable("no restricted-party list is loaded: the parties were not screened")
-    return met(f"no party resembles an entry of {', '.join(facts.lists)}")
+    found = [not_met(_resembles(hit), _told(hit), cites=hit.citation) for hit in facts.hits]
+    if not found:
+        searched = ", ".join(f"{one.name} {one.version}" for one in facts.lists)
+        found.append(met(f"no party resembles an entry of {searched}"))
+    return [*found, *(not_applicable(_over(hit)) for hit in facts.over)]
+
+
+def _resembles(hit: Hit) -> str:
+    """Who resembles whom, by how much, and what the entry asks for."""
+    of = f"entry {hit.entry} of the list {hit.list} {hit.version}"
+    alias = "" if hit.matched == hit.listed else f", also known as {hit.matched}"
+    text = f"{hit.name} ({hit.party}), the {hit.role}, resembles {hit.listed}{alias}, {of}, with a score of {hit.score}"
+    if hit.cleared_for is not None:
+        text += f"; {hit.cleared_for}, of the same name, was cleared"
+    if hit.requirement:
+        text += f"; licence requirement: {hit.requirement.rstrip('.')}"
+    if hit.policy:
+        text += f"; review policy: {hit.policy.rstrip('.')}"
+    return text
+
+
+def _told(hit: Hit) -> dict[str, Any]:
+    """The figures and names of a hit."""
+    told: dict[str, Any] = {
+        "party": hit.party,
+        "role": hit.role,
+        "name": hit.name,
+        "list": hit.list,
+        "version": hit.version,
+        "entry": hit.entry,
+        "listed_name": hit.listed,
+        "matched_alias": hit.matched,
+        "score": hit.score,
+        "threshold": hit.threshold,
+        "country_agrees": hit.country_agrees,
+        "country_points": _points(hit.country_points),
+        "address_points": _points(hit.address_points),
+        "explanation": [{"asked": a, "listed": b, "score": score} for a, b, score in hit.explanation],
+        "content": hit.content,
+    }
+    return told if hit.cleared_for is None else {**told, "cleared_for": hit.cleared_for}
+
+
+def _points(hundredths: int) -> str:
+    """What raises or lowers a score, as a decimal.
+
+    >>> _points(5), _points(-3), _points(0)
+    ('0.05', '-0.03', '0.00')
+    """
+    return f"{'-' if hundredths < 0 else ''}0.{abs(hundredths):02}"
+
+
+def _over(hit: Hit) -> str:
+    return (
+        f"{hit.name} ({hit.party}) resembles {hit.listed}, entry {hit.entry} of the list {hit.list} {hit.version}, "
+        f"which ended on {hit.ended}"
+    )
+
+
+@provision("15 CFR part 744, restricted-party lists", row="4 lists age", kind="gate")
+def list_age(shipment: Shipment, law: Law) -> list[Verdict] | None:
+    """Whether a list is older than the house allows: a finding, since a list of before holds by what it says."""
+    stale = [
+        f"the list {one.name} {one.version} is {one.age} days old, more than the {one.max_age} that were set"
+        for one in shipment.facts.lists
+        if one.stale
+    ]
+    return [Verdict(Result.UNKNOWN, detail) for detail in stale] or None

@@ -32,6 +32,7 @@ _KEYS = {
     "account": "The account.",
     "party": "The party.",
     "period": "The period.",
+    "list": "The list.",
     "subject": "The subject.",
 }
 """The key of a message, by the member that is its key."""

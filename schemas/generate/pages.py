@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.codes import REFUSALS, Code, ReasonCode, RejectionCode
-from schemas.event_types import INCOMING, INPUTS, OUTGOING, TOPICS
+from schemas.event_types import INCOMING, INPUTS, OF_COMMANDS, OUTGOING, TOPICS
 from schemas.generate.asyncapi import HOLDS, key_of, types_of
 from schemas.generate.descriptions import descriptions, members, models_in, summary
 from schemas.generate.json_schemas import Schema, definitions
@@ -62,7 +62,8 @@ def asked_for(page: str) -> list[str]:
 
 def parts() -> dict[str, tuple[type[BaseModel], bool]]:
     """Every model in the data of an event by its name, and whether it is incoming."""
-    types = [*((one.model, True) for one in INCOMING.values()), *((one.model, False) for one in OUTGOING.values())]
+    taken = (*INCOMING.values(), *OF_COMMANDS.values())
+    types = [*((one.model, True) for one in taken), *((one.model, False) for one in OUTGOING.values())]
     return {name: (part, incoming) for model, incoming in types for name, part in models_in(model).items()}
 
 
@@ -77,8 +78,8 @@ def _object(name: str) -> tuple[type[BaseModel], bool] | None:
 
 def _generated(asked: str) -> str:
     kind, _, name = asked.partition(" ")
-    if kind == "data" and name in INCOMING:
-        return _members(INCOMING[name].model, incoming=True)
+    if kind == "data" and (one := INCOMING.get(name) or OF_COMMANDS.get(name)):
+        return _members(one.model, incoming=True)
     if kind == "data" and name in OUTGOING:
         return _members(OUTGOING[name].model, incoming=False)
     if kind == "object" and (found := _object(name)):

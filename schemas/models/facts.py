@@ -22,7 +22,14 @@ from schemas.models.parts import (
     list_of,
     one_of,
 )
-from schemas.models.values import TPP_MAX, Country, Day, Identifier, Instant, Reason, Text, Tpp
+from schemas.models.values import SHA256, TPP_MAX, Country, Day, Identifier, Instant, Reason, Text, Tpp
+
+ListName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+"""The name or the version of a list; together they are the id of its load."""
+Sha256 = Annotated[str, Field(pattern=SHA256)]
+Count = Annotated[int, Field(ge=0, le=TPP_MAX)]
+Score = Annotated[str, Field(pattern=r"^(0\.[5-9][0-9]?|1(\.00?)?)$")]
+"""A threshold: a decimal from 0.50 to 1.00 with at most two digits."""
 
 _NATIONAL: dict[str, Any] = {
     "if": {"properties": {"program": {"const": "national"}}},
@@ -289,6 +296,39 @@ class PolicySet(Model):
     value: bool
     by: Text
     reason: Reason
+
+
+class ListLoaded(Model):
+    """A version of a restricted-party list is in force from this record on: `tpp.list.loaded.v1`.
+
+    name: The name of the list.
+    version: The version, as whoever loaded it calls it.
+    sha256: The SHA-256 of the list's content: its entries in canonical JSON, one a line, sorted by entry.
+    file_sha256: The SHA-256 of the file that was read.
+    entries: How many entries it has.
+    added: How many of them the version before did not have.
+    removed: How many entries of the version before it does not have.
+    changed: How many entries both have, with other content.
+    threshold: The score from which a party resembles an entry.
+    max_age_days: After how many days the list is out of date; if omitted, never.
+    """
+
+    name: ListName
+    version: ListName
+    sha256: Sha256
+    file_sha256: Sha256
+    entries: Count
+    added: Count
+    removed: Count
+    changed: Count
+    threshold: Score
+    max_age_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+    @property
+    def least(self) -> int:
+        """The threshold in hundredths."""
+        whole, _, part = self.threshold.partition(".")
+        return 100 * int(whole) + int(part.ljust(2, "0") or 0)
 
 
 class ClockTicked(Model):

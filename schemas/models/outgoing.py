@@ -213,24 +213,59 @@ class ShipmentAlert(Out):
 
 
 class PartyAlert(Out):
-    """An identifier appeared that cannot be told apart from one of before: `tpp.party.alert.v1`.
+    """A party is to be looked at: `tpp.party.alert.v1`.
 
-    party: The identifier that appeared, with an account or facts of its own.
-    kind: What happened.
-    of: What it identifies.
-    other: The identifier of before.
-    score: How much the two resemble each other, from 0 to 1; these are equal but for case, letters that look alike
-        and trailing punctuation.
+    party: The party, or the identifier that appeared with an account or facts of its own.
+    kind: What happened: an identifier or a name resembles one of before, or a party resembles an entry of a
+        restricted-party list.
+    of: What the identifier identifies; of identifiers that cannot be told apart only.
+    other: The identifier of before; of the kind `resembles` only.
+    name: The party's name; absent if only the identifiers resemble each other.
+    other_name: The name of the party of before; of names that resemble each other only.
+    list: The name of the list; of the kind `screening_hit` only, as are the three that follow.
+    version: The version of the list.
+    entry: The identifier of the entry in that list.
+    listed_name: The name of the entry.
+    score: How much the two resemble each other, from 0 to 1.
     causation: The event by which it appeared.
     caused_by: The id of the answer to that event.
     message: A sentence that a compliance officer can act on.
     """
 
     party: Identifier
-    kind: Literal["resembles"]
-    of: Annotated[IdentifierKind, Field(strict=False)]
-    other: Identifier
+    kind: Literal["resembles", "screening_hit"]
+    of: Annotated[IdentifierKind, Field(strict=False)] | None = None
+    other: Identifier | None = None
+    name: Words | None = None
+    other_name: Words | None = None
+    list: Words | None = None
+    version: Words | None = None
+    entry: Words | None = None
+    listed_name: Words | None = None
     score: Words
+    causation: Causation
+    caused_by: Words
+    message: Words
+
+
+class ListAlert(Out):
+    """A restricted-party list is out of date: `tpp.list.alert.v1`.
+
+    list: The name of the list.
+    version: The version in force.
+    kind: What happened: the list is older than was set when it was loaded.
+    age_days: The days since it was loaded, on the day of the last tick.
+    max_age_days: After how many days it is out of date.
+    causation: The event by which it became so.
+    caused_by: The id of the answer to that event.
+    message: A sentence that a compliance officer can act on.
+    """
+
+    list: Words
+    version: Words
+    kind: Literal["stale"]
+    age_days: Annotated[int, Field(ge=0)]
+    max_age_days: Annotated[int, Field(ge=1)]
     causation: Causation
     caused_by: Words
     message: Words

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeVar
 
-from schemas.event_types import CLOCK_TICKED, INCOMING, OWN_SOURCES
+from schemas.event_types import CLOCK_TICKED, INCOMING, OF_COMMANDS, OWN_SOURCES
 from schemas.models.parts import Model
 from schemas.models.values import TEXT_MOST, TIME_MOST
 from schemas.times import parse_instant
@@ -66,6 +66,7 @@ class Door(Enum):
 
 _OWN, _RECORD = Door.OWN, Door.RECORD
 _NO_TICKS = (Door.STREAM, Door.HTTP)
+_BY_COMMAND = (Door.OWN, Door.RECORD)
 
 
 class _Unset:
@@ -248,6 +249,8 @@ def _data(message: dict[str, Any], errors: list[Error], door: Door) -> Model | N
     """The data as the model of the event's type; notes what is wrong with `type` and with `data`."""
     name = message.get("type")
     known = INCOMING.get(name) if type(name) is str else None
+    if known is None and type(name) is str and door in _BY_COMMAND:
+        known = OF_COMMANDS.get(name)
     if known is None:
         errors += _wrong("type", name, "type.unknown", "must be a type of event that the contract names", INCOMING)
     data = message.get("data", _UNSET)

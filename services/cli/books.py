@@ -166,7 +166,7 @@ def close(name: str, form: str, force: bool, ledger: str | None) -> None:
 def _look(store: "Store", chosen: "Period", force: bool) -> None:
     """Exits with 1 if a period is not over and not closed, unless `force`; says which other days it would close."""
     from ledger.queries.snapshots import find, gap_before, is_over
-    from services.engine.period_close import also_closes, not_over
+    from services.engine.commands.period_close import also_closes, not_over
 
     with store.read() as connection:
         if find(connection, chosen.name) is not None:

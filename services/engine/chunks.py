@@ -8,13 +8,13 @@ from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt
 from ledger.journal import Journal
 from ledger.registers.unfinished import Work
-from schemas.event_types import CLOCK_TICKED, LEDGER_SOURCE, RECHECK_REQUESTED
+from schemas.event_types import CLOCK_TICKED, LEDGER_SOURCE, LIST_LOADED, RECHECK_REQUESTED
 from schemas.wire.read import Event
 from services.engine.answers import Answers, answer_id
 from services.engine.context import DecisionContext
 from services.engine.message import Message
 
-IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED)
+IN_CHUNKS = (RECHECK_REQUESTED, CLOCK_TICKED, LIST_LOADED)
 """The types of events that ask for work in chunks themselves; any other may bring what holds wait for."""
 
 _OF_CAUSE = ("specversion", "subject", "time", "datacontenttype", "traceparent", "tracestate")

@@ -11,6 +11,7 @@ from rulebook import Book
 from schemas.times import day_of
 from schemas.wire.read import Event
 from services.engine.answers import Answers
+from services.engine.indexes import Indexes
 from services.engine.message import ReadMessage
 
 
@@ -18,26 +19,31 @@ from services.engine.message import ReadMessage
 class DecisionContext:
     """The context in which handlers decide an event.
 
-    `over_http`: whether the event came over HTTP, where a second person's word that another agrees is not enough.
+    `indexes`: those of the restricted-party lists in force. `over_http`: whether the event came over HTTP, where a
+    second person's word that another agrees is not enough.
     """
 
     journal: Journal
     book: Book
     software: str
+    indexes: Indexes
     over_http: bool = False
 
     def answer(self, event: Event[Any]) -> Answers:
         """The answers to an event, still empty."""
         return Answers(self.journal.transaction, event)
 
-    def basis(self, lists: Sequence[str]) -> dict[str, Any]:
+    def basis(self) -> dict[str, Any]:
         """What a decision rests on besides the events: the law, its status and readings, the lists, the program."""
         return {
             "rulebook_digest": self.book.digest,
             "law_status": self.book.status,
             "switches": self.book.switches,
             "policies": self.journal.policies.in_force(),
-            "lists": [{"name": name} for name in lists],
+            "lists": [
+                {"name": one.name, "version": one.version, "digest": f"sha256:{one.sha256}"}
+                for one in self.journal.lists.in_force()
+            ],
             "software": self.software,
         }
 

@@ -67,7 +67,7 @@ def decision(
             {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
             for o in (judgement.owed if chosen else ())
         ],
-        "basis": context.basis(judgement.case.facts.lists),
+        "basis": context.basis(),
     }
 
 
@@ -96,7 +96,7 @@ def unscreened_decision(
         "findings": [],
         "obligations": [],
         **more,
-        "basis": context.basis(()),
+        "basis": context.basis(),
     }
 
 

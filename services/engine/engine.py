@@ -24,6 +24,7 @@ from services.engine.answers import rejection_text, to_text
 from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, next_chunk
 from services.engine.context import DecisionContext, HandledEvent, Observer
 from services.engine.handlers import HANDLERS
+from services.engine.indexes import Indexes, Unprepared
 from services.engine.message import (
     EventFailed,
     EventRejected,
@@ -60,6 +61,7 @@ class Transactions:
         self._book = book
         self._clock = clock
         self._software = software
+        self.indexes = Indexes(ledger.store)
         self.pending: bool | None = None
         """Whether work was left when the ledger was last looked at; None before."""
 
@@ -67,7 +69,15 @@ class Transactions:
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
         """The context in which a batch is decided, in its own transaction."""
         prefetch(journal, self._book, batch)
-        yield DecisionContext(journal, self._book, self._software)
+        yield DecisionContext(journal, self._book, self._software, self.indexes)
+
+    def _tried(self, decide: Callable[..., T], *arguments: Any) -> T:
+        """Decides, and again where the database asks for it, or where the index of a list had to be built first."""
+        while True:
+            try:
+                return _retried(decide, *arguments)
+            except Unprepared as needed:
+                self.indexes.prepare(needed.digests)
 
     def _transact(self, take: Callable[[], Sequence[ReadMessage]], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""
@@ -156,7 +166,7 @@ class Engine(Transactions):
         same messages. Otherwise like `decide`, up to a message that leaves work to `finish`.
         """
         try:
-            return _retried(self._transact, take, True)
+            return self._tried(self._transact, take, True)
         except EventFailed:
             return self._some(take(), finish=True)
 
@@ -174,10 +184,10 @@ class Engine(Transactions):
         """
         for tried in range(1, LONE_TRIES + 1):
             try:
-                return _retried(self._do_chunk, None)
+                return self._tried(self._do_chunk, None)
             except EventFailed as failure:
                 if tried == LONE_TRIES:
-                    return _retried(self._do_chunk, failure)
+                    return self._tried(self._do_chunk, failure)
         raise LedgerCorrupt("a chunk was tried and neither done nor given up")
 
     def check(self, messages: Sequence[Message]) -> list[Texts]:
@@ -188,7 +198,7 @@ class Engine(Transactions):
         """Like `check`, for messages that are already read. Several threads may check at once."""
         while True:
             try:
-                return _retried(self._check, batch)
+                return self._tried(self._check, batch)
             except EventFailed as failure:
                 batch = [not_taken(one, failure) if one is failure.read else one for one in batch]
 
@@ -198,7 +208,7 @@ class Engine(Transactions):
         There are none if work is left from before. `at_once` is as of `_transact`.
         """
         try:
-            return _retried(self._transact, lambda: batch, finish, at_once)
+            return self._tried(self._transact, lambda: batch, finish, at_once)
         except EventFailed as failure:
             at = next((index for index, one in enumerate(batch) if one is failure.read), None)
         if at is None:  # the program failed on a chunk, which `go_on` tries by itself
@@ -217,7 +227,7 @@ class Engine(Transactions):
         raise LedgerCorrupt("an event was tried and neither decided nor rejected")
 
     def _try(self, one: ReadMessage) -> list[Texts]:
-        return _retried(self._transact, lambda: [one], False)
+        return self._tried(self._transact, lambda: [one], False)
 
 
 _again = Retrying(
@@ -284,7 +294,7 @@ def answer(context: DecisionContext, read: ReadMessage) -> Texts:
     except EventRejected as error:
         journal.transaction.abandon_record()
         return _reject(journal, read, rejected(event, error.errors))
-    except (DatabaseError, LedgerError, LedgerCorrupt):
+    except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
         raise
     except Exception as error:
         raise EventFailed(read) from error

@@ -16,6 +16,7 @@ from schemas.kinds import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
 from services.engine.context import DecisionContext
+from services.engine.parties.screening import known_of
 
 
 @dataclass(slots=True)
@@ -65,8 +66,10 @@ def judge(
     """
     explained = explained or bool(reviewed)
     with context.journal.facts.noting() as keys:
-        case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
-    result = _reviewed(context, case, reviewed, lambda context, case: _tried(context, case, explained), dict)
+        case = Case(asked, known_of(context, asked), named=named, taken=taken)
+    result = _reviewed(
+        context, case, reviewed, lambda context, case: _tried(context, case, explained), context.book.same
+    )
     result.keys = keys
     if result.passes and result.chosen:
         day, debits = asked.export_date, result.chosen.debits
@@ -95,7 +98,7 @@ def judge_departure(
     set aside stays so if a figure in its facts has moved.
     """
     with context.journal.facts.noting() as keys:
-        case = Case(asked, context.journal.parties.about(asked), named=named, taken=taken)
+        case = Case(asked, known_of(context, asked), named=named, taken=taken)
     result = _reviewed(
         context, case, reviewed, lambda context, case: _standing(context, case, debited), context.book.lasting
     )
@@ -133,19 +136,19 @@ def _reviewed(
     case: Case,
     reviewed: Sequence[SetAside],
     judge: Callable[[DecisionContext, Case], Judgement],
-    same: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    same: Callable[[str, Mapping[str, Any]], Mapping[str, Any]],
 ) -> Judgement:
     """The judgement of a case without what reviewers have set aside; `same` are the facts that make a reason the same.
 
     What is set aside may let further reasons appear that reviewers have seen too.
     """
-    seen = {(one.code, _as_text(same(one.facts))) for one in reviewed}
+    seen = {(one.code, _as_text(same(one.code, one.facts))) for one in reviewed}
     aside = context.book.settled(one.code for one in reviewed)
     while True:
         result = judge(context, replace(case, set_aside=aside))
         if not seen:
             return result
-        reasons = {(reason.code, _as_text(same(reason.facts))) for reason in result.reasons}
+        reasons = {(reason.code, _as_text(same(reason.code, reason.facts))) for reason in result.reasons}
         more = frozenset(code for code, _ in reasons) - frozenset(code for code, _ in reasons - seen) - aside
         if not more:
             return result

@@ -6,7 +6,7 @@ from ledger.proof.checkpoints import cover
 from ledger.proof.notes import SigningKey
 from ledger.queries.snapshots import Snapshot
 from schemas.periods import Period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 
 
 def close_signed(store: Store, key: SigningKey, chosen: Period, recorded: int, by: str | None = None) -> Snapshot:

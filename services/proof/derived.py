@@ -25,7 +25,7 @@ class Basis:
 DERIVED = (
     tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.noted,
     tables.fact, tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished,
-    tables.head, tables.identifier,
+    tables.head, tables.identifier, tables.list_content, tables.clearing, tables.owner, tables.owner_form,
 )  # fmt: skip
 _NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded"), ("head", "epoch")}
 _REPLAYED_ONLY = (
@@ -42,6 +42,10 @@ _REPLAYED_ONLY = (
             "mention",
             "unfinished",
             "identifier",
+            "list_content",
+            "clearing",
+            "owner",
+            "owner_form",
         )
     ),
     *(("account", column) for column in ("limit", "leaving", "refused", "forecast")),

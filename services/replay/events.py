@@ -19,9 +19,10 @@ from schemas.codes import RejectionCode
 from schemas.event_types import EVENT_REJECTED, SNAPSHOT_CLOSED
 from schemas.periods import period
 from services.engine.chunks import next_chunk
+from services.engine.commands.period_close import close_period
 from services.engine.engine import Engine, answer, not_taken
+from services.engine.indexes import Unprepared
 from services.engine.message import EventFailed, Message, ReadMessage
-from services.engine.period_close import close_period
 
 BATCH = 2_000
 _FAILED = f'"code":"{RejectionCode.INTERNAL_ERROR}"'
@@ -37,6 +38,7 @@ def replayed(connection: Connection, book: Book, software: str) -> Iterator[Conn
         store = Store(f"sqlite:///{Path(folder) / 'replay.db'}")
         try:
             store.open()
+            _copy_lists(connection, store)
             ledger = Ledger(store)
             engine = Engine(ledger, book, _no_clock, software)
             rows = connection.execute(
@@ -49,6 +51,14 @@ def replayed(connection: Connection, book: Book, software: str) -> Iterator[Conn
                 yield made
         finally:
             store.close()
+
+
+def _copy_lists(connection: Connection, store: Store) -> None:
+    """Copies the contents of lists, which loads name by their digests."""
+    table = tables.list_content
+    for row in connection.execute(table.select().order_by(table.c.sha256)):
+        with store.begin() as made:
+            store.insert(made, table, [tuple(row)])
 
 
 def _close(ledger: Ledger, _: Engine, rows: Sequence[Any]) -> None:
@@ -74,6 +84,14 @@ def _decide(ledger: Ledger, engine: Engine, rows: Sequence[Any]) -> None:
 
 
 def _transact(ledger: Ledger, engine: Engine, pairs: Sequence[tuple[Any, ReadMessage]]) -> None:
+    try:
+        _decide_all(ledger, engine, pairs)
+    except Unprepared as needed:
+        engine.indexes.prepare(needed.digests)
+        _transact(ledger, engine, pairs)
+
+
+def _decide_all(ledger: Ledger, engine: Engine, pairs: Sequence[tuple[Any, ReadMessage]]) -> None:
     batch = [one for _, one in pairs]
     with ledger.begin(pairs[-1][0].recorded) as journal, engine.deciding(journal, batch) as context:
         for row, one in pairs:

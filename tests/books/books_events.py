@@ -21,8 +21,8 @@ from ledger.queries.statements import matching, statement
 from rulebook import load
 from schemas.periods import period
 from schemas.times import microseconds
+from services.engine.commands.period_close import close_period
 from services.engine.engine import Engine
-from services.engine.period_close import close_period
 from services.resources import software
 
 ENTRIES = text(

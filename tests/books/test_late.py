@@ -15,7 +15,7 @@ from ledger.queries.entries import Span
 from ledger.queries.snapshots import find, tables_of
 from ledger.queries.statements import statement
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 
 ACCOUNT = "lpp/CON-20/2025"
 LIVES = orjson.loads(Path(__file__).with_name("late.json").read_bytes())

@@ -17,7 +17,7 @@ from ledger.journal import Ledger
 from ledger.queries.snapshots import find, tables_of
 from schemas.event_types import EVENT_REFUSED
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 from services.finance.exports import export
 
 QUICK = [

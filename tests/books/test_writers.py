@@ -20,7 +20,7 @@ from ledger.journal import Ledger
 from ledger.queries.snapshots import snapshots
 from schemas.event_types import SNAPSHOT_CLOSED
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 
 MONTHS = ("2025-02", "2025-04", "2025-Q1", "2025-06", "2025-Q2", "2025-08", "2025-07", "2025-11", "2025", "2026-01")
 

@@ -12,7 +12,7 @@ from rulebook.books.ai_diffusion import CONTENTS
 from schemas import accounts
 from schemas.codes import ReasonCode, RejectionCode
 from schemas.columns import TABLES
-from schemas.event_types import INCOMING, OUTGOING, TOPICS
+from schemas.event_types import INCOMING, OF_COMMANDS, OUTGOING, TOPICS
 from schemas.generate.descriptions import members
 from schemas.generate.pages import asked_for, parts
 from schemas.kinds import LASTING
@@ -63,13 +63,13 @@ def types_placed(found: Pages) -> list[str]:
 
 def types_had() -> set[str]:
     """The types of event that the program knows."""
-    return INCOMING.keys() | OUTGOING.keys()
+    return INCOMING.keys() | OF_COMMANDS.keys() | OUTGOING.keys()
 
 
 def objects_told(found: Pages) -> set[tuple[str, ...]]:
     """The members of each object whose table stands on the pages."""
     known = {base.__name__: base for part, _ in parts().values() for base in part.__mro__}
-    known |= {one.name: one.model for one in (*INCOMING.values(), *OUTGOING.values())}
+    known |= {one.name: one.model for one in (*INCOMING.values(), *OF_COMMANDS.values(), *OUTGOING.values())}
     names = [asked.partition(" ")[2] for text in found.values() for asked in asked_for(text)]
     return {tuple(members(known[name])) for name in names if name in known}
 

@@ -14,8 +14,8 @@ from flow_run import NOW, Run
 
 from schemas.event_types import CLOCK_SOURCE, LEDGER_SOURCE
 from schemas.periods import period
+from services.engine.commands.period_close import close_period
 from services.engine.message import Message
-from services.engine.period_close import close_period
 from services.stream.clock import POSITION, tick
 from services.views.requests import recheck_events
 

@@ -20,9 +20,9 @@ from ledger.proof.notes import SigningKey
 from rulebook import load
 from schemas.periods import period
 from schemas.wire.binary import structured
+from services.engine.commands.period_close import close_period
 from services.engine.engine import Engine
 from services.engine.message import Message
-from services.engine.period_close import close_period
 from services.proof import verification as audit
 from services.proof.report import VerificationReport
 from services.resources import software, wall_clock

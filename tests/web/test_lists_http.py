@@ -13,7 +13,7 @@ from web_run import Served
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 from services.resources import wall_clock
 
 Write = Callable[[Iterable[bytes]], None]

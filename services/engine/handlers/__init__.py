@@ -6,7 +6,7 @@ from typing import Any
 from schemas import event_types
 from schemas.wire.read import Event
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.handlers import clock, facts, proposals, reviews, shipments
+from services.engine.handlers import clock, facts, lists, proposals, reviews, shipments
 
 Handler = Callable[[DecisionContext, Event[Any]], HandledEvent]
 
@@ -35,6 +35,7 @@ HANDLERS: Mapping[str, Handler] = {
     event_types.MATCH_CLEARED: facts.match_cleared,
     event_types.OBLIGATION_MET: facts.obligation_met,
     event_types.POLICY_SET: facts.policy_set,
+    event_types.LIST_LOADED: lists.loaded,
     event_types.CLOCK_TICKED: clock.ticked,
     event_types.CLOCK_CORRECTED: clock.corrected,
 }

@@ -18,6 +18,7 @@ from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import unscreened_decision
 from services.engine.message import Refusal
+from services.engine.parties.age import alert_if_stale, out_of_date
 from services.engine.settlement import void
 
 MOVED_DAYS = 7
@@ -34,11 +35,13 @@ def ticked(context: DecisionContext, event: Event[ClockTicked]) -> HandledEvent:
     if last is not None and now <= last:
         answers.add(EVENT_RECORDED, event.subject, recorded)
         return HandledEvent(answers)
+    before = out_of_date(context)
     journal.transaction.tick(now)
     phase = _Phase(now=now, forecasts=yesterday is None or data.day > yesterday)
     left = _left(context, phase, _pass_time(context, answers, event.subject, recorded, phase))
     if left is not None:
         journal.unfinished.begin(left)
+    alert_if_stale(context, answers, answers.id, out_of_date(context) - before)
     return HandledEvent(answers)
 
 

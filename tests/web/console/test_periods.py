@@ -24,7 +24,7 @@ from ledger.database import connections
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 from services.finance.exports import FORMS, file_names
 from services.resources import wall_clock
 from services.views.console.periods import FIRST, MOST_CHANGES, PAGE

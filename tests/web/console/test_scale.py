@@ -18,7 +18,7 @@ from web_inside import inside
 from ledger.database.store import Store
 from ledger.journal import Ledger
 from schemas.periods import period
-from services.engine.period_close import close_period
+from services.engine.commands.period_close import close_period
 from services.resources import wall_clock
 from services.web.access import Role
 from services.web.pages.sessions import new_link

@@ -15,7 +15,7 @@ from ledger.database.store import Connection
 from ledger.queries.snapshots import closed, find, is_over
 from schemas.columns import csv_text
 from schemas.periods import Period, period
-from services.engine.period_close import not_over
+from services.engine.commands.period_close import not_over
 from services.failure import Failure
 from services.finance.exports import FORMS, SNAPSHOT_TABLES, export, file_names, write
 from services.finance.snapshot_tables import closed_tables, exported_under

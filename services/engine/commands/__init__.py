@@ -1,0 +1,1 @@
+"""What commands do to a ledger beside sending events: they close a period, they load a list."""

@@ -1,0 +1,99 @@
+"""Screening of parties: which entries of the lists in force they resemble, less what was cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from schemas.models.incoming import Requested
+from schemas.plan import Facts, Hit, ListInForce
+from services.engine.context import DecisionContext
+from services.engine.indexes import Prepared
+from services.engine.parties.clearing import cleared
+from services.engine.parties.named import Named, named_in
+
+if TYPE_CHECKING:
+    from rulebook.parties.matching import Match
+
+MOST_HITS = 5
+"""How many entries are told of one party, those that it resembles most."""
+_CITATIONS = {
+    "entity": "15 CFR 744.11; Supplement No. 4 to part 744",
+    "meu": "15 CFR 744.21; Supplement No. 7 to part 744",
+    "denied": "15 CFR 764.3(a)(2)",
+    "sdn": "15 CFR 744.8",
+}
+
+
+def known_of(context: DecisionContext, asked: Requested) -> Facts:
+    """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
+    known = context.journal.parties.about(asked)
+    lists = context.journal.lists.in_force()
+    if not lists:
+        return known
+    return with_hits(context, known, lists, named_in(asked), asked.export_date)
+
+
+def with_hits(
+    context: DecisionContext, known: Facts, lists: Sequence[ListInForce], parties: Iterable[Named], day: date
+) -> Facts:
+    """Facts with the lists in force and what was found in them, for an export on a day."""
+    found = [hit for party in parties for hit in hits_of(context, lists, party, day)]
+    hits = tuple(hit for hit in found if hit.ended is None)
+    return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
+
+
+def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
+    """What a party resembles and is not cleared of, at most so many that still count, best first.
+
+    What counted until before the day is among it, with the day on which it ended. Raises Unprepared.
+    """
+    from rulebook.parties.matching import Asked
+
+    asked = Asked(party.name, party.country, party.address, party.lei)
+    prepared = context.indexes.all_of([one.sha256 for one in lists])
+    found = [
+        (match, one)
+        for one, with_index in zip(lists, prepared, strict=True)
+        for match in with_index.index.matches(asked, one.threshold)
+        if match.entry.effective is None or match.entry.effective <= day
+    ]
+    if not found:
+        return []
+    found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
+    hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
+    ended = [hit for hit in hits if hit.ended is not None]
+    return [*[hit for hit in hits if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
+
+
+def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match, day: date) -> Hit | None:
+    """The hit of a match, None where the pair was cleared."""
+    entry = match.entry
+    expires = entry.expires
+    ended = expires if expires is not None and expires < day else None
+    is_cleared, other = cleared(context, one.name, party, entry, day) if ended is None else (False, None)
+    if is_cleared:
+        return None
+    return Hit(
+        party.id, party.role, party.name, one.name, one.version, entry.id, entry.name, match.matched,
+        decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
+        tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
+        entry.digest, _CITATIONS.get(entry.kind, f"list {one.name}"), entry.requirement, entry.policy, other, ended,
+    )  # fmt: skip
+
+
+def decimal(hundredths: int) -> str:
+    """Hundredths as a decimal with two digits.
+
+    >>> decimal(100), decimal(85)
+    ('1.00', '0.85')
+    """
+    return f"{hundredths // 100}.{hundredths % 100:02}"
+
+
+def entry_of(prepared: Prepared, entry: str) -> str | None:
+    """The SHA-256 of an entry's content, None where the list does not have it."""
+    found = prepared.entries.get(entry)
+    return None if found is None else found.digest
