@@ -31,7 +31,7 @@ class Resemblance(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """A spelling of a listed name: its ways, its core, how long that is, what it weighs, and what its usual words do."""
+    """A spelling of a listed name: its ways, its core, the letters and the weight of that, and of its usual words."""
 
     entry: int
     name: int
@@ -137,7 +137,8 @@ class NameIndex:
     def _a_word_apart(self, asked: Sequence[str], listed: Sequence[str]) -> bool:
         """Whether two names, in any order, are equal but for a letter in one word, or in initials run together.
 
-        A word of up to three letters with one of them wrong is another word where no other one tells companies apart.
+        A word of up to three letters with one of them wrong is another word where only one other agrees, and that one
+        is common. A common word is never one with a letter wrong that tells companies apart.
         """
         others, left = _differing(asked, listed)
         one, other = "".join(others), "".join(left)
@@ -145,7 +146,10 @@ class NameIndex:
         if OSA.distance(one, other, score_cutoff=1) > 1 or (not len(others) == len(left) == 1 and longest > _SHORT):
             return False
         tells = self._weights.tells
-        return longest >= _SHORT or not any(map(tells, left)) or any(tells(word) for word in asked if word in listed)
+        if any(map(tells, left)) and any(map(self._weights.is_common, others)):
+            return False
+        agreeing = [word for word in asked if word in listed]
+        return longest >= _SHORT or not any(map(tells, left)) or len(agreeing) > 1 or any(map(tells, agreeing))
 
     def _candidates(self, core: tuple[str, ...], least: int) -> Iterator[int]:
         """The spellings that share a telling word with a name, if all that they may share could be enough."""
@@ -168,7 +172,7 @@ class NameIndex:
         found = self._known.get(word)
         if found is None:
             weights = self._weights
-            near = {word, *(self._near_words.of(word) if _may_err(word) else ())}
+            near = {word, *(self._near_words.of(word) if _may_err(word) and not weights.is_common(word) else ())}
             telling = tuple(sorted(one for one in near if one in self._telling))
             usual = max((weights[one] for one in near if not weights.tells(one)), default=0)
             found = _Known(telling, min(weights[one] for one in near), usual)

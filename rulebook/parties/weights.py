@@ -49,6 +49,10 @@ class Weights:
         doublings = max(self._often[word] // _OFTEN, 1).bit_length() - 1
         return plain * max(_LEAST, WHOLE - _STEP * doublings) // WHOLE
 
+    def is_common(self, word: str) -> bool:
+        """Whether a word is one of those that many companies have."""
+        return word in self._common
+
     def tells(self, word: str) -> bool:
         """Whether a word tells companies apart: no form, no common word, no number, and not in too many entries."""
         return self[word] >= _TELLING and not word.isdigit()
