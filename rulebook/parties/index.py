@@ -123,9 +123,9 @@ class NameIndex:
                 if self._forms[at].letters > _SHORT or text in straight:
                     found[at] = ONE
             for other in self._near_texts.of(text):
-                score = closeness(max(len(text), len(other)))
                 for at in self._texts[other]:
                     form = self._forms[at]
+                    score = closeness(max(letters, form.letters, 1))
                     if (
                         max(letters, form.letters) >= _SHORTEST
                         and score > found.get(at, 0)

@@ -20,13 +20,14 @@ _APOSTROPHES = dict.fromkeys(map(ord, "'`´’‘ʹʼ"), None)
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a name, in their order; what stands in brackets only if there is nothing else.
+    """The words of a name, in their order; what stands in brackets only if there is nothing else; signs likewise.
 
     >>> words("Huawei Technologies Co., Ltd. (a.k.a. HW"), words("J.S.C. «Заря»")
     (('huawei', 'technologies', 'co', 'ltd'), ('jsc', 'zarya'))
     """
     plain = latin_text(name)
-    return _split(_MARK.sub(" ", _ASIDE.sub(" ", plain).rstrip())) or _split(plain)
+    found = _split(_MARK.sub(" ", _ASIDE.sub(" ", plain).rstrip())) or _split(plain)
+    return found or tuple(name.casefold().split())
 
 
 def spellings(name: str) -> tuple[tuple[str, ...], ...]:
@@ -65,7 +66,7 @@ def latin_text(name: str) -> str:
         text = unicodedata.normalize("NFKD", name)
         text = "".join(one for one in text if not unicodedata.combining(one))
         if any("a" <= one.lower() <= "z" for one in text):
-            text = " ".join(latin(word) if _looks_latin(word) else word for word in text.split())
+            text = " ".join(_as_latin(word) if _looks_latin(word) else word for word in text.split())
         for form in NATIVE_FORMS:
             text = text.replace(form, " ltd ")
         name = anyascii(text.translate(_APOSTROPHES))
@@ -76,6 +77,11 @@ def _looks_latin(word: str) -> bool:
     """Whether a word of a name in Latin letters has letters of another script that all look like Latin ones."""
     others = [one for one in word if one.isalpha() and not one.isascii()]
     return bool(others) and all(latin(one).isascii() for one in others)
+
+
+def _as_latin(word: str) -> str:
+    """A word by what its letters look like; an i of any script stays an i, though it looks like an l."""
+    return "".join(anyascii(one) if latin(one) == "l" else latin(one) for one in word)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -118,3 +118,8 @@ def ampersand(name: str) -> str | None:
     if re.search(r"\band\b", name, re.IGNORECASE):
         return re.sub(r"\band\b", "&", name, flags=re.IGNORECASE)
     return name.replace("&", "and") if " & " in name else None
+
+
+def wrong_too(name: str) -> str:
+    """One letter another, at a place of its own."""
+    return wrong(name, "too")
