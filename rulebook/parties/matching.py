@@ -101,16 +101,16 @@ class ListIndex:
     def _match(self, asked: Asked, at: int, matched: str, score: int, pairs: tuple[Pair, ...], least: int) -> Match:
         entry = self._entries[at]
         agrees = _country_agrees(asked, entry)
-        own = alone = score // _HUNDREDTH
+        alone = total = score // _HUNDREDTH
         if agrees is not None:
-            own = min(own + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 100)
-        country_points = own - alone
-        if asked.address and own < 100 and same_address(asked.address, entry.addresses):
-            own = min(own + ADDRESS_AGREES, 100)
-        address_points = own - alone - country_points
-        if alone == 100 and own < least:
-            country_points, own = country_points + least - own, least
-        return Match(entry, matched, own, agrees, country_points, address_points, pairs)
+            total = min(max(total + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 0), 100)
+        country_points = total - alone
+        if asked.address and total < 100 and same_address(asked.address, entry.addresses):
+            total = min(total + ADDRESS_AGREES, 100)
+        address_points = total - alone - country_points
+        if alone == 100 and total < least:
+            country_points, total = country_points + least - total, least
+        return Match(entry, matched, total, agrees, country_points, address_points, pairs)
 
     def _resembling(self, name: str, least: int) -> tuple[Resemblance, ...]:
         """What a name resembles at `least` hundredths or more; a bounded number of names is remembered."""
