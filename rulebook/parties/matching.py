@@ -19,8 +19,6 @@ shared by very many. An address that differs says nothing: a company has several
 """
 _MOST_RAISED = COUNTRY_AGREES + ADDRESS_AGREES
 _HUNDREDTH = ONE // 100
-_PART_OF = {"HK": "CN"}
-"""The lists give addresses in Hong Kong under China (15 CFR 738.3(b))."""
 _ROOM, _ROOM_OF_A_MATCH = 1 << 24, 1_000
 """About how many bytes the names that are remembered take at most, and how many one resemblance takes."""
 
@@ -134,4 +132,4 @@ def _country_agrees(asked: Asked, entry: ListEntry) -> bool | None:
     if not asked.country or not entry.countries:
         return None
     country = asked.country.upper()
-    return _PART_OF.get(country, country) in {_PART_OF.get(one, one) for one in entry.countries}
+    return PART_OF.get(country, country) in {PART_OF.get(one, one) for one in entry.countries}
