@@ -7,6 +7,7 @@ from rulebook.parties.addresses import AddressIndex, is_address, same_address
 from rulebook.parties.entries import ListEntry
 from rulebook.parties.index import NameIndex, Resemblance
 from rulebook.parties.scoring import ONE, Pair
+from rulebook.parties.vocabulary import PART_OF
 
 __all__ = ["Asked", "ListIndex", "Match", "Pair"]
 
