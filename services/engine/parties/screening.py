@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,12 +13,15 @@ from services.engine.context import DecisionContext
 from services.engine.indexes import Prepared
 from services.engine.parties.clearing import cleared
 from services.engine.parties.named import Named, named_in
+from services.engine.parties.ownership import ownership_of
 
 if TYPE_CHECKING:
     from rulebook.parties.matching import Match
 
 MOST_HITS = 5
 """How many entries are told of one party, those that it resembles most."""
+_BY_OWNERSHIP = frozenset({"entity", "meu", "sdn"})
+"""The kinds of entries whose ownership of others counts (Supplement No. 8 to 15 CFR part 744)."""
 _CITATIONS = {
     "entity": "15 CFR 744.11; Supplement No. 4 to part 744",
     "meu": "15 CFR 744.21; Supplement No. 7 to part 744",
@@ -33,7 +36,10 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     lists = context.journal.lists.in_force()
     if not lists:
         return known
-    return with_hits(context, known, lists, named_in(asked), asked.export_date)
+    day = asked.export_date
+    found = with_hits(context, known, lists, named_in(asked), day)
+    ownership = ownership_of(context, asked, known, lambda owner: hits_of(context, lists, owner, day, _BY_OWNERSHIP))
+    return found if ownership is None else replace(found, ownership=ownership)
 
 
 def with_hits(
@@ -45,20 +51,27 @@ def with_hits(
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
 
 
-def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
-    """What a party resembles and is not cleared of, at most so many that still count, best first.
+def hits_of(
+    context: DecisionContext,
+    lists: Sequence[ListInForce],
+    party: Named,
+    day: date,
+    kinds: Collection[str] | None = None,
+) -> list[Hit]:
+    """What a party resembles and is not cleared of, at most so many that still count, best first; of `kinds` if given.
 
     What counted until before the day is among it, with the day on which it ended. Raises Unprepared.
     """
     from rulebook.parties.matching import Asked
 
-    asked = Asked(party.name, party.country, party.address, party.lei)
+    asked = Asked(party.name, party.country or None, party.address, party.lei)
     prepared = context.indexes.all_of([one.sha256 for one in lists])
     found = [
         (match, one)
         for one, with_index in zip(lists, prepared, strict=True)
         for match in with_index.index.matches(asked, one.threshold)
-        if match.entry.effective is None or match.entry.effective <= day
+        if (match.entry.effective is None or match.entry.effective <= day)
+        and (kinds is None or match.entry.kind in kinds)
     ]
     if not found:
         return []
