@@ -212,7 +212,8 @@ class Hit(NamedTuple):
     `role` is that of the party in the shipment; `citation` follows the list. `listed` is the entry's name, `matched`
     its name or alias that the party's name resembles most. `score` and `threshold` are decimals as text.
     `country_points` and `address_points` are what these add, in hundredths. `explanation` has each word asked, the
-    listed one, and how much they agree. `content` is the SHA-256 of the entry. `cleared_for`: another party of that
+    listed one, and how much they agree. `content` is the SHA-256 of the entry,
+    `countries` are its countries. `cleared_for`: another party of that
     name that was cleared of the entry. `ended` is the last day on which the entry counted, where it is over.
     """
 
@@ -236,6 +237,7 @@ class Hit(NamedTuple):
     policy: str = ""
     cleared_for: str | None = None
     ended: date | None = None
+    countries: tuple[str, ...] = ()
 
 
 class Holding(NamedTuple):

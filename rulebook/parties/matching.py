@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import NamedTuple
+
 from rulebook.parties.entries import ListEntry
 from rulebook.parties.index import Index
 from rulebook.parties.scoring import Pair

@@ -109,6 +109,7 @@ def told(hit: Hit) -> dict[str, Any]:
         "entry": hit.entry,
         "listed_name": hit.listed,
         "matched_alias": hit.matched,
+        "listed_countries": list(hit.countries),
         "score": hit.score,
         "threshold": hit.threshold,
         "country_agrees": hit.country_agrees,

@@ -94,6 +94,7 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
         decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
         tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
         entry.digest, _CITATIONS.get(entry.kind, f"list {one.name}"), entry.requirement, entry.policy, other, ended,
+        entry.countries,
     )  # fmt: skip
 
 
