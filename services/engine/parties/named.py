@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ledger.registers.names.clearings import Seen
 from schemas.models.incoming import Requested
 from schemas.models.parts import Party
 
@@ -17,6 +18,11 @@ class Named(NamedTuple):
     address: str | None = None
     lei: str | None = None
 
+    @property
+    def seen(self) -> Seen:
+        """What a clearing compares of it."""
+        return Seen(self.name, self.country, self.lei)
+
 
 def named_in(asked: Requested) -> list[Named]:
     """The parties of a shipment and their ultimate parents, each once, with the first of its roles."""
@@ -27,7 +33,9 @@ def named_in(asked: Requested) -> list[Named]:
         parent = party.ultimate_parent
         if parent is not None:
             of = f"ultimate parent of the {role}"
-            found.setdefault((parent.id, parent.name), Named(parent.id, of, parent.name, parent.headquarters))
+            found.setdefault(
+                (parent.id, parent.name), Named(parent.id, of, parent.name, parent.headquarters, lei=parent.lei)
+            )
     return list(found.values())
 
 
