@@ -43,7 +43,6 @@ _REPLAYED_ONLY = (
             "mention",
             "unfinished",
             "identifier",
-            "list_content",
             "clearing",
             "last_hit",
             "owner",

@@ -49,7 +49,7 @@ def party_registered(context: DecisionContext, event: Event[PartyRegistered]) ->
     context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
     context.journal.parties.holders.register(event.data)
     _record(context, answers, event)
-    alert_hits(context, answers, found)
+    alert_hits(answers, found)
     return HandledEvent(answers)
 
 

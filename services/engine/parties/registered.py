@@ -11,7 +11,7 @@ from schemas.plan import Hit, ListInForce
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext
 from services.engine.parties.clearing import cleared, see_first
-from services.engine.parties.named import Named, named
+from services.engine.parties.named import Named, named, named_parent
 from services.engine.parties.screening import matches_of, noted_hits, prepared_of
 
 _Pairs = set[tuple[str, str, str, str, str]]
@@ -19,7 +19,7 @@ _Pairs = set[tuple[str, str, str, str, str]]
 
 
 def new_hits(context: DecisionContext, made: PartyRegistered, day: date) -> list[Hit]:
-    """What a party that is being registered resembles on a day, and did not by its last registration; raises Unprepared."""
+    """What a party that is being registered resembles, and by its last registration did not; raises Unprepared."""
     lists = context.journal.lists.in_force()
     parties = _named(made)
     see_first(context, parties, prepared_of(context, lists))
@@ -30,7 +30,7 @@ def new_hits(context: DecisionContext, made: PartyRegistered, day: date) -> list
     return _new(context, lists, parties, day, known)
 
 
-def alert_hits(context: DecisionContext, answers: Answers, hits: Iterable[Hit]) -> None:
+def alert_hits(answers: Answers, hits: Iterable[Hit]) -> None:
     """Raises an alert for each of these hits."""
     for hit in hits:
         message = (
@@ -76,7 +76,7 @@ def screen_registered(context: DecisionContext, answers: Answers, name: str, aft
             parties = _named(made)
             see_first(context, parties, prepared)
             known = _pairs(context, [before], parties, journal.lists.day(before.n)) if before else set()
-            alert_hits(context, answers, _new(context, [loaded], parties, day, known))
+            alert_hits(answers, _new(context, [loaded], parties, day, known))
     return ids[-1] if len(ids) == most else None
 
 
@@ -101,8 +101,7 @@ def _named(made: PartyRegistered) -> list[Named]:
     found = [named("a registered party", made)]
     parent = made.ultimate_parent
     if parent is not None and parent.id != made.id:
-        role = f"the ultimate parent of the registered party {made.id}"
-        found.append(Named(parent.id, role, parent.name, parent.headquarters, lei=parent.lei))
+        found.append(named_parent(f"the ultimate parent of the registered party {made.id}", parent))
     return found
 
 
