@@ -47,8 +47,8 @@ def entries() -> list[dict[str, Any]]:
 
 
 def rows() -> dict[str, Provision]:
-    """Every row of the guide with its provision in the latest version."""
-    return {one.row: one for one in all_provisions()}
+    """Every row of the guide with its provision in the latest version, by section."""
+    return {one.row: one for one in sorted(all_provisions(), key=lambda one: one.test.__module__)}
 
 
 def how(entry: Mapping[str, Any], known: Mapping[str, Provision]) -> str:
