@@ -18,7 +18,7 @@ _MOST_NAMED = 5
 _IN_FORCE = "in force"
 
 
-@provision("15 CFR part 744, Supplement No. 8", row="4 affiliates", code="party.screening_hit", kind="gate")
+@provision(_GUIDE, row="4 affiliates", code="party.screening_hit", kind="gate")
 def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
     """No party outside the United States is owned to 50 % or more by owners that resemble listed entities."""
     ownership = shipment.facts.ownership
@@ -32,7 +32,7 @@ def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
     return found or [met("no owner of a party resembles an entry of a list by which ownership counts")]
 
 
-@provision("15 CFR part 744, Supplement No. 8", row="4 affiliates chain", kind="gate")
+@provision(_GUIDE, row="4 affiliates chain", kind="gate")
 def chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
     """Whether all owners of owners could be followed: a finding, since what was found on the way counts."""
     ownership = shipment.facts.ownership
