@@ -240,6 +240,39 @@ class Hit(NamedTuple):
     countries: tuple[str, ...] = ()
 
 
+class Holding(NamedTuple):
+    """What an owner holds of a party: its identifier and name as stated, its share in percent, None if not said."""
+
+    id: str
+    name: str
+    share: int | None
+
+
+class Owned(NamedTuple):
+    """A party of a shipment with known owners: its identifier, its role, its name and the country in which it is."""
+
+    id: str
+    role: str
+    name: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns the parties of a shipment, as stated and as registered, through the owners of owners.
+
+    `parties`: those of the shipment with known owners. `owners`: identifier to the owners of that party. `hits`:
+    identifier of an owner to what it resembles and was not cleared of, in the lists whose entries' ownership counts;
+    the role of such a hit is `owner`. `left`: the identifiers of owners that were not looked up, since they are too
+    many. Every key is the surviving identifier of its party.
+    """
+
+    parties: tuple[Owned, ...]
+    owners: Mapping[str, tuple[Holding, ...]]
+    hits: Mapping[str, tuple[Hit, ...]]
+    left: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the ledger knew of a shipment's parties, as of its export date.
@@ -249,7 +282,8 @@ class Facts:
     their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one. `lists`: the
     restricted-party lists in force; `hits`: what was found in them and not cleared, best first for each party;
     `over`: what was found and is not in force any more. `owners`: holder of a validated
-    end-user's authorization to its ultimate parent, as the last shipment to it said.
+    end-user's authorization to its ultimate parent, as the last shipment to it said. `ownership`: who owns the parties,
+    None where no owner is known or no list is in force.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -261,6 +295,7 @@ class Facts:
     hits: tuple[Hit, ...] = ()
     over: tuple[Hit, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
+    ownership: Ownership | None = None
 
     def one(self, party: str) -> str:
         """The identifier under which a party's accounts are kept now."""
