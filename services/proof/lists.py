@@ -30,9 +30,7 @@ def check_lists(connection: Connection, found: VerificationReport) -> None:
             found.add(table.name, digest, named.get(digest), f"the content is damaged: {error}")
             continue
         if sha256(content).hexdigest() != digest:
-            found.add(
-                table.name, digest, named.get(digest), "the content has another digest than the one it is kept under"
-            )
+            found.add(table.name, digest, named.get(digest), "the content has another digest")
     for digest, n in named.items():
         if digest not in kept:
             found.add(table.name, digest, n, "the content of the list is missing")

@@ -8,7 +8,7 @@ from ledger.database import tables
 from ledger.registers.shipments import HELD_STATES, PENDING_STATES
 from ledger.registers.transaction import Transaction
 
-NEWEST = 10_000
+NEWEST = 5_000
 """How many shipments of each state are looked at."""
 _STATES = (*PENDING_STATES, *HELD_STATES, "dispatched", "cancelled", "expired", "denied")
 

@@ -35,8 +35,8 @@ def alert_hits(answers: Answers, hits: Iterable[Hit]) -> None:
     for hit in hits:
         message = (
             f"{hit.name} ({hit.party}), {hit.role}, resembles {_listed(hit)}, entry {hit.entry} of the list {hit.list} "
-            f"{hit.version}, with a score of {hit.score}. If they are two, clear the match; if they are one, nothing "
-            "may go to it without a licence."
+            f"{hit.version}, with a score of {hit.score}. Compare them; if they are two, clear the match, else its "
+            "shipments stay held."
         )
         data = {
             "party": hit.party,
