@@ -11,9 +11,8 @@ from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.names.lists import content
 
 if TYPE_CHECKING:
-    from rulebook.parties.matching import ListIndex
-
     from rulebook.parties.entries import ListEntry
+    from rulebook.parties.matching import ListIndex
 
 KEPT = 4
 """How many indexes are kept that nobody waits for: those asked for last."""
@@ -65,9 +64,8 @@ class Indexes:
                 self._built = dict(list(self._built.items())[excess:])
 
     def _build(self, digest: str) -> Prepared:
-        from rulebook.parties.matching import ListIndex
-
         from rulebook.parties.entries import digest_of, entries_of
+        from rulebook.parties.matching import ListIndex
 
         text = content(self._store, digest)
         if digest_of(text) != digest:

@@ -1,21 +1,26 @@
 """Holds by list: what was let go and resembles an entry loaded since is held, and keeps what it has pending."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
+
+import orjson
 
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
-from ledger.registers.shipments import Shipment
+from ledger.registers.shipments import SetAside, Shipment
 from ledger.registers.waiting import Notes
 from schemas.codes import Outcome, State
 from schemas.event_types import SHIPMENT_HELD, SHIPMENT_RELEASED
-from schemas.plan import Finding, Reason
+from schemas.models.incoming import Requested
+from schemas.plan import Case, Finding, Reason
 from services.engine.answers import Answers
 from services.engine.auto_recheck import notes_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, findings_to_json, published, reasons_to_json, unscreened_decision
 from services.engine.judgement import Judgement, judge_departure
+from services.engine.parties.screening import known_of
 from services.engine.settlement import asked_of, claimed, settle, void
 
 
@@ -45,20 +50,51 @@ def _let_go(context: DecisionContext, shipment: Shipment) -> dict[str, Any]:
     return found
 
 
-def hold(
-    context: DecisionContext,
-    answers: Answers,
-    shipment: Shipment,
-    reasons: Sequence[Reason],
-    findings: Sequence[Finding],
-    keys: AbstractSet[str],
-) -> None:
-    """Holds a shipment that was let go for what its names give, with what it has pending; `keys` as of a judgement."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the names of a shipment's parties give: reasons, findings, and under which keys facts were looked up."""
+
+    reasons: Sequence[Reason]
+    findings: Sequence[Finding]
+    keys: frozenset[str]
+
+    def without(self, context: DecisionContext, reviewed: Iterable[SetAside]) -> "Names":
+        """The same without the reasons that reviewers have set aside."""
+        aside = {same_text(context, one.code, one.facts) for one in reviewed}
+        return replace(
+            self, reasons=[one for one in self.reasons if same_text(context, one.code, one.facts) not in aside]
+        )
+
+
+def names_of(context: DecisionContext, asked: Requested) -> Names:
+    """What the names of a request's parties give by themselves, with the facts of now."""
+    with context.journal.facts.noting() as keys:
+        case = Case(asked, known_of(context, asked))
+    findings, reasons = context.book.screen_names(case)
+    return Names([one for one in reasons if context.book.by_names(one.code)], findings, frozenset(keys))
+
+
+def as_of_export(context: DecisionContext, shipment: Shipment) -> Requested:
+    """The request of a shipment in force, as of its export date."""
+    return asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
+
+
+def same_text(context: DecisionContext, code: str, facts: Mapping[str, Any]) -> str:
+    """A reason as a text, which is the same whenever it is the same reason."""
+    return f"{code} {orjson.dumps(context.book.same(code, facts), option=orjson.OPT_SORT_KEYS).decode()}"
+
+
+def hold(context: DecisionContext, answers: Answers, shipment: Shipment, names: Names) -> None:
+    """Holds a shipment that was let go for what its names give, with what it has pending."""
     journal = context.journal
     lines = [{**line, "authorization": None} for line in _let_go(context, shipment)["lines"]]
-    journal.shipments.keep(shipment, [reason.code for reason in reasons], Notes(keys=frozenset(keys)))
+    journal.shipments.keep(shipment, [reason.code for reason in names.reasons], Notes(keys=names.keys))
     journal.records.mention(shipment.id)
-    told: dict[str, Any] = {"lines": lines, "reasons": reasons_to_json(reasons), "findings": findings_to_json(findings)}
+    told: dict[str, Any] = {
+        "lines": lines,
+        "reasons": reasons_to_json(names.reasons),
+        "findings": findings_to_json(names.findings),
+    }
     data = unscreened_decision(context, answers.next_id, answers.causation, Outcome.HELD, shipment, **told)
     answers.add(SHIPMENT_HELD, shipment.id, data)
 

@@ -4,21 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import orjson
-
 from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
-from schemas.models.incoming import Requested
-from schemas.plan import Case, Finding, Reason
 from schemas.wire.read import Event
 from services.engine.answers import Answers
 from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.handlers import kept
+from services.engine.handlers.kept import Names, as_of_export, hold, names_of, same_text
 from services.engine.handlers.reviews import present_reasons
-from services.engine.parties.screening import known_of
-from services.engine.settlement import asked_of
 
 CHUNK = 50
 """How many shipments one record looks at, then parties: a name that was not seen before takes about a millisecond."""
@@ -51,17 +45,8 @@ class Rescreening:
 class _Found:
     """What a chunk found: the shipments that are to be held, with all that says so, and those to be rechecked."""
 
-    held: list[tuple[Shipment, "_Names"]] = field(default_factory=list)
+    held: list[tuple[Shipment, Names]] = field(default_factory=list)
     recheck: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """What the names of a shipment's parties give: reasons, findings, and under which keys facts were looked up."""
-
-    reasons: Sequence[Reason]
-    findings: Sequence[Finding]
-    keys: frozenset[str]
 
 
 def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent:
@@ -73,16 +58,16 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
     answers, left = answers_of(context, event, work), Rescreening(**work.left)
     recorded: dict[str, Any] = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
     if left.after is None and left.party is None:
-        names = ("held", "held_count", "recheck", "recheck_count", "alerts")
-        answers.add(EVENT_RECORDED, event.subject, recorded | {name: getattr(left, name) for name in names})
+        totals = ("held", "held_count", "recheck", "recheck_count", "alerts")
+        answers.add(EVENT_RECORDED, event.subject, recorded | {name: getattr(left, name) for name in totals})
         context.journal.unfinished.go_on(work, None)
         return HandledEvent(answers)
     ids = [] if left.after is None else context.journal.shipments.named(left.after, left.until, CHUNK)
     found = _screened(context, ids)
     held = [shipment.id for shipment, _ in found.held]
     answers.add(EVENT_RECORDED, event.subject, recorded | {"held": held, "recheck": found.recheck})
-    for shipment, names_give in found.held:
-        kept.hold(context, answers, shipment, names_give.reasons, names_give.findings, names_give.keys)
+    for shipment, names in found.held:
+        hold(context, answers, shipment, names)
     left = replace(
         left,
         after=_first(context, ids[-1]) if len(ids) == CHUNK else None,
@@ -121,39 +106,21 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     shipments.load(ids)
     loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
     wanted = [one for one in loaded if one.open or any(map(context.book.by_names, one.codes.split()))]
-    asked = {one.id: _request(context, one) for one in wanted}
+    asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
     for shipment in wanted:
-        names = _names_of(context, asked[shipment.id])
+        names = names_of(context, asked[shipment.id])
         if shipment.open:
-            aside = {_same(context, one.code, one.facts) for one in shipment.reviewed}
-            new = [one for one in names.reasons if _same(context, one.code, one.facts) not in aside]
-            if new:
-                found.held.append((shipment, replace(names, reasons=new)))
+            new = names.without(context, shipment.reviewed)
+            if new.reasons:
+                found.held.append((shipment, new))
         elif not _stands(context, shipment, names):
             found.recheck.append(shipment.id)
     return found
 
 
-def _request(context: DecisionContext, shipment: Shipment) -> Requested:
-    """The request of a shipment in force, as of its export date."""
-    return asked_of(context, shipment).model_copy(update={"export_date": shipment.terms.export_date})
-
-
-def _names_of(context: DecisionContext, asked: Requested) -> _Names:
-    with context.journal.facts.noting() as keys:
-        case = Case(asked, known_of(context, asked))
-    findings, reasons = context.book.screen_names(case)
-    return _Names([one for one in reasons if context.book.by_names(one.code)], findings, frozenset(keys))
-
-
-def _stands(context: DecisionContext, shipment: Shipment, names: _Names) -> bool:
+def _stands(context: DecisionContext, shipment: Shipment, names: Names) -> bool:
     """Whether each hit of a held shipment still stands."""
-    now = {_same(context, one.code, one.facts) for one in names.reasons}
+    now = {same_text(context, one.code, one.facts) for one in names.reasons}
     told = [one for one in present_reasons(context, shipment) if context.book.by_names(one["code"])]
-    return all(_same(context, one["code"], one["facts"]) in now for one in told)
-
-
-def _same(context: DecisionContext, code: str, facts: Any) -> str:
-    """A reason as a text that is the same whenever it is the same reason."""
-    return f"{code} {orjson.dumps(context.book.same(code, facts), option=orjson.OPT_SORT_KEYS).decode()}"
+    return all(same_text(context, one["code"], one["facts"]) in now for one in told)

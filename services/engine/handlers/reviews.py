@@ -244,6 +244,11 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
 
 def _rechecked_kept(context: DecisionContext, shipment: Shipment, noted: Notes | None, found: _Rechecked) -> None:
     """Judges a hold by list: one that still stands is left as it is."""
+    names = kept.names_of(context, kept.as_of_export(context, shipment)).without(context, shipment.reviewed)
+    if names.reasons:
+        context.journal.waiting.renew(shipment.id, noted, Notes(keys=names.keys))
+        found.held.append(shipment.id)
+        return
     debited = kept.debited_by(context, shipment)
     judgement = kept.as_let_go(context, shipment, debited)
     if judgement.passes:
@@ -251,9 +256,6 @@ def _rechecked_kept(context: DecisionContext, shipment: Shipment, noted: Notes |
         found.released.append((shipment, judgement, []))
         return
     found.held.append(shipment.id)
-    if any(context.book.by_names(reason.code) for reason in judgement.reasons):
-        context.journal.waiting.renew(shipment.id, noted, notes_of(context, judgement))
-        return
     voided, again = kept.give_up(context, shipment, debited)
     codes = [reason.code for reason in again.reasons]
     context.journal.shipments.hold(shipment, terms_of(again), codes, notes_of(context, again), left=False)
