@@ -1,13 +1,33 @@
-"""Temporary."""
+"""Which entries of a list a party resembles: by name, address and LEI, and how much."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from rulebook.parties.addresses import AddressIndex, is_address, same_address
 from rulebook.parties.entries import ListEntry
-from rulebook.parties.index import Index
-from rulebook.parties.scoring import Pair
+from rulebook.parties.index import NameIndex, Resemblance
+from rulebook.parties.scoring import ONE, Pair
+
+__all__ = ["Asked", "ListIndex", "Match", "Pair"]
+
+COUNTRY_AGREES, COUNTRY_DIFFERS, ADDRESS_AGREES = 1, -2, 5
+"""Hundredths by which a country raises or lowers a score and an address raises it.
+
+A name of eight letters with one of them wrong scores 0.87, so that it stays at 0.85 in another country too. A telling
+word that agrees beside a common one that does not scores 0.83, and stays below it in the same country: a country is
+shared by very many. An address that differs says nothing: a company has several, and a list seldom has all of them.
+"""
+_MOST_RAISED = COUNTRY_AGREES + ADDRESS_AGREES
+_HUNDREDTH = ONE // 100
+_PART_OF = {"HK": "CN"}
+"""The lists give addresses in Hong Kong under China (15 CFR 738.3(b))."""
+_ROOM, _ROOM_OF_A_MATCH = 1 << 24, 1_000
+"""About how many bytes the names that are remembered take at most, and how many one resemblance takes."""
 
 
 class Asked(NamedTuple):
+    """A party as it is looked up. `country` is an ISO 3166-1 alpha-2 code."""
+
     name: str
     country: str | None = None
     address: str | None = None
@@ -15,6 +35,15 @@ class Asked(NamedTuple):
 
 
 class Match(NamedTuple):
+    """An entry that a party resembles.
+
+    `matched` is the listed name or alias that resembles it most, in the entry's own spelling, or the LEI or the address
+    if that is what agrees. `score` is in hundredths, rounded down: 100 is 1.00. The points for country and address are
+    in it, and are what they really moved: without them, the names alone have `score - country_points - address_points`.
+    `country_agrees` is None where one side has no country. `pairs` are the words of both, with how much they agree in
+    ten thousandths; a word without a counterpart stands beside an empty text.
+    """
+
     entry: ListEntry
     matched: str
     score: int
@@ -25,12 +54,84 @@ class Match(NamedTuple):
 
 
 class ListIndex:
+    """The entries of a list, so that those that a party resembles are found quickly.
+
+    What is found depends on the entries alone, not on their order, and not on what was asked before. An index may be
+    used by several threads.
+    """
+
     def __init__(self, entries: Iterable[ListEntry]) -> None:
-        self.entries = tuple(entries)
-        self.index = Index([(one.name, *one.aliases) for one in self.entries])
+        self._entries = tuple(sorted(entries, key=lambda entry: entry.id))
+        self._listed = tuple((entry.name, *entry.aliases) for entry in self._entries)
+        places = {at for at, entry in enumerate(self._entries) if is_address(entry.name)}
+        self._names = NameIndex(() if at in places else names for at, names in enumerate(self._listed))
+        self._places = AddressIndex({at: self._entries[at].addresses for at in sorted(places)})
+        self._leis: dict[str, list[int]] = {}
+        for at, entry in enumerate(self._entries):
+            for lei in entry.leis:
+                self._leis.setdefault(_plain(lei), []).append(at)
+        self._remembered: dict[tuple[str, int], tuple[Resemblance, ...]] = {}
+        self._room = _ROOM
 
     def matches(self, asked: Asked, least: int) -> list[Match]:
-        return [
-            Match(self.entries[one.entry], one.name, one.score // 100, None, 0, 0, one.pairs)
-            for one in self.index.resembling(asked.name, least * 100)
-        ]
+        """The entries that a party resembles at `least` (hundredths) or more, best first, ties by id, each once.
+
+        The country and the address never take a name that is the entry's own below `least`.
+        """
+        found: dict[int, Match] = {}
+        for match, at in self._all(asked, least):
+            known = found.get(at)
+            if match.score >= least and (known is None or match.score > known.score):
+                found[at] = match
+        return sorted(found.values(), key=lambda match: (-match.score, match.entry.id))
+
+    def _all(self, asked: Asked, least: int) -> Iterator[tuple[Match, int]]:
+        for one in self._resembling(asked.name, max(least - _MOST_RAISED, 0)):
+            matched = self._listed[one.entry][one.name]
+            yield self._match(asked, one.entry, matched, one.score, one.pairs, least), one.entry
+        if asked.address:
+            for at, address, score, pairs in self._places.resembling(asked.address):
+                yield self._match(asked._replace(address=None), at, address, score, pairs, least), at
+        if asked.lei:
+            lei = _plain(asked.lei)
+            for at in self._leis.get(lei, ()):
+                agrees = _country_agrees(asked, self._entries[at])
+                yield Match(self._entries[at], lei, 100, agrees, 0, 0, (Pair(lei, lei, ONE),)), at
+
+    def _match(self, asked: Asked, at: int, matched: str, score: int, pairs: tuple[Pair, ...], least: int) -> Match:
+        entry = self._entries[at]
+        agrees = _country_agrees(asked, entry)
+        own = alone = score // _HUNDREDTH
+        if agrees is not None:
+            own = min(own + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 100)
+        country_points = own - alone
+        if asked.address and own < 100 and same_address(asked.address, entry.addresses):
+            own = min(own + ADDRESS_AGREES, 100)
+        address_points = own - alone - country_points
+        if alone == 100 and own < least:
+            country_points, own = country_points + least - own, least
+        return Match(entry, matched, own, agrees, country_points, address_points, pairs)
+
+    def _resembling(self, name: str, least: int) -> tuple[Resemblance, ...]:
+        """What a name resembles at `least` hundredths or more; a bounded number of names is remembered."""
+        found = self._remembered.get((name, least))
+        if found is None:
+            found = tuple(self._names.resembling(name, least * _HUNDREDTH))
+            size = 200 + 4 * len(name) + _ROOM_OF_A_MATCH * len(found)
+            if size > self._room:
+                self._remembered.clear()
+                self._room = _ROOM
+            self._room -= size
+            self._remembered[name, least] = found
+        return found
+
+
+def _plain(lei: str) -> str:
+    return "".join(lei.split()).upper()
+
+
+def _country_agrees(asked: Asked, entry: ListEntry) -> bool | None:
+    if not asked.country or not entry.countries:
+        return None
+    country = asked.country.upper()
+    return _PART_OF.get(country, country) in {_PART_OF.get(one, one) for one in entry.countries}

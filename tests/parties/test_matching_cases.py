@@ -1,0 +1,65 @@
+"""Who resembles which entry of a short list, as matching_cases.toml has it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rulebook import Asked, ListIndex
+from rulebook.parties.entries import ListEntry
+
+FOUND = tomllib.loads(Path(__file__).with_name("matching_cases.toml").read_text("utf-8"))
+ENTRIES = [ListEntry.read(entry) for entry in FOUND["entry"]]
+INDEX = ListIndex(ENTRIES)
+THRESHOLD = 85
+BY_ID = {entry.id: entry for entry in ENTRIES}
+
+
+@pytest.mark.parametrize("case", FOUND["case"], ids=lambda case: case["why"])
+def test_a_party_resembles(case: dict) -> None:
+    asked = Asked(case["name"], case.get("country"), case.get("address"), case.get("lei"))
+    assert [[match.entry.id, match.score] for match in INDEX.matches(asked, THRESHOLD)] == case["finds"]
+
+
+def test_the_example_of_the_contract_is_explained_word_by_word() -> None:
+    (match,) = INDEX.matches(Asked("Zhipu AI", "CN"), THRESHOLD)
+    assert (match.matched, match.country_agrees) == ("Zhipu AI", True)
+    assert match.pairs == (("zhipu", "zhipu", 10_000), ("ai", "ai", 10_000))
+
+
+def test_words_that_are_written_in_one_are_a_pair() -> None:
+    (match,) = INDEX.matches(Asked("ZhipuAI"), THRESHOLD)
+    assert match.pairs == (("zhipuai", "zhipu ai", 10_000),)
+
+
+def test_a_word_without_a_counterpart_is_in_the_explanation() -> None:
+    (match,) = INDEX.matches(Asked("Huazhang Zhipu Research"), 60)
+    assert ("research", "", 0) in match.pairs
+    assert ("", "beijing", 0) in match.pairs
+
+
+@pytest.mark.parametrize("least", [85, 97, 98, 99, 100])
+def test_another_country_never_takes_an_own_name_below_the_threshold(least: int) -> None:
+    (match,) = INDEX.matches(Asked("Zhipu AI", "FR"), least)
+    assert (match.score, match.country_points) == (max(98, least), max(98, least) - 100)
+
+
+def test_a_country_that_only_one_side_has_says_nothing() -> None:
+    unplaced = ListIndex([BY_ID["zhipu"]._replace(countries=())])
+    (match,) = unplaced.matches(Asked("Zhipu AI", "FR"), THRESHOLD)
+    assert (match.score, match.country_agrees, match.country_points) == (100, None, 0)
+
+
+def test_what_is_remembered_is_what_was_found() -> None:
+    index = ListIndex(ENTRIES)
+    asked = Asked("Beijing Zhipu Huozhang Technology")
+    assert index.matches(asked, THRESHOLD) == index.matches(asked, THRESHOLD) == INDEX.matches(asked, THRESHOLD)
+    assert [match.entry.id for match in index.matches(asked, 97)] == []
+
+
+def test_names_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rulebook.parties.matching._ROOM", 2_000)
+    index = ListIndex(ENTRIES)
+    for n in range(100):
+        index.matches(Asked(f"Example Trading {n}"), THRESHOLD)
+    assert len(index._remembered) < 10
