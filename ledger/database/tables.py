@@ -258,6 +258,16 @@ clearing = Table(
     **STRICT,
 )
 
+last_hit = Table(
+    "last_hit",
+    metadata,
+    Column("party", Text, primary_key=True),
+    Column("n", BIG, nullable=False, comment="the record in which it resembled an entry last"),
+    Column("seen", Text, nullable=False, comment="JSON: the name, country and LEI that it had there"),
+    comment="parties that resemble an entry of a list, each with the last time",
+    **STRICT,
+)
+
 owner = Table(
     "owner",
     metadata,

@@ -15,11 +15,11 @@ from ledger.database.rows import stored
 from ledger.queries.shipment_list import records
 from ledger.registers.facts import ALL
 from schemas import accounts
-from schemas.event_types import PARTY_ALERT, QUOTA_ALERT, SHIPMENT_ALERT
+from schemas.event_types import LIST_ALERT, PARTY_ALERT, QUOTA_ALERT, SHIPMENT_ALERT
 from schemas.kinds import FactKind
 from schemas.times import day_of
 
-TYPES = (QUOTA_ALERT, PARTY_ALERT, SHIPMENT_ALERT)
+TYPES = (QUOTA_ALERT, PARTY_ALERT, LIST_ALERT, SHIPMENT_ALERT)
 
 
 class AlertPlace(NamedTuple):

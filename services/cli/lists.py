@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _format = format_option("table", "json", "csv")
 _KINDS = (
     "threshold", "exhausted", "over_limit", "replenished", "forecast", "left_without_approval", "returned_too_much",
-    "resembles",
+    "resembles", "screening_hit", "stale",
 )  # fmt: skip
 
 _CODES = [str(code) for code in ReasonCode if code not in set(REFUSALS) - {ReasonCode.LICENSE_UNKNOWN}]
@@ -245,7 +245,7 @@ def alerts(
 ) -> None:  # fmt: skip
     """List alerts, the latest first.
 
-    Alerts are of quota, of forecasts, of shipments and of parties.
+    Alerts are of quota, of forecasts, of shipments, of parties and of restricted-party lists.
 
     \b
     Example:

@@ -19,7 +19,7 @@ from services.engine.message import Message
 _UNDER_THEIR_KEY = frozenset(
     {
         FactKind.PARTY, FactKind.CERTIFICATION, FactKind.LICENSE, FactKind.LICENSES, FactKind.REVOKED, FactKind.VEU,
-        FactKind.HOLDER, FactKind.NOTICE,
+        FactKind.HOLDER, FactKind.NOTICE, FactKind.CLEARED,
     }
 )  # fmt: skip
 """The kinds of facts for which holds wait, and which are kept under a party, a licence or a reference."""

@@ -73,11 +73,13 @@ class Transactions:
 
     def _tried(self, decide: Callable[..., T], *arguments: Any) -> T:
         """Decides, and again where the database asks for it, or where the index of a list had to be built first."""
+        wanted: dict[str, None] = {}
         while True:
             try:
                 return _retried(decide, *arguments)
             except Unprepared as needed:
-                self.indexes.prepare(needed.digests)
+                wanted |= dict.fromkeys(needed.digests)
+                self.indexes.prepare(wanted)
 
     def _transact(self, take: Callable[[], Sequence[ReadMessage]], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""

@@ -9,6 +9,7 @@ import orjson
 from schemas.event_types import (
     EVENT_REFUSED,
     EVENT_REJECTED,
+    LIST_ALERT,
     OBLIGATION_DUE,
     PARTY_ALERT,
     QUOTA_ALERT,
@@ -30,6 +31,11 @@ _KINDS = {
     "over_limit": "over its limit",
     "replenished": "room again",
     "forecast": "forecast",
+}
+_ALERTS = {
+    "resembles": "resembles another",
+    "screening_hit": "resembles an entry",
+    "stale": "out of date",
 }
 
 
@@ -93,8 +99,10 @@ def _obligation(event: Mapping[str, Any]) -> list[str]:
 
 def _alert(event: Mapping[str, Any]) -> list[str]:
     data = event["data"]
-    about = data.get("shipment_id") or data.get("party")
-    return [f"{about}: {data['kind'].replace('_', ' ')}", data["message"]]
+    about = data.get("shipment_id") or data.get("party") or f"list {data['list']}"
+    kind = data["kind"]
+    of = f" of the list {data['list']}" if kind == "screening_hit" else ""
+    return [f"{about}: {_ALERTS.get(kind, kind.replace('_', ' '))}{of}", data["message"]]
 
 
 def _rejected(event: Mapping[str, Any]) -> list[str]:
@@ -142,6 +150,7 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     OBLIGATION_DUE: _obligation,
     SHIPMENT_ALERT: _alert,
     PARTY_ALERT: _alert,
+    LIST_ALERT: _alert,
     EVENT_REJECTED: _rejected,
     EVENT_REFUSED: _refused,
     SNAPSHOT_CLOSED: _closed,

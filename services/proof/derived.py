@@ -25,7 +25,8 @@ class Basis:
 DERIVED = (
     tables.journal, tables.entry, tables.account, tables.mention, tables.shipment, tables.waiting, tables.noted,
     tables.fact, tables.attestation, tables.obligation, tables.snapshot, tables.snapshot_hold, tables.unfinished,
-    tables.head, tables.identifier, tables.list_content, tables.clearing, tables.owner, tables.owner_form,
+    tables.head, tables.identifier, tables.list_content, tables.clearing, tables.last_hit, tables.owner,
+    tables.owner_form,
 )  # fmt: skip
 _NOT_DERIVED = {("journal", "recorded"), ("journal", "position"), ("head", "recorded"), ("head", "epoch")}
 _REPLAYED_ONLY = (
@@ -42,8 +43,8 @@ _REPLAYED_ONLY = (
             "mention",
             "unfinished",
             "identifier",
-            "list_content",
             "clearing",
+            "last_hit",
             "owner",
             "owner_form",
         )

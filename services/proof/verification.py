@@ -17,6 +17,7 @@ from rulebook import Book
 from schemas.event_types import SNAPSHOT_CLOSED
 from services.proof.derived import check_derived
 from services.proof.journal import Journal
+from services.proof.lists import check_lists
 from services.proof.records import Mention, Standing
 from services.proof.report import VerificationReport
 
@@ -157,6 +158,8 @@ def verify(
             check_readable(connection, found)
         with found.reading(connection, "snapshot"):
             check_snapshots(connection, found)
+        with found.reading(connection, "list_content"):
+            check_lists(connection, found)
         check_derived(connection, found, book, software, journal.records.bases)
     return found
 

@@ -16,7 +16,7 @@ from ledger.journal import Journal, Ledger
 from ledger.registers.accounts import Overflow
 from rulebook import Book
 from schemas.codes import RejectionCode
-from schemas.event_types import EVENT_REJECTED, SNAPSHOT_CLOSED
+from schemas.event_types import EVENT_REJECTED, LIST_LOADED, SNAPSHOT_CLOSED
 from schemas.periods import period
 from services.engine.chunks import next_chunk
 from services.engine.commands.period_close import close_period
@@ -44,9 +44,9 @@ def replayed(connection: Connection, book: Book, software: str) -> Iterator[Conn
             rows = connection.execute(
                 tables.journal.select().order_by(tables.journal.c.n), execution_options={"yield_per": BATCH}
             )
-            for closes, group in groupby(rows, key=lambda row: row.type == SNAPSHOT_CLOSED):
-                while batch := list(islice(group, BATCH)):
-                    (_close if closes else _decide)(ledger, engine, batch)
+            for apart, group in groupby(rows, key=lambda row: row.type in (SNAPSHOT_CLOSED, LIST_LOADED)):
+                while batch := list(islice(group, 1 if apart else BATCH)):
+                    (_close if batch[0].type == SNAPSHOT_CLOSED else _decide)(ledger, engine, batch)
             with store.read() as made:
                 yield made
         finally:

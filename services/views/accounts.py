@@ -108,7 +108,7 @@ def alert_list(connection: Connection, wanted: AlertFilter = EVERY, limit: int |
 def alert_to_json(one: Alert) -> dict[str, Any]:
     """An alert as a JSON object: what it is about, its figures where it has them, and a sentence."""
     data = one.data
-    names = ("account", "shipment_id", "party", "threshold", "balance", "limit", "projected_exhaustion")
+    names = ("account", "shipment_id", "party", "list", "threshold", "balance", "limit", "projected_exhaustion")
     return {
         "happened": shown(one.happened),
         "record": one.place.record,
@@ -137,7 +137,7 @@ def quota_sentence(data: Mapping[str, Any]) -> str:
 
 def alert_cells(row: Mapping[str, Any]) -> dict[str, Any]:
     """An alert with what it is about in one cell."""
-    return {**row, "about": row["account"] or row["shipment_id"] or row["party"]}
+    return {**row, "about": row["account"] or row["shipment_id"] or row["party"] or row["list"]}
 
 
 def threshold_list(

@@ -9,6 +9,7 @@ from schemas.event_types import (
     CLOCK_TICKED,
     EVENT_RECORDED,
     EVENT_REJECTED,
+    LIST_ALERT,
     OBLIGATION_DUE,
     PARTY_ALERT,
     QUOTA_ALERT,
@@ -64,7 +65,7 @@ def line(event: Mapping[str, Any], coloured: Callable[[str, str], str] = _uncolo
     elif kind == OBLIGATION_DUE:
         word = str(data.get("state", "due"))
         parts = [about, str(data.get("kind")), f"by {data.get('due')}", str(data.get("citation", ""))]
-    elif kind in (SHIPMENT_ALERT, PARTY_ALERT):
+    elif kind in (SHIPMENT_ALERT, PARTY_ALERT, LIST_ALERT):
         word, parts = "alert", [about, str(data.get("kind")), str(data.get("message", ""))]
     elif kind == EVENT_REJECTED:
         word, parts = "rejected", [str(event.get("subject")), "; ".join(map(_error, _list(data.get("errors"))))]

@@ -21,6 +21,7 @@ _LOAD = Statement(
         .order_by(*_C.primary_key.columns)
     )
 )
+_HIT = Statement(lambda _: tables.last_hit.select().where(tables.last_hit.c.party == bindparam("party")))
 
 
 class Seen(NamedTuple):
@@ -29,6 +30,10 @@ class Seen(NamedTuple):
     name: str
     country: str
     lei: str | None
+
+    def text(self) -> str:
+        """What was seen as the tables keep it."""
+        return orjson.dumps(list(self)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,16 @@ class Clearing:
     def row(self) -> tuple[str | int | None, ...]:
         """The clearing in the order of the table's columns."""
         until = None if self.until is None else self.until.isoformat()
-        seen = None if self.seen is None else orjson.dumps(list(self.seen)).decode()
+        seen = None if self.seen is None else self.seen.text()
         return self.list, self.entry, self.party, self.n, until, seen, self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a party was in a record: the record's number, and its name, country and LEI there."""
+
+    n: int
+    seen: Seen
 
 
 class OfEntry(tuple[Clearing, ...]):
@@ -66,6 +79,8 @@ class Clearings:
         self._transaction = transaction
         self._known = transaction.cache.rows(OfEntry)
         self._changed: dict[tuple[str, str, str], Clearing] = {}
+        self._hits = transaction.cache.rows(Sighting)
+        self._new_hits: dict[str, Sighting] = {}
         transaction.at_flush(self._write)
 
     def of(self, name: str, entry: str) -> tuple[Clearing, ...]:
@@ -92,10 +107,27 @@ class Clearings:
             self.put(made)
         return made
 
+    # --- the last hit of a party ------------------------------------------------------------------------------------
+
+    def hit(self, party: str, seen: Seen) -> None:
+        """Notes that a party resembles an entry of a list in the record being made, and what it is there."""
+        self._hits[party] = self._new_hits[party] = Sighting(self._transaction.n, seen)
+
+    def last_hit(self, party: str) -> Sighting | None:
+        """The record in which a party resembled an entry last, None if it never did."""
+        if party not in self._hits:
+            row = _HIT.run(self._transaction.store, self._transaction.connection, party=party).first()
+            with stored(f"the last hit of {party}"):
+                self._hits[party] = None if row is None else Sighting(row.n, Seen(*orjson.loads(row.seen)))
+        return self._hits[party]
+
     def _write(self) -> None:
-        rows = [self._changed[key].row() for key in sorted(self._changed)]
-        self._transaction.store.upsert(self._transaction.connection, tables.clearing, rows)
+        store, connection = self._transaction.store, self._transaction.connection
+        store.upsert(connection, tables.clearing, [self._changed[key].row() for key in sorted(self._changed)])
         self._changed = {}
+        hits = [(party, one.n, one.seen.text()) for party, one in sorted(self._new_hits.items())]
+        store.upsert(connection, tables.last_hit, hits)
+        self._new_hits = {}
 
 
 def _read(row: Any) -> Clearing:

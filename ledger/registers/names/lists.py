@@ -4,11 +4,11 @@ import zlib
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.store import LedgerCorrupt, Store
+from ledger.database.store import LedgerCorrupt, Store, by_code_points
 from ledger.registers.facts import ALL, Fact, FactBook
 from ledger.registers.records import Records
 from ledger.registers.transaction import Transaction
@@ -58,15 +58,28 @@ class Lists:
         facts = [fact for fact in self._facts.of(FactKind.LIST, ALL) if fact.data.name == name and fact.n < n]
         return self._in_force(facts[-1]) if facts else None
 
+    def content(self, sha256: str) -> bytes:
+        """The content of a list by its digest; raises LedgerCorrupt where the ledger does not have it."""
+        return content_in(self._transaction.connection, sha256)
+
+    def registered(self, after: str, most: int) -> list[str]:
+        """Registered parties by identifier in the order of code points, those after one and at most so many."""
+        self._transaction.flush()
+        key = by_code_points(self._transaction.store, tables.fact.c.key)
+        query = select(tables.fact.c.key).where(tables.fact.c.kind == FactKind.PARTY.value, key > after)
+        found = query.group_by(tables.fact.c.key).order_by(key).limit(most)
+        return list(self._transaction.connection.execute(found).scalars())
+
     def _in_force(self, fact: Fact) -> ListInForce:
         made: ListLoaded = fact.data
         ticked = self._transaction.ticked
         age = None
         if made.max_age_days is not None and ticked is not None:
-            age = max(0, (day_of(ticked) - self._day(fact.n)).days)
+            age = max(0, (day_of(ticked) - self.day(fact.n)).days)
         return ListInForce(fact.n, made.name, made.version, made.sha256, made.least, age, made.max_age_days)
 
-    def _day(self, n: int) -> date:
+    def day(self, n: int) -> date:
+        """The day on which the list was loaded of which a record tells."""
         known = self._days.get(str(n))
         if known is None:
             event = read_record(self._records.event(n))
@@ -86,9 +99,14 @@ def keep_content(store: Store, content: bytes, sha256: str) -> None:
 
 def content(store: Store, sha256: str) -> bytes:
     """The content of a list by its digest; raises LedgerCorrupt where the ledger does not have it."""
-    table = tables.list_content
     with store.read() as connection:
-        found = connection.execute(select(table.c.content).where(table.c.sha256 == sha256)).scalar_one_or_none()
+        return content_in(connection, sha256)
+
+
+def content_in(connection: Connection, sha256: str) -> bytes:
+    """The content of a list by its digest, as a connection sees it; raises LedgerCorrupt where it is not there."""
+    table = tables.list_content
+    found = connection.execute(select(table.c.content).where(table.c.sha256 == sha256)).scalar_one_or_none()
     if found is None:
         raise LedgerCorrupt(f"the ledger is damaged: the content of the list {sha256} is missing")
     with stored(f"the list {sha256}"):

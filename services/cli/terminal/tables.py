@@ -87,7 +87,7 @@ ALERTS: Columns = {
     "message": "message",
 }
 ALERTS_CSV = (
-    "happened", "record", "type", "kind", "account", "shipment_id", "party", "threshold", "balance", "limit",
+    "happened", "record", "type", "kind", "account", "shipment_id", "party", "list", "threshold", "balance", "limit",
     "projected_exhaustion", "holds_waiting", "message",
 )  # fmt: skip
 THRESHOLDS: Columns = {

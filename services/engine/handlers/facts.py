@@ -38,13 +38,19 @@ from services.engine.decision import entries_to_json
 from services.engine.handlers.proposals import check_adjustment, note_proposed
 from services.engine.judgement import met_once
 from services.engine.message import EventRejected, Refusal
+from services.engine.parties.clearing import clear
+from services.engine.parties.registered import alert_hits, new_hits
 
 
 def party_registered(context: DecisionContext, event: Event[PartyRegistered]) -> HandledEvent:
-    """A party's standing facts from a day on."""
+    """A party's standing facts from a day on; what it resembles in a list, and its last registration did not."""
+    answers = context.answer(event)
+    found = new_hits(context, event.data, event.happened.date())
     context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
     context.journal.parties.holders.register(event.data)
-    return _recorded(context, event)
+    _record(context, answers, event)
+    alert_hits(answers, found)
+    return HandledEvent(answers)
 
 
 def party_merged(context: DecisionContext, event: Event[PartyMerged]) -> HandledEvent:
@@ -238,7 +244,8 @@ def _check_account(context: DecisionContext, path: str, day: date) -> None:
 
 
 def match_cleared(context: DecisionContext, event: Event[MatchCleared]) -> HandledEvent:
-    """A party is not the listed one that it resembles."""
+    """A party is not the listed one that it resembles, as long as both are what was compared."""
+    clear(context, event.data)
     context.journal.facts.add(FactKind.CLEARED, event.data.party, event.data)
     return _recorded(context, event)
 

@@ -13,6 +13,7 @@ from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers.kept import Names, as_of_export, hold, names_of, same_text
 from services.engine.handlers.reviews import present_reasons
+from services.engine.parties.registered import screen_registered
 
 CHUNK = 50
 """How many shipments one record looks at, then parties: a name that was not seen before takes about a millisecond."""
@@ -78,21 +79,10 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
     )
     if left.after is None and left.party is not None:
         before = len(answers.texts)
-        party = screen_parties(context, answers, left.list, left.party, CHUNK - len(ids))
+        party = screen_registered(context, answers, left.list, left.party, CHUNK - len(ids))
         left = replace(left, party=party, alerts=left.alerts + len(answers.texts) - before)
     context.journal.unfinished.go_on(work, asdict(left))
     return HandledEvent(answers)
-
-
-def screen_parties(
-    context: DecisionContext,  # noqa: ARG001
-    answers: Answers,  # noqa: ARG001
-    list_name: str,  # noqa: ARG001
-    after: str,  # noqa: ARG001
-    most: int,  # noqa: ARG001
-) -> str | None:
-    """Screens registered parties, and tells each new hit; the last one that was looked at, None once all have been."""
-    return None
 
 
 def _first(context: DecisionContext, identifier: str) -> int | None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ledger.registers.names.clearings import Seen
 from schemas.models.incoming import Requested
-from schemas.models.parts import Party
+from schemas.models.parts import Parent, Party
 
 
 class Named(NamedTuple):
@@ -17,6 +18,11 @@ class Named(NamedTuple):
     address: str | None = None
     lei: str | None = None
 
+    @property
+    def seen(self) -> Seen:
+        """What a clearing compares of it."""
+        return Seen(self.name, self.country, self.lei)
+
 
 def named_in(asked: Requested) -> list[Named]:
     """The parties of a shipment and their ultimate parents, each once, with the first of its roles."""
@@ -26,14 +32,18 @@ def named_in(asked: Requested) -> list[Named]:
     for role, party in roles_of(asked):
         parent = party.ultimate_parent
         if parent is not None:
-            of = f"ultimate parent of the {role}"
-            found.setdefault((parent.id, parent.name), Named(parent.id, of, parent.name, parent.headquarters))
+            found.setdefault((parent.id, parent.name), named_parent(f"ultimate parent of the {role}", parent))
     return list(found.values())
 
 
 def named(role: str, party: Party) -> Named:
     """A party as it is compared."""
     return Named(party.id, role, party.name, party.country, party.address, party.lei)
+
+
+def named_parent(role: str, parent: Parent) -> Named:
+    """An ultimate parent as it is compared: in the country of its headquarters."""
+    return Named(parent.id, role, parent.name, parent.headquarters, lei=parent.lei)
 
 
 def roles_of(asked: Requested) -> Iterator[tuple[str, Party]]:

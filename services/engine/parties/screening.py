@@ -11,7 +11,7 @@ from schemas.models.incoming import Requested
 from schemas.plan import Facts, Hit, ListInForce
 from services.engine.context import DecisionContext
 from services.engine.indexes import Prepared
-from services.engine.parties.clearing import cleared
+from services.engine.parties.clearing import cleared, see_first
 from services.engine.parties.named import Named, named_in
 
 if TYPE_CHECKING:
@@ -31,18 +31,34 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
     known = context.journal.parties.about(asked)
     lists = context.journal.lists.in_force()
+    parties = named_in(asked)
+    see_first(context, parties, prepared_of(context, lists))
     if not lists:
         return known
-    return with_hits(context, known, lists, named_in(asked), asked.export_date)
+    return with_hits(context, known, lists, parties, asked.export_date)
+
+
+def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
+    """Lists as they are searched, by name; raises Unprepared."""
+    prepared = context.indexes.all_of([one.sha256 for one in lists])
+    return {one.name: each for one, each in zip(lists, prepared, strict=True)}
 
 
 def with_hits(
     context: DecisionContext, known: Facts, lists: Sequence[ListInForce], parties: Iterable[Named], day: date
 ) -> Facts:
     """Facts with the lists in force and what was found in them, for an export on a day."""
-    found = [hit for party in parties for hit in hits_of(context, lists, party, day)]
+    found = [hit for party in parties for hit in noted_hits(context, lists, party, day)]
     hits = tuple(hit for hit in found if hit.ended is None)
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
+
+
+def noted_hits(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
+    """As `hits_of`; if there is one that counts, what the party is now is noted for a clearing."""
+    hits = hits_of(context, lists, party, day)
+    if any(hit.ended is None for hit in hits):
+        context.journal.clearings.hit(party.id, party.seen)
+    return hits
 
 
 def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
@@ -50,6 +66,18 @@ def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named
 
     What counted until before the day is among it, with the day on which it ended. Raises Unprepared.
     """
+    found = matches_of(context, lists, party, day)
+    if not found:
+        return []
+    hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
+    ended = [hit for hit in hits if hit.ended is not None]
+    return [*[hit for hit in hits if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
+
+
+def matches_of(
+    context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date
+) -> list[tuple[Match, ListInForce]]:
+    """The entries that a party resembles at their lists' thresholds, cleared or not, best first; raises Unprepared."""
     from rulebook.parties.matching import Asked
 
     asked = Asked(party.name, party.country, party.address, party.lei)
@@ -60,12 +88,8 @@ def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named
         for match in with_index.index.matches(asked, one.threshold)
         if match.entry.effective is None or match.entry.effective <= day
     ]
-    if not found:
-        return []
     found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
-    hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
-    ended = [hit for hit in hits if hit.ended is not None]
-    return [*[hit for hit in hits if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
+    return found
 
 
 def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match, day: date) -> Hit | None:

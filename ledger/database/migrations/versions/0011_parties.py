@@ -41,6 +41,14 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "last_hit",
+        _text("party", primary_key=True),
+        sa.Column("n", _BIG, nullable=False, comment="the record in which it resembled an entry last"),
+        _text("seen", comment="JSON: the name, country and LEI that it had there"),
+        comment="parties that resemble an entry of a list, each with the last time",
+        sqlite_strict=True,
+    )
+    op.create_table(
         "owner",
         _text("id", primary_key=True),
         _text("name"),
