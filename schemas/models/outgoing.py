@@ -56,11 +56,12 @@ class Recorded(Out):
     entries: The entries that the event made, in order; empty if no balance changed.
     proposal: What a first reviewer proposed; of `tpp.review.proposed.v1` only.
     released: The shipments that were released; of a recheck only.
-    held: The shipments that are still held, of a recheck; those that were held, of a rescreening, and of all of it in
-        its last record, up to 1,000.
-    held_count: How many were held by the whole of a rescreening; of its last record only.
-    recheck: The held shipments of which a screening hit no longer stands; of a rescreening only, as `held`.
-    recheck_count: How many these are in the whole of a rescreening; of its last record only.
+    held: The shipments that are still held, of a recheck; of the last record of a rescreening, those that it held, up
+        to 1,000.
+    held_count: How many shipments a rescreening held; of its last record only.
+    recheck: The held shipments of which a screening hit no longer stands, up to 1,000; of the last record of a
+        rescreening only.
+    recheck_count: How many these are; of the last record of a rescreening only.
     alerts: How many alerts of registered parties a rescreening raised; of its last record only.
     skipped: The shipments that were not screened because their export date is past; of a recheck only.
     unexplained: The returned units that exceed those that went out, or all of a return dated before the shipment left,

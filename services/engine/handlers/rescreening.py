@@ -66,7 +66,7 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
     ids = [] if left.after is None else context.journal.shipments.named(left.after, left.until, CHUNK)
     found = _screened(context, ids)
     held = [shipment.id for shipment, _ in found.held]
-    answers.add(EVENT_RECORDED, event.subject, recorded | {"held": held, "recheck": found.recheck})
+    answers.add(EVENT_RECORDED, event.subject, recorded)
     for shipment, names in found.held:
         hold(context, answers, shipment, names)
     left = replace(
