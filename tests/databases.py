@@ -22,6 +22,8 @@ from waiting import PATIENCE
 from ledger.database.store import Store, ledger_url
 
 KINDS = ("sqlite", "postgresql")
+OF_PARTIES = ("list_content", "clearing", "last_hit", "owner", "owner_form")
+"""The tables of revision 0011."""
 _NUMBERS = count()
 
 

@@ -12,14 +12,18 @@ from services.views.event_lines import line
 SAID = {
     "screening_hit": (
         "CON-9",
-        "Zhipu Co (CON-9), a registered party, resembles Northern Data, also known as Zhipu Co, entry E-1 of the list us 1, "
-        "with a score of 1.00. Compare them; if they are two, clear the match, else its shipments stay held.",
+        (
+            "Zhipu Co (CON-9), a registered party, resembles Northern Data, also known as Zhipu Co, entry E-1 of the list us 1, "
+            "with a score of 1.00. Compare them; if they are two, clear the match, else its shipments stay held."
+        ),
         "CON-9: resembles an entry of the list us",
     ),
     "resembles": (
         "con-9",
-        "Party con-9 cannot be told apart from CON-9, which was there before. If they are two, nothing is to be done; if "
-        "one is a slip, correct it.",
+        (
+            "Party con-9 cannot be told apart from CON-9, which was there before. If they are two, nothing is to be done; if "
+            "one is a slip, correct it."
+        ),
         "con-9: resembles another",
     ),
     "stale": (

@@ -11,6 +11,7 @@ import orjson
 
 from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt
+from ledger.registers.facts import Fact
 from ledger.registers.names.clearings import Clearing, Seen, Sighting
 from ledger.registers.names.naming import last_naming
 from schemas.kinds import FactKind
@@ -59,15 +60,19 @@ def see_first(context: DecisionContext, parties: Iterable[Named], prepared: Mapp
     for party in parties:
         for key in journal.parties.group(party.id):
             for fact in journal.facts.of(FactKind.CLEARED, key):
-                _see(context, fact.data, party, prepared.get(fact.data.list))
+                _see(context, fact, party, prepared.get(fact.data.list))
 
 
-def _see(context: DecisionContext, made: MatchCleared, party: Named, prepared: Prepared | None) -> None:
-    clearings = context.journal.clearings
-    for one in clearings.of(made.list, made.entry):
-        if one.party == made.party and (one.seen is None or one.content is None):
-            entry = None if prepared is None else prepared.entries.get(made.entry)
-            clearings.see(one, party.seen, None if entry is None else entry.digest)
+def _see(context: DecisionContext, fact: Fact, party: Named, prepared: Prepared | None) -> None:
+    """Notes what was not seen yet; of a ledger that is older than the table, the clearing too."""
+    clearings, made = context.journal.clearings, fact.data
+    stated = Clearing(made.list, made.entry, made.party, fact.n, made.until)
+    one = next((one for one in clearings.of(made.list, made.entry) if one.party == made.party), stated)
+    if one.n < fact.n:
+        one = stated
+    if one.n == fact.n and (one.seen is None or one.content is None):
+        entry = None if prepared is None else prepared.entries.get(made.entry)
+        clearings.see(one, party.seen, None if entry is None else entry.digest)
 
 
 def clear(context: DecisionContext, made: MatchCleared) -> None:
