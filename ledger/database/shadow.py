@@ -27,7 +27,7 @@ APPENDED = (tables.journal, tables.mention, tables.entry, tables.fact, tables.id
 
 CHANGED = (
     tables.account, tables.shipment, tables.waiting, tables.noted, tables.attestation, tables.obligation,
-    tables.unfinished,
+    tables.unfinished, tables.clearing, tables.last_hit, tables.owner, tables.owner_form,
 )  # fmt: skip
 """Tables in which a decision may also change or delete rows."""
 
