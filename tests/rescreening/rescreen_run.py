@@ -15,6 +15,7 @@ from ledger.journal import Ledger
 from ledger.queries.balances import balances
 from ledger.registers.names.lists import keep_content
 from rulebook.parties.entries import ListEntry, ListKind, content_of, digest_of
+from schemas.plan import ListInForce
 from services.engine.commands.list_load import event_of
 from services.engine.engine import Engine
 from services.engine.message import Message
@@ -81,6 +82,11 @@ class Ledgers:
             for name, amount in zip(("pending", "posted"), both, strict=True)
             if amount and not path.startswith("flow/")
         }
+
+    def lists(self) -> Sequence[ListInForce]:
+        """The lists in force."""
+        with self.engine._ledger.shadow(NOW) as journal:
+            return journal.lists.in_force()
 
     def bad(self) -> list[Discrepancy]:
         """What `audit verify` finds."""

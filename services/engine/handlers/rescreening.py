@@ -8,7 +8,6 @@ from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
 from schemas.wire.read import Event
-from services.engine.answers import Answers
 from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.handlers.kept import Names, as_of_export, hold, names_of, same_text
@@ -96,6 +95,7 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     shipments.load(ids)
     loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
     wanted = [one for one in loaded if one.open or any(map(context.book.by_names, one.codes.split()))]
+    context.journal.records.load_events(one.asked for one in wanted)
     asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
     for shipment in wanted:
