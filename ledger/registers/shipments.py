@@ -206,21 +206,6 @@ class Shipments:
         query = select(table.c.id).where(*_holding(account), table.c.first > after, table.c.first <= until)
         return list(self._transaction.connection.execute(query.order_by(table.c.first).limit(most)).scalars())
 
-    def named(self, after: int, until: int, most: int) -> list[str]:
-        """Shipments that are open or held, in the order in which they were first presented.
-
-        Only those that a record after one and until another first presented, and at most so many.
-        """
-        self._transaction.flush()
-        table, found = tables.shipment, list[tuple[int, str]]()
-        for state in (*PENDING_STATES, *HELD_STATES):  # each by itself, in the order of the index
-            query = select(table.c.first, table.c.id).where(
-                table.c.state == state, table.c.first > after, table.c.first <= until
-            )
-            rows = self._transaction.connection.execute(query.order_by(table.c.first).limit(most))
-            found += [(row.first, row.id) for row in rows]
-        return [identifier for _, identifier in sorted(found)[:most]]
-
     def waiting_for(self, wanted: Collection[str], before: int, after: int, most: int) -> list[str]:
         """Shipments held before a record that wait for one of these accounts or facts, in the order of `held`.
 
@@ -242,9 +227,7 @@ class Shipments:
         return int(self._transaction.connection.execute(query).scalar_one())
 
     def lapsing(self, day: date, most: int) -> list[str]:
-        """Shipments let go that have not left and lapse on or before a day, in the order in which they came; at most
-        so many.
-        """
+        """At most so many shipments whose debits lapse on or before a day, in the order in which they came."""
         self._transaction.flush()
         table = tables.shipment
         query = select(table.c.id).where(table.c.expires <= day.isoformat()).order_by(table.c.expires, table.c.first)

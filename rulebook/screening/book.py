@@ -15,7 +15,8 @@ from rulebook.law.shipment import Shipment
 from rulebook.law.values import Values
 from rulebook.screening import classification, refusals
 from rulebook.screening.description import Text
-from rulebook.screening.gates import pass_gates, pass_names
+from rulebook.screening.gates import pass_gates
+from rulebook.screening.names import Names
 from rulebook.screening.options import alternatives, options_of
 from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
@@ -85,7 +86,7 @@ class Book:
         self.digest = self._values.digest
         self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
         self.status: Mapping[str, Any] = self._values.status
-        self.text = Text(contents, self._values)
+        self.text, self.names = Text(contents, self._values), Names(contents, self._values)
 
     def law(self, day: date) -> Law:
         """The values in force on a day; those of the first day where it is earlier."""
@@ -112,16 +113,6 @@ class Book:
             law=law,
             contents=self._contents,
         )
-
-    def screen_names(self, case: Case) -> tuple[tuple[Finding, ...], tuple[Reason, ...]]:
-        """What the names of a case's parties give by themselves: the findings, and the reasons that hold it."""
-        law = self._values.law(case.asked.export_date)
-        trace = pass_names(self._contents, Shipment(case, law, ()), law)
-        return tuple(trace.findings), tuple(trace.reasons)
-
-    def by_names(self, code: str) -> bool:
-        """Whether a reason of this code is one that `screen_names` gives."""
-        return any(gate.by_names and gate.provision.code == code for gate in self._contents.gates)
 
     def explain(self, screening: Screening, available: int | None, limit: int | None = None) -> Explanation:
         """Why nothing fits a case that was screened; asked only where nothing does.

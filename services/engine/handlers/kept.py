@@ -70,8 +70,8 @@ def names_of(context: DecisionContext, asked: Requested) -> Names:
     """What the names of a request's parties give by themselves, with the facts of now."""
     with context.journal.facts.noting() as keys:
         case = Case(asked, known_of(context, asked))
-    findings, reasons = context.book.screen_names(case)
-    return Names([one for one in reasons if context.book.by_names(one.code)], findings, frozenset(keys))
+    findings, reasons = context.book.names.screen(case)
+    return Names(reasons, findings, frozenset(keys))
 
 
 def as_of_export(context: DecisionContext, shipment: Shipment) -> Requested:
@@ -116,7 +116,7 @@ def release(context: DecisionContext, answers: Answers, shipment: Shipment) -> H
         data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, ())
         answers.add(SHIPMENT_RELEASED, shipment.id, data)
         return HandledEvent(answers, shipment.id)
-    if all(context.book.by_names(reason.code) for reason in judgement.reasons):
+    if all(context.book.names.gives(reason.code) for reason in judgement.reasons):
         codes = [reason.code for reason in judgement.reasons]
         context.journal.shipments.keep(shipment, codes, notes_of(context, judgement))
         data = decision(context, answers.next_id, answers.causation, Outcome.HELD, judgement, ())

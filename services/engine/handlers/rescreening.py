@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ledger.registers.names.compared import compared
 from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
@@ -62,7 +63,8 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
         answers.add(EVENT_RECORDED, event.subject, recorded | {name: getattr(left, name) for name in totals})
         context.journal.unfinished.go_on(work, None)
         return HandledEvent(answers)
-    ids = [] if left.after is None else context.journal.shipments.named(left.after, left.until, CHUNK)
+    transaction = context.journal.transaction
+    ids = [] if left.after is None else compared(transaction, left.after, left.until, CHUNK)
     found = _screened(context, ids)
     held = [shipment.id for shipment, _ in found.held]
     answers.add(EVENT_RECORDED, event.subject, recorded)
@@ -94,7 +96,7 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     found, shipments = _Found(), context.journal.shipments
     shipments.load(ids)
     loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
-    wanted = [one for one in loaded if one.open or any(map(context.book.by_names, one.codes.split()))]
+    wanted = [one for one in loaded if one.open or any(map(context.book.names.gives, one.codes.split()))]
     context.journal.records.load_events(one.asked for one in wanted)
     asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
@@ -112,5 +114,5 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
 def _stands(context: DecisionContext, shipment: Shipment, names: Names) -> bool:
     """Whether each hit of a held shipment still stands."""
     now = {same_text(context, one.code, one.facts) for one in names.reasons}
-    told = [one for one in present_reasons(context, shipment) if context.book.by_names(one["code"])]
+    told = [one for one in present_reasons(context, shipment) if context.book.names.gives(one["code"])]
     return all(same_text(context, one["code"], one["facts"]) in now for one in told)
