@@ -72,6 +72,7 @@ bench: $(VENV)/dev ## tpp screen, the stream, the books, HTTP and the page, each
 	$(BIN)/python ops/bench_books.py
 	$(BIN)/python ops/bench_http.py
 	$(BIN)/python ops/bench_console.py
+	$(BIN)/python ops/bench_names.py
 
 soak: $(VENV)/dev ## the longest tests at length (hours), then ten minutes of the stream at 200 events a second
 	TPP_TEST_SOAK=1 $(BIN)/python -m pytest -n 2 -m soak

@@ -100,10 +100,7 @@ class Journal:
         return self.accounts.set_limit(made.account, made.limit)
 
     def merge(self, absorbed: str, survivor: str, made: PartyMerged) -> list[Entry]:
-        """States that two parties are one, and moves the absorbed one's accounts to the survivor's.
-
-        An entry on each side moves the parts of an account.
-        """
+        """States that two parties are one, and moves the absorbed one's accounts, with an entry on each side."""
         entries = []
         for path in self.accounts.of_party(absorbed):
             target = accounts.of_party(path, survivor)

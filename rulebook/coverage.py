@@ -47,8 +47,8 @@ def entries() -> list[dict[str, Any]]:
 
 
 def rows() -> dict[str, Provision]:
-    """Every row of the guide with its provision in the latest version."""
-    return {one.row: one for one in all_provisions()}
+    """Every row of the guide with its provision in the latest version, by section."""
+    return {one.row: one for one in sorted(all_provisions(), key=lambda one: one.test.__module__)}
 
 
 def how(entry: Mapping[str, Any], known: Mapping[str, Provision]) -> str:
@@ -65,7 +65,7 @@ def how(entry: Mapping[str, Any], known: Mapping[str, Provision]) -> str:
 def unknown(listed: Iterable[Mapping[str, Any]], values: Values) -> list[str]:
     """Names in the table of paragraphs that the book does not have."""
     known, tables = rows(), values.tables
-    valued = {name for kind in ("amounts", "decimals", "groups", "eccn") for name in tables[kind]}
+    valued = {name for kind in ("amounts", "decimals", "groups", "eccn", "rules") for name in tables[kind]}
     return sorted(
         {row for entry in listed for row in entry.get("rows", []) if row not in known}
         | {name for entry in listed for name in entry.get("notices", []) if name not in tables["notices"]}

@@ -119,7 +119,7 @@ class ReasonCode(Code):
     )
     RED_FLAG = (
         "red_flag",
-        "A red flag was reported, or an `.a` or `.b` item is said not to be subject to the EAR.",
+        "A red flag was reported or found, or an `.a` or `.b` item is said not to be subject to the EAR.",
         "Resolve the flag, and have a reviewer release the hold.",
     )
     SHIPMENT_UNKNOWN = (
@@ -261,11 +261,7 @@ class RejectionCode(Code):
         "Report it, and attach the message.",
     )
     JSON_INVALID = "json.invalid", "The message is not JSON.", "Correct it at the place that the message names."
-    LEI_INVALID = (
-        "lei.invalid",
-        "The value is not a Legal Entity Identifier.",
-        "Write its 20 characters, or omit it.",
-    )
+    LEI_INVALID = "lei.invalid", "The value is not a Legal Entity Identifier.", "Write its 20 characters, or omit it."
     LINE_DUPLICATE = (
         "line.duplicate",
         "A line number is repeated.",
@@ -319,6 +315,7 @@ class RejectionCode(Code):
         "The value is not a SHA-256 digest.",
         "Write its 64 hexadecimal digits in lower case.",
     )
+    SHARE_EXCEEDED = "share.exceeded", "The owners of a party hold more than 100 % of it.", "Correct the shares."
     SOURCE_INVALID = (
         "source.invalid",
         "`source` is not a URI-reference of RFC 3986.",

@@ -212,7 +212,8 @@ class Hit(NamedTuple):
     `role` is that of the party in the shipment; `citation` follows the list. `listed` is the entry's name, `matched`
     its name or alias that the party's name resembles most. `score` and `threshold` are decimals as text.
     `country_points` and `address_points` are what these add, in hundredths. `explanation` has each word asked, the
-    listed one, and how much they agree. `content` is the SHA-256 of the entry. `cleared_for`: another party of that
+    listed one, and how much they agree. `content` is the SHA-256 of the entry,
+    `countries` are its countries. `cleared_for`: another party of that
     name that was cleared of the entry. `ended` is the last day on which the entry counted, where it is over.
     """
 
@@ -236,6 +237,40 @@ class Hit(NamedTuple):
     policy: str = ""
     cleared_for: str | None = None
     ended: date | None = None
+    countries: tuple[str, ...] = ()
+
+
+class Holding(NamedTuple):
+    """What an owner holds of a party: its identifier and name as stated, its share in percent, None if not said."""
+
+    id: str
+    name: str
+    share: int | None
+
+
+class Owned(NamedTuple):
+    """A party of a shipment with known owners: its identifier, its role, its name and the country in which it is."""
+
+    id: str
+    role: str
+    name: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns the parties of a shipment, as stated and as registered, through the owners of owners.
+
+    `parties`: those of the shipment with known owners. `owners`: identifier to the owners of that party. `hits`:
+    identifier of an owner to what it resembles and was not cleared of, in the lists whose entries' ownership counts;
+    the role of such a hit is `owner`. `left`: the identifiers of owners that were not looked up, since they are too
+    many. Every key is the surviving identifier of its party.
+    """
+
+    parties: tuple[Owned, ...]
+    owners: Mapping[str, tuple[Holding, ...]]
+    hits: Mapping[str, tuple[Hit, ...]]
+    left: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +282,8 @@ class Facts:
     their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one. `lists`: the
     restricted-party lists in force; `hits`: what was found in them and not cleared, best first for each party;
     `over`: what was found and is not in force any more. `owners`: holder of a validated
-    end-user's authorization to its ultimate parent, as the last shipment to it said.
+    end-user's authorization to its ultimate parent, as the last shipment to it said. `ownership`: who owns the parties,
+    None where no owner is known or no list is in force.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -259,6 +295,7 @@ class Facts:
     hits: tuple[Hit, ...] = ()
     over: tuple[Hit, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
+    ownership: Ownership | None = None
 
     def one(self, party: str) -> str:
         """The identifier under which a party's accounts are kept now."""

@@ -24,6 +24,7 @@ _CHUNK = 1 << 16
 _BLANK = b" \t"
 _GZIP = b"\x1f\x8b"
 _GZIP_BITS = 31
+_JSONL = "an event file is JSONL, plain or compressed with gzip"
 _OTHERS = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"PK\x03\x04": "a zip archive or an XLSX workbook",
@@ -82,14 +83,14 @@ def _standard_input() -> Iterator[bytes]:
         yield chunk
 
 
-def _content(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes of a file, unpacked if they are gzip; raises Failure for another form that is not JSONL."""
+def _content(name: str, chunks: Iterator[bytes], wanted: str = _JSONL) -> Iterator[bytes]:
+    """The bytes of a file, unpacked if they are gzip; raises Failure for another form, with what is wanted."""
     first = b""
     while any(magic.startswith(first) for magic in (_GZIP, *_OTHERS)) and (chunk := next(chunks, b"")):
         first += chunk
     for magic, what in _OTHERS.items():
         if first.startswith(magic):
-            raise Failure(f"{name} is {what}; an event file is JSONL, plain or compressed with gzip")
+            raise Failure(f"{name} is {what}; {wanted}")
     packed = first.startswith(_GZIP)
     if name.endswith(".gz") and not packed:
         raise Failure(f"cannot read {name}: it is {'not gzip' if first else 'empty'}")
@@ -116,16 +117,31 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the gzip data is cut off")
 
 
-def unpacked(name: str, content: bytes, most: int) -> bytes:
+def read_whole(name: str, most: int) -> bytes:
+    """The bytes of a file as they stand, `-` being standard input; raises Failure for more than `most` bytes."""
+    pieces: list[bytes] = []
+    left = most
+    try:
+        for piece in _standard_input() if name == "-" else _file(name, lambda _: None):
+            left -= len(piece)
+            if left < 0:
+                raise Failure(f"{name} has more than {most:,} bytes")
+            pieces.append(piece)
+    except OSError as error:
+        raise Failure(f"cannot read {name}: {error.strerror or error}") from error
+    return b"".join(pieces)
+
+
+def unpacked(name: str, content: bytes, most: int, wanted: str = _JSONL) -> bytes:
     """The content of a file that is given as bytes, unpacked if it is gzip.
 
-    Raises Failure for another form than JSONL, for gzip that is cut off or broken, and for more than `most` bytes,
-    which are not unpacked.
+    Raises Failure for another form, with what is `wanted`, for gzip that is cut off or broken, and for more than
+    `most` bytes, which are not unpacked.
     """
     pieces: list[bytes] = []
     left = most
     try:
-        for piece in _content(name, iter([content] if content else [])):
+        for piece in _content(name, iter([content] if content else []), wanted):
             left -= len(piece)
             if left < 0:
                 raise Failure(f"{name} has more than {most:,} bytes when it is unpacked")

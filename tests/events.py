@@ -332,6 +332,7 @@ def _party_of(said: Any, parties: Mapping[str, Any], at: str) -> dict[str, Any]:
     """A party by its identifier, or by a table; what neither the table nor `[parties]` says: it is in `at`, its own parent."""
     own = dict(said) if isinstance(said, Mapping) else {"id": said}
     own = {"country": at, **parties.get(own["id"], {}), **own}
-    words = {word: word for word in ("name", "lei", "address", "ultimate_parent")} | {"private": "private_sector"}
+    plain = ("name", "lei", "address", "ultimate_parent", "owners")
+    words = {word: word for word in plain} | {"private": "private_sector"}
     more = {member: own[word] for word, member in words.items() if word in own}
     return party(own["id"], own["country"], own.get("hq"), own.get("parent"), own.get("parent_hq"), **more)

@@ -5,7 +5,8 @@ Instants are microseconds since 1970 (UTC). Of tokens, sessions and links the SH
 
 from sqlalchemy import Column, Index, Table, Text
 
-from ledger.database.tables import BIG, STRICT, Lines, metadata
+from ledger.database.columns import BIG, STRICT, Lines
+from ledger.database.tables import metadata
 
 token = Table(
     "token",

@@ -1,63 +1,22 @@
 """Every table. Amounts are in TPP; instants are microseconds since 1970 (UTC); days are `YYYY-MM-DD` texts."""
 
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    Dialect,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     TextClause,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
+from ledger.database.columns import BIG, STRICT, Lines, amount
 from schemas.kinds import LEFT_WITHOUT_APPROVAL
-from schemas.models.values import TPP_MAX
 
 metadata = MetaData()
-STRICT: dict[str, Any] = {"sqlite_strict": True}
-
-BIG = BigInteger().with_variant(Integer, "sqlite")
-"""64 bits everywhere; SQLite's STRICT tables know only the name INTEGER."""
-
-
-def lines_of(value: Any) -> Any:
-    """The lines of a stored text; a value that is not text unchanged."""
-    return tuple(value.split("\n")) if isinstance(value, str) else value
-
-
-class Lines(TypeDecorator[tuple[str, ...]]):
-    """Texts without line breaks: a tuple in Python, one text with a line for each in the database.
-
-    A value that is not text, which only an insider can have written, is read unchanged.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """The lines as one text."""
-        return None if value is None else "\n".join(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        """The text as its lines."""
-        return lines_of(value)
-
-    def coerce_compared_value(self, op: Any, value: Any) -> Any:  # noqa: ARG002
-        """The type of a value in a condition: a search text is not a tuple of lines."""
-        return self if isinstance(value, tuple) else Text()
-
-
-def _amount(name: str) -> Column[int]:
-    return Column(name, BIG, CheckConstraint(f"{name} BETWEEN -{TPP_MAX} AND {TPP_MAX}"), nullable=False)
 
 
 def left_open() -> TextClause:
@@ -130,10 +89,10 @@ account = Table(
     Column("id", BIG, primary_key=True, autoincrement=False),
     Column("path", Text, nullable=False, unique=True),
     Column("limit", BIG, nullable=True, comment="the limit last known; null where there is none"),
-    _amount("pending"),
-    _amount("posted"),
-    _amount("attested"),
-    _amount("credits"),
+    amount("pending"),
+    amount("posted"),
+    amount("attested"),
+    amount("credits"),
     Column("entries", BIG, nullable=False, comment="number of the account's last entry"),
     Column("leaving", BIG, nullable=False, comment="of a facility: what is pending to leave it"),
     Column("refused", BIG, nullable=False, comment="1 while a refused debit awaits room"),
@@ -150,10 +109,10 @@ entry = Table(
     Column("entry", BIG, primary_key=True, autoincrement=False, comment="gap-free within the account"),
     Column("n", BIG, nullable=False, comment="the journal record that caused it"),
     Column("shipment_id", Text, nullable=True),
-    _amount("pending"),
-    _amount("posted"),
-    _amount("attested"),
-    _amount("credits"),
+    amount("pending"),
+    amount("posted"),
+    amount("attested"),
+    amount("credits"),
     Column("balance", BIG, nullable=False, comment="of the account, after this entry"),
     Column("limit", BIG, nullable=True, comment="the limit known at the entry"),
     Column("booked", Text, nullable=False, comment="the day that it counts for: the event's, or the first open one"),
@@ -293,7 +252,7 @@ attestation = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("by", Text, primary_key=True),
-    _amount("tpp"),
+    amount("tpp"),
     comment="the latest attestation of each party on each account",
     **STRICT,
 )

@@ -100,6 +100,16 @@ class Parties:
             registered, tuple(certifications), licenses, veus, self.survivors, owners=self.holders.named_owners(veus)
         )
 
+    def registered(self, ids: Collection[str], day: date) -> dict[str, Party]:
+        """The registrations in force on a day, by the identifiers asked for, all read in one query."""
+        groups = {one: self.group(one) for one in ids}
+        every = [key for group in groups.values() for key in group]
+        self._facts.load(every)
+        if self.survivors:
+            self.use_mergers(every)
+        found = ((one, self._registered(group, day)) for one, group in groups.items())
+        return {one: standing for one, standing in found if standing is not None}
+
     def _certifications(self, ids: Iterable[str]) -> Iterator[Certification]:
         """The certifications of parties; of notifications under one reference the last."""
         for key in ids:

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from ledger.database import tables
+from ledger.database.columns import lines_of
 from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt, contains
-from ledger.database.tables import lines_of
 from ledger.registers.transaction import Transaction
 
 Key = tuple[str, str]

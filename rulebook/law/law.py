@@ -15,6 +15,7 @@ class Period:
 
     `not_modelled`: what the book leaves out, and the page that says so.
     `policies`: a use of part 744 to its policy of review and the section that says so.
+    `rules`: a rule that was stayed to `in force`, `stayed`, or nothing before its first day.
     `places`: territory to the country whose destination it is. `seats`: the few of these that count for headquarters.
     `checked`: the last day for which the catalogue of chips and the list of designers were checked.
     """
@@ -31,6 +32,7 @@ class Period:
     switches: Mapping[str, bool]
     not_modelled: tuple[Sequence[str], str]
     policies: Mapping[str, tuple[str, str]]
+    rules: Mapping[str, str]
     places: Mapping[str, str]
     seats: Mapping[str, str]
     chips: Sequence[Mapping[str, Any]]
@@ -92,6 +94,10 @@ class Law:
     def date_of(self, name: str) -> date:
         """A dated turn of the rule, such as `effective` or `compliance`."""
         return self.period.dates[name]
+
+    def rule(self, name: str) -> str:
+        """Whether a rule that was stayed is `in force` or `stayed`; empty before its first day."""
+        return self.period.rules[name]
 
     def switch(self, name: str) -> bool:
         """Whether a reading that differs from the default was chosen."""

@@ -15,7 +15,7 @@ from typing import Any
 from rulebook.law.law import Law, Period
 from schemas.models.values import country_codes
 
-_DATED = ("amounts", "decimals", "groups", "eccn", "part_of", "policies")
+_DATED = ("amounts", "decimals", "groups", "eccn", "part_of", "policies", "rules")
 _CHANGES = ("values", "adds", "removes")
 
 
@@ -109,6 +109,7 @@ class Values:
             switches=self.switches,
             not_modelled=(tables["not_modelled"]["names"], tables["not_modelled"]["page"]),
             policies={use: (_value(e, day), e["citation"]) for use, e in tables.get("policies", {}).items()},
+            rules={name: _value(entry, day) or "" for name, entry in tables.get("rules", {}).items()},
             places={code: of for of, entry in parts.items() for code in _value(entry, day) or ()},
             seats={
                 code: of

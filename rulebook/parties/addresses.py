@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from rulebook.parties.nearness import Nearby
+from rapidfuzz.distance import OSA
+
 from rulebook.parties.scoring import ONE, Pair, align, closeness
 from rulebook.parties.spelling import latin_text
 from rulebook.parties.vocabulary import ADDRESS_WORDS, SHORTENED
@@ -83,6 +84,6 @@ def _compare(asked: _Address, listed: _Address) -> tuple[int, tuple[Pair, ...]]:
     whole, other = "".join(asked.words), "".join(listed.words)
     if whole == other:
         return (ONE if whole else 0), found.pairs
-    if other in Nearby((other,)).of(whole):
+    if OSA.distance(whole, other, score_cutoff=1) == 1:
         return closeness(max(len(whole), len(other))), found.pairs
     return (found.score if found.telling else 0), found.pairs

@@ -7,6 +7,7 @@ from rulebook.parties.addresses import AddressIndex, is_address, same_address
 from rulebook.parties.entries import ListEntry
 from rulebook.parties.index import NameIndex, Resemblance
 from rulebook.parties.scoring import ONE, Pair
+from rulebook.parties.vocabulary import PART_OF
 
 __all__ = ["Asked", "ListIndex", "Match", "Pair"]
 
@@ -19,8 +20,6 @@ shared by very many. An address that differs says nothing: a company has several
 """
 _MOST_RAISED = COUNTRY_AGREES + ADDRESS_AGREES
 _HUNDREDTH = ONE // 100
-_PART_OF = {"HK": "CN"}
-"""The lists give addresses in Hong Kong under China (15 CFR 738.3(b))."""
 _ROOM, _ROOM_OF_A_MATCH = 1 << 24, 1_000
 """About how many bytes the names that are remembered take at most, and how many one resemblance takes."""
 
@@ -101,16 +100,16 @@ class ListIndex:
     def _match(self, asked: Asked, at: int, matched: str, score: int, pairs: tuple[Pair, ...], least: int) -> Match:
         entry = self._entries[at]
         agrees = _country_agrees(asked, entry)
-        own = alone = score // _HUNDREDTH
+        alone = total = score // _HUNDREDTH
         if agrees is not None:
-            own = min(own + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 100)
-        country_points = own - alone
-        if asked.address and own < 100 and same_address(asked.address, entry.addresses):
-            own = min(own + ADDRESS_AGREES, 100)
-        address_points = own - alone - country_points
-        if alone == 100 and own < least:
-            country_points, own = country_points + least - own, least
-        return Match(entry, matched, own, agrees, country_points, address_points, pairs)
+            total = min(max(total + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 0), 100)
+        country_points = total - alone
+        if asked.address and total < 100 and same_address(asked.address, entry.addresses):
+            total = min(total + ADDRESS_AGREES, 100)
+        address_points = total - alone - country_points
+        if alone == 100 and total < least:
+            country_points, total = country_points + least - total, least
+        return Match(entry, matched, total, agrees, country_points, address_points, pairs)
 
     def _resembling(self, name: str, least: int) -> tuple[Resemblance, ...]:
         """What a name resembles at `least` hundredths or more; a bounded number of names is remembered."""
@@ -134,4 +133,4 @@ def _country_agrees(asked: Asked, entry: ListEntry) -> bool | None:
     if not asked.country or not entry.countries:
         return None
     country = asked.country.upper()
-    return _PART_OF.get(country, country) in {_PART_OF.get(one, one) for one in entry.countries}
+    return PART_OF.get(country, country) in {PART_OF.get(one, one) for one in entry.countries}

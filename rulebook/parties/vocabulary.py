@@ -19,3 +19,5 @@ ADDRESS_WORDS = STREET_WORDS | frozenset((_FOUND["site"] + _FOUND["places"]).spl
 """Words that many addresses have."""
 SHORTENED: dict[str, str] = _FOUND["shortened"]
 """Words of addresses that are written short, and in full; in full `""` where they say nothing."""
+PART_OF: dict[str, str] = _FOUND["part_of"]
+"""Countries that count as part of another: the lists give addresses in Hong Kong under China (15 CFR 738.3(b))."""

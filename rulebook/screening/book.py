@@ -213,16 +213,9 @@ class Book:
         """The citations of the paragraphs on which an authorization turns; none of one that the book does not have."""
         return self._contents.decisive.get(authorization, frozenset())
 
-    def same(self, code: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts of a reason by which it is the same one on the day of another screening, all figures among them."""
-        of_code = self._contents.same.get(code)
-        return facts if of_code is None else {name: facts[name] for name in sorted(of_code) if name in facts}
-
-    def lasting(self, code: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts of a reason by which it is the same one later, though a figure in them has moved."""
-        if code in self._contents.same:
-            return self.same(code, facts)
-        return {name: value for name, value in facts.items() if name not in self._contents.figures}
+    def same(self, code: str, facts: Mapping[str, Any], *, lasting: bool = False) -> Mapping[str, Any]:
+        """The facts of a reason by which it is the same one again; `lasting`: though a figure in them has moved."""
+        return refusals.same(self._contents, code, facts, lasting=lasting)
 
     def notice(self, kind: str, day: date) -> dict[str, str]:
         """What an obligation asks for: what to send, to whom, with which subject line; as of a day."""

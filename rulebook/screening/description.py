@@ -135,7 +135,9 @@ def _describe(contents: Contents, values: Values, day: date) -> Description:
             for name, entry in tables.get("switches", {}).items()
         ),
         figures=tuple(
-            _figure(name, entry, day) for kind in ("amounts", "decimals") for name, entry in tables[kind].items()
+            _figure(name, entry, day)
+            for kind in ("amounts", "decimals", "rules")
+            for name, entry in tables.get(kind, {}).items()
         ),
         days=tuple(_day(name, entry) for name, entry in tables["dates"].items()),
         policies=tuple(_figure(name, entry, day) for name, entry in tables.get("policies", {}).items()),

@@ -1,8 +1,8 @@
 """Why a shipment is held: findings as reasons, and how an application for a licence would be reviewed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
@@ -61,6 +61,13 @@ def merged(option: Option, failed: Iterable[Finding]) -> tuple[Reason, ...]:
         message = f"{option.authorization} does not fit: {'; '.join(one.detail for one in ineligible)}."
         reasons.insert(0, Reason(INELIGIBLE, ineligible[0].provision, message, facts))
     return tuple(reasons)
+
+
+def same(contents: Contents, code: str, facts: Mapping[str, Any], *, lasting: bool) -> Mapping[str, Any]:
+    """The facts of a reason by which it is the same one again; `lasting`: though a figure in them has moved."""
+    if (of_code := contents.same.get(code)) is not None:
+        return {name: facts[name] for name in sorted(of_code) if name in facts}
+    return {name: value for name, value in facts.items() if name not in contents.figures} if lasting else facts
 
 
 def lacking(option: Option) -> tuple[Reason, ...]:

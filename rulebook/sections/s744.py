@@ -77,14 +77,14 @@ def listed(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     facts = shipment.facts
     if not facts.lists:
         return not_applicable("no restricted-party list is loaded: the parties were not screened")
-    found = [not_met(_resembles(hit), _told(hit), cites=hit.citation) for hit in facts.hits]
+    found = [not_met(resembles(hit), told(hit), cites=hit.citation) for hit in facts.hits]
     if not found:
         searched = ", ".join(f"{one.name} {one.version}" for one in facts.lists)
         found.append(met(f"no party resembles an entry of {searched}"))
     return [*found, *(not_applicable(_over(hit)) for hit in facts.over)]
 
 
-def _resembles(hit: Hit) -> str:
+def resembles(hit: Hit) -> str:
     """Who resembles whom, by how much, and what the entry asks for."""
     of = f"entry {hit.entry} of the list {hit.list} {hit.version}"
     alias = "" if hit.matched == hit.listed else f", also known as {hit.matched}"
@@ -98,9 +98,9 @@ def _resembles(hit: Hit) -> str:
     return text
 
 
-def _told(hit: Hit) -> dict[str, Any]:
+def told(hit: Hit) -> dict[str, Any]:
     """The figures and names of a hit."""
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "party": hit.party,
         "role": hit.role,
         "name": hit.name,
@@ -109,6 +109,7 @@ def _told(hit: Hit) -> dict[str, Any]:
         "entry": hit.entry,
         "listed_name": hit.listed,
         "matched_alias": hit.matched,
+        "listed_countries": list(hit.countries),
         "score": hit.score,
         "threshold": hit.threshold,
         "country_agrees": hit.country_agrees,
@@ -117,7 +118,7 @@ def _told(hit: Hit) -> dict[str, Any]:
         "explanation": [{"asked": a, "listed": b, "score": score} for a, b, score in hit.explanation],
         "content": hit.content,
     }
-    return told if hit.cleared_for is None else {**told, "cleared_for": hit.cleared_for}
+    return facts if hit.cleared_for is None else {**facts, "cleared_for": hit.cleared_for}
 
 
 def _points(hundredths: int) -> str:

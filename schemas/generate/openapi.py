@@ -11,6 +11,7 @@ from schemas.event_types import CLOCK_TICKED, INCOMING, OUTGOING, SHIPMENT_REQUE
 from schemas.generate.asyncapi import VERSION
 from schemas.generate.json_schemas import Schema, definitions, event_schema
 from schemas.models import reading
+from schemas.models.values import ADDRESS_MOST, COUNTRY_SCHEMA, LEI, TEXT_MOST
 
 ONE, BATCH, BINARY = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
 PROBLEM = "application/problem+json"
@@ -20,7 +21,7 @@ _REFUSALS = {
     400: "The query is not valid, or what was sent is not HTTP.",
     401: "The token is missing, unknown, expired or revoked.",
     403: "The token may not do this.",
-    404: "There is no such route, account or shipment.",
+    404: "There is no such route, account or shipment, or no list is loaded.",
     405: "The method is not allowed here; `Allow` says which are.",
     408: "The request did not arrive within 30 seconds.",
     413: "The body is larger than 8 MiB, or the batch has more than 1,000 events.",
@@ -60,7 +61,7 @@ def openapi() -> Schema:
     }  # fmt: skip
     for model in (
         reading.AccountListed, reading.AccountShown, reading.EntryListed, reading.ShipmentShown, reading.HoldListed,
-        reading.ObligationListed, reading.SnapshotListed, reading.ProblemGiven,
+        reading.ObligationListed, reading.SnapshotListed, reading.ListListed, reading.SearchShown, reading.ProblemGiven,
     ):  # fmt: skip
         _model(schemas, model)
     description = (
@@ -331,8 +332,24 @@ def _reading() -> Schema:
             "listSnapshots", "List closed periods, in the order of closing.", [_LIMIT, _CURSOR],
             _list("SnapshotListed", "snapshots", to_accounts),
         ),
+        "/v1/lists": _get(
+            "listLists", "List the restricted-party lists in force.", [_LIMIT, _CURSOR], _list("ListListed", "lists"),
+        ),
+        "/v1/lists/search": _search(),
         "/v1/stream": _stream(),
     }  # fmt: skip
+
+
+def _search() -> Schema:
+    parameters = [
+        {**_query("name", {**_TEXT, "maxLength": TEXT_MOST}, "The name of the party."), "required": True},
+        _query("country", COUNTRY_SCHEMA, "Its country."),
+        _query("address", {**_TEXT, "maxLength": ADDRESS_MOST}, "Its address."),
+        _query("lei", {"type": "string", "pattern": LEI}, "Its Legal Entity Identifier."),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "The most entries."),
+    ]
+    found = _json(_ref("SearchShown"), "The entries, best first.", _example("http/search.json"))
+    return _get("searchLists", "List the entries of all lists that a name resembles.", parameters, found, 404)
 
 
 def _calendar() -> Schema:

@@ -10,18 +10,16 @@ from schemas.models.parts import (
     MAX_NAMED,
     MAX_THRESHOLDS,
     MAX_USES,
-    AccountPath,
-    CreditableAccount,
     ListedFacility,
     Model,
     NamedItems,
     NamedParties,
     Party,
     ProhibitedUse,
-    Threshold,
     list_of,
     one_of,
 )
+from schemas.models.paths import AccountPath, CreditableAccount, Threshold
 from schemas.models.values import SHA256, TPP_MAX, Country, Day, Identifier, Instant, Reason, Text, Tpp
 
 ListName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]

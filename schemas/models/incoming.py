@@ -12,7 +12,6 @@ from schemas.models.parts import (
     MAX_ENTRIES,
     MAX_RED_FLAGS,
     MAX_USES,
-    AccountPath,
     Authorization,
     AuthorizationKind,
     Certification,
@@ -32,6 +31,7 @@ from schemas.models.parts import (
     list_of,
     one_of,
 )
+from schemas.models.paths import AccountPath
 from schemas.models.values import Country, Day, Identifier, Quantity, Reason, Text
 
 __all__ = [

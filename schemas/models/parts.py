@@ -3,13 +3,11 @@
 A line `member: …` of a docstring is the member's description in the published schema.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from schemas import accounts
 from schemas.models.values import (
     IDENTIFIER,
     TECHNOLOGY,
@@ -27,7 +25,6 @@ from schemas.models.values import (
     Sha256,
     Text,
     Tpp,
-    country_codes,
 )
 
 AuthorizationKind = Literal["NLR", "ACA", "AIA", "ACM", "VEU", "LPP", "NAC", "LICENSE", "LVS", "GBS"]
@@ -54,6 +51,8 @@ ProhibitedUse = Literal[
 MAX_ENTRIES = 1_000
 """The most entries of a list that has no bound of its own."""
 MAX_PARTIES, MAX_CERTIFICATIONS, MAX_RED_FLAGS, MAX_USES, MAX_THRESHOLDS = 50, 200, 50, 50, 20
+MAX_OWNERS = 100
+"""The most owners that a party states."""
 MAX_NAMED = 1_000
 """The most items, parties or part numbers that a licence, an authorization or a notification names."""
 
@@ -64,6 +63,7 @@ def list_of(most: int, least: int = 0) -> Any:
 
 
 LineNumber = Annotated[int, Field(ge=1, le=TPP_MAX)]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 class Model(BaseModel):
@@ -74,70 +74,6 @@ class Model(BaseModel):
 
 def _one_or_more(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _account(path: str) -> str:
-    if accounts.read(path) is None:
-        raise PydanticCustomError(
-            "account.invalid", "must be the path of an account that holds entries, such as lpp/CON-70/2025"
-        )
-    return path
-
-
-def assigned(path: str) -> str:
-    """An account's path, whose country is an assigned one; raises PydanticCustomError if it is not."""
-    account = accounts.read(path)
-    if account is None:
-        return path
-    place = account.country or (account.part if len(account.part) == 2 else "")
-    if place and place not in country_codes():
-        raise PydanticCustomError(
-            "country.unknown", "must name an assigned ISO 3166-1 alpha-2 code, not {code}", {"code": place}
-        )
-    return path
-
-
-def _creditable(path: str) -> str:
-    account = accounts.read(_account(path))
-    if account is None or account.family not in accounts.CREDITABLE:
-        raise PydanticCustomError(
-            "account.not_creditable",
-            "attrition is credited on country, nveu and uveu accounts only (748.15(a)(2)(iii)(B))",
-        )
-    return path
-
-
-def _account_schema(*families: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": accounts.pattern(*families)})
-
-
-AccountPath = Annotated[str, AfterValidator(_account), AfterValidator(assigned), _account_schema(*accounts.FAMILIES)]
-CreditableAccount = Annotated[
-    str, AfterValidator(_creditable), AfterValidator(assigned), _account_schema(*accounts.CREDITABLE)
-]
-
-_FRACTION = r"^(?:0\.(?!0+$)[0-9]{1,6}|1(?:\.0{1,6})?)$"
-
-
-def _threshold(value: Any) -> str | int:
-    if isinstance(value, str) and re.fullmatch(_FRACTION[1:-1], value):
-        return value
-    if type(value) is int and value > TPP_MAX:
-        raise PydanticCustomError("amount.overflow", "must be {most} (2^53−1) or less", {"most": f"{TPP_MAX:,}"})
-    if type(value) is int and value >= 1:
-        return value
-    raise PydanticCustomError(
-        "threshold.invalid", 'must be a fraction such as "0.9", above 0 and at most 1, or at least 1 TPP'
-    )
-
-
-Threshold = Annotated[
-    str | int,
-    BeforeValidator(_threshold),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": _FRACTION}, {"type": "integer", "minimum": 1, "maximum": TPP_MAX}]}
-    ),
-]
 
 
 def _true(value: Any) -> Any:
@@ -169,6 +105,19 @@ class Parent(Model):
     lei: Lei | None = None
 
 
+class Owner(Model):
+    """An owner of a party.
+
+    id: The owner's identifier, the same in every event.
+    name: The owner's name.
+    share: The owner's share in the party in whole percent up to 100, rounded down; unknown if omitted.
+    """
+
+    id: Identifier
+    name: Text
+    share: Percent | None = None
+
+
 class Party(Model):
     """A party to a shipment.
 
@@ -182,6 +131,8 @@ class Party(Model):
         government other than that of the United States (740.28(d)); if omitted, the word of
         the register counts.
     ultimate_parent: The company at the top of the party's group; if omitted, the party is its own parent.
+    owners: The owners of the party, whose shares are 100 % at most together, beside those that the register names; of
+        one owner the larger share counts; none if omitted.
     """
 
     id: Identifier
@@ -192,6 +143,7 @@ class Party(Model):
     lei: Lei | None = None
     private_sector: bool | None = None
     ultimate_parent: Parent | None = None
+    owners: Annotated[tuple[Owner, ...], list_of(MAX_OWNERS)] = ()
 
     @property
     def owner(self) -> str:

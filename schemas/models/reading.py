@@ -3,6 +3,7 @@
 For the published OpenAPI document and for tests; the program writes plain objects.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +16,8 @@ from schemas.models.values import Day, Identifier, Instant, Tpp, Words
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[int, Field(ge=0)]
 """Millionths of a limit."""
+Decimal = Annotated[str, Field(pattern="^(0\\.[0-9]{2}|1\\.00)$")]
+"""A score from 0 to 1, with two digits."""
 Cursor = Annotated[str, Field(min_length=1)]
 
 
@@ -246,6 +249,86 @@ class HoldListed(Out):
 
 class SnapshotListed(SnapshotClosed):
     """A closed period."""
+
+
+class ListListed(Out):
+    """A restricted-party list in force.
+
+    name: The name of the list.
+    version: The version in force.
+    entries: How many entries it has.
+    digest: The digest of its content, as decisions name it.
+    loaded: When it was loaded.
+    age_days: The days since then, on the day of the last tick; null before the first tick.
+    threshold: The score from which a party resembles an entry.
+    stale: Whether it is older than was set when it was loaded.
+    """
+
+    name: Words
+    version: Words
+    entries: Count
+    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    loaded: Instant
+    age_days: Count | None
+    threshold: Decimal
+    stale: bool
+
+
+class WordsCompared(Out):
+    """A word of a name beside the listed one.
+
+    asked: The word that was asked.
+    listed: The word of the entry.
+    score: How much the two agree, from 0 to 1.
+    """
+
+    asked: str
+    listed: str
+    score: Decimal
+
+
+class MatchListed(Out):
+    """An entry that a name resembles.
+
+    name: The name that was asked.
+    list: The name of the list.
+    version: The version of the list.
+    entry: The identifier of the entry in that list.
+    listed_name: The name of the entry.
+    matched_alias: The name, the alias, or what else of the entry resembles most what was asked.
+    score: How much they resemble each other, from 0 to 1.
+    threshold: The score from which a party is held.
+    hit: Whether the score reaches it.
+    country_agrees: Whether the countries agree; null where one of them is not known.
+    country_points: What the countries add to the score.
+    address_points: What the addresses add to the score.
+    explanation: Which words were compared.
+    """
+
+    name: Words
+    list: Words
+    version: Words
+    entry: Words
+    listed_name: Words
+    matched_alias: Words
+    score: Decimal
+    threshold: Decimal
+    hit: bool
+    country_agrees: bool | None
+    country_points: Annotated[str, Field(pattern="^-?0\\.0[0-5]$")]
+    address_points: Annotated[str, Field(pattern="^-?0\\.0[0-5]$")]
+    explanation: Sequence[WordsCompared]
+
+
+class SearchShown(Out):
+    """The entries that a name resembles.
+
+    name: The name that was asked.
+    matches: The entries, those first that it resembles most.
+    """
+
+    name: Words
+    matches: list[MatchListed]
 
 
 class RequestFault(Out):

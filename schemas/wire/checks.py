@@ -22,6 +22,7 @@ AHEAD_DAYS = 31
 
 Check = Callable[[dict[str, Any]], list[Error]]
 LAST_EXPORT = "9900-01-01"
+_ROLES = ("exporter", "ultimate_consignee", "intermediate_consignees", "end_user", "purchaser", "operator")
 _BEFORE_THE_RULE = ("SAVING", "NOT_YET_REQUIRED")
 _DAY = re.compile(DAY)
 _ECCN, _TECHNOLOGY = (re.compile(pattern.removesuffix("$") + r"\Z") for pattern in (ECCN, TECHNOLOGY))
@@ -49,7 +50,7 @@ def _certified(data: dict[str, Any], base: str = "/data") -> list[Error]:
 
 def _shipment(data: dict[str, Any]) -> list[Error]:
     """Line numbers are unique; no product of quantity and TPP, and no sum of them, exceeds 2^53−1."""
-    errors = _dated(data)
+    errors = [*_dated(data), *_owned_parties(data)]
     total, lines = 0, set()
     items = data.get("items")
     for index, item in enumerate(items if type(items) is list else ()):
@@ -77,6 +78,31 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
             if type(certification) is dict:
                 errors += _certified(certification, f"/data/certifications/{index}")
     return errors
+
+
+def _owned_parties(data: dict[str, Any]) -> list[Error]:
+    """The owners of each party of a shipment hold 100 % of it at most."""
+    errors = []
+    for role in _ROLES:
+        stated = data.get(role)
+        if type(stated) is list:
+            for index, party in enumerate(stated):
+                errors += _owned(party, f"/data/{role}/{index}")
+        else:
+            errors += _owned(stated, f"/data/{role}")
+    return errors
+
+
+def _owned(party: Any, base: str = "/data") -> list[Error]:
+    """The owners of a party hold 100 % of it at most; what is not a share is not counted."""
+    owners = party.get("owners") if type(party) is dict else None
+    if type(owners) is not list:
+        return []
+    shares = [one.get("share") for one in owners if type(one) is dict]
+    total = sum(share for share in shares if type(share) is int and 0 < share <= 100)
+    if total <= 100:
+        return []
+    return [Error(f"{base}/owners", "share.exceeded", f"the shares of the owners add up to {total} %, more than 100 %")]
 
 
 def _of_technology(item: dict[str, Any], base: str) -> list[Error]:
@@ -226,6 +252,7 @@ CHECKS: dict[type[Model], Check] = {
     facts.VeuRevoked: _national,
     facts.LicenseIssued: _license,
     facts.PartyMerged: _merged,
+    facts.PartyRegistered: _owned,
     facts.ThresholdSet: _thresholds,
 }
 """The check of each model that has one."""

@@ -208,6 +208,8 @@ def _explain(detail: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
 
 
 def _above(value: int, limits: dict[str, Any]) -> tuple[str, str]:
+    if limits["le"] == 100:
+        return "share.exceeded", f"must be 100 % or less, not {shown(value)}"
     return "amount.overflow", f"must be {limits['le']:,} (2^53−1) or less, not {shown(value)}"
 
 

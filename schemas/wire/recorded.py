@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import SchemaValidator
 
-from schemas.models import parts, values
+from schemas.models import parts, paths, values
 from schemas.times import parse_instant
 
 _TODAYS = ("max_length", "extra_fields_behavior", "extra_behavior")
@@ -14,7 +14,7 @@ _UNBOUNDED: Mapping[Any, Callable[[Any], Any]] = {
     values.decimal: values.any_decimal,
     values.decimal_or_text: values.any_decimal_or_text,
     values.instant: parse_instant,
-    parts.assigned: lambda path: path,
+    paths.assigned: lambda path: path,
 }
 
 

@@ -10,6 +10,7 @@ from services.cli.answering import met, review
 from services.cli.audit import audit
 from services.cli.books import snapshot, statement
 from services.cli.keeping import backup, restore, retention
+from services.cli.listed import lists
 from services.cli.lists import LISTS
 from services.cli.notify import notify
 from services.cli.policy import policy
@@ -223,7 +224,7 @@ def migrate(ledger: str | None) -> None:
 
 
 for command in (
-    *LISTS, review, met, policy, statement, snapshot, reconcile, audit, backup, restore, retention, serve, token,
+    *LISTS, review, met, policy, lists, statement, snapshot, reconcile, audit, backup, restore, retention, serve, token,
     notify, *COMMANDS,
 ):  # fmt: skip
     main.add_command(command)

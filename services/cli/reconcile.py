@@ -220,8 +220,8 @@ def _write(result: "Result", assumed: Mapping[str, Any], form: str, stream: IO[b
 
         stream.write(as_json(result, assumed))
     else:
-        from services.cli.reconciliation import table
         from services.cli.terminal.grid import terminal_width
+        from services.cli.terminal.reconciliation import table
 
         if printed:
             print_text(table(result, assumed, terminal_width(), sys.stdout.encoding))

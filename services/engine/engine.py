@@ -65,6 +65,11 @@ class Transactions:
         self.pending: bool | None = None
         """Whether work was left when the ledger was last looked at; None before."""
 
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger on which it decides."""
+        return self._ledger
+
     @contextmanager
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
         """The context in which a batch is decided, in its own transaction."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import orjson
@@ -100,7 +101,11 @@ def judge_departure(
     with context.journal.facts.noting() as keys:
         case = Case(asked, known_of(context, asked), named=named, taken=taken)
     result = _reviewed(
-        context, case, reviewed, lambda context, case: _standing(context, case, debited), context.book.lasting
+        context,
+        case,
+        reviewed,
+        lambda context, case: _standing(context, case, debited),
+        partial(context.book.same, lasting=True),
     )
     result.keys = keys
     return result

@@ -24,6 +24,7 @@ from services.web.pages.signin import ROUTES as SIGN_IN
 from services.web.problems import MEDIA_TYPE, Kind, Problem
 from services.web.reading.accounts import ROUTES as ACCOUNTS
 from services.web.reading.calendar import ROUTES as CALENDAR
+from services.web.reading.listed import ROUTES as LISTED
 from services.web.reading.lists import ROUTES as READING
 from services.web.reading.stream import ROUTES as STREAM
 from services.web.state import REQUEST_ID, Web, shown_path
@@ -31,7 +32,7 @@ from services.web.state import REQUEST_ID, Web, shown_path
 log = logging.getLogger("tpp.web")
 
 ROUTES: tuple[Sequence[Any], ...] = (
-    HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, CALENDAR, STREAM, SIGN_IN, OIDC, CONSOLE,
+    HEALTH, METRICS, OPENAPI, EVENTS, ACCOUNTS, READING, LISTED, CALENDAR, STREAM, SIGN_IN, OIDC, CONSOLE,
 )  # fmt: skip
 """The routes, by the file in which they are."""
 

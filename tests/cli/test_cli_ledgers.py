@@ -21,6 +21,7 @@ COMMANDS = (
     ["audit", "prove", "SHP-1"], ["audit", "checkpoint"], ["audit", "export", "SHP-1", "--out", "pack"],
     ["audit", "key"], ["migrate"], ["backup", "f"], ["restore", "in.jsonl"], ["retention"],
     ["review", "SHP-1", "deny", "--reviewer", "a.one", "--reason", "no"],
+    ["lists", "status"], ["lists", "search", "x"], ["lists", "export", "us", "--out", "o.jsonl"],
     ["met", "left_without_approval", "SHP-1", "--due", "2025-07-01", "--by", "c.three", "--reference", "R"],
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from events import ITEM_WORDS, facility
 
 from schemas.models.facts import LicenseIssued, VeuAuthorized
 from schemas.models.incoming import Certification, Party, Requested, ReviewedAuthorization
-from schemas.plan import Case, Facts, Hit, License, Veu
+from schemas.plan import Case, Facts, Hit, Holding, License, ListInForce, Owned, Ownership, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}
 LICENSE = {
@@ -111,12 +111,43 @@ def facts(says: Mapping[str, Any]) -> Facts:
         veus=tuple(veus),
         survivors=says.get("survivors", {}),
         owners=says.get("owners", {}),
-        lists=tuple(says.get("lists", ["entity-list"])),
-        hits=tuple(
-            Hit(name, f"Party {name}", "entity-list", "E-7", "Listed Party", Decimal("0.97"))
-            for name in says.get("hits", [])
-        ),
+        lists=tuple(ListInForce(1, name, "1", "0" * 64, 85) for name in says.get("lists", ["entity-list"])),
+        hits=tuple(hit(name) for name in says.get("hits", [])),
+        ownership=ownership(says["ownership"]) if "ownership" in says else None,
     )
+
+
+def hit(name: str, role: str = "ultimate consignee", entry: str = "E-7") -> Hit:
+    """A party that resembles an entry of the list `entity-list`."""
+    return Hit(
+        name, role, f"Party {name}", "entity-list", "1", entry, "Listed Party", "Listed Party", "0.97", "0.85", None, 0,
+        0, ((name, "listed", "0.97"),), "c" * 64, "15 CFR 744.11; Supplement No. 4 to part 744",
+    )  # fmt: skip
+
+
+def ownership(says: Mapping[str, Any]) -> Ownership:
+    """Who owns whom: `of` has each party with its owners and their shares, `?` where one is not said.
+
+    `parties`: those of the shipment with their countries, by default CON in India; `listed`: the owners that resemble
+    an entry.
+    """
+    return Ownership(
+        parties=tuple(
+            Owned(name, role, f"Party {name}", country)
+            for name, country, role in (
+                (*text.split(maxsplit=2), "ultimate consignee")[:3] for text in says.get("parties", ["CON IN"])
+            )
+        ),
+        owners={party: tuple(holding(text) for text in held) for party, held in says["of"].items()},
+        hits={name: (hit(name, "owner"),) for name in says.get("listed", ["L"])},
+        left=frozenset(says.get("left", [])),
+    )
+
+
+def holding(text: str) -> Holding:
+    """What an owner holds, as it is written: `L 50` or `L ?`."""
+    name, share = text.split()
+    return Holding(name, f"Party {name}", None if share == "?" else int(share))
 
 
 def case(told: Mapping[str, Any]) -> Case:

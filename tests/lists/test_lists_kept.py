@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 from click.testing import CliRunner
 from databases import OF_PARTIES, Databases
 from memory_run import Listed, in_words

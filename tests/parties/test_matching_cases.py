@@ -1,9 +1,12 @@
 """Who resembles which entry of a short list, as matching_cases.toml has it."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from us_list import ROOT
 
 from rulebook import Asked, ListIndex
 from rulebook.parties.entries import ListEntry
@@ -63,3 +66,11 @@ def test_names_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(100):
         index.matches(Asked(f"Example Trading {n}"), THRESHOLD)
     assert len(index._remembered) < 10
+
+
+def test_the_matcher_is_loaded_when_it_is_first_needed() -> None:
+    code = (
+        "import sys, rulebook; print('anyascii' in sys.modules); rulebook.ListIndex; print('anyascii' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "True"]

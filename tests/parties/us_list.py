@@ -46,7 +46,10 @@ def us_index() -> ListIndex:
 def listed_names() -> tuple[tuple[str, str], ...]:
     """The id of the entry and the name, of every name and alias; addresses that are an entry left out."""
     return tuple(
-        (entry.id, name) for entry in us_entries() if not is_address(entry.name) for name in (entry.name, *entry.aliases)
+        (entry.id, name)
+        for entry in us_entries()
+        if not is_address(entry.name)
+        for name in (entry.name, *entry.aliases)
     )
 
 

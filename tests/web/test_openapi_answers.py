@@ -21,9 +21,12 @@ GIVEN = {
     "shipment": "/v1/shipments/SHP-0001",
 }  # fmt: skip
 """The examples of the document, and what was asked for each of them of the ledger of the first example."""
+SEARCHED = {"lists": "/v1/lists", "search": "/v1/lists/search?name=Zhipu+AI&country=CN&limit=1"}
+"""As GIVEN, of a ledger in which the lists of the example are in force."""
 MODELS = (
     "AccountListed", "AccountShown", "EntryListed", "Forecast", "HoldListed", "LineListed", "ObligationListed",
-    "ProblemGiven", "RequestFault", "ShipmentDebit", "ShipmentGoing", "ShipmentShown", "SnapshotListed",
+    "ProblemGiven", "RequestFault", "ShipmentDebit", "ShipmentGoing", "ShipmentShown", "SnapshotListed", "ListListed",
+    "MatchListed", "SearchShown", "WordsCompared",
 )  # fmt: skip
 """The parts of the document whose members are all named."""
 
@@ -40,12 +43,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield made
 
 
+def load_lists(url: str) -> None:
+    """Puts the example's lists in force."""
+    load = [TPP, "lists", "load", EXAMPLES / "us-restricted-parties.csv.gz", "--name", "us", "--version", "2026-07-09"]
+    subprocess.run([*load, "--ledger", url], check=True, capture_output=True)
+
+
 def lasting(value: Any) -> Any:
-    """A value without the times at which the ledger committed what it tells of, and without the program's version."""
+    """A value without the times at which the ledger committed what it tells of or a list was loaded, and without the program's version."""
     if isinstance(value, list):
         return [lasting(one) for one in value]
     if isinstance(value, dict):
-        return {name: lasting(one) for name, one in value.items() if name not in ("recorded", "software")}
+        return {name: lasting(one) for name, one in value.items() if name not in ("recorded", "software", "loaded")}
     return value
 
 
@@ -55,6 +64,15 @@ def test_an_example_is_what_the_program_gives(client: httpx.Client, name: str) -
     found = client.get(GIVEN[name]).json()
     assert lasting(found) == lasting(written)
     assert list(found) == list(written)
+
+
+def test_an_example_of_lists_is_what_the_program_gives(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    load_lists(url)
+    with served(url) as web, web.client(web.token("reviewer")) as client:
+        for name, path in SEARCHED.items():
+            written = json.loads((EXAMPLES / f"http/{name}.json").read_text("utf-8"))
+            assert lasting(client.get(path).json()) == lasting(written)
 
 
 def test_the_example_of_answers_is_what_the_program_gives(client: httpx.Client) -> None:
@@ -107,6 +125,11 @@ def test_everything_that_is_read_has_the_members_of_the_document(ledger_url: str
         shipments = {one["shipment_id"] for one in (*holds, *owed) if "shipment_id" in one} - {"SHP-UNKNOWN"}
         for shipment in shipments:
             check(client, "/v1/shipments/{id}", f"/v1/shipments/{shipment}")
+        check(client, "/v1/lists/search", "/v1/lists/search?name=x", 404)
+        load_lists(ledger_url)
+        assert check(client, "/v1/lists", "/v1/lists")["items"]
+        assert check(client, "/v1/lists/search", "/v1/lists/search?name=Zhipu+AI&country=CN")["matches"]
+        check(client, "/v1/lists/search", "/v1/lists/search?name=x&country=XX&lei=1&z=2", 400)
         check(client, "/v1/accounts", "/v1/accounts?limit=x&y=z", 400)
         check(client, "/v1/shipments/{id}", "/v1/shipments/none", 404)
         check(client, "/health/live", "/health/live")

@@ -26,6 +26,9 @@ BAD_CELLS = re.compile(rb"row,line,column,value,why\n")
 VERIFIER = re.compile(rb"\"\"\"Verifies an evidence pack: ")
 PACKAGE = re.compile(rb'\{\n  "profile": "tabular-data-package"')
 
+LIST_CONTENT = re.compile(rb'\{"(?:addresses|aliases|countries|effective|expires|id)":')
+"""How the content of a restricted-party list begins: an entry's first member."""
+
 RECONCILIATION = {
     "table": re.compile(rb"[\d,]+ matched, "),
     "json": re.compile(rb'\{\n  "(?:matched|assumed)"'),

@@ -125,6 +125,25 @@ POLICIES: Columns = {
     "by": "by",
     "reason": "reason",
 }
+LISTED: Columns = {
+    "name": "list",
+    "version": "version",
+    "entries": "entries",
+    "threshold": "threshold",
+    "age_days": "days",
+    "stale": "out of date",
+    "loaded": "loaded",
+    "content": "digest",
+}
+MATCHES: Columns = {
+    "score": "score",
+    "hit": "hit",
+    "listed_name": "listed name",
+    "matched_alias": "alias that matches",
+    "list": "list",
+    "entry": "entry",
+    "words": "words",
+}
 NOTICES: Columns = {
     "receiver": "receiver",
     "id": "event",
@@ -175,7 +194,7 @@ STATEMENT: Columns = {
 _KEYS = frozenset(("account", "shipment_id", "snapshot_id", "about", "due", "id"))
 _TEXTS = frozenset((
     "codes", "reasons", "to", "subject_line", "citation", "named", "lines", "ended_by", "message", "thresholds",
-    "remedy", "authorization", "sources",
+    "remedy", "authorization", "sources", "loaded", "content", "listed_name", "matched_alias", "words",
 ))  # fmt: skip
 _BELOW = frozenset((
     "pending", "posted", "attested", "credits", "available", "entries", "left_without_approval", "created", "revoked",

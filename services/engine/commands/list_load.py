@@ -40,7 +40,7 @@ def load_list(
     ledger: Ledger, engine: Engine, wanted: Mapping[str, Any], text: bytes, time: datetime, recorded: int,
     compare: Callable[[bytes | None], tuple[int, int, int]],
 ) -> Load:  # fmt: skip
-    """Puts a list in force, whose content is `text`, and rescreens what is open; the same load again changes no balance.
+    """Puts a list in force, whose content is `text`, and rescreens what is open; the same load again changes nothing.
 
     `wanted` has the members of the load's data but for `added`, `removed` and `changed`, which `compare` gives for the
     content in force before, None where there is none; it may raise NotLoaded. Raises NotLoaded where other content or

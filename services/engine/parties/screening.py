@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,12 +13,15 @@ from services.engine.context import DecisionContext
 from services.engine.indexes import Prepared
 from services.engine.parties.clearing import cleared, see_first
 from services.engine.parties.named import Named, named_in
+from services.engine.parties.ownership import ownership_of
 
 if TYPE_CHECKING:
     from rulebook.parties.matching import Match
 
 MOST_HITS = 5
 """How many entries are told of one party, those that it resembles most."""
+_BY_OWNERSHIP = frozenset({"entity", "meu", "sdn"})
+"""The kinds of entries whose ownership of others counts (Supplement No. 8 to 15 CFR part 744)."""
 _CITATIONS = {
     "entity": "15 CFR 744.11; Supplement No. 4 to part 744",
     "meu": "15 CFR 744.21; Supplement No. 7 to part 744",
@@ -35,7 +38,10 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     see_first(context, parties, prepared_of(context, lists))
     if not lists:
         return known
-    return with_hits(context, known, lists, parties, asked.export_date)
+    day = asked.export_date
+    found = with_hits(context, known, lists, parties, day)
+    ownership = ownership_of(context, asked, known, lambda owner: noted_hits(context, lists, owner, day, _BY_OWNERSHIP))
+    return found if ownership is None else replace(found, ownership=ownership)
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
@@ -53,20 +59,34 @@ def with_hits(
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
 
 
-def noted_hits(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
+def noted_hits(
+    context: DecisionContext,
+    lists: Sequence[ListInForce],
+    party: Named,
+    day: date,
+    kinds: Collection[str] | None = None,
+) -> list[Hit]:
     """As `hits_of`; if there is one that counts, what the party is now is noted for a clearing."""
-    hits = hits_of(context, lists, party, day)
+    hits = hits_of(context, lists, party, day, kinds)
     if any(hit.ended is None for hit in hits):
         context.journal.clearings.hit(party.id, party.seen)
     return hits
 
 
-def hits_of(context: DecisionContext, lists: Sequence[ListInForce], party: Named, day: date) -> list[Hit]:
-    """What a party resembles and is not cleared of, at most so many that still count, best first.
+def hits_of(
+    context: DecisionContext,
+    lists: Sequence[ListInForce],
+    party: Named,
+    day: date,
+    kinds: Collection[str] | None = None,
+) -> list[Hit]:
+    """What a party resembles and is not cleared of, at most so many that still count, best first; of `kinds` if given.
 
     What counted until before the day is among it, with the day on which it ended. Raises Unprepared.
     """
     found = matches_of(context, lists, party, day)
+    if kinds is not None:
+        found = [each for each in found if each[0].entry.kind in kinds]
     if not found:
         return []
     hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
@@ -80,7 +100,7 @@ def matches_of(
     """The entries that a party resembles at their lists' thresholds, cleared or not, best first; raises Unprepared."""
     from rulebook.parties.matching import Asked
 
-    asked = Asked(party.name, party.country, party.address, party.lei)
+    asked = Asked(party.name, party.country or None, party.address, party.lei)
     prepared = context.indexes.all_of([one.sha256 for one in lists])
     found = [
         (match, one)
@@ -105,6 +125,7 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
         decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
         tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
         entry.digest, _CITATIONS.get(entry.kind, f"list {one.name}"), entry.requirement, entry.policy, other, ended,
+        entry.countries,
     )  # fmt: skip
 
 

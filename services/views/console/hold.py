@@ -15,12 +15,13 @@ from ledger.queries.records import ShipmentRecord, records
 from ledger.queries.work_list import Hold, HoldFilter, holds
 from rulebook import Book
 from schemas import event_types as types
-from schemas.codes import ReasonCode, State
+from schemas.codes import State
 from schemas.kinds import Policy
 from schemas.models.incoming import Requested
 from schemas.models.parts import Party
 from services.views.accounts import balance_list
 from services.views.answers import last_decided, proposal
+from services.views.console.likeness import likeness, matches
 from services.views.console.look.bar import Bar, bar
 from services.views.console.look.render import Touched, fragment
 from services.views.console.look.told import kind_said
@@ -55,6 +56,7 @@ def hold_page(
         "beside": beside(connection, shipment, today),
         "top": top(connection, book, today, one, kept, stands),
         "bar": None if short is None else _bar(connection, short),
+        "alike": likeness(one, asked),
         "asked": _asked(asked, kept),
         "tried": _tried(book, decided, asked),
         "decided": _decided(one, decided),
@@ -263,7 +265,6 @@ def _act(
     """What may be done about a hold, and what that sends."""
     others: dict[str, Proposal] = {found.data.action: found for found in stands if found.data.reviewer != me}
     barring = next((reason for reason in one.reasons if reason["code"] not in aside), None)
-    matches = [reason["facts"] for reason in one.reasons if reason["code"] == ReasonCode.PARTY_SCREENING_HIT]
     return {
         "stands": [_proposed(found, me) for found in stands],
         "mine": any(found.data.reviewer == me for found in stands),
@@ -272,8 +273,8 @@ def _act(
         "two": {policy.name: policy.value for policy in policies(connection)}[Policy.FOUR_EYES],
         "release": ends is Ends.REVIEWER,
         "barring": barring,
-        "match": next((facts for facts in matches if {"party", "list", "entry"} <= set(facts)), None),
-        "sends": _sends(one.id, me, others),
+        "matches": matches(one),
+        "sends": _sends(one, me, others),
     }
 
 
@@ -287,11 +288,14 @@ def _proposed(found: Proposal, me: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sends(shipment: str, me: str, others: Mapping[str, Proposal]) -> dict[str, str]:
+def _sends(one: Hold, me: str, others: Mapping[str, Proposal]) -> dict[str, str]:
     """The events that the forms of the page make, as they are named in the contract."""
 
+    def lines(kind: str, data: Mapping[str, str]) -> str:
+        return "\n".join([kind, *(f"{name:<16} {value}" for name, value in data.items())])
+
     def event(kind: str, **data: str) -> str:
-        return "\n".join([kind, *(f"{name:<16} {value}" for name, value in {"shipment_id": shipment, **data}.items())])
+        return lines(kind, {"shipment_id": one.id, **data})
 
     made = {
         "recheck": event(types.RECHECK_REQUESTED),
@@ -304,6 +308,11 @@ def _sends(shipment: str, me: str, others: Mapping[str, Proposal]) -> dict[str, 
         made[f"confirm {action}"] = event(
             types.REVIEW_DECIDED, action=action, reviewer=found.data.reviewer, second_reviewer=me, **named, reason="…"
         )
+        if action == "release":
+            cleared = [{name: facts[name] for name in ("party", "list", "entry")} for facts in matches(one)]
+            made["confirm release"] = "\n".join(
+                [made["confirm release"], *(lines(types.MATCH_CLEARED, match) for match in cleared)]
+            )
     return made
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from ledger.database.store import Connection
-from ledger.queries.held.proposals import Proposal, proposal_of, standing
+from ledger.queries.held.proposals import proposal_of, standing
 from ledger.queries.work_list import HoldFilter, holds
 from schemas import event_types as types
-from schemas.codes import ReasonCode
 from schemas.models.parts import ReviewKind
+from services.views.console.likeness import matches
 from services.views.console.look.words import say
 
 KINDS: tuple[str, ...] = tuple(
@@ -52,9 +52,10 @@ class Acting:
         claim = self._claim() if doing.endswith("release") else {}
         more = {"reviewer": self.me, **claim, "reason": self._text("reason")}
         if doing in ("release", "deny"):
+            cleared = self._cleared(connection) if doing == "release" else []
             if claim and claim["authorization"]["kind"] in _TWO:
                 self._wrong("authorization/kind", say("hold.two_needed", kind=claim["authorization"]["kind"]))
-            return [self._event(types.REVIEW_DECIDED, action=doing, **more)]
+            return [self._event(types.REVIEW_DECIDED, action=doing, **more), *cleared]
         action = "withdraw" if doing == "back" else doing.removeprefix("propose ")
         return [self._event(types.REVIEW_PROPOSED, action=action, **more)]
 
@@ -83,19 +84,18 @@ class Acting:
             types.REVIEW_DECIDED, action=action, reviewer=found.data.reviewer, second_reviewer=self.me, **named,
             reason=self._text("reason"),
         )  # fmt: skip
-        cleared = self._cleared(connection, found) if action == "release" and self.fields.get("clear") else []
-        return [decided, *cleared]
+        return [decided, *(self._cleared(connection) if action == "release" else [])]
 
-    def _cleared(self, connection: Connection, found: Proposal) -> list[Event]:
-        """That the party is not the listed one which it resembles, where the hold says which one that is."""
-        held = next(holds(connection, HoldFilter(ids=[found.data.shipment_id])), None)
-        hits = [one["facts"] for one in held.reasons if one["code"] == ReasonCode.PARTY_SCREENING_HIT] if held else []
+    def _cleared(self, connection: Connection) -> list[Event]:
+        """That parties are not the listed ones which they resemble, of those that the hold names and the form chose."""
+        held = next(holds(connection, HoldFilter(ids=[self.shipment])), None)
+        found = matches(held) if held else []
         data = {"reviewer": self.me, "reason": self._text("reason")}
         return [
             (types.MATCH_CLEARED, facts["party"], {name: facts[name] for name in ("party", "list", "entry")} | data)
-            for facts in hits
-            if {"party", "list", "entry"} <= set(facts)
-        ][:1]
+            for place, facts in enumerate(found)
+            if self.fields.get(f"clear-{place}")
+        ]
 
     def _claim(self) -> dict[str, Any]:
         """The authorization in the place of the claim, if the form names one."""

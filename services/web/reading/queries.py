@@ -47,7 +47,12 @@ async def read_ledger(request: Request, question: Callable[[Connection], Answer]
         with store.read() as connection:
             return question(connection)
 
-    return await to_thread.run_sync(ask, limiter=_READS)
+    return await in_thread(ask)
+
+
+async def in_thread(question: Callable[[], Answer]) -> Answer:
+    """The answer to a question that takes long, such as about the ledger; few are asked at once."""
+    return await to_thread.run_sync(question, limiter=_READS)
 
 
 def json_response(value: Any) -> Response[bytes]:

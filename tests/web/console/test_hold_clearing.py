@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 from databases import KINDS
-from holds_run import act, buttons, fill, flagged, form, page, press, shipment, text_of, told
+from holds_run import act, buttons, form, page, press, state, text_of, told
+from listed_run import listed, load_entries
 from signin_run import shared, sign_in, somebody
 from web_run import Served
 
@@ -20,69 +21,74 @@ def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     yield from shared(request, tmp_path_factory)
 
 
-def untie(store: Store) -> None:
-    """Drops every trigger, as an insider would."""
-    with store.begin() as connection:
-        if store.postgresql:
-            connection.exec_driver_sql("DROP FUNCTION IF EXISTS tpp_append_only() CASCADE")
-            return
-        for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
-
-
-def listed_by_hand(web: Served) -> str:
-    """A hold of a list. No list is loaded, so that it is made one by hand."""
-    id = shipment()
-    fill(web, [flagged(id)])
-    store = Store(web.ledger)
-    untie(store)
-    facts = orjson.dumps({"party": f"CON-{id}", "list": "bis-entity-list", "entry": "795"}).decode()
-    with store.begin() as connection:
-        rows = connection.exec_driver_sql(f"SELECT n, answers FROM journal WHERE shipment_id = '{id}'").fetchall()
-        text = re.sub(
-            r'"code":"red_flag"(.*?)"facts":\{[^}]*\}', rf'"code":"party.screening_hit"\1"facts":{facts}', rows[0][1]
-        )
-        assert "bis-entity-list" in text
-        mark = "%s" if web.ledger.startswith("postgres") else "?"
-        connection.exec_driver_sql(f"UPDATE journal SET answers = {mark} WHERE n = {mark}", (text, rows[0][0]))
-        connection.exec_driver_sql(f"UPDATE shipment SET codes = 'party.screening_hit' WHERE id = '{id}'")
-    store.close()
-    return id
-
-
 def cleared(web: Served) -> list[dict[str, Any]]:
     """What was said of matches."""
     store = Store(web.ledger)
     with store.read() as connection:
-        rows = connection.exec_driver_sql("SELECT event FROM journal WHERE type = 'tpp.match.cleared.v1'").fetchall()
+        rows = connection.exec_driver_sql(
+            "SELECT event FROM journal WHERE type = 'tpp.match.cleared.v1' ORDER BY n"
+        ).fetchall()
     store.close()
     return [orjson.loads(bytes(row[0]))["data"] for row in rows]
 
 
-def test_a_party_that_resembles_a_listed_one_is_cleared_with_the_release(web) -> None:
-    id = listed_by_hand(web)
+ENTRIES = ["bis-entity-list/795", "bis-entity-list/796"]
+
+
+def test_a_party_that_resembles_listed_ones_is_cleared_of_those_chosen_with_the_release(web: Served) -> None:
+    load_entries(web)
+    id = listed(web)
     with (
         sign_in(web, web.token("reviewer", "r.first")) as first,
         sign_in(web, web.token("reviewer", "r.second")) as second,
     ):
         act(first, id, "propose release", reason="Seen.")
         html = page(second, f"/console/holds/{id}")
-        assert "Do not hold this party for no. 795 of bis-entity-list again" in text_of(html)
+        assert f"Do not hold CON-{id} for no. bis-entity-list/795 of us again" in text_of(html)
+        assert re.search(r"tpp.match.cleared.v1\nparty +CON-", html)
         assert buttons(html)[0] == "confirm release"
-        act(second, id, "confirm release", reason="Other city.", clear="yes")
-    named = {"party": f"CON-{id}", "list": "bis-entity-list", "entry": "795"}
-    assert {**named, "reviewer": "r.second", "reason": "Other city."} in cleared(web)
+        act(second, id, "confirm release", reason="Other city.", **{"clear-0": "yes"})
+    named = {"party": f"CON-{id}", "list": "us", "entry": ENTRIES[0]}
+    assert [one for one in cleared(web) if one["party"] == f"CON-{id}"] == [
+        {**named, "reviewer": "r.second", "reason": "Other city."}
+    ]
+    assert state(web, id) == "released"
 
 
-def test_a_party_is_not_cleared_where_its_release_is_refused(web) -> None:
-    id = listed_by_hand(web)
+def test_one_reviewer_clears_with_a_release_of_their_own(web: Served) -> None:
+    load_entries(web)
+    id = listed(web)
+    with sign_in(web, web.token("reviewer", somebody())) as only:
+        act(only, id, "release", reason="Another city.", **{"clear-0": "yes", "clear-1": "yes"})
+    assert [one["entry"] for one in cleared(web) if one["party"] == f"CON-{id}"] == ENTRIES
+    assert state(web, id) == "released"
+
+
+def test_the_party_stands_beside_the_entry_that_it_resembles_most(web: Served) -> None:
+    load_entries(web)
+    with sign_in(web, web.token("reviewer", somebody())) as reader:
+        said = text_of(page(reader, f"/console/holds/{listed(web)}"))
+    for part in (
+        "Side by side",
+        "Entry bis-entity-list/795",
+        "us, version 2026-07-09",
+        "Next: Jinan Supercomputing National Center, bis-entity-list/796,",
+        "The list holds from 0.85.",
+        "licence requirement: All items",
+    ):
+        assert part in said, part
+
+
+def test_a_party_is_not_cleared_where_its_release_is_refused(web: Served) -> None:
+    load_entries(web)
+    id = listed(web)
     path, before = f"/console/holds/{id}", cleared(web)
     with (
         sign_in(web, web.token("reviewer", somebody())) as first,
         sign_in(web, web.token("reviewer", somebody())) as second,
     ):
         act(first, id, "propose release", reason="Seen.")
-        fields = form(page(second, path), "confirm release") | {"reason": "Other city.", "clear": "yes"}
+        fields = form(page(second, path), "confirm release") | {"reason": "Other city.", "clear-0": "yes"}
         act(first, id, "back", reason="I was wrong.")
         assert told(second, press(second, path, fields)).startswith("Refused:")
     assert cleared(web) == before

@@ -1,0 +1,1 @@
+"""Questions about restricted-party lists and the names of parties."""

@@ -1,0 +1,143 @@
+"""Supplement No. 8 to 15 CFR part 744: who is owned by listed entities is treated as they are."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rulebook.law.law import Law
+from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
+from rulebook.law.shipment import Shipment
+from rulebook.parties.ownership import DEEPEST, Found, owners_of
+from rulebook.sections.s744 import resembles, told
+from schemas.codes import Result
+from schemas.plan import Facts, Hit, Holding, Owned, Ownership
+
+_GUIDE = "Supplement No. 8 to part 744"
+_FLAGS = "Supplement No. 3 to part 732"
+_RED_FLAG = 29
+_MOST_NAMED = 5
+_IN_FORCE = "in force"
+
+
+@provision(_GUIDE, row="4 affiliates", code="party.screening_hit", kind="gate")
+def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
+    """No party outside the United States is owned to 50 % or more by owners that resemble listed entities."""
+    ownership = shipment.facts.ownership
+    if ownership is None:
+        return None
+    found: list[Verdict] = []
+    for party in ownership.parties:
+        known = _owners_of(party, ownership, shipment.facts, law)
+        if known.reached:
+            found += _of_party(shipment, law, party, known)
+    return found or [met("no owner of a party resembles an entry of a list by which ownership counts")]
+
+
+@provision(_GUIDE, row="4 affiliates chain", kind="gate")
+def chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
+    """Whether all owners of owners could be followed: a finding, since what was found on the way counts."""
+    ownership = shipment.facts.ownership
+    if ownership is None:
+        return None
+    found = []
+    for party in ownership.parties:
+        known, of = _owners_of(party, ownership, shipment.facts, law), _named(party)
+        if known.circle:
+            found.append(f"owners of {of} own each other in a circle: {', '.join((*known.circle, known.circle[0]))}")
+        if known.deeper:
+            found.append(f"above {of} the owners of {_list(known.deeper)} are more than {DEEPEST} links away")
+    if ownership.left:
+        found.append(f"{len(ownership.left):,} owners of owners were not looked up, since there are too many")
+    return [Verdict(Result.UNKNOWN, f"{detail}; they were not followed further") for detail in found] or None
+
+
+def _owners_of(party: Owned, ownership: Ownership, facts: Facts, law: Law) -> Found:
+    """What is known of the owners of a party, by the share that the law of the day asks for."""
+    return owners_of(facts.one(party.id), ownership.owners, ownership.hits, law.amount("affiliates_percent"), facts.one)
+
+
+def _of_party(shipment: Shipment, law: Law, party: Owned, known: Found) -> list[Verdict]:
+    """What follows for a party with listed owners: holds, or a finding that says why it is none."""
+    excused = _excused(law, party)
+    if excused:
+        return [not_applicable(f"{_owned_by(shipment, party, known)}; {excused}; {_warning(party)}")]
+    if not known.behind and not known.unsaid:
+        below = f"{known.share} % together, less than {law.amount('affiliates_percent')} %"
+        return [met(f"{_owned_by(shipment, party, known)}: {below}; {_warning(party)}")]
+    held = {(shipment.facts.one(hit.party), hit.list, hit.entry) for hit in shipment.facts.hits}
+    found: list[Verdict] = []
+    for by, make in ((known.behind, _hold), (known.unsaid, _flag)):
+        found += [make(party, hit, known) for key, hit in _hits(shipment, by) if (key, hit.list, hit.entry) not in held]
+    if not found:
+        found.append(not_applicable(f"{_owned_by(shipment, party, known)}, who is held by name"))
+    return found
+
+
+def _excused(law: Law, party: Owned) -> str:
+    """Why the rule does not reach a party, empty where it does."""
+    standing = law.rule("affiliates_rule")
+    if standing != _IN_FORCE:
+        return f"the affiliates rule is {standing or 'not in force yet'} on {law.day} (90 FR 47201, 90 FR 50857)"
+    home = law.members("united_states")
+    return f"{_named(party)} is in the United States" if law.place(party.country) in home else ""
+
+
+def _hits(shipment: Shipment, owners: Sequence[str]) -> Iterator[tuple[str, Hit]]:
+    ownership = shipment.facts.ownership
+    if ownership is not None:
+        yield from ((key, hit) for key in owners for hit in ownership.hits[key])
+
+
+def _hold(party: Owned, hit: Hit, known: Found) -> Verdict:
+    """The hold of a party for an entry that one of its owners resembles."""
+    of = hit._replace(role=f"owner of the {party.role}")
+    facts = {
+        **told(of),
+        "owned": party.id,
+        "owned_share": known.share,
+        "chain": [{"id": one.id, "name": one.name, "share": one.share} for one in known.chain],
+    }
+    owned = f"{_named(party)} is owned to {known.share} % by owners that count as listed: {_chain(known.chain)}"
+    return not_met(f"{resembles(of)}; {owned}", facts, cites=f"{hit.citation}; {_GUIDE}")
+
+
+def _flag(party: Owned, hit: Hit, known: Found) -> Verdict:
+    """Red flag 29 of a party of which a listed owner's share is not known."""
+    of = hit._replace(role=f"owner of the {party.role}")
+    facts: dict[str, Any] = {"number": _RED_FLAG, "owned": party.id, "listed_name": hit.listed} | {
+        name: value for name, value in told(of).items() if name in ("party", "role", "name", "list", "entry", "content")
+    }
+    detail = f"red flag {_RED_FLAG}: {resembles(of)}; its share in {_named(party)} is not known"
+    return not_met(detail, facts, "red_flag", f"{_FLAGS}, red flag {_RED_FLAG}")
+
+
+def _owned_by(shipment: Shipment, party: Owned, known: Found) -> str:
+    """By which listed entities a party is owned, in words."""
+    first = [next(hits) for key in known.reached if (hits := _first(shipment, key))]
+    names = [f"{hit.name} ({hit.party}), which resembles {hit.listed}" for hit in first]
+    return f"an owner of {_named(party)} is {_list(names)}"
+
+
+def _first(shipment: Shipment, key: str) -> Iterator[Hit]:
+    return (hit for _, hit in _hits(shipment, (key,)))
+
+
+def _warning(party: Owned) -> str:
+    return f"red flag {_RED_FLAG}: find out what listed entities own of {party.id} and whether goods could be diverted"
+
+
+def _chain(chain: Sequence[Holding]) -> str:
+    return ", ".join(f"{one.name} ({one.id}) {one.share} %" for one in chain)
+
+
+def _named(party: Owned) -> str:
+    return f"{party.name} ({party.id}), the {party.role},"
+
+
+def _list(names: Sequence[str]) -> str:
+    """Names in words, the first few of them.
+
+    >>> _list(["A", "B", "C", "D", "E", "F", "G"])
+    'A, B, C, D, E and 2 more'
+    """
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
