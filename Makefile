@@ -68,6 +68,7 @@ docs: $(VENV)/dev ## build the guide into build/site, and check its links
 bench: $(VENV)/dev ## tpp screen, the stream, the books, HTTP and the page, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py
 	$(BIN)/python ops/bench_stream.py
+	$(BIN)/python ops/bench_rescreen.py
 	$(BIN)/python ops/bench_books.py
 	$(BIN)/python ops/bench_http.py
 	$(BIN)/python ops/bench_console.py

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 from ledger.database import tables
 from ledger.database.sums import ExactSum
 from ledger.registers.facts import ALL
-from ledger.registers.shipments import PENDING_STATES
+from ledger.registers.shipments import has_pending
 from schemas import accounts
 from schemas.kinds import FactKind
 from schemas.wire.read import Event, read_record
@@ -246,10 +246,10 @@ def flows(connection: Connection) -> list[Balance]:
     t = tables.shipment
     year = func.substr(t.c.export_date, 1, 4)
     left = ExactSum(case((t.c.state == "dispatched", t.c.tpp), else_=0))
-    ahead = ExactSum(case((t.c.state.in_(PENDING_STATES), t.c.tpp), else_=0))
+    ahead = ExactSum(case((has_pending(), t.c.tpp), else_=0))
     query = (
         select(t.c.ship_to, year.label("year"), ahead.label("pending"), left.label("posted"))
-        .where(t.c.state.in_((*PENDING_STATES, "dispatched")), t.c.tpp > 0)
+        .where((t.c.state == "dispatched") | has_pending(), t.c.tpp > 0)
         .group_by(t.c.ship_to, year)
     )
     return [

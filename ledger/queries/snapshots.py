@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select, union
 
 from ledger.database import tables
 from ledger.database.paging import some_of
@@ -217,8 +217,11 @@ def held_at(connection: Connection, moment: Moment) -> list[HoldRow]:
     j, m = tables.journal, tables.mention
     seen = and_(j.c.n <= moment.record, j.c.happened <= moment.as_of)
     ever = select(j.c.shipment_id).where(seen, j.c.shipment_id.is_not(None), j.c.answers.contains(SHIPMENT_HELD))
-    mentions = select(m.c.n).where(m.c.shipment_id.in_(ever))
-    query = select(j.c.n, j.c.happened, j.c.answers).where(seen, or_(j.c.shipment_id.in_(ever), j.c.n.in_(mentions)))
+    among_many = select(m.c.shipment_id).join(j, j.c.n == m.c.n).where(seen, j.c.answers.contains(SHIPMENT_HELD))
+    held_ones = union(ever, among_many)
+    mentions = select(m.c.n).where(m.c.shipment_id.in_(held_ones))
+    about = or_(j.c.shipment_id.in_(held_ones), j.c.n.in_(mentions))
+    query = select(j.c.n, j.c.happened, j.c.answers).where(seen, about)
     held: dict[str, HoldRow] = {}
     for row in connection.execute(query.order_by(j.c.n), execution_options={"yield_per": 1_000}):
         for data in _decisions(row.n, row.answers):

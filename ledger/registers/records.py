@@ -73,6 +73,7 @@ class Records:
         self._answered: dict[Key, AnsweredEvent] = {}
         self._rows: dict[int, _Row] = {}
         self._mentions: list[tuple[str, int]] = []
+        self._events: dict[int, bytes] = {}
         self.last: tuple[int, Key] | None = None
         """The number of the last record written in this transaction, and its event."""
         transaction.at_flush(self._write)
@@ -129,10 +130,19 @@ class Records:
         row = self._transaction.connection.execute(query).one_or_none()
         return None if row is None else (row.n, bytes(row.event))
 
+    def load_events(self, numbers: Iterable[int]) -> None:
+        """Reads the events of records, in one query for all."""
+        wanted = {n for n in numbers if n not in self._rows and n not in self._events}
+        if wanted:
+            query = select(_J.c.n, _J.c.event).where(_J.c.n.in_(sorted(wanted)))
+            self._events.update((row.n, bytes(row.event)) for row in self._transaction.connection.execute(query))
+
     def event(self, n: int) -> bytes:
         """The bytes of the event of a record."""
         if n in self._rows:
             return self._rows[n].event
+        if n in self._events:
+            return self._events[n]
         found = self._transaction.connection.execute(_EVENT, {"record": n}).scalar_one_or_none()
         if found is None:
             raise LedgerCorrupt(f"journal record {n} is missing")
@@ -153,6 +163,7 @@ class Records:
     def forget(self) -> None:
         """Releases the events and answers of the transaction, which are large."""
         self._answered.clear()
+        self._events.clear()
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection

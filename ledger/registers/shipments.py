@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, func, select, union_all
+from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 
 from ledger.database import tables
 from ledger.database.rows import stored
@@ -87,6 +87,7 @@ class Shipment:
     `first` is the record of its first request, `asked` that of the request or amendment in force, `last` the latest
     that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
     reviewer put in place of the claim, `reviewed` what reviewers set aside, `parties` are as `names_of` gives them.
+    `kept`: of one that is held and keeps what it has pending, the record that let it go.
     """
 
     id: str
@@ -100,11 +101,17 @@ class Shipment:
     claim: dict[str, Any] | None = None
     reviewed: tuple[SetAside, ...] = ()
     parties: tuple[str, ...] = ()
+    kept: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it was approved or released and has not left."""
+        return self.state in PENDING_STATES
 
     @property
     def pending(self) -> bool:
-        """Whether it was approved or released and has not left."""
-        return self.state in PENDING_STATES
+        """Whether its debits are pending: it is open, or its hold keeps them."""
+        return self.open or self.kept is not None
 
     @property
     def holding(self) -> bool:
@@ -126,6 +133,7 @@ class Shipment:
             "lines": [line.row() for line in terms.lines],
             "claim": self.claim,
             "reviewed": [reason.row() for reason in self.reviewed],
+            "kept": self.kept,
         }
         expires = terms.expires.isoformat() if terms.expires and self.pending else None
         return (
@@ -151,7 +159,7 @@ class Shipment:
         reviewed = tuple(SetAside(*reason) for reason in kept.get("reviewed", ()))
         return cls(
             row.id, row.state, row.first, row.asked, row.last, row.held, row.codes, terms, kept.get("claim"), reviewed,
-            tuple((row.parties or "").split()),
+            tuple((row.parties or "").split()), kept.get("kept"),
         )  # fmt: skip
 
 
@@ -219,9 +227,7 @@ class Shipments:
         return int(self._transaction.connection.execute(query).scalar_one())
 
     def lapsing(self, day: date, most: int) -> list[str]:
-        """Shipments let go that have not left and lapse on or before a day, in the order in which they came; at most
-        so many.
-        """
+        """At most so many shipments whose debits lapse on or before a day, in the order in which they came."""
         self._transaction.flush()
         table = tables.shipment
         query = select(table.c.id).where(table.c.expires <= day.isoformat()).order_by(table.c.expires, table.c.first)
@@ -259,6 +265,12 @@ class Shipments:
         self._put(shipment, "held_at_dispatch" if left else "held")
         self._waiting.add(shipment.id, notes)
 
+    def keep(self, shipment: Shipment, codes: Iterable[str], notes: Notes) -> None:
+        """Holds a shipment that was let go and leaves it what it has pending; `notes` are what it waits for."""
+        shipment.codes = " ".join(dict.fromkeys(codes))
+        self._put(shipment, "held", kept=shipment.kept or shipment.last)
+        self._waiting.add(shipment.id, notes)
+
     def dispatch(self, shipment: Shipment) -> None:
         """Notes that a shipment has left, on the terms on which it was let go."""
         self._put(shipment, "dispatched")
@@ -278,7 +290,7 @@ class Shipments:
 
     def clear_debits(self, shipment: Shipment) -> None:
         """Notes that a shipment no longer has anything on any account."""
-        shipment.terms = shipment.terms._replace(debits=())
+        shipment.terms, shipment.kept = shipment.terms._replace(debits=()), None
 
     def return_units(self, shipment: Shipment, number: int, quantity: int) -> int:
         """Notes that units of a line came back; returns how many, at most those that went out."""
@@ -290,13 +302,13 @@ class Shipments:
         self._put(shipment, shipment.state)
         return back
 
-    def _put(self, shipment: Shipment, state: str) -> None:
+    def _put(self, shipment: Shipment, state: str, kept: int | None = None) -> None:
         n = self._transaction.n
         if shipment.held is not None:
             self._waiting.remove(shipment.id)
         if shipment.last != n:
             self._transaction.follow(shipment.id, shipment.last)
-        shipment.state, shipment.last = state, n
+        shipment.state, shipment.last, shipment.kept = state, n, kept
         shipment.held = n if shipment.holding else None
         self._known[shipment.id] = shipment
         self._changed[shipment.id] = shipment
@@ -305,6 +317,12 @@ class Shipments:
         rows = [self._changed[key].row() for key in sorted(self._changed)]
         self._transaction.store.upsert(self._transaction.connection, tables.shipment, rows)
         self._changed = {}
+
+
+def has_pending() -> ColumnElement[bool]:
+    """The condition that a shipment's debits are pending: `Shipment.pending`."""
+    table = tables.shipment
+    return or_(table.c.state.in_(PENDING_STATES), and_(table.c.state == "held", table.c.terms.contains('"kept":')))
 
 
 def _holding(account: str | None) -> list[ColumnElement[bool]]:

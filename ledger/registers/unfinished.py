@@ -29,6 +29,7 @@ class Unfinished:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self._first: tuple[Work | None] | None = None  # the work that was asked for first, once it was read
 
     def begin(self, left: Mapping[str, Any]) -> None:
         """Notes that the event of the record being made asks for more than its own record does."""
@@ -40,6 +41,12 @@ class Unfinished:
         transaction = self._transaction
         if transaction.cache.unfinished is False:
             return None
+        if self._first is None:
+            self._first = (self._read(),)
+        return self._first[0]
+
+    def _read(self) -> Work | None:
+        transaction = self._transaction
         row = _FIRST.run(transaction.store, transaction.connection).one_or_none()
         transaction.cache.unfinished = row is not None
         if row is None:
@@ -51,6 +58,7 @@ class Unfinished:
         """Notes that a chunk is done, and what is left; None where it was the last one."""
         table = tables.unfinished
         self._transaction.before_write()
+        self._first = None
         if left is None:
             self._transaction.connection.execute(delete(table).where(table.c.n == work.n))
             self._transaction.cache.unfinished = None
@@ -59,5 +67,6 @@ class Unfinished:
 
     def _put(self, work: Work) -> None:
         self._transaction.before_write()
+        self._first = None
         row = (work.n, work.chunk, orjson.dumps(work.left).decode())
         self._transaction.store.upsert(self._transaction.connection, tables.unfinished, [row])

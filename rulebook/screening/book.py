@@ -16,6 +16,7 @@ from rulebook.law.values import Values
 from rulebook.screening import classification, refusals
 from rulebook.screening.description import Text
 from rulebook.screening.gates import pass_gates
+from rulebook.screening.names import Names
 from rulebook.screening.options import alternatives, options_of
 from schemas.codes import RejectionCode
 from schemas.models.facts import LicenseIssued
@@ -85,7 +86,7 @@ class Book:
         self.digest = self._values.digest
         self.switches: Mapping[str, bool] = {name: True for name, on in self._values.switches.items() if on}
         self.status: Mapping[str, Any] = self._values.status
-        self.text = Text(contents, self._values)
+        self.text, self.names = Text(contents, self._values), Names(contents, self._values)
 
     def law(self, day: date) -> Law:
         """The values in force on a day; those of the first day where it is earlier."""

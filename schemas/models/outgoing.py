@@ -56,7 +56,13 @@ class Recorded(Out):
     entries: The entries that the event made, in order; empty if no balance changed.
     proposal: What a first reviewer proposed; of `tpp.review.proposed.v1` only.
     released: The shipments that were released; of a recheck only.
-    held: The shipments that are still held; of a recheck only.
+    held: The shipments that are still held, of a recheck; of the last record of a rescreening, those that it held, up
+        to 1,000.
+    held_count: How many shipments a rescreening held; of its last record only.
+    recheck: The held shipments of which a screening hit no longer stands, up to 1,000; of the last record of a
+        rescreening only.
+    recheck_count: How many these are; of the last record of a rescreening only.
+    alerts: How many alerts of registered parties a rescreening raised; of its last record only.
     skipped: The shipments that were not screened because their export date is past; of a recheck only.
     unexplained: The returned units that exceed those that went out, or all of a return dated before the shipment left,
         in the order in which they were reported; of `tpp.shipment.returned.v1` only, and absent if there are none.
@@ -69,6 +75,10 @@ class Recorded(Out):
     proposal: Proposal | None = None
     released: list[Identifier] | None = None
     held: list[Identifier] | None = None
+    held_count: Annotated[int, Field(ge=0)] | None = None
+    recheck: list[Identifier] | None = None
+    recheck_count: Annotated[int, Field(ge=0)] | None = None
+    alerts: Annotated[int, Field(ge=0)] | None = None
     skipped: list[Identifier] | None = None
     unexplained: Annotated[list[Unexplained], Field(min_length=1)] | None = None
 

@@ -29,11 +29,14 @@ _UNDER_THEIR_KEY = frozenset(
 class Left:
     """What is left of an automatic recheck: what was brought, before which record the holds were made that wait for it,
     and which record first presented the hold that was rechecked last; 0 at first.
+
+    `room`: the accounts to which it has brought room itself, for which holds wait.
     """
 
     keys: Sequence[str]
     before: int
     after: int = 0
+    room: Sequence[str] = ()
 
 
 def notes_of(context: DecisionContext, judgement: Judgement) -> Notes:

@@ -36,6 +36,11 @@ def reasons_to_json(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
     return [{"code": r.code, "citation": r.citation, "message": r.message, "facts": r.facts} for r in reasons]
 
 
+def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as JSON objects of an answer."""
+    return [{"provision": f.provision, "result": f.result, "detail": f.detail, "facts": f.facts} for f in findings]
+
+
 def decision(
     context: DecisionContext,
     decision_id: str,
@@ -80,7 +85,7 @@ def unscreened_decision(
     entries: Sequence[Entry] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """The data of a decision that screened nothing: an expiry, a denial."""
+    """The data of a decision that screened nothing, or names alone: an expiry, a denial, a hold by list."""
     return {
         "decision_id": decision_id,
         "shipment_id": shipment.id,
@@ -127,9 +132,9 @@ def authorization(judgement: Judgement) -> dict[str, str]:
 
 def findings(judgement: Judgement) -> list[dict[str, Any]]:
     """All findings: those that precede the authorizations, then each option's provisions and quotas, in order."""
-    result = [_finding(finding) for finding in judgement.screening.findings]
+    result = findings_to_json(judgement.screening.findings)
     for option, shorts in judgement.tried:
-        result += [_finding(finding) for finding in option.findings]
+        result += findings_to_json(option.findings)
         result += [_short(short) for short in shorts]
     if judgement.chosen and judgement.entries:
         taken = list(zip(judgement.chosen.debits, judgement.entries, strict=True))
@@ -142,10 +147,6 @@ def _resembling(context: DecisionContext, entries: Sequence[Entry]) -> list[dict
     """The findings on identifiers that got their account by these entries and look like others."""
     opened = {one for entry in entries if entry.entry == 1 for one in named(entry.account)}
     return findings_of([one for one in resemblances(context) if (one.kind, one.id) in opened]) if opened else []
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {"provision": finding.provision, "result": finding.result, "detail": finding.detail, "facts": finding.facts}
 
 
 def _short(short: Short) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from services.proof.report import VerificationReport
 from services.proof.verifier import Invalid, moves
 
 _LIMITED = ("approved", "released")
-_DECIDED_AMONG_MANY = ("expired", "released")
+_DECIDED_AMONG_MANY = ("expired", "held", "released")
 """What a record decides of shipments besides its answer."""
 
 

@@ -7,23 +7,25 @@ from typing import Any
 from ledger.registers.accounts import Entry, Overflow
 from ledger.registers.shipments import SetAside, Shipment
 from ledger.registers.unfinished import Work
+from ledger.registers.waiting import Notes
 from schemas.codes import Outcome, State
-from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_RELEASED
+from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_HELD, SHIPMENT_RELEASED
 from schemas.kinds import Policy
 from schemas.models.incoming import RecheckRequested, ReviewDecided
 from schemas.plan import Short
 from schemas.wire.read import Event
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
-from services.engine.auto_recheck import Left, notes_of
+from services.engine.auto_recheck import Left, awaited, notes_of, recheck_left
 from services.engine.chunks import CHUNK, answers_of, is_chunk, work_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, published, unscreened_decision
+from services.engine.handlers import kept
 from services.engine.handlers.proposals import check_review
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.refusal import refuse
-from services.engine.settlement import asked_of, claimed, let_go, settle
+from services.engine.settlement import asked_of, claimed, let_go, settle, terms_of, void
 
 
 def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEvent:
@@ -36,10 +38,14 @@ def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEve
     if data.action == "deny":
         return _deny(context, answers, shipment, data)
     claim = None if data.authorization is None else data.authorization.model_dump(exclude_none=True)
-    shipments.review(shipment, claim, _releasable(context, shipment))
+    stays = shipment.kept is not None and not kept.another(context, shipment, claim)
+    shipments.review(shipment, None if stays else claim, _releasable(context, shipment))
+    if stays:
+        return kept.release(context, answers, shipment)
+    entries = void(context, shipment) if shipment.kept is not None else []
     judgement = _judged_again(context, shipment)
     left = _has_left(shipment)
-    return settle(context, answers, shipment, judgement, judgement.entries, Outcome.RELEASED, left=left)
+    return settle(context, answers, shipment, judgement, entries + judgement.entries, Outcome.RELEASED, left=left)
 
 
 def _has_left(shipment: Shipment) -> bool:
@@ -66,10 +72,13 @@ def _rejudged(context: DecisionContext, shipment: Shipment) -> Judgement:
 
 
 def _deny(context: DecisionContext, answers: Answers, shipment: Shipment, data: ReviewDecided) -> HandledEvent:
+    entries = void(context, shipment) if shipment.kept is not None else []
     context.journal.shipments.deny(shipment)
     review = data.model_dump(include={"reviewer", "second_reviewer", "reason"}, exclude_none=True)
-    denial = unscreened_decision(context, answers.next_id, answers.causation, Outcome.DENIED, shipment, review=review)
-    answers.add(SHIPMENT_DENIED, shipment.id, denial)
+    denial = unscreened_decision(
+        context, answers.next_id, answers.causation, Outcome.DENIED, shipment, entries, review=review
+    )
+    raise_alerts(context, answers, entries, answers.add(SHIPMENT_DENIED, shipment.id, denial))
     return HandledEvent(answers, shipment.id)
 
 
@@ -88,11 +97,15 @@ def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[s
     return [] if held is None else list(held["reasons"])
 
 
+_Decided = tuple[Shipment, Judgement, list[Entry]]
+
+
 @dataclass(slots=True)
 class _Rechecked:
-    """The results of a recheck."""
+    """The results of a recheck; `given_up`: those of `held` that were held by list, and lost what they had pending."""
 
-    released: list[tuple[Shipment, Judgement, list[Entry]]] = field(default_factory=list)
+    released: list[_Decided] = field(default_factory=list)
+    given_up: list[_Decided] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     shorts: list[Short] = field(default_factory=list)
@@ -111,15 +124,19 @@ def recheck(context: DecisionContext, event: Event[RecheckRequested]) -> Handled
         if not allows(shipment, Step.RECHECK):
             return refuse(answers, data.shipment_id, shipment)
         found = _rechecked(context, [data.shipment_id])
+        if (more := _with_room(context, None)) is not None:
+            journal.unfinished.begin(more)
         _record(context, answers, data.shipment_id, {"shipment_id": data.shipment_id}, found, {"holds": 1})
         return HandledEvent(answers, data.shipment_id)
     account, until = data.account, journal.transaction.n
-    kept = journal.accounts.path(account) if account else None
-    ids = journal.shipments.held(kept, 0, until, CHUNK)
-    holds = journal.shipments.count_held(kept)
-    if holds > len(ids):
-        journal.unfinished.begin({"account": account, "after": _first(context, ids), "until": until})
-    _record(context, answers, event.subject, {}, _rechecked(context, ids), {"holds": holds})
+    path = journal.accounts.path(account) if account else None
+    ids = journal.shipments.held(path, 0, until, CHUNK)
+    holds = journal.shipments.count_held(path)
+    found = _rechecked(context, ids)
+    left = {"account": account, "after": _first(context, ids), "until": until} if holds > len(ids) else None
+    if (more := _with_room(context, left)) is not None:
+        journal.unfinished.begin(more)
+    _record(context, answers, event.subject, {}, found, {"holds": holds})
     return HandledEvent(answers)
 
 
@@ -129,11 +146,12 @@ def _recheck_chunk(context: DecisionContext, event: Event[RecheckRequested]) -> 
     if "keys" in work.left:
         return _auto_recheck(context, event, answers, work)
     account, after, until = work.left["account"], work.left["after"], work.left["until"]
-    kept = journal.accounts.path(account) if account else None
-    ids = journal.shipments.held(kept, after, until, CHUNK)
+    path = journal.accounts.path(account) if account else None
+    ids = journal.shipments.held(path, after, until, CHUNK)
+    found = _rechecked(context, ids)
     left = {**work.left, "after": _first(context, ids)} if len(ids) == CHUNK else None
-    journal.unfinished.go_on(work, left)
-    _record(context, answers, event.subject, {}, _rechecked(context, ids), {"chunk": work.chunk})
+    journal.unfinished.go_on(work, _with_room(context, left, work.left.get("room", ())))
+    _record(context, answers, event.subject, {}, found, {"chunk": work.chunk})
     return HandledEvent(answers)
 
 
@@ -144,10 +162,24 @@ def _auto_recheck(
     left, journal = Left(**work.left), context.journal
     on = journal.policies.on(Policy.AUTO_RECHECK)
     ids = journal.shipments.waiting_for(left.keys, left.before, left.after, CHUNK + 1) if on else []
-    more = replace(left, after=_first(context, ids[:CHUNK])) if len(ids) > CHUNK else None
-    journal.unfinished.go_on(work, asdict(more) if more else None)
-    _record(context, answers, event.subject, {}, _rechecked(context, ids[:CHUNK]), {"chunk": work.chunk})
+    found = _rechecked(context, ids[:CHUNK])
+    more = asdict(replace(left, after=_first(context, ids[:CHUNK]))) if len(ids) > CHUNK else None
+    journal.unfinished.go_on(work, _with_room(context, more, left.room))
+    _record(context, answers, event.subject, {}, found, {"chunk": work.chunk})
     return HandledEvent(answers)
+
+
+def _with_room(
+    context: DecisionContext, left: Mapping[str, Any] | None, room: Sequence[str] = ()
+) -> Mapping[str, Any] | None:
+    """What is left of a recheck: more of its own work, then the recheck of what waits for what holds by list gave up.
+
+    `room`: the accounts to which it had brought room before, for which holds wait.
+    """
+    room = sorted({*room, *awaited(context)})
+    if left is None:
+        return recheck_left(context, room)
+    return {**left, "room": room} if room else left
 
 
 def _first(context: DecisionContext, ids: Sequence[str]) -> int:
@@ -174,8 +206,9 @@ def _record(
     }
     record = answers.add(EVENT_RECORDED, subject, {**named, **recorded, **more})
     exhaust(context, answers, found.shorts, record)
-    for shipment, judgement, entries in found.released:
-        _release(context, answers, shipment, judgement, entries)
+    for outcome, decided in ((Outcome.RELEASED, found.released), (Outcome.HELD, found.given_up)):
+        for one in decided:
+            _tell(context, answers, outcome, *one)
 
 
 def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
@@ -190,6 +223,9 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
         left = _has_left(shipment)
         if not left and today is not None and shipment.terms.export_date < today:
             found.skipped.append(identifier)
+            continue
+        if shipment.kept is not None:
+            _rechecked_kept(context, shipment, noted.get(identifier), found)
             continue
         try:
             judgement = _rejudged(context, shipment)
@@ -206,9 +242,32 @@ def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
     return found
 
 
-def _release(
-    context: DecisionContext, answers: Answers, shipment: Shipment, judgement: Judgement, entries: Sequence[Entry]
-) -> None:
+def _rechecked_kept(context: DecisionContext, shipment: Shipment, noted: Notes | None, found: _Rechecked) -> None:
+    """Judges a hold by list: one that still stands is left as it is."""
+    names = kept.names_of(context, kept.as_of_export(context, shipment)).without(context, shipment.reviewed)
+    if names.reasons:
+        context.journal.waiting.renew(shipment.id, noted, Notes(keys=names.keys))
+        found.held.append(shipment.id)
+        return
+    debited = kept.debited_by(context, shipment)
+    judgement = kept.as_let_go(context, shipment, debited)
+    if judgement.passes:
+        context.journal.shipments.let_go(shipment, shipment.terms, State.RELEASED)
+        found.released.append((shipment, judgement, []))
+        return
+    found.held.append(shipment.id)
+    voided, again = kept.give_up(context, shipment, debited)
+    codes = [reason.code for reason in again.reasons]
+    context.journal.shipments.hold(shipment, terms_of(again), codes, notes_of(context, again), left=False)
+    found.given_up.append((shipment, again, voided))
+
+
+def _tell(
+    context: DecisionContext, answers: Answers, outcome: Outcome, shipment: Shipment, judgement: Judgement,
+    entries: Sequence[Entry],
+) -> None:  # fmt: skip
+    """Adds a decision of a recheck, and the alerts of its entries."""
     context.journal.records.mention(shipment.id)
-    data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, entries)
-    raise_alerts(context, answers, entries, answers.add(SHIPMENT_RELEASED, shipment.id, data))
+    data = decision(context, answers.next_id, answers.causation, outcome, judgement, entries)
+    kind = SHIPMENT_RELEASED if outcome is Outcome.RELEASED else SHIPMENT_HELD
+    raise_alerts(context, answers, entries, answers.add(kind, shipment.id, data))

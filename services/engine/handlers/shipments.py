@@ -1,8 +1,5 @@
 """A shipment's life: requested, amended, dispatched, cancelled, returned (docs/contract/events-in.md)."""
 
-from collections.abc import Set as AbstractSet
-
-from ledger.database.store import LedgerCorrupt
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import Shipment, ShipmentTerms
 from schemas.codes import Outcome, ReasonCode, State
@@ -11,14 +8,13 @@ from schemas.wire.read import Event
 from services.engine.alerts import exhaust
 from services.engine.answers import Answers
 from services.engine.context import DecisionContext, HandledEvent
-from services.engine.decision import published
-from services.engine.judgement import Judgement, judge, judge_departure
+from services.engine.handlers.kept import as_let_go, debited_by
+from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
 from services.engine.message import Refusal
 from services.engine.refusal import alert_departure, alert_return, refuse, refuse_dispatch, refuse_duplicate
 from services.engine.settlement import (
     asked_of,
-    claimed,
     let_go,
     license_terms,
     post_on_allocation,
@@ -77,10 +73,10 @@ def dispatched(context: DecisionContext, event: Event[Dispatched]) -> HandledEve
         return refuse_dispatch(context, answers, event, shipment)
     if data.export_date != shipment.terms.export_date:
         return _dispatched_on_another_day(context, answers, event, shipment)
-    debited = {journal.accounts.path(debit.account) for debit in shipment.terms.debits}
-    if not _at_departure(context, shipment, debited).passes:
+    debited = debited_by(context, shipment)
+    if not as_let_go(context, shipment, debited).passes:
         voided = void(context, shipment)
-        again = _at_departure(context, shipment, debited)
+        again = as_let_go(context, shipment, debited)
         return _held_at_dispatch(context, answers, event, shipment, again, voided)
     entries = [journal.post(debit.account, debit.amount, shipment.id) for debit in shipment.terms.debits]
     entries += post_on_allocation(context, shipment)
@@ -115,18 +111,6 @@ def _held_at_dispatch(
     handled = settle(context, answers, shipment, judgement, entries, Outcome.APPROVED, left=True)
     alert_departure(context, answers, event, shipment)
     return handled
-
-
-def _at_departure(context: DecisionContext, shipment: Shipment, debited: AbstractSet[str]) -> Judgement:
-    """A shipment that leaves as planned, judged under the authorization that it has with the facts of now."""
-    asked, covers = asked_of(context, shipment), dict[int, str]()
-    if asked.authorization is None:
-        let_go = published(context, shipment.last, shipment.id, Outcome.APPROVED, Outcome.RELEASED)
-        if let_go is None:
-            raise LedgerCorrupt(f"journal record {shipment.last} does not let shipment {shipment.id} go")
-        covers = {line["line"]: line["authorization"] for line in let_go["lines"]}
-    named = shipment.claim is not None
-    return judge_departure(context, claimed(asked, shipment.terms), shipment.reviewed, named, covers, debited)
 
 
 def returned(context: DecisionContext, event: Event[Returned]) -> HandledEvent:
