@@ -238,6 +238,22 @@ class Hit(NamedTuple):
     ended: date | None = None
 
 
+class Namesake(NamedTuple):
+    """An owner under another identifier with a balance, whose name is that of the shipment's owner, or resembles it.
+
+    `account` is the one with its largest balance, in TPP. `by`: what is equal, `name`, `LEI` or `identifier`; of those
+    that resemble each other empty, and `score` is how much, as decimal text. `apart`: a reviewer has told them apart.
+    """
+
+    id: str
+    name: str
+    account: str
+    balance: int
+    by: str = ""
+    score: str = ""
+    apart: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the ledger knew of a shipment's parties, as of its export date.
@@ -247,7 +263,8 @@ class Facts:
     their dates; the law tests the dates. `survivors`: absorbed party id to the surviving one. `lists`: the
     restricted-party lists in force; `hits`: what was found in them and not cleared, best first for each party;
     `over`: what was found and is not in force any more. `owners`: holder of a validated
-    end-user's authorization to its ultimate parent, as the last shipment to it said.
+    end-user's authorization to its ultimate parent, as the last shipment to it said. `namesakes`: owners whose name is
+    that of the shipment's owner, or resembles it, if no shipment of that owner was ever let go.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -259,6 +276,7 @@ class Facts:
     hits: tuple[Hit, ...] = ()
     over: tuple[Hit, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
+    namesakes: tuple[Namesake, ...] = ()
 
     def one(self, party: str) -> str:
         """The identifier under which a party's accounts are kept now."""

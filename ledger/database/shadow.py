@@ -22,12 +22,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from ledger.database import tables
 from ledger.database.store import Store
 
-APPENDED = (tables.journal, tables.mention, tables.entry, tables.fact, tables.identifier)
+APPENDED = (tables.journal, tables.mention, tables.entry, tables.fact, tables.identifier, tables.owner_form)
 """Tables to which a decision appends."""
 
 CHANGED = (
     tables.account, tables.shipment, tables.waiting, tables.noted, tables.attestation, tables.obligation,
-    tables.unfinished,
+    tables.unfinished, tables.clearing, tables.owner,
 )  # fmt: skip
 """Tables in which a decision may also change or delete rows."""
 

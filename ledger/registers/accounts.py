@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ledger.database import tables
 from ledger.database.statements import Statement
@@ -200,6 +200,17 @@ class Accounts:
         query = select(path).where(path.contains(f"/{party}", autoescape=True)).order_by(path)
         paths = self._transaction.connection.execute(query).scalars().all()
         return [one for one in paths if accounts.party(one) == party]
+
+    def most_of(self, party: str, families: Iterable[str]) -> Account | None:
+        """The account of a party, of these families, that has the largest balance; None where none has any."""
+        path = by_code_points(self._transaction.store, tables.account.c.path)
+        first = tuple(f"{family}/{party}/" for family in families)
+        query = select(tables.account.c.path).where(or_(*(path.between(one, f"{one}~") for one in first)))
+        new = [one for one in self._changed if one.startswith(first)]
+        paths = sorted({*self._transaction.connection.execute(query).scalars(), *new})
+        self.load(paths)
+        found = [account for one in paths if (account := self.find(one)) is not None and account.balance > 0]
+        return max(found, key=lambda account: account.balance, default=None)
 
     # --- writing --------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,11 @@ def _known() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     return legal, legal | joining, frozenset((found["common"] + found["places"]).split()) - legal - joining
 
 
+def legal_forms() -> frozenset[str]:
+    """The legal forms, in Latin letters."""
+    return _known()[0]
+
+
 class Weights:
     """The weights of words beside a list: `entries` are the words of each of its entries."""
 

@@ -38,12 +38,14 @@ from services.engine.decision import entries_to_json
 from services.engine.handlers.proposals import check_adjustment, note_proposed
 from services.engine.judgement import met_once
 from services.engine.message import EventRejected, Refusal
+from services.engine.parties.namesakes import note_registered
 
 
 def party_registered(context: DecisionContext, event: Event[PartyRegistered]) -> HandledEvent:
     """A party's standing facts from a day on."""
     context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
     context.journal.parties.holders.register(event.data)
+    note_registered(context, event.data)
     return _recorded(context, event)
 
 
