@@ -10,7 +10,7 @@ from events import ITEM_WORDS, facility
 
 from schemas.models.facts import LicenseIssued, VeuAuthorized
 from schemas.models.incoming import Certification, Party, Requested, ReviewedAuthorization
-from schemas.plan import Case, Facts, Hit, License, Veu
+from schemas.plan import Case, Facts, Hit, License, ListInForce, Namesake, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}
 LICENSE = {
@@ -111,12 +111,18 @@ def facts(says: Mapping[str, Any]) -> Facts:
         veus=tuple(veus),
         survivors=says.get("survivors", {}),
         owners=says.get("owners", {}),
-        lists=tuple(says.get("lists", ["entity-list"])),
-        hits=tuple(
-            Hit(name, f"Party {name}", "entity-list", "E-7", "Listed Party", Decimal("0.97"))
-            for name in says.get("hits", [])
-        ),
+        lists=tuple(ListInForce(1, name, "1", "0" * 64, 85) for name in says.get("lists", ["entity-list"])),
+        hits=tuple(hit(name) for name in says.get("hits", [])),
+        namesakes=tuple(Namesake(**one) for one in says.get("namesakes", [])),
     )
+
+
+def hit(name: str, role: str = "ultimate consignee", entry: str = "E-7") -> Hit:
+    """A party that resembles an entry of the list `entity-list`."""
+    return Hit(
+        name, role, f"Party {name}", "entity-list", "1", entry, "Listed Party", "Listed Party", "0.97", "0.85", None, 0,
+        0, ((name, "listed", "0.97"),), "c" * 64, "15 CFR 744.11; Supplement No. 4 to part 744",
+    )  # fmt: skip
 
 
 def case(told: Mapping[str, Any]) -> Case:
