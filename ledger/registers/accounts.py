@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from ledger.database import tables
 from ledger.database.statements import Statement
@@ -205,7 +205,7 @@ class Accounts:
         """The account of a party, of these families, that has the largest balance; None where none has any."""
         path = by_code_points(self._transaction.store, tables.account.c.path)
         first = tuple(f"{family}/{party}/" for family in families)
-        query = select(tables.account.c.path).where(or_(*(path.between(one, f"{one}~") for one in first)))
+        query = select(tables.account.c.path).where(or_(*(and_(path >= one, path < f"{one}~") for one in first)))
         new = [one for one in self._changed if one.startswith(first)]
         paths = sorted({*self._transaction.connection.execute(query).scalars(), *new})
         self.load(paths)

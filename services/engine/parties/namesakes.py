@@ -135,8 +135,7 @@ def note_let_go(context: DecisionContext, case: Case, debits: Iterable[Debit]) -
     if known is None or known.n is None or (known.name, known.lei) != (name, lei or known.lei):
         owners.name(owner, name, lei, _forms(owner, name, lei), let_go=True)
     if consignee.id != owner and any(
-        accounts.party(debit.account) == consignee.id and debit.account.startswith(accounts.OWNED)
-        for debit in debits
+        accounts.party(debit.account) == consignee.id and debit.account.startswith(accounts.OWNED) for debit in debits
     ):
         note_name(context, consignee.id, consignee.name, consignee.lei)
 
