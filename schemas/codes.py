@@ -119,8 +119,7 @@ class ReasonCode(Code):
     )
     RED_FLAG = (
         "red_flag",
-        "A red flag was reported, a new owner has the name of another, or an `.a` or `.b` item is said not to be subject "
-        "to the EAR.",
+        "A red flag was reported, an owner has another's name, or an `.a` or `.b` item is said not subject to the EAR.",
         "Resolve the flag, or merge the two owners; else have a reviewer release the hold.",
     )
     SHIPMENT_UNKNOWN = (

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
 from ledger.database import tables
 from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt, by_code_points
 from ledger.database.sums import ExactSum
 from ledger.registers.identifiers import Identifiers
+from ledger.registers.names.owned import Owned
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
@@ -157,6 +158,7 @@ class Accounts:
         self._parties = parties
         self._identifiers = identifiers
         self._known = transaction.cache.rows(Account)
+        self.owned = Owned(transaction)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
         self.room = Room(transaction)
@@ -201,17 +203,6 @@ class Accounts:
         paths = self._transaction.connection.execute(query).scalars().all()
         return [one for one in paths if accounts.party(one) == party]
 
-    def most_of(self, party: str, families: Iterable[str]) -> Account | None:
-        """The account of a party, of these families, that has the largest balance; None where none has any."""
-        path = by_code_points(self._transaction.store, tables.account.c.path)
-        first = tuple(f"{family}/{party}/" for family in families)
-        query = select(tables.account.c.path).where(or_(*(and_(path >= one, path < f"{one}~") for one in first)))
-        new = [one for one in self._changed if one.startswith(first)]
-        paths = sorted({*self._transaction.connection.execute(query).scalars(), *new})
-        self.load(paths)
-        found = [account for one in paths if (account := self.find(one)) is not None and account.balance > 0]
-        return max(found, key=lambda account: account.balance, default=None)
-
     # --- writing --------------------------------------------------------------------------------------------------
 
     def open(self, path: str) -> Account:
@@ -221,6 +212,7 @@ class Accounts:
             account = Account(self._transaction.next_account(), self._parties.path(path))
             self._known[account.path] = account
             self._identifiers.add_path(account.path)
+            self.owned.note(account.path)
         self._change(account)
         return account
 

@@ -109,7 +109,8 @@ class Shipment:
     @property
     def owner_name(self) -> str:
         """What the request calls the consignee's owner."""
-        return self.case.asked.ultimate_consignee.owner_name
+        consignee = self.case.asked.ultimate_consignee
+        return (consignee.ultimate_parent or consignee).name
 
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""

@@ -199,16 +199,6 @@ class Party(Model):
         return self.ultimate_parent.id if self.ultimate_parent else self.id
 
     @property
-    def owner_name(self) -> str:
-        """The name of the ultimate parent, else the party's own."""
-        return self.ultimate_parent.name if self.ultimate_parent else self.name
-
-    @property
-    def owner_lei(self) -> str | None:
-        """The LEI of the ultimate parent, else the party's own; None if it is not said."""
-        return self.ultimate_parent.lei if self.ultimate_parent else self.lei
-
-    @property
     def parent_headquarters(self) -> str:
         """The country of the ultimate parent's headquarters, else of the party's own."""
         return self.ultimate_parent.headquarters if self.ultimate_parent else self.headquarters

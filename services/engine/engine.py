@@ -373,6 +373,7 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
     facts: set[str | None] = set()
     paths: set[str] = set()
     consignees: list[Party] = []
+    registered: list[Party] = []
     for one in batch:
         event = one.event
         if isinstance(event, Rejection):
@@ -388,10 +389,12 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
             shipments.add(data.shipment_id)
         else:
             facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
+            if isinstance(data, Party):
+                registered.append(data)
     journal.records.recall(keys)
     repeated = [key for key in keys if journal.records.answered(key)]
     journal.records.recall([(LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated])
     journal.shipments.load({name for name in shipments if name is not None})
     journal.facts.load({name for name in facts if name is not None})
     journal.accounts.load(paths)
-    load_ahead(journal, consignees)
+    load_ahead(journal, consignees, registered)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ledger.registers.accounts import Account
 from ledger.registers.names.owners import MOST, Alike, Forms, Owner
 from schemas import accounts
 from schemas.kinds import FactKind
 from schemas.lookalikes import same_identifier
 from schemas.models.incoming import Requested
-from schemas.models.parts import Party
+from schemas.models.parts import Parent, Party
 from schemas.plan import Case, Debit, Facts, Namesake
 from services.engine.context import DecisionContext
 from services.engine.parties.screening import decimal, known_of
@@ -40,7 +41,7 @@ def namesakes_of(context: DecisionContext, asked: Requested) -> tuple[Namesake, 
     if owners.let_go(group):
         return ()
     lei = _lei(context.journal, consignee)
-    forms = _forms(consignee.owner, consignee.owner_name, lei)
+    forms = _forms(consignee.owner, _owner(consignee).name, lei)
     same = [(one, "") for one in owners.having(forms.exact) if _may_be(one, group, lei)]
     near = [one for one in owners.having(forms.loose, MOST) if _may_be(one, group, lei)]
     if not same and not near:
@@ -49,14 +50,19 @@ def namesakes_of(context: DecisionContext, asked: Requested) -> tuple[Namesake, 
     equal = [
         found._replace(by=_by(consignee, one, lei)) for one, found in _with_balances(context, consignee, same, told)
     ]
-    rated = _with_balances(context, consignee, _rated(consignee.owner_name, near), told)
+    rated = _with_balances(context, consignee, _rated(_owner(consignee).name, near), told)
     return (*equal, *(found for _, found in rated))
+
+
+def _owner(party: Party) -> Party | Parent:
+    """The owner of a party as the party names it: its ultimate parent, else itself."""
+    return party.ultimate_parent or party
 
 
 def _lei(journal: Journal, consignee: Party) -> str | None:
     """The LEI of a consignee's owner, as the shipment says it or as it is known of before."""
-    if consignee.owner_lei is not None:
-        return consignee.owner_lei
+    if _owner(consignee).lei is not None:
+        return _owner(consignee).lei
     known = journal.owners.find(consignee.owner)
     return None if known is None else known.lei
 
@@ -76,7 +82,7 @@ def _by(consignee: Party, one: Owner, lei: str | None) -> str:
     """What two owners have in common that share an exact form: the name, of now or of before, unless it is another."""
     from rulebook.parties.namesakes import equal
 
-    if equal(consignee.owner_name, one.name):
+    if equal(_owner(consignee).name, one.name):
         return "name"
     if lei is not None and one.lei == lei:
         return "LEI"
@@ -102,7 +108,7 @@ def _with_balances(
         survivor = context.journal.parties.survivor(one.id)
         if survivor in told:
             continue
-        account = context.journal.accounts.most_of(survivor, accounts.OWNED)
+        account = _largest(context, survivor)
         if account is None:
             continue
         told.add(survivor)
@@ -111,20 +117,31 @@ def _with_balances(
         yield one, Namesake(survivor, one.name, account.path, account.balance, score=score, apart=apart)
 
 
-def load_ahead(journal: Journal, consignees: Sequence[Party]) -> None:
-    """Reads the owners of consignees, and whom the new ones of them may resemble, in a query each."""
+def _largest(context: DecisionContext, party: str) -> Account | None:
+    """The account of an owner or holder with the largest balance above zero, the first of equal ones; None without."""
+    known = context.journal.accounts
+    paths = known.owned.of(party)
+    known.load(paths)
+    found = [account for path in paths if (account := known.find(path)) is not None and account.balance > 0]
+    return max(found, key=lambda account: account.balance, default=None)
+
+
+def load_ahead(journal: Journal, consignees: Sequence[Party], registered: Sequence[Party]) -> None:
+    """Reads the owners of consignees and of registered parties, and whom the new ones may resemble, in a query each."""
     owners = journal.owners
-    owners.load(one.owner for one in consignees)
-    new = [one for one in consignees if not owners.let_go([one.owner])]
+    owners.load({name for one in (*consignees, *registered) for name in (one.id, one.owner)})
+    new = [(one.owner, _owner(one).name, _lei(journal, one)) for one in consignees if not owners.let_go([one.owner])]
+    for one in registered:
+        new += [(one.owner, _owner(one).name, _owner(one).lei), (one.id, one.name, one.lei)]
     if len(new) > 1:
-        each = [_forms(one.owner, one.owner_name, _lei(journal, one)) for one in new]
+        each = [_forms(*one) for one in dict.fromkeys(new)]
         owners.load_forms(form for forms in each for form in (*forms.exact, *forms.loose))
 
 
 def note_let_go(context: DecisionContext, case: Case, debits: Iterable[Debit]) -> None:
     """Notes the owner of a shipment that is let go with TPP that count, and the holder whose account it is on."""
     consignee, owners = case.asked.ultimate_consignee, context.journal.owners
-    owner, name, lei = consignee.owner, consignee.owner_name, consignee.owner_lei
+    owner, name, lei = consignee.owner, _owner(consignee).name, _owner(consignee).lei
     known = owners.find(owner)
     if known is None or known.n is None:
         owners.note_alike(
@@ -144,7 +161,7 @@ def note_registered(context: DecisionContext, party: Party) -> None:
     """Notes the names of a registered party and of its ultimate parent."""
     note_name(context, party.id, party.name, party.lei)
     if party.owner != party.id:
-        note_name(context, party.owner, party.owner_name, party.owner_lei)
+        note_name(context, party.owner, _owner(party).name, _owner(party).lei)
 
 
 def note_name(context: DecisionContext, identifier: str, name: str, lei: str | None) -> None:
