@@ -158,10 +158,9 @@ class Accounts:
         self._parties = parties
         self._identifiers = identifiers
         self._known = transaction.cache.rows(Account)
-        self.owned = Owned(transaction)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
-        self.room = Room(transaction)
+        self.room, self.owned = Room(transaction), Owned(transaction)
         transaction.at_flush(self._write)
 
     def path(self, path: str) -> str:
