@@ -14,6 +14,7 @@ from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
 from ledger.registers.names.clearings import Clearings
 from ledger.registers.names.lists import Lists
+from ledger.registers.names.owners import Owners
 from ledger.registers.obligations import Obligations
 from ledger.registers.parties import Parties
 from ledger.registers.records import Key, Records
@@ -42,6 +43,7 @@ class Journal:
         self.policies = Policies(transaction, self.facts)
         self.lists = Lists(transaction, self.facts, self.records)
         self.clearings = Clearings(transaction)
+        self.owners = Owners(transaction)
         self.parties = Parties(transaction, self.facts)
         self.limits = SetLimits(transaction, self.facts, self.parties)
         self.accounts = Accounts(transaction, self.parties, self.identifiers)

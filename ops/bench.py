@@ -25,15 +25,19 @@ BATCH = 2048
 PREFIXES = (b"evt-", b"SHP-", b"CON-", b"FAC-")
 
 
+def of_round(line: bytes, number: int) -> bytes:
+    """An event as the event of a round: its identifiers and the names of its parties are those of no other round."""
+    for prefix in PREFIXES:
+        line = line.replace(prefix, b"%s%d-" % (prefix, number))
+    return line.replace(b'"name":"', b'"name":"%d ' % number)
+
+
 def write_events(path: Path, count: int) -> None:
-    """Writes so many events: the cluster events, in rounds that differ in their identifiers."""
+    """Writes so many events: the cluster events, in rounds that differ in their identifiers and names."""
     lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines(keepends=True)
     with path.open("wb") as file:
         for index in range(count):
-            line = lines[index % len(lines)]
-            for prefix in PREFIXES:
-                line = line.replace(prefix, b"%s%d-" % (prefix, index // len(lines)))
-            file.write(line)
+            file.write(of_round(lines[index % len(lines)], index // len(lines)))
 
 
 def screen(events: Path, ledger: Path) -> tuple[float, int]:

@@ -173,7 +173,8 @@ def write_accounts(file: Path) -> None:
             event = example("shipment.requested") | {"id": f"account-{n}", "subject": f"ACCOUNT-{n}"}
             data, party = event["data"], f"PARTY-{n}"
             data["shipment_id"], data["items"][0]["quantity"] = f"ACCOUNT-{n}", 1 + n % 1_600
-            data["ultimate_consignee"]["ultimate_parent"]["id"] = data["certifications"][0]["party"] = party
+            data["ultimate_consignee"]["ultimate_parent"] |= {"id": party, "name": f"Holding {party}"}
+            data["certifications"][0]["party"] = party
             lines.write(orjson.dumps(event) + b"\n")
         tick = example("clock.ticked") | {"id": "tick"}
         tick["data"]["now"] = tick["time"] = "2025-06-20T00:00:00Z"

@@ -52,8 +52,8 @@ def events(shipments: int, holds: int, parties: int = PARTIES) -> Iterator[bytes
         data["shipment_id"], data["ship_to"] = f"SHP-{n}", COUNTRIES[n % len(COUNTRIES)]
         consignee = data["ultimate_consignee"]
         consignee["country"] = consignee["headquarters"] = data["ship_to"]
-        consignee["ultimate_parent"]["id"] = data["certifications"][0]["party"] = party
-        consignee["ultimate_parent"]["headquarters"] = data["ship_to"]
+        data["certifications"][0]["party"] = party
+        consignee["ultimate_parent"] = {"id": party, "name": f"Holding {party}", "headquarters": data["ship_to"]}
         data["items"][0]["quantity"] = 1
         if n % every == 0 and n // every < holds:
             kind = n // every % 3

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "ops")]
 
 import orjson  # noqa: E402
-from bench import PREFIXES  # noqa: E402  (the path is set above)
+from bench import of_round  # noqa: E402  (the path is set above)
 from databases import postgresql  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
 
@@ -39,13 +39,10 @@ ALONE = ROOT / "ops" / "faust_alone.py"
 
 
 def events(count: int) -> Iterator[bytes]:
-    """So many shipment events: those of the examples, in rounds that differ in their identifiers."""
+    """So many shipment events: those of the examples, in rounds that differ in their identifiers and names."""
     lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines()
     for index in range(count):
-        line = lines[index % len(lines)]
-        for prefix in PREFIXES:
-            line = line.replace(prefix, b"%s%d-" % (prefix, index // len(lines)))
-        yield line
+        yield of_round(lines[index % len(lines)], index // len(lines))
 
 
 class System:

@@ -77,8 +77,9 @@ class Fuzzer:
         """Gives what it is about one of a few identifiers, so that events meet."""
         consignee = data.get("ultimate_consignee")
         if isinstance(consignee, dict):
-            owner = f"P-{self.random.randrange(60)}"
-            consignee["ultimate_parent"]["id"] = data["certifications"][0]["party"] = owner
+            owner, name = f"P-{self.random.randrange(60)}", f"Holding {self.random.randrange(90)}"
+            consignee["ultimate_parent"] |= {"id": owner, "name": name}
+            data["certifications"][0]["party"] = owner
         for name in ("shipment_id", "number", "holder", "survivor", "absorbed", "party", "id"):
             if isinstance(data.get(name), str):
                 data[name] = f"{name[0].upper()}-{self.random.randrange(200)}"

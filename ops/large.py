@@ -69,7 +69,8 @@ def filling(accounts: int, patterns: int, holds: int) -> Iterator[bytes]:
         data = event["data"]
         name = f"CON-{n}" if n < accounts else f"CON-{n % 1_000}"
         data["shipment_id"] = event["subject"] = f"SHP-{n}"
-        data["ultimate_consignee"]["ultimate_parent"]["id"] = data["certifications"][0]["party"] = name
+        data["ultimate_consignee"]["ultimate_parent"] |= {"id": name, "name": f"Holding {name}"}
+        data["certifications"][0]["party"] = name
         data["items"][0]["quantity"] = 1 if n < accounts else 1_700
         yield orjson.dumps(event | {"id": f"request-{n}"})
     for n in range(patterns):

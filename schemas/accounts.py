@@ -10,6 +10,9 @@ FAMILIES = ("lpp", "country", "license", "nac", "nveu", "uveu", "aia", "facility
 CREDITABLE = ("country", "nveu", "uveu")
 """The families on which attrition is credited (748.15(a)(2)(iii)(B))."""
 
+OWNED = ("lpp", "nveu", "uveu")
+"""The families that count what one owner or holder has received, whatever it is called."""
+
 _FLOW = "flow/"
 _FLOW_PATH = re.compile(r"flow/[A-Z]{2}/\d{4}", re.ASCII)
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"

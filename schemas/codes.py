@@ -119,8 +119,8 @@ class ReasonCode(Code):
     )
     RED_FLAG = (
         "red_flag",
-        "A red flag was reported or found, or an `.a` or `.b` item is said not to be subject to the EAR.",
-        "Resolve the flag, and have a reviewer release the hold.",
+        "A red flag was seen, an owner has another's name, or an `.a` or `.b` item is said not to be subject to the EAR.",
+        "Resolve the flag, or merge the two owners; else have a reviewer release the hold.",
     )
     SHIPMENT_UNKNOWN = (
         "shipment.unknown",

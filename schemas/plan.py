@@ -273,6 +273,22 @@ class Ownership:
     left: frozenset[str] = frozenset()
 
 
+class Namesake(NamedTuple):
+    """An owner under another identifier with a balance, whose name is that of the shipment's owner, or resembles it.
+
+    `account` is the one with its largest balance, in TPP. `by`: what is equal, `name`, `LEI` or `identifier`; of those
+    that resemble each other empty, and `score` is how much, as decimal text. `apart`: a reviewer has told them apart.
+    """
+
+    id: str
+    name: str
+    account: str
+    balance: int
+    by: str = ""
+    score: str = ""
+    apart: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the ledger knew of a shipment's parties, as of its export date.
@@ -283,7 +299,8 @@ class Facts:
     restricted-party lists in force; `hits`: what was found in them and not cleared, best first for each party;
     `over`: what was found and is not in force any more. `owners`: holder of a validated
     end-user's authorization to its ultimate parent, as the last shipment to it said. `ownership`: who owns the parties,
-    None where no owner is known or no list is in force.
+    None where no owner is known or no list is in force. `namesakes`: owners whose name is that of the shipment's owner,
+    or resembles it, if no shipment of that owner was ever let go.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
@@ -296,6 +313,7 @@ class Facts:
     over: tuple[Hit, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
     ownership: Ownership | None = None
+    namesakes: tuple[Namesake, ...] = ()
 
     def one(self, party: str) -> str:
         """The identifier under which a party's accounts are kept now."""

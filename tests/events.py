@@ -328,11 +328,17 @@ def _with_parties(ship: Mapping[str, Any], parties: Mapping[str, Any]) -> dict[s
     return {**ship, **found}
 
 
+OF_PARTY = {"private": "private_sector"} | {
+    word: word for word in ("name", "lei", "address", "ultimate_parent", "owners")
+}
+"""The members of a party by the words of a flow."""
+
+
 def _party_of(said: Any, parties: Mapping[str, Any], at: str) -> dict[str, Any]:
     """A party by its identifier, or by a table; what neither the table nor `[parties]` says: it is in `at`, its own parent."""
     own = dict(said) if isinstance(said, Mapping) else {"id": said}
     own = {"country": at, **parties.get(own["id"], {}), **own}
-    plain = ("name", "lei", "address", "ultimate_parent", "owners")
-    words = {word: word for word in plain} | {"private": "private_sector"}
-    more = {member: own[word] for word, member in words.items() if word in own}
-    return party(own["id"], own["country"], own.get("hq"), own.get("parent"), own.get("parent_hq"), **more)
+    more = {member: own[word] for word, member in OF_PARTY.items() if word in own}
+    made = party(own["id"], own["country"], own.get("hq"), own.get("parent"), own.get("parent_hq"), **more)
+    above = {member: own[f"parent_{member}"] for member in ("name", "lei") if f"parent_{member}" in own}
+    return made | ({"ultimate_parent": made["ultimate_parent"] | above} if above else {})

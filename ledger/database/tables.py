@@ -233,17 +233,17 @@ owner = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("lei", Text, nullable=True),
-    Column("n", BIG, nullable=False, comment="the record that first let one of its shipments go"),
-    comment="ultimate parents of which a shipment was let go",
+    Column("n", BIG, nullable=True, comment="the record that first let one of its shipments go as of an owner, if any"),
+    comment="ultimate parents, holders and registered parties by their latest name",
     **STRICT,
 )
 
 owner_form = Table(
     "owner_form",
     metadata,
-    Column("form", Text, primary_key=True, comment="what its name or LEI shares with those that resemble it"),
+    Column("form", Text, primary_key=True, comment="what its name, LEI or id shares with those that resemble it"),
     Column("owner", Text, primary_key=True),
-    comment="what ultimate parents are compared by",
+    comment="what the names of the table owner are compared by",
     **STRICT,
 )
 

@@ -12,6 +12,7 @@ from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt, by_code_points
 from ledger.database.sums import ExactSum
 from ledger.registers.identifiers import Identifiers
+from ledger.registers.names.owned import Owned
 from ledger.registers.parties import Parties
 from ledger.registers.transaction import Transaction
 from schemas import accounts
@@ -159,7 +160,7 @@ class Accounts:
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
-        self.room = Room(transaction)
+        self.room, self.owned = Room(transaction), Owned(transaction)
         transaction.at_flush(self._write)
 
     def path(self, path: str) -> str:
@@ -210,6 +211,7 @@ class Accounts:
             account = Account(self._transaction.next_account(), self._parties.path(path))
             self._known[account.path] = account
             self._identifiers.add_path(account.path)
+            self.owned.note(account.path)
         self._change(account)
         return account
 

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from rulebook.house import gates as house
+from rulebook.house import two_names
 from rulebook.law.contents import Accounting, Amounts, Contents, Gate, Terms
 from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
@@ -238,6 +239,8 @@ CONTENTS = Contents(
         Gate(s744_affiliates.chains, "note"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),
+        Gate(two_names.equal, "hold"),
+        Gate(two_names.resembling, "note"),
         Gate(s734_13.transaction, "hold"),
         Gate(s734_13.parts, "note"),
         Gate(s734_13.nothing_exported, "note"),
@@ -287,6 +290,7 @@ CONTENTS = Contents(
     may_set_aside=_may_set_aside,
     settled=frozenset({_SHARE}),
     same={"party.screening_hit": frozenset({"party", "name", "owned", "list", "entry", "content"})},
+    told_apart=two_names.told_apart,
     figures=frozenset({"asked", "available", "tpp", "least", "catalogue_tpp", "score", "others"}),
     accounting=Accounting(
         limit=_limit,

@@ -75,8 +75,9 @@ class Contents:
     those in `rationed` depend on the destination's allocation. `releasable`: codes that a reviewer may set aside, where
     `may_set_aside` says so of the facts; `settled`: those that stay set aside whatever the figures become; `figures`:
     the facts of a reason that may move while it stays the same; `same`: of some codes the facts alone by which a reason
-    is the same one whenever it is given. `stricter`: a policy of review, or another that is
-    stricter, then with its citation. `near`: what is said of an authorization that a finding alone keeps closed, after
+    is the same one whenever it is given. `told_apart`: whom a review that sets a reason aside tells the owner apart
+    from, by the reason's code and facts. `stricter`: a policy of review, or another that is stricter, then with its
+    citation. `near`: what is said of an authorization that a finding alone keeps closed, after
     its name; empty where nothing is. `decisive`: the citations of the paragraphs on which each authorization turns.
     """
 
@@ -100,4 +101,5 @@ class Contents:
     settled: frozenset[str]
     figures: frozenset[str]
     same: Mapping[str, frozenset[str]]
+    told_apart: Callable[[str, Mapping[str, Any]], str | None]
     accounting: Accounting

@@ -101,6 +101,17 @@ class Shipment:
         embargoed = clauses(receivers, for_746)
         self.embargoed = (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed
 
+    @property
+    def counts(self) -> bool:
+        """Whether TPP of .a commodities leave the country, which may count on an account."""
+        return self.tpp > 0 and not self.domestic
+
+    @property
+    def owner_name(self) -> str:
+        """What the request calls the consignee's owner."""
+        consignee = self.case.asked.ultimate_consignee
+        return (consignee.ultimate_parent or consignee).name
+
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing

@@ -51,6 +51,11 @@ class Screening:
         return self.shipment.asked.ship_to
 
     @property
+    def counts(self) -> bool:
+        """Whether TPP of .a commodities leave the country."""
+        return self.shipment.counts
+
+    @property
     def allocation(self) -> tuple[str, int] | None:
         """The account and the law's limit on which the policy of review depends; None where it depends on none."""
         policy = refusals.review_policy(self.contents, self.shipment, self.law, 0)
@@ -212,6 +217,10 @@ class Book:
     def decisive(self, authorization: str) -> frozenset[str]:
         """The citations of the paragraphs on which an authorization turns; none of one that the book does not have."""
         return self._contents.decisive.get(authorization, frozenset())
+
+    def told_apart(self, code: str, facts: Mapping[str, Any]) -> str | None:
+        """The identifier that a shipment's owner is told apart from by a review that sets a reason aside; or None."""
+        return self._contents.told_apart(code, facts)
 
     def same(self, code: str, facts: Mapping[str, Any], *, lasting: bool = False) -> Mapping[str, Any]:
         """The facts of a reason by which it is the same one again; `lasting`: though a figure in them has moved."""

@@ -19,10 +19,10 @@ from services.engine.message import Message
 _UNDER_THEIR_KEY = frozenset(
     {
         FactKind.PARTY, FactKind.CERTIFICATION, FactKind.LICENSE, FactKind.LICENSES, FactKind.REVOKED, FactKind.VEU,
-        FactKind.HOLDER, FactKind.NOTICE, FactKind.CLEARED,
+        FactKind.HOLDER, FactKind.NOTICE, FactKind.CLEARED, FactKind.APART,
     }
 )  # fmt: skip
-"""The kinds of facts for which holds wait, and which are kept under a party, a licence or a reference."""
+"""The kinds of facts for which holds wait, and which are kept under a party, two of them, a licence or a reference."""
 
 
 @dataclass(frozen=True, slots=True)

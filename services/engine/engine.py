@@ -17,6 +17,7 @@ from rulebook import Book
 from schemas.codes import ReasonCode, RejectionCode
 from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
 from schemas.models.incoming import Requested
+from schemas.models.parts import Party
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
@@ -35,6 +36,7 @@ from services.engine.message import (
     read_message,
     rejected,
 )
+from services.engine.parties.namesakes import load_ahead
 from services.engine.refusal import refuse_event, sentence
 from services.engine.resemblance import alert_resemblances
 
@@ -377,6 +379,8 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
     shipments: set[str | None] = set()
     facts: set[str | None] = set()
     paths: set[str] = set()
+    consignees: list[Party] = []
+    registered: list[Party] = []
     for one in batch:
         event = one.event
         if isinstance(event, Rejection):
@@ -386,14 +390,18 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
         if isinstance(data, Requested):
             shipments.add(data.shipment_id)
             facts |= journal.parties.keys(data)
+            consignees.append(data.ultimate_consignee)
             paths.update(book.likely_accounts(data))
         elif hasattr(data, "shipment_id"):
             shipments.add(data.shipment_id)
         else:
             facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
+            if isinstance(data, Party):
+                registered.append(data)
     journal.records.recall(keys)
     repeated = [key for key in keys if journal.records.answered(key)]
     journal.records.recall([(LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated])
     journal.shipments.load({name for name in shipments if name is not None})
     journal.facts.load({name for name in facts if name is not None})
     journal.accounts.load(paths)
+    load_ahead(journal, consignees, registered)

@@ -17,7 +17,7 @@ from schemas.kinds import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Case, Debit, Obligation, Option, Reason, Share, Short
 from services.engine.context import DecisionContext
-from services.engine.parties.screening import known_of
+from services.engine.parties.namesakes import facts_of
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def judge(
     """
     explained = explained or bool(reviewed)
     with context.journal.facts.noting() as keys:
-        case = Case(asked, known_of(context, asked), named=named, taken=taken)
+        case = Case(asked, facts_of(context, asked), named=named, taken=taken)
     result = _reviewed(
         context, case, reviewed, lambda context, case: _tried(context, case, explained), context.book.same
     )
@@ -99,7 +99,7 @@ def judge_departure(
     set aside stays so if a figure in its facts has moved.
     """
     with context.journal.facts.noting() as keys:
-        case = Case(asked, known_of(context, asked), named=named, taken=taken)
+        case = Case(asked, facts_of(context, asked), named=named, taken=taken)
     result = _reviewed(
         context,
         case,

@@ -18,6 +18,7 @@ from services.engine.auto_recheck import notes_of
 from services.engine.context import DecisionContext, HandledEvent
 from services.engine.decision import decision, entries_to_json
 from services.engine.judgement import Judgement
+from services.engine.parties.namesakes import note_let_go
 
 _PASSED = {Outcome.APPROVED: SHIPMENT_APPROVED, Outcome.RELEASED: SHIPMENT_RELEASED}
 
@@ -83,6 +84,8 @@ def let_go(context: DecisionContext, shipment: Shipment, judgement: Judgement, s
     """Lets a shipment go as judged, with its obligations; returns the entries of one that left under a licence."""
     journal = context.journal
     journal.shipments.let_go(shipment, terms_of(judgement), state)
+    if judgement.screening.counts and judgement.chosen is not None:
+        note_let_go(context, judgement.case, judgement.chosen.debits)
     for one in judgement.owed:
         names = journal.parties.group(one.party) if one.party else ()
         subjects = [f"party/{name}" for name in names] or [f"shipment/{shipment.id}"]

@@ -291,7 +291,7 @@ def shipments(many: int | None, owners: int = 40) -> Iterator[bytes]:
         event |= {"id": f"load-{n}", "subject": name}
         event["data"]["shipment_id"] = name
         owner = f"CON-{n % owners}"
-        event["data"]["ultimate_consignee"]["id"] = owner
+        event["data"]["ultimate_consignee"] |= {"id": owner, "name": f"Party {owner}"}
         event["data"]["ultimate_consignee"].pop("ultimate_parent", None)
         event["data"]["certifications"] = [
             {"kind": "lpp_consignee_statement", "party": owner, "date": "2025-05-20", "reference": "C-1"}

@@ -52,6 +52,8 @@ def after(event: Mapping[str, Any]) -> str:
     """
     data = event["data"]
     match kind(event):
+        case "alert" if "other_name" in data:
+            return f"{data['kind']} name {data['party']} {data['other']} {data['score']}"
         case "alert" if "other" in data:
             return f"{data['kind']} {data['of']} {data['party']} {data['other']}"
         case "alert" if "account" not in data:

@@ -10,7 +10,7 @@ from events import ITEM_WORDS, facility
 
 from schemas.models.facts import LicenseIssued, VeuAuthorized
 from schemas.models.incoming import Certification, Party, Requested, ReviewedAuthorization
-from schemas.plan import Case, Facts, Hit, Holding, License, ListInForce, Owned, Ownership, Veu
+from schemas.plan import Case, Facts, Hit, Holding, License, ListInForce, Namesake, Owned, Ownership, Veu
 
 ITEM = {"part": "P-1", "tpp": 15_824, "density": Decimal("19.4"), "designer": "Nvidia Corporation"}
 LICENSE = {
@@ -114,6 +114,7 @@ def facts(says: Mapping[str, Any]) -> Facts:
         lists=tuple(ListInForce(1, name, "1", "0" * 64, 85) for name in says.get("lists", ["entity-list"])),
         hits=tuple(hit(name) for name in says.get("hits", [])),
         ownership=ownership(says["ownership"]) if "ownership" in says else None,
+        namesakes=tuple(Namesake(**one) for one in says.get("namesakes", [])),
     )
 
 

@@ -63,6 +63,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "party": "con-lO", "kind": "resembles", "of": "party", "other": "CON-10", "score": "1.00", "causation": DECISION["causation"],
         "caused_by": "d-1", "message": "Party con-lO cannot be told apart from CON-10.",
     },
+    "tpp.list.alert.v1": {
+        "list": "us", "version": "2026-07-09", "kind": "stale", "age_days": 8, "max_age_days": 7,
+        "causation": DECISION["causation"], "caused_by": "a-1",
+        "message": "The list us 2026-07-09 is 8 days old, more than the 7 that were set: load the present version.",
+    },
     "tpp.shipment.alert.v1": {
         "shipment_id": "SHP-0001", "kind": "left_without_approval", "state": "held", "export_date": "2025-06-05",
         "causation": DECISION["causation"], "caused_by": "a-1",

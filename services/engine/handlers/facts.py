@@ -39,6 +39,7 @@ from services.engine.handlers.proposals import check_adjustment, note_proposed
 from services.engine.judgement import met_once
 from services.engine.message import EventRejected, Refusal
 from services.engine.parties.clearing import clear
+from services.engine.parties.namesakes import note_registered
 from services.engine.parties.registered import alert_hits, new_hits
 
 
@@ -48,6 +49,7 @@ def party_registered(context: DecisionContext, event: Event[PartyRegistered]) ->
     found = new_hits(context, event.data, event.happened.date())
     context.journal.facts.add(FactKind.PARTY, event.data.id, event.data)
     context.journal.parties.holders.register(event.data)
+    note_registered(context, event.data)
     _record(context, answers, event)
     alert_hits(answers, found)
     return HandledEvent(answers)

@@ -10,7 +10,7 @@ from ledger.registers.unfinished import Work
 from ledger.registers.waiting import Notes
 from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_DENIED, SHIPMENT_HELD, SHIPMENT_RELEASED
-from schemas.kinds import Policy
+from schemas.kinds import FactKind, Policy
 from schemas.models.incoming import RecheckRequested, ReviewDecided
 from schemas.plan import Short
 from schemas.wire.read import Event
@@ -24,6 +24,7 @@ from services.engine.handlers import kept
 from services.engine.handlers.proposals import check_review
 from services.engine.judgement import Judgement, judge
 from services.engine.life import Step, allows
+from services.engine.parties.namesakes import pair
 from services.engine.refusal import refuse
 from services.engine.settlement import asked_of, claimed, let_go, settle, terms_of, void
 
@@ -39,7 +40,9 @@ def decided(context: DecisionContext, event: Event[ReviewDecided]) -> HandledEve
         return _deny(context, answers, shipment, data)
     claim = None if data.authorization is None else data.authorization.model_dump(exclude_none=True)
     stays = shipment.kept is not None and not kept.another(context, shipment, claim)
-    shipments.review(shipment, None if stays else claim, _releasable(context, shipment))
+    set_aside = _releasable(context, shipment)
+    shipments.review(shipment, None if stays else claim, set_aside)
+    _tell_apart(context, shipment, data, set_aside)
     if stays:
         return kept.release(context, answers, shipment)
     entries = void(context, shipment) if shipment.kept is not None else []
@@ -89,6 +92,17 @@ def _releasable(context: DecisionContext, shipment: Shipment) -> list[SetAside]:
         for reason in present_reasons(context, shipment)
         if context.book.may_set_aside(reason["code"], reason["facts"])
     ]
+
+
+def _tell_apart(
+    context: DecisionContext, shipment: Shipment, review: ReviewDecided, set_aside: Sequence[SetAside]
+) -> None:
+    """States that a shipment's owner is none of those whose name it has, as a reviewer who sets that aside says."""
+    others = [other for one in set_aside if (other := context.book.told_apart(one.code, one.facts)) is not None]
+    if others:
+        owner = asked_of(context, shipment).ultimate_consignee.owner
+        for key in dict.fromkeys(pair(owner, other) for other in others):
+            context.journal.facts.add(FactKind.APART, key, review)
 
 
 def present_reasons(context: DecisionContext, shipment: Shipment) -> list[dict[str, Any]]:

@@ -53,15 +53,17 @@ def upgrade() -> None:
         _text("id", primary_key=True),
         _text("name"),
         _text("lei", null=True),
-        sa.Column("n", _BIG, nullable=False, comment="the record that first let one of its shipments go"),
-        comment="ultimate parents of which a shipment was let go",
+        sa.Column(
+            "n", _BIG, nullable=True, comment="the record that first let one of its shipments go as of an owner, if any"
+        ),
+        comment="ultimate parents, holders and registered parties by their latest name",
         sqlite_strict=True,
     )
     op.create_table(
         "owner_form",
-        _text("form", primary_key=True, comment="what its name or LEI shares with those that resemble it"),
+        _text("form", primary_key=True, comment="what its name, LEI or id shares with those that resemble it"),
         _text("owner", primary_key=True),
-        comment="what ultimate parents are compared by",
+        comment="what the names of the table owner are compared by",
         sqlite_strict=True,
     )
     postgresql = op.get_bind().dialect.name == "postgresql"
