@@ -119,7 +119,7 @@ class ReasonCode(Code):
     )
     RED_FLAG = (
         "red_flag",
-        "A red flag was seen, an owner has another's name, or an `.a` or `.b` item is said not to be subject to the EAR.",
+        "A red flag was reported or found.",
         "Resolve the flag, or merge the two owners; else have a reviewer release the hold.",
     )
     SHIPMENT_UNKNOWN = (

@@ -196,15 +196,10 @@ class Book:
         return self._accounting.above(self._values, account, limit, valid_from)
 
     def alert_thresholds(self, account: str) -> tuple[str | int, ...]:
-        """Where alerts are raised unless set otherwise: shares of the limit as decimal strings, or amounts of TPP.
-
-        `account` is a path, or a family's pattern such as `lpp/*`.
-        """
+        """Where alerts are raised on an account, or on a family's `lpp/*`: shares as decimal strings, or TPP."""
         alerts = self._values.tables["alerts"]
         named = alerts.get("amounts", {}).get(account.partition("/")[0])
         return tuple(alerts["shares"]) if named is None else (self._values.steps(named)[0][1],)
-
-    # --- reviews and notices --------------------------------------------------------------------------------------
 
     def may_set_aside(self, code: str, facts: Mapping[str, Any]) -> bool:
         """Whether a reviewer may set a reason aside."""

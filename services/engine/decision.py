@@ -13,7 +13,7 @@ from schemas.codes import Outcome, Result
 from schemas.plan import Debit, Finding, Reason, Short
 from services.engine.context import DecisionContext
 from services.engine.judgement import Judgement
-from services.engine.resemblance import findings_of, resemblances
+from services.engine.parties.resemblance import findings_of, resemblances
 
 
 def entries_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:

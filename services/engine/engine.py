@@ -16,11 +16,10 @@ from ledger.registers.records import AnsweredEvent
 from rulebook import Book
 from schemas.codes import ReasonCode, RejectionCode
 from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
-from schemas.models.incoming import Requested
-from schemas.models.parts import Party
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
+from services.engine.ahead import prefetch
 from services.engine.answers import rejection_text, to_text
 from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, next_chunk
 from services.engine.context import DecisionContext, HandledEvent, Observer
@@ -36,16 +35,13 @@ from services.engine.message import (
     read_message,
     rejected,
 )
-from services.engine.parties.namesakes import load_ahead
+from services.engine.parties.resemblance import alert_resemblances
 from services.engine.refusal import refuse_event, sentence
-from services.engine.resemblance import alert_resemblances
 
 LONE_TRIES = 3
 """How many times an event on which the program fails is tried alone before it is rejected."""
 
 RETRIES = 6
-_FACT_KEYS = ("id", "party", "number", "exporter", "holder")
-"""The members of an event's data under which facts are kept."""
 
 T = TypeVar("T")
 Texts = Sequence[str]
@@ -371,37 +367,3 @@ def _reject(journal: Journal, read: ReadMessage, rejection: Rejection) -> Texts:
     key = (LEDGER_SOURCE, read.rejection)
     journal.records.add(key, EVENT_REJECTED, None, happened, to_text(message.position), rejection.raw, (text,))
     return (text,)
-
-
-def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None:
-    """Reads what a batch will need with a few queries: earlier answers, shipments, facts and likely accounts."""
-    keys = [(LEDGER_SOURCE, one.rejection) for one in batch]
-    shipments: set[str | None] = set()
-    facts: set[str | None] = set()
-    paths: set[str] = set()
-    consignees: list[Party] = []
-    registered: list[Party] = []
-    for one in batch:
-        event = one.event
-        if isinstance(event, Rejection):
-            continue
-        keys.append((event.source, event.id))
-        data: Any = event.data
-        if isinstance(data, Requested):
-            shipments.add(data.shipment_id)
-            facts |= journal.parties.keys(data)
-            consignees.append(data.ultimate_consignee)
-            paths.update(book.likely_accounts(data))
-        elif hasattr(data, "shipment_id"):
-            shipments.add(data.shipment_id)
-        else:
-            facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
-            if isinstance(data, Party):
-                registered.append(data)
-    journal.records.recall(keys)
-    repeated = [key for key in keys if journal.records.answered(key)]
-    journal.records.recall([(LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated])
-    journal.shipments.load({name for name in shipments if name is not None})
-    journal.facts.load({name for name in facts if name is not None})
-    journal.accounts.load(paths)
-    load_ahead(journal, consignees, registered)

@@ -1,0 +1,51 @@
+"""What a batch will need is read ahead: a few queries for all of it, and not some for each event."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger.journal import Journal
+from rulebook import Book
+from schemas.event_types import LEDGER_SOURCE
+from schemas.models.incoming import Requested
+from schemas.models.parts import Party
+from schemas.wire.read import Rejection
+from services.engine.chunks import chunk_id
+from services.engine.message import ReadMessage
+from services.engine.parties.namesakes import load_ahead
+
+_FACT_KEYS = ("id", "party", "number", "exporter", "holder")
+"""The members of an event's data under which facts are kept."""
+
+
+def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None:
+    """Reads what a batch will need with a few queries: earlier answers, shipments, facts and likely accounts."""
+    keys = [(LEDGER_SOURCE, one.rejection) for one in batch]
+    shipments: set[str | None] = set()
+    facts: set[str | None] = set()
+    paths: set[str] = set()
+    consignees: list[Party] = []
+    registered: list[Party] = []
+    for one in batch:
+        event = one.event
+        if isinstance(event, Rejection):
+            continue
+        keys.append((event.source, event.id))
+        data: Any = event.data
+        if isinstance(data, Requested):
+            shipments.add(data.shipment_id)
+            facts |= journal.parties.keys(data)
+            consignees.append(data.ultimate_consignee)
+            paths.update(book.likely_accounts(data))
+        elif hasattr(data, "shipment_id"):
+            shipments.add(data.shipment_id)
+        else:
+            facts.update(getattr(data, name) for name in _FACT_KEYS if hasattr(data, name))
+            if isinstance(data, Party):
+                registered.append(data)
+    journal.records.recall(keys)
+    repeated = [key for key in keys if journal.records.answered(key)]
+    journal.records.recall([(LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated])
+    journal.shipments.load({name for name in shipments if name is not None})
+    journal.facts.load({name for name in facts if name is not None})
+    journal.accounts.load(paths)
+    load_ahead(journal, consignees, registered)
