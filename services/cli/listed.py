@@ -260,6 +260,11 @@ def search(
         print_text("\n".join(["", *without] if with_matches else without))
 
 
+def _pair(one: Mapping[str, str]) -> str:
+    """A word that was asked and the listed one beside it; a word that has none beside it stands with a dash."""
+    return f"{one['asked'] or '–'} = {one['listed'] or '–'} {one['score']}"
+
+
 def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The matches of a name as rows of a table."""
     return [
@@ -267,7 +272,7 @@ def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
             **one,
             "hit": "yes" if one["hit"] else "no",
             "matched_alias": "" if one["matched_alias"] == one["listed_name"] else one["matched_alias"],
-            "words": ", ".join(f"{pair['asked']} = {pair['listed']} {pair['score']}" for pair in one["explanation"]),
+            "words": ", ".join(map(_pair, one["explanation"])),
         }
         for one in answer["matches"]
     ]

@@ -78,7 +78,7 @@ def test_a_list_is_loaded_listed_searched_and_exported(lists: Lists, tpp: Tpp, l
     assert (best["listed_name"], best["matched_alias"]) == ("Granite Shipping", "Granite Shipping Holding")
     assert (best["score"], best["threshold"], best["hit"]) == ("1.00", "0.85", True)
     assert best["explanation"] and {*best["explanation"][0]} == {"asked", "listed", "score"}
-    assert records(tpp, ledger_url) == 2, "the load and the end of its rescreening"
+    assert records(tpp, ledger_url) == 3, "the load, what it rescreened, and the end of it"
 
 
 def test_a_decision_names_the_list_and_its_digest(lists: Lists, tpp: Tpp, ledger_url: str, tmp_path: Path) -> None:

@@ -35,9 +35,15 @@ def _beside(hits: Sequence[dict[str, Any]], asked: Requested) -> dict[str, Any]:
         "entry": best["entry"],
         "rows": list(_rows(best, asked)),
         "threshold": best["threshold"],
-        "words": [(one["asked"], one["listed"], one["score"]) for one in best["explanation"]],
+        "words": [_pair(one) for one in best["explanation"]],
         "next": [(one["listed_name"], one["entry"], one["score"]) for one in others[:_NEXT]],
     }
+
+
+def _pair(one: dict[str, str]) -> str:
+    """How a word of the one name stands beside one of the other, in words."""
+    kind = "pair" if one["asked"] and one["listed"] else "only_asked" if one["asked"] else "only_listed"
+    return say(f"hold.{kind}", **one)
 
 
 def _rows(facts: dict[str, Any], asked: Requested) -> Iterator[dict[str, Any]]:
