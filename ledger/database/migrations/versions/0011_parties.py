@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from alembic import op
 
 from ledger.registers.names.owners import MOST, Owner
-from rulebook.parties.namesakes import compared
 from schemas import accounts
 from schemas.models.facts import PartyRegistered
 from schemas.models.incoming import Requested
@@ -161,6 +160,8 @@ def _name(
     let_go: bool,
 ) -> None:  # fmt: skip
     """Notes the name of an owner, and by what it is found."""
+    from rulebook.parties.namesakes import compared
+
     before, record = owners.get(identifier), n if let_go else None
     made = Owner(identifier, name, lei, record)
     if before is not None:
