@@ -58,6 +58,13 @@ class Identifiers:
         if len(ids) > 1:
             self.load(ids)
 
+    def like(self, kind: IdentifierKind, identifier: str) -> list[str]:
+        """The identifiers of a kind that look like one, itself if it is known, sorted."""
+        form = same_identifier(identifier)
+        if form not in self._known:
+            self.load([identifier])
+        return sorted(other for of, other in self._known[form] or () if of == kind)
+
     def add(self, kind: IdentifierKind, identifier: str) -> None:
         """Notes that an identifier has an account or facts of its own."""
         if (kind, identifier) in self._seen:

@@ -233,9 +233,9 @@ CONTENTS = Contents(
     ),
     gates=(
         Gate(house.register, "stop"),
-        Gate(s744.listed, "hold", by_names=True),
+        Gate(s744.listed, "hold", by_names=frozenset({"party.screening_hit"})),
         Gate(s744.list_age, "note"),
-        Gate(s744_affiliates.affiliates, "hold", by_names=True),
+        Gate(s744_affiliates.affiliates, "hold", by_names=frozenset({"party.screening_hit", "red_flag"})),
         Gate(s744_affiliates.chains, "note"),
         Gate(s732_supp3.red_flags, "hold"),
         Gate(s732_supp3.h_direct_product, "hold"),

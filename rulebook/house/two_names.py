@@ -21,16 +21,21 @@ def equal(shipment: Shipment, law: Law) -> list[Verdict] | None:
 def _equal(shipment: Shipment, one: Namesake) -> Verdict:
     owner, name = shipment.owner, shipment.owner_name
     if one.apart:
-        return met(f"{name} ({owner}) and {one.name} ({one.id}) are two owners: a reviewer has told them apart")
+        return met(f"{name} ({owner}) and {_other(one)} are two owners: a reviewer has told them apart")
     facts: dict[str, Any] = {
         "resembles": one.id, "name": one.name, "account": one.account, "balance": one.balance,
     }  # fmt: skip
     what = {"LEI": "the same LEI as", "identifier": "an identifier that cannot be told apart from that of"}
     return not_met(
         f"{name} ({owner}), of which no shipment was let go before, has {what.get(one.by, 'the same name as')} "
-        f"{one.name} ({one.id}), with {one.balance:,} TPP on {one.account}: if the two are one owner, merge them",
+        f"{_other(one)}, with {one.balance:,} TPP on {one.account}: if the two are one owner, merge them",
         facts,
     )
+
+
+def _other(one: Namesake) -> str:
+    """The other owner in words; without a name if only accounts are known of it."""
+    return one.id if one.name == one.id else f"{one.name} ({one.id})"
 
 
 @provision("15 CFR 740.29(h)(1); house rule", row="4 two names note", kind="gate")

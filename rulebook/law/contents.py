@@ -56,14 +56,14 @@ class Accounting:
 class Gate:
     """A test before any authorization. A failure ends the screening, holds the shipment, or closes authorizations.
 
-    `note` only leaves a finding. `leaves` are the kinds that a closing gate leaves open. `by_names`: whether it looks
-    at the names of parties alone, so that it is tried again by itself whenever a list of them changes.
+    `note` only leaves a finding. `leaves` are the kinds that a closing gate leaves open. `by_names`: the codes that one
+    gives which looks at the names of parties alone, and is tried again by itself whenever a list of them changes.
     """
 
     provision: Provision
     effect: Literal["note", "stop", "hold", "close"]
     leaves: Callable[[Shipment, Law], frozenset[str]] | None = None
-    by_names: bool = False
+    by_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from cleanco import basename
-
 _WORDS = re.compile(r"\w+")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 
@@ -24,6 +22,8 @@ def keys(name: str) -> frozenset[str]:
 
 
 def _key(name: str) -> str:
+    from cleanco import basename
+
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     words = _WORDS.findall(str(basename(plain.strip())).casefold()) or _WORDS.findall(plain.casefold())

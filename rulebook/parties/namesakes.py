@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rulebook.parties.scoring import ONE, align
 from rulebook.parties.spelling import words
-from rulebook.parties.vocabulary import LEGAL
+from rulebook.parties.vocabulary import LAST_FORMS, LEGAL
 from rulebook.parties.weights import Weights
 from schemas.lookalikes import same_identifier
 
@@ -64,9 +64,12 @@ def name_words(name: str) -> tuple[str, ...]:
 
     >>> name_words("The Sundaram & Co., Ltd."), name_words("SUNDARAM PVT"), name_words("Limited")
     (('sundaram',), ('sundaram',), ('limited',))
+    >>> name_words("Sundaram Sp. z o.o."), name_words("Sundaram W.L.L."), name_words("Aps Sundaram")
+    (('sundaram',), ('sundaram',), ('aps', 'sundaram'))
     """
     every = words(name) or (" ".join(name.casefold().split()),)
-    some = [word for word in every if word not in LEGAL]
+    last = next((len(form) for form in LAST_FORMS if every[-len(form) :] == form and len(form) < len(every)), 0)
+    some = [word for word in every[: len(every) - last] if word not in LEGAL]
     if len(some) > 1 and some[0] == "the":
         del some[0]
     if len(some) > 1 and some[-1] == "and":

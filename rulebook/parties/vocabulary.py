@@ -7,6 +7,8 @@ _FOUND = tomllib.loads((files(__package__) / "words.toml").read_text("utf-8"))
 
 LEGAL = frozenset(_FOUND["forms"].split())
 """Legal forms, in Latin letters."""
+LAST_FORMS = tuple(sorted((tuple(form.split()) for form in _FOUND["last_forms"]), key=lambda form: (-len(form), form)))
+"""Legal forms that are such only at the end of a name, by their words; the longest first."""
 FORMS = LEGAL | frozenset(_FOUND["joining"].split())
 """Legal forms and joining words."""
 COMMON = frozenset((_FOUND["common"] + _FOUND["places"]).split()) - FORMS

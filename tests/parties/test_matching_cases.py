@@ -74,3 +74,22 @@ def test_the_matcher_is_loaded_when_it_is_first_needed() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("command", ["--help", "balance --ledger URL"])
+def test_commands_that_compare_no_name_load_no_matcher(command: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    code = """
+import sys
+from services.cli.commands import main
+for command in sys.argv[1:]:
+    sys.argv = ["tpp", *command.split()]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+print("loaded:", *sorted({"rapidfuzz", "cleanco", "anyascii"} & sys.modules.keys()))
+"""
+    commands = [one.replace("URL", url) for one in ("migrate --ledger URL", command)]
+    ran = subprocess.run([sys.executable, "-c", code, *commands], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "loaded:"

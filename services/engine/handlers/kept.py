@@ -116,7 +116,7 @@ def release(context: DecisionContext, answers: Answers, shipment: Shipment) -> H
         data = decision(context, answers.next_id, answers.causation, Outcome.RELEASED, judgement, ())
         answers.add(SHIPMENT_RELEASED, shipment.id, data)
         return HandledEvent(answers, shipment.id)
-    if all(context.book.names.gives(reason.code) for reason in judgement.reasons):
+    if all(context.book.names.gives(reason.code, reason.facts) for reason in judgement.reasons):
         codes = [reason.code for reason in judgement.reasons]
         context.journal.shipments.keep(shipment, codes, notes_of(context, judgement))
         data = decision(context, answers.next_id, answers.causation, Outcome.HELD, judgement, ())

@@ -96,7 +96,7 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     found, shipments = _Found(), context.journal.shipments
     shipments.load(ids)
     loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
-    wanted = [one for one in loaded if one.open or any(map(context.book.names.gives, one.codes.split()))]
+    wanted = [one for one in loaded if one.open or any(map(context.book.names.may_give, one.codes.split()))]
     context.journal.records.load_events(one.asked for one in wanted)
     asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
@@ -114,5 +114,5 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
 def _stands(context: DecisionContext, shipment: Shipment, names: Names) -> bool:
     """Whether each hit of a held shipment still stands."""
     now = {same_text(context, one.code, one.facts) for one in names.reasons}
-    told = [one for one in present_reasons(context, shipment) if context.book.names.gives(one["code"])]
+    told = [one for one in present_reasons(context, shipment) if context.book.names.gives(one["code"], one["facts"])]
     return all(same_text(context, one["code"], one["facts"]) in now for one in told)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.registers.accounts import Account
 from ledger.registers.names.owners import MOST, Alike, Forms, Owner
 from schemas import accounts
-from schemas.kinds import FactKind
+from schemas.kinds import FactKind, IdentifierKind
 from schemas.lookalikes import same_identifier
 from schemas.models.incoming import Requested
 from schemas.models.parts import Parent, Party
@@ -42,7 +42,8 @@ def namesakes_of(context: DecisionContext, asked: Requested) -> tuple[Namesake, 
         return ()
     lei = _lei(context.journal, consignee)
     forms = _forms(consignee.owner, _owner(consignee).name, lei)
-    same = [(one, "") for one in owners.having(forms.exact) if _may_be(one, group, lei)]
+    exact = {one.id: one for one in (*_alike(context.journal, consignee.owner), *owners.having(forms.exact))}
+    same = [(one, "") for _, one in sorted(exact.items()) if _may_be(one, group, lei)]
     near = [one for one in owners.having(forms.loose, MOST) if _may_be(one, group, lei)]
     if not same and not near:
         return ()
@@ -71,6 +72,12 @@ def _forms(identifier: str, name: str, lei: str | None) -> Forms:
     from rulebook.parties.namesakes import compared
 
     return Forms(*compared(identifier, name, lei))
+
+
+def _alike(journal: Journal, identifier: str) -> Iterator[Owner]:
+    """Those whose identifier cannot be told apart from one, those of whom only an account is known among them."""
+    for other in journal.identifiers.like(IdentifierKind.PARTY, identifier):
+        yield journal.owners.find(other) or Owner(other, other)
 
 
 def _may_be(one: Owner, group: Sequence[str], lei: str | None) -> bool:
@@ -130,6 +137,7 @@ def load_ahead(journal: Journal, consignees: Sequence[Party], registered: Sequen
     """Reads the owners of consignees and of registered parties, and whom the new ones may resemble, in a query each."""
     owners = journal.owners
     owners.load({name for one in (*consignees, *registered) for name in (one.id, one.owner)})
+    journal.identifiers.load(one.owner for one in consignees)
     new = [(one.owner, _owner(one).name, _lei(journal, one)) for one in consignees if not owners.let_go([one.owner])]
     for one in registered:
         new += [(one.owner, _owner(one).name, _owner(one).lei), (one.id, one.name, one.lei)]

@@ -1,9 +1,19 @@
-"""Restricted-party lists, what was cleared of them, and the names of ultimate parents."""
+"""Restricted-party lists, what was cleared of them, and the names of owners, those of existing shipments among them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+from ledger.registers.names.owners import MOST, Owner
+from schemas import accounts
+from schemas.models.facts import PartyRegistered
+from schemas.models.incoming import Requested
+from schemas.models.parts import Party
+from schemas.wire.read import Event, read_record
 
 revision = "0011"
 down_revision = "0010"
@@ -13,12 +23,25 @@ depends_on = None
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+_LET_GO = (
+    "SELECT e.n, e.shipment_id, a.path FROM entry AS e JOIN account AS a ON a.id = e.account "
+    "JOIN shipment AS s ON s.id = e.shipment_id WHERE e.pending + e.posted > 0 ORDER BY e.n, s.first"
+)
+_REGISTERED = "SELECT j.n, j.event FROM fact AS f JOIN journal AS j ON j.n = f.n WHERE f.kind = 'party' ORDER BY j.n"
+_REQUESTS = (
+    "SELECT n, event, answers FROM journal WHERE shipment_id = :shipment AND n <= :n "
+    "AND type IN ('tpp.shipment.requested.v1', 'tpp.shipment.amended.v1') ORDER BY n DESC"
+)
+_FILLED = {"owner": ("id", "name", "lei", "n"), "owner_form": ("form", "owner")}
+_REFUSED = '"type":"tpp.event.refused.v1"'
+
+
 def _text(name: str, *, null: bool = False, **more: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), nullable=null, **more)
 
 
 def upgrade() -> None:
-    """Adds the tables, of which that of the lists is append-only."""
+    """Adds the tables, of which that of the lists is append-only, and fills those of owners."""
     op.create_table(
         "list_content",
         _text("sha256", primary_key=True),
@@ -75,3 +98,78 @@ def upgrade() -> None:
             else f"CREATE TRIGGER {name} BEFORE {verb} ON list_content "
             "BEGIN SELECT RAISE(ABORT, 'list_content is append-only'); END"
         )
+    _fill(op.get_bind())
+
+
+def _fill(connection: sa.Connection) -> None:
+    """Notes the owners of all shipments that were let go, and the registered parties, as the engine does since."""
+    owners, having = dict[str, Owner](), dict[str, list[str]]()
+    for one in sorted((*_let_go(connection), *_registered(connection)), key=lambda one: one[0]):
+        _name(owners, having, *one)
+    tables = [sa.table(name, *map(sa.column, columns)) for name, columns in _FILLED.items()]
+    rows: list[list[dict[str, Any]]] = [
+        [{"id": one.id, "name": one.name, "lei": one.lei, "n": one.n} for one in owners.values()],
+        [{"form": form, "owner": owner} for form, found in having.items() for owner in found],
+    ]
+    for table, made in zip(tables, rows, strict=True):
+        if made:
+            op.bulk_insert(table, made)
+
+
+_Noted = tuple[int, str, str, str | None, bool]
+"""A record, and what it says of an owner: its identifier, name and LEI, and whether a shipment of it was let go."""
+
+
+def _let_go(connection: sa.Connection) -> Iterator[_Noted]:
+    """The owners of shipments that were let go, and the holders on whose accounts they count."""
+    rows = connection.execute(sa.text(_LET_GO)).all()
+    for (n, shipment), entries in groupby(rows, key=lambda row: (row.n, row.shipment_id)):
+        consignee = _consignee(connection, n, shipment)
+        if consignee is None:
+            continue
+        owner = consignee.ultimate_parent or consignee
+        yield n, owner.id, owner.name, owner.lei, True
+        paths = [entry.path for entry in entries if entry.path.startswith(accounts.OWNED)]
+        if consignee.id != owner.id and consignee.id in map(accounts.party, paths):
+            yield n, consignee.id, consignee.name, consignee.lei, False
+
+
+def _consignee(connection: sa.Connection, n: int, shipment: str) -> Party | None:
+    """The consignee of a shipment by the request or amendment in force at a record."""
+    for row in connection.execute(sa.text(_REQUESTS), {"n": n, "shipment": shipment}):
+        if not row.answers.partition("\n")[0].count(_REFUSED):
+            event = read_record(bytes(row.event))
+            if isinstance(event, Event) and isinstance(event.data, Requested):
+                return event.data.ultimate_consignee
+    return None
+
+
+def _registered(connection: sa.Connection) -> Iterator[_Noted]:
+    """The registered parties, and the ultimate parents that their registrations name."""
+    for n, raw in connection.execute(sa.text(_REGISTERED)):
+        event = read_record(bytes(raw))
+        if isinstance(event, Event) and isinstance(event.data, PartyRegistered):
+            made = event.data
+            yield n, made.id, made.name, made.lei, False
+            if made.ultimate_parent is not None and made.ultimate_parent.id != made.id:
+                yield n, made.ultimate_parent.id, made.ultimate_parent.name, made.ultimate_parent.lei, False
+
+
+def _name(
+    owners: dict[str, Owner], having: dict[str, list[str]], n: int, identifier: str, name: str, lei: str | None,
+    let_go: bool,
+) -> None:  # fmt: skip
+    """Notes the name of an owner, and by what it is found."""
+    from rulebook.parties.namesakes import compared
+
+    before, record = owners.get(identifier), n if let_go else None
+    made = Owner(identifier, name, lei, record)
+    if before is not None:
+        made = replace(before, name=name, lei=lei or before.lei, n=record if before.n is None else before.n)
+    owners[identifier] = made
+    found = compared(identifier, name, lei)
+    for form in found.forms:
+        known = having.setdefault(form, [])
+        bounded = form in found.loose or made.n is None
+        if identifier not in known and not (bounded and len(known) > MOST):
+            known.append(identifier)
