@@ -1,12 +1,15 @@
 """A rescreening of more shipments than one record looks at: in chunks, with others' events between them."""
 
+from typing import Any
+
 import orjson
 import pytest
-from rescreen_run import NOW, Ledgers, told
+from rescreen_run import NOW, ZHIPU, Ledgers, told
 
 import rulebook
 from services.engine.engine import Engine
 from services.engine.handlers import rescreening
+from services.engine.parties import registered, screening
 from services.resources import software
 
 OPEN = [{"do": "request", "ship": {"id": f"S-{n}"}} for n in range(7)]
@@ -97,3 +100,46 @@ def test_a_hold_by_list_says_what_it_rests_on() -> None:
         assert held["lines"] == [{"line": 1, "class": "3A090.a", "authorization": None, "tpp": 15_832}]
         assert (held["authorization"], held["debits"], held["obligations"]) == (None, [], [])
         assert [one["result"] for one in held["findings"]] == ["not_met"]
+
+
+@pytest.mark.parametrize("failing", ["S-4", "P-2"])
+def test_what_the_program_fails_on_is_named_and_the_rest_is_screened(
+    failing: str, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a chunk on which the program fails only the shipment or party on which it fails is left as it is."""
+    names_of, matches_of = rescreening.names_of, registered.matches_of
+
+    def of_shipment(context: Any, asked: Any) -> Any:
+        if asked.shipment_id == failing:
+            raise ZeroDivisionError
+        return names_of(context, asked)
+
+    def of_party(context: Any, lists: Any, party: Any, day: Any) -> Any:
+        if party.id == failing and lists:
+            raise ZeroDivisionError
+        return matches_of(context, lists, party, day)
+
+    parties = [
+        {"do": "register", "data": {"id": f"P-{n}", "name": ZHIPU["name"], "country": "PL"}} for n in range(1, 4)
+    ]
+    with Ledgers(ledger_url) as run:
+        run.send([*OPEN, *parties])
+        monkeypatch.setattr(rescreening, "names_of", of_shipment)
+        monkeypatch.setattr(registered, "matches_of", of_party)
+        monkeypatch.setattr(screening, "matches_of", of_party)
+        (given,) = run.send([LOAD], 40)
+        others = [f"S-{n}" for n in range(7) if f"S-{n}" != failing]
+        assert [line.split()[1] for line in given if line.startswith("held")] == others
+        alerted = [line.split()[1] for line in given if line.startswith("party.alert")]
+        assert alerted == [one for one in ("P-1", "P-2", "P-3") if one != failing]
+        assert sum(line.startswith("rejected") for line in given) == 2, "the chunk, then what it failed on"
+        (text,) = run.engine.run(run.messages([LOAD], 40))
+        last = orjson.loads(text[-1])["data"]
+        kind = "shipment" if failing.startswith("S") else "party"
+        assert (last["unscreened"], last["held_count"]) == ([f"{kind}/{failing}"], len(others))
+        monkeypatch.undo()
+        monkeypatch.setattr(rescreening, "CHUNK", 3)
+        assert run.bad() == []
+        if kind == "shipment":
+            leaves = {"do": "dispatch", "data": {"shipment_id": failing, "export_date": "2025-06-05"}}
+            assert run.send([leaves], 50)[0][0].startswith(f"held {failing} {HELD}")
