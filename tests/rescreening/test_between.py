@@ -61,6 +61,34 @@ def test_what_happens_between_the_chunks_counts(ledger_url: str) -> None:
         assert run.bad() == []
 
 
+def test_a_release_counts_at_its_dispatch_until_the_entry_changes(ledger_url: str) -> None:
+    """What was released leaves under another version; where the entry changed it is held, before its turn as after it."""
+    changed = {"e/2": {"name": "Zhipu Huazhang", "policy": "presumption of denial"}}
+    leave = [{"do": "dispatch", "data": {"shipment_id": f"S-{n}", "export_date": "2025-06-05"}} for n in range(7)]
+    with Ledgers(ledger_url) as run:
+        released = [{"do": "review", "data": {"shipment_id": f"S-{n}"}} for n in range(7)]
+        said = run.send([LOAD, *OPEN, *released])
+        assert [one[0].split()[0] for one in said[1:]] == ["held"] * 7 + ["released"] * 7
+        version, entry = run.messages([{**LOAD, "version": "2"}, {**LOAD, "version": "3", "entries": changed}], 30)
+        run.engine.decide_between(Engine.read([version]))
+        assert run.send([leave[5]], 40) == [["recorded S-5 dispatched lpp/CON-9/2025 15832 posted = 110824"]]
+        assert {line for one in run.engine.run([version]) for line in told(one)} == {"recorded us"}
+        assert run.send([leave[4]], 41) == [["recorded S-4 dispatched lpp/CON-9/2025 15832 posted = 110824"]]
+        run.engine.decide_between(Engine.read([entry]))
+        first = run.engine.decide_between(Engine.read(run.messages([leave[3]], 50)))
+        assert [told(one) for one in first] == [
+            [f"held S-3 {HELD} lpp/CON-9/2025 15832 voided = 94992", "alert S-3 held left_without_approval"]
+        ]
+        (given,) = [told(one) for one in run.engine.run([entry])]
+        assert [line for line in given if line.startswith("held")] == [f"held S-{n} {HELD}" for n in (0, 1, 2, 6)]
+        assert run.send([leave[0]], 60) == [["refused S-0 held shipment.state", "alert S-0 held left_without_approval"]]
+        assert run.send([released[0], leave[0]], 70) == [
+            ["released S-0"], ["recorded S-0 dispatched lpp/CON-9/2025 15832 posted = 94992"],
+        ]  # fmt: skip
+        assert run.pending() == {"lpp/CON-9/2025 pending": 3 * 15_832, "lpp/CON-9/2025 posted": 3 * 15_832}
+        assert run.bad() == []
+
+
 def test_a_rescreening_that_was_cut_off_goes_on_with_the_same_bytes(ledger_url: str) -> None:
     steps = [*OTHERS, *OPEN, LOAD]
     with Ledgers(":memory:") as run:
