@@ -9,6 +9,7 @@ from ledger.registers.names.compared import compared
 from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
+from schemas.models.incoming import Requested
 from schemas.wire.read import Event
 from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
@@ -139,18 +140,19 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
     for shipment in wanted:
-        names = names_of(context, asked[shipment.id])
         if shipment.open:
-            new = names.without(context, shipment.reviewed)
+            new = names_of(context, asked[shipment.id]).without(context, shipment.reviewed)
             if new.reasons:
                 found.held.append((shipment, new))
-        elif not _stands(context, shipment, names):
+        elif not _stands(context, shipment, asked[shipment.id]):
             found.recheck.append(shipment.id)
     return found
 
 
-def _stands(context: DecisionContext, shipment: Shipment, names: Names) -> bool:
-    """Whether each hit of a held shipment still stands."""
+def _stands(context: DecisionContext, shipment: Shipment, asked: Requested) -> bool:
+    """Whether each hit of a held shipment still stands; what else it resembles now is not told, and not noted."""
+    with context.journal.clearings.unnoted():
+        names = names_of(context, asked)
     now = {same_text(context, one.code, one.facts) for one in names.reasons}
     told = [one for one in present_reasons(context, shipment) if context.book.names.gives(one["code"])]
     return all(same_text(context, one["code"], one["facts"]) in now for one in told)
