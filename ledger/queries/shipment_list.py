@@ -125,7 +125,8 @@ def _listed(row: Any, asked: Mapping[int, ShipmentRequest]) -> ListedShipment:
 class StandingShipment:
     """A shipment with what it debits: accounts and amounts in TPP; `source` is that of its first request.
 
-    `asked` is the record of the request or amendment in force, `last` the latest that concerns it.
+    `asked` is the record of the request or amendment in force, `last` the latest that concerns it. `kept`: whether it
+    is held and what it debits is pending all the same.
     """
 
     id: str
@@ -139,6 +140,7 @@ class StandingShipment:
     authorization: str | None
     reference: str | None
     debits: tuple[tuple[str, int], ...]
+    kept: bool
 
 
 def find_shipment(connection: Connection, shipment: str) -> StandingShipment | None:
@@ -157,7 +159,7 @@ def find_shipment(connection: Connection, shipment: str) -> StandingShipment | N
         debits = tuple((str(account), int(amount)) for account, amount in terms.get("debits", ()))
         return StandingShipment(
             row.id, row.state, row.source, row.asked, row.last, row.export_date, row.ship_to, row.tpp,
-            terms.get("authorization"), terms.get("reference"), debits,
+            terms.get("authorization"), terms.get("reference"), debits, "kept" in terms,
         )  # fmt: skip
 
 

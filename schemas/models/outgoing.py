@@ -63,6 +63,8 @@ class Recorded(Out):
         rescreening only.
     recheck_count: How many these are; of the last record of a rescreening only.
     alerts: How many alerts of registered parties a rescreening raised; of its last record only.
+    unscreened: The shipments and registered parties on which the program failed, as `shipment/…` and `party/…`, up to
+        1,000; of the last record of a rescreening only, and absent if there are none.
     skipped: The shipments that were not screened because their export date is past; of a recheck only.
     unexplained: The returned units that exceed those that went out, or all of a return dated before the shipment left,
         in the order in which they were reported; of `tpp.shipment.returned.v1` only, and absent if there are none.
@@ -79,6 +81,7 @@ class Recorded(Out):
     recheck: list[Identifier] | None = None
     recheck_count: Annotated[int, Field(ge=0)] | None = None
     alerts: Annotated[int, Field(ge=0)] | None = None
+    unscreened: Annotated[list[str], Field(min_length=1)] | None = None
     skipped: list[Identifier] | None = None
     unexplained: Annotated[list[Unexplained], Field(min_length=1)] | None = None
 

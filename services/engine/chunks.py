@@ -42,8 +42,18 @@ def next_chunk(journal: Journal) -> Message | None:
     elif kind not in IN_CHUNKS:
         raise LedgerCorrupt(f"the ledger is damaged: record {work.n} is unfinished, but a {kind} asks for no chunks")
     event |= {"source": LEDGER_SOURCE, "id": chunk_id(source, identifier, work.chunk)}
-    position = {"request": f"chunk {work.chunk} of record {work.n}"}
-    return Message(orjson.dumps(event), position, recorded=True)
+    return _message(event, work.n, work.chunk)
+
+
+def chunk_of(n: int, raw: bytes, chunk: int) -> Message:
+    """The message that stood for a chunk of the work that a record's own event asked for."""
+    event = {**orjson.loads(raw)}
+    identifier = chunk_id(event["source"], event["id"], chunk)
+    return _message({**event, "source": LEDGER_SOURCE, "id": identifier}, n, chunk)
+
+
+def _message(event: dict[str, Any], n: int, chunk: int) -> Message:
+    return Message(orjson.dumps(event), {"request": f"chunk {chunk} of record {n}"}, recorded=True)
 
 
 def chunk_id(source: str, identifier: str, chunk: int) -> str:

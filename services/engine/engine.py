@@ -15,15 +15,16 @@ from ledger.registers.accounts import Overflow
 from ledger.registers.records import AnsweredEvent
 from rulebook import Book
 from schemas.codes import ReasonCode, RejectionCode
-from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE
+from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE, LIST_LOADED
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
 from services.engine.ahead import prefetch
 from services.engine.answers import rejection_text, to_text
-from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, next_chunk
+from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, chunk_of, next_chunk
 from services.engine.context import DecisionContext, HandledEvent, Observer
 from services.engine.handlers import HANDLERS
+from services.engine.handlers.rescreening import after_failure
 from services.engine.indexes import Indexes, Unprepared
 from services.engine.message import (
     EventFailed,
@@ -112,8 +113,8 @@ class Transactions:
                 done = not_taken(read, given_up) if given_up else read
                 with self.deciding(journal, [read]) as context:
                     texts = answer(context, done)
-                if given_up:
-                    journal.unfinished.go_on(work, None)
+                if given_up and done.refusal is None:
+                    journal.unfinished.go_on(work, after_failure(journal, work.left))
             pending = journal.unfinished.next() is not None
         self.pending = pending
         if done is not None and texts is not None:
@@ -185,7 +186,8 @@ class Engine(Transactions):
     def go_on(self) -> Texts | None:
         """Does the next chunk of work that is left, in a transaction of its own; None where everything is done.
 
-        A chunk that the program itself fails on three times is given up, with a rejection.
+        A chunk that the program itself fails on three times is given up, with a rejection, and its work ends; that of a
+        rescreening goes on with all but what the program fails on.
         """
         for tried in range(1, LONE_TRIES + 1):
             try:
@@ -334,7 +336,7 @@ def not_taken(read: ReadMessage, failure: EventFailed) -> ReadMessage:
 
 def _repeat(journal: Journal, read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> Texts:
     if _repeats(read, event, answered):
-        return (*answered.answers, *_chunks_since(journal, event))
+        return (*answered.answers, *_chunks_since(journal, event, answered))
     message = f"{event.id!r} of {event.source!r} was already received with a different type, subject, time or data"
     return _reject(journal, read, rejected(event, (Error("", RejectionCode.EVENT_CONFLICT, message),)))
 
@@ -345,12 +347,18 @@ def _repeats(read: ReadMessage, event: Event[Any], answered: AnsweredEvent) -> b
     return message.once or event.raw == answered.event or same_content(event.raw, answered.event, timed=not message.own)
 
 
-def _chunks_since(journal: Journal, event: Event[Any]) -> Iterator[str]:
-    """The answers of the further chunks of the work that an event asked for; whether there is a first is prefetched."""
+def _chunks_since(journal: Journal, event: Event[Any], answered: AnsweredEvent) -> Iterator[str]:
+    """The answers of the further chunks of the work that an event asked for; whether there is a first is prefetched.
+
+    Of a load, which goes on after a chunk on which the program has failed, the rejection of such a chunk too.
+    """
     records = journal.records
     for chunk in count(2):
         key = (LEDGER_SOURCE, chunk_id(event.source, event.id, chunk))
         found = records.answered(key) if chunk == 2 else records.find(key)
+        if found is None and event.type == LIST_LOADED:
+            failed = read_message(chunk_of(answered.n, answered.event, chunk))
+            found = records.find((LEDGER_SOURCE, failed.rejection))
         if found is None:
             return
         yield from found.answers

@@ -50,6 +50,11 @@ def _rescreened(load: Load) -> dict[str, int]:
     return dict(found)
 
 
+def _unscreened(load: Load) -> list[str]:
+    """On which shipments and parties the program failed; of a load that is repeated too."""
+    return [one for text in load.texts for one in orjson.loads(text)["data"].get("unscreened") or ()]
+
+
 def loaded_text(load: Load) -> str:
     """What a load did, in sentences."""
     did = loaded_json(load)
@@ -64,7 +69,12 @@ def loaded_text(load: Load) -> str:
         lines.append(f"{_counted(did['recheck'], 'held shipment')} may pass now; `tpp recheck` screens them again.")
     if did["alerts"]:
         lines.append(f"It raised {_counted(did['alerts'], 'alert')}; `tpp alerts` lists them.")
-    if not did["held"] and not did["alerts"]:
+    if unscreened := _unscreened(load):
+        lines.append(
+            f"The program failed on {', '.join(unscreened)}: not screened; `tpp.rejected` has the errors. "
+            "A shipment is screened as it leaves."
+        )
+    if not did["held"] and not did["alerts"] and not unscreened:
         lines.append("No open shipment and no registered party resembles an entry that is new.")
     lines.append(f"Its content has the digest sha256:{did['sha256']}.")
     return "\n".join(lines)

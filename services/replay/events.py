@@ -21,6 +21,7 @@ from schemas.periods import period
 from services.engine.chunks import next_chunk
 from services.engine.commands.period_close import close_period
 from services.engine.engine import Engine, answer, not_taken
+from services.engine.handlers.rescreening import after_failure
 from services.engine.indexes import Unprepared
 from services.engine.message import EventFailed, Message, ReadMessage
 
@@ -107,13 +108,13 @@ def _decide_all(ledger: Ledger, engine: Engine, pairs: Sequence[tuple[Any, ReadM
 
 
 def _end_given_up(journal: Journal, row: Any) -> None:
-    """Ends the work of which a rejection says that the program failed on its next chunk."""
+    """Ends the work of which a rejection says that the program failed on its next chunk, or what is to end of it."""
     work = journal.unfinished.next()
     if work is None or _FAILED not in row.answers[0]:
         return
     chunk = next_chunk(journal)
     if chunk is not None and chunk.raw == bytes(row.event):
-        journal.unfinished.go_on(work, None)
+        journal.unfinished.go_on(work, after_failure(journal, work.left))
 
 
 def _no_clock() -> int:

@@ -10,7 +10,7 @@ from ledger.database.store import Connection
 from ledger.queries.records import ShipmentRecord
 from ledger.queries.work_list import departures, ended
 from rulebook import Book
-from schemas.codes import ReasonCode, State
+from schemas.codes import Outcome, ReasonCode, State
 from schemas.event_types import SHIPMENT_ALERT
 from schemas.models.incoming import Requested, ReviewDecided
 from schemas.wire.read import Event, read_record
@@ -63,7 +63,8 @@ def memo_of(
             rows.append(("Review", (_review(cause.reviewer, cause.second_reviewer, cause.reason),)))
         rows.append(("Decisive", _decisive(decided, book)))
         rows.append(("Near", _near(decided)))
-    owed = [*_departures(shipment, connection), *(_duties(shipment, decided, connection) if decided else ())]
+    duties = () if decided is None else _duties(shipment, _owing(decided, records), connection)
+    owed = [*_departures(shipment, connection), *duties]
     if decided is not None or owed:
         rows.append(("Owed", _owed(owed)))
     if decided is not None:
@@ -205,8 +206,23 @@ def _departures(shipment: str, connection: Connection) -> Iterator[str]:
         yield f"{one['due']} {duty(one)}: {'met' if one['state'] == 'met' else 'open until it is met'}."
 
 
-def _duties(shipment: str, decided: dict[str, Any], connection: Connection) -> Iterator[str]:
-    owed = sorted(decided["obligations"], key=lambda one: str(one["due"]))
+def _owing(decided: Mapping[str, Any], records: Sequence[ShipmentRecord]) -> Sequence[Mapping[str, Any]]:
+    """What a decision brings, or what stays owed: a hold that keeps its debits, and its release, bring nothing anew."""
+    if decided["obligations"] or decided["outcome"] not in (Outcome.HELD, Outcome.RELEASED):
+        return list(decided["obligations"])
+    for record in reversed(records):
+        for data in (answer["data"] for answer in reversed(record.answers)):
+            if "law_as_of" in data and data["obligations"]:
+                return list(data["obligations"])
+            if any(entry["state"] == "voided" for entry in data.get("debits", ())):
+                return ()
+        if b'"items"' in record.event and isinstance(getattr(read_record(record.event), "data", None), Requested):
+            return ()
+    return ()
+
+
+def _duties(shipment: str, owing: Sequence[Mapping[str, Any]], connection: Connection) -> Iterator[str]:
+    owed = sorted(owing, key=lambda one: str(one["due"]))
     subjects = [f"party/{one['party']}" if "party" in one else f"shipment/{shipment}" for one in owed]
     states = ended(connection, set(subjects)) if owed else {}
     for subject, one in zip(subjects, owed, strict=True):

@@ -7,13 +7,16 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rescreen_run import TPP, ZHIPU, Ledgers
 
+import rulebook
 from ledger.proof.notes import SigningKey
 from ledger.queries.balances import Moment, flows
+from ledger.queries.records import records
 from ledger.queries.snapshots import held_at, tables_of
 from ledger.queries.work_list import held_count
 from schemas.periods import period
 from services.engine.commands.period_close import close_period
 from services.proof import pack, verifier
+from services.views.memo import Memo, memo_of
 
 LATE = 1_800_000_000_000_000
 STEPS = [
@@ -40,6 +43,21 @@ def test_it_is_a_hold_whose_tpp_is_still_ahead(ledger_url: str) -> None:
         run.send([{"do": "cancel", "data": {"shipment_id": "S-1"}}], 20)
         with run.store.read() as connection:
             assert [(one.account, one.pending) for one in flows(connection)] == [("flow/PL/2025", TPP)]
+
+
+def test_its_memo_says_what_is_owed_all_the_same(ledger_url: str) -> None:
+    with Ledgers(ledger_url) as run:
+        run.send(STEPS)
+        for shipment, state in (("S-1", "held"), ("S-2", "released")):
+            owed = dict(_memo(run, shipment, state).rows)["Owed"]
+            assert owed[0] == "2025-07-05 lpp certification copy (15 CFR 740.29(g)(1))."
+        run.send([{"do": "review", "data": {"shipment_id": "S-1", "authorization": "LICENSE L-1"}}], 20)
+        assert dict(_memo(run, "S-1", "held").rows)["Owed"] == ("Nothing.",), "voided: nothing stays owed"
+
+
+def _memo(run: Ledgers, shipment: str, state: str) -> Memo:
+    with run.store.read() as connection:
+        return memo_of(connection, rulebook.load("ai-diffusion"), shipment, state, records(connection, shipment))
 
 
 def test_a_closed_period_has_the_hold_and_its_debits(ledger_url: str) -> None:

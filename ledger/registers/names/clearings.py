@@ -1,6 +1,7 @@
 """Clearings: parties that are not the listed ones that they resemble, and what was compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -81,6 +82,7 @@ class Clearings:
         self._changed: dict[tuple[str, str, str], Clearing] = {}
         self._hits = transaction.cache.rows(Sighting)
         self._new_hits: dict[str, Sighting] = {}
+        self._noting = True
         transaction.at_flush(self._write)
 
     def of(self, name: str, entry: str) -> tuple[Clearing, ...]:
@@ -111,7 +113,17 @@ class Clearings:
 
     def hit(self, party: str, seen: Seen) -> None:
         """Notes that a party resembles an entry of a list in the record being made, and what it is there."""
-        self._hits[party] = self._new_hits[party] = Sighting(self._transaction.n, seen)
+        if self._noting:
+            self._hits[party] = self._new_hits[party] = Sighting(self._transaction.n, seen)
+
+    @contextmanager
+    def unnoted(self) -> Iterator[None]:
+        """Notes no hit meanwhile: one that no answer tells of, so that nobody can have cleared it."""
+        self._noting = False
+        try:
+            yield
+        finally:
+            self._noting = True
 
     def last_hit(self, party: str) -> Sighting | None:
         """The record in which a party resembled an entry last, None if it never did."""

@@ -1,13 +1,15 @@
 """Rescreening: after the load of a list, what is open is screened again for names, in chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ledger.journal import Journal
 from ledger.registers.names.compared import compared
 from ledger.registers.shipments import Shipment
 from schemas.event_types import EVENT_RECORDED
 from schemas.models.facts import ListLoaded
+from schemas.models.incoming import Requested
 from schemas.wire.read import Event
 from services.engine.chunks import answers_of, work_of
 from services.engine.context import DecisionContext, HandledEvent
@@ -29,6 +31,8 @@ class Rescreening:
     `after`: the record that first presented the shipment that was looked at last, None once all have been; `party`: the
     registered party that was looked at last, None once all have been. `held`: the shipments that were held, `recheck`:
     held ones of which a hit no longer stands; the first ones, and how many. `alerts`: how many parties' hits were told.
+    `alone`: how many records more look at one shipment or party each, since the program failed on a chunk.
+    `unscreened`: on which of them it failed, the first ones.
     """
 
     list: str
@@ -40,6 +44,13 @@ class Rescreening:
     recheck: Sequence[str] = ()
     recheck_count: int = 0
     alerts: int = 0
+    alone: int = 0
+    unscreened: Sequence[str] = ()
+
+    @property
+    def most(self) -> int:
+        """How many shipments or parties the next record looks at."""
+        return 1 if self.alone else CHUNK
 
 
 @dataclass(slots=True)
@@ -60,11 +71,13 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
     recorded: dict[str, Any] = {"causation": answers.causation, "entries": [], "chunk": work.chunk}
     if left.after is None and left.party is None:
         totals = ("held", "held_count", "recheck", "recheck_count", "alerts")
-        answers.add(EVENT_RECORDED, event.subject, recorded | {name: getattr(left, name) for name in totals})
+        failed = {"unscreened": left.unscreened} if left.unscreened else {}
+        totalled = {name: getattr(left, name) for name in totals}
+        answers.add(EVENT_RECORDED, event.subject, recorded | totalled | failed)
         context.journal.unfinished.go_on(work, None)
         return HandledEvent(answers)
-    transaction = context.journal.transaction
-    ids = [] if left.after is None else compared(transaction, left.after, left.until, CHUNK)
+    most, transaction = left.most, context.journal.transaction
+    ids = [] if left.after is None else compared(transaction, left.after, left.until, most)
     found = _screened(context, ids)
     held = [shipment.id for shipment, _ in found.held]
     answers.add(EVENT_RECORDED, event.subject, recorded)
@@ -72,22 +85,48 @@ def rescreen(context: DecisionContext, event: Event[ListLoaded]) -> HandledEvent
         hold(context, answers, shipment, names)
     left = replace(
         left,
-        after=_first(context, ids[-1]) if len(ids) == CHUNK else None,
+        after=_first(context.journal, ids[-1]) if len(ids) == most else None,
         held=[*left.held, *held][:NAMED],
         held_count=left.held_count + len(held),
         recheck=[*left.recheck, *found.recheck][:NAMED],
         recheck_count=left.recheck_count + len(found.recheck),
+        alone=max(0, left.alone - 1),
     )
     if left.after is None and left.party is not None:
         before = len(answers.texts)
-        party = screen_registered(context, answers, left.list, left.party, CHUNK - len(ids))
+        party = screen_registered(context, answers, left.list, left.party, most - len(ids))
         left = replace(left, party=party, alerts=left.alerts + len(answers.texts) - before)
     context.journal.unfinished.go_on(work, asdict(left))
     return HandledEvent(answers)
 
 
-def _first(context: DecisionContext, identifier: str) -> int | None:
-    shipment = context.journal.shipments.find(identifier)
+def after_failure(journal: Journal, left: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is left of work after a chunk on which the program has failed: of a rescreening all but what it failed on.
+
+    That is found by looking at one shipment or party at a time. Other work ends; None.
+    """
+    if "party" not in left or (left["after"] is None and left["party"] is None):
+        return None
+    work = Rescreening(**left)
+    return asdict(_without_next(journal, work) if work.alone else replace(work, alone=CHUNK))
+
+
+def _without_next(journal: Journal, work: Rescreening) -> Rescreening:
+    """A rescreening without the shipment or party that comes next, which is said not to have been screened."""
+    ids = [] if work.after is None else compared(journal.transaction, work.after, work.until, 1)
+    parties = [] if ids else journal.lists.registered(work.party or "", 1)
+    skipped = [*(f"shipment/{one}" for one in ids), *(f"party/{one}" for one in parties)]
+    return replace(
+        work,
+        after=_first(journal, ids[0]) if ids else None,
+        party=work.party if ids else next(iter(parties), None),
+        alone=work.alone - 1,
+        unscreened=[*work.unscreened, *skipped][:NAMED],
+    )
+
+
+def _first(journal: Journal, identifier: str) -> int | None:
+    shipment = journal.shipments.find(identifier)
     return None if shipment is None else shipment.first
 
 
@@ -101,18 +140,19 @@ def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     asked = {one.id: as_of_export(context, one) for one in wanted}
     context.journal.facts.load({key for one in asked.values() for key in context.journal.parties.keys(one)})
     for shipment in wanted:
-        names = names_of(context, asked[shipment.id])
         if shipment.open:
-            new = names.without(context, shipment.reviewed)
+            new = names_of(context, asked[shipment.id]).without(context, shipment.reviewed)
             if new.reasons:
                 found.held.append((shipment, new))
-        elif not _stands(context, shipment, names):
+        elif not _stands(context, shipment, asked[shipment.id]):
             found.recheck.append(shipment.id)
     return found
 
 
-def _stands(context: DecisionContext, shipment: Shipment, names: Names) -> bool:
-    """Whether each hit of a held shipment still stands."""
+def _stands(context: DecisionContext, shipment: Shipment, asked: Requested) -> bool:
+    """Whether each hit of a held shipment still stands; what else it resembles now is not told, and not noted."""
+    with context.journal.clearings.unnoted():
+        names = names_of(context, asked)
     now = {same_text(context, one.code, one.facts) for one in names.reasons}
     told = [one for one in present_reasons(context, shipment) if context.book.names.gives(one["code"], one["facts"])]
     return all(same_text(context, one["code"], one["facts"]) in now for one in told)

@@ -54,9 +54,31 @@ def with_hits(
     context: DecisionContext, known: Facts, lists: Sequence[ListInForce], parties: Iterable[Named], day: date
 ) -> Facts:
     """Facts with the lists in force and what was found in them, for an export on a day."""
-    found = [hit for party in parties for hit in noted_hits(context, lists, party, day)]
+    found = [
+        hit
+        for stated in _by_name(parties)
+        for hit in _best([hit for party in stated for hit in noted_hits(context, lists, party, day)])
+    ]
     hits = tuple(hit for hit in found if hit.ended is None)
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
+
+
+def _by_name(parties: Iterable[Named]) -> Iterable[list[Named]]:
+    """Parties by identifier and name: how each is stated."""
+    found: dict[tuple[str, str], list[Named]] = {}
+    for party in parties:
+        found.setdefault((party.id, party.name), []).append(party)
+    return found.values()
+
+
+def _best(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits of one party under one name, each entry once, as it is resembled most; best first, at most so many."""
+    best = sorted(hits, key=lambda hit: hit.score, reverse=True)
+    each = list({(hit.list, hit.entry): hit for hit in reversed(best)}.values())
+    each.sort(key=lambda hit: (hit.list, hit.entry))
+    each.sort(key=lambda hit: hit.score, reverse=True)
+    ended = [hit for hit in each if hit.ended is not None]
+    return [*[hit for hit in each if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
 
 
 def noted_hits(
@@ -90,8 +112,7 @@ def hits_of(
     if not found:
         return []
     hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
-    ended = [hit for hit in hits if hit.ended is not None]
-    return [*[hit for hit in hits if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
+    return _best(hits)
 
 
 def matches_of(

@@ -12,6 +12,7 @@ from ledger.queries.held.counts import also_waiting, beside
 from ledger.queries.held.proposals import Proposal, newest_record, proposals, standing
 from ledger.queries.policies import policies
 from ledger.queries.records import ShipmentRecord, records
+from ledger.queries.shipment_list import find_shipment
 from ledger.queries.work_list import Hold, HoldFilter, holds
 from rulebook import Book
 from schemas import event_types as types
@@ -72,10 +73,11 @@ def top(
     connection: Connection, book: Book, today: date, one: Hold, kept: Sequence[ShipmentRecord],
     stands: Sequence[Proposal],
 ) -> dict[str, Any]:  # fmt: skip
-    """The head of a hold: its state, since when, when it leaves; the answer of its memo and what decides it."""
+    """The head of a hold: its state, since when, when it leaves; its memo's answer, what decides, what is pending."""
     memo = memo_of(connection, book, one.id, one.state, kept)
     rows = dict(memo.rows)
     leaves = (date.fromisoformat(one.export_date) - today).days
+    stands_now = find_shipment(connection, one.id)
     return {
         "id": one.id,
         "state": one.state,
@@ -90,6 +92,7 @@ def top(
         "decisive": rows.get("Decisive", ())[1:] if one.reasons else rows.get("Decisive", ()),
         "near": rows.get("Near", ()),
         "owed": rows.get("Owed", ()) if one.left else (),
+        "pending": stands_now.debits if stands_now is not None and stands_now.kept else (),
     }
 
 

@@ -182,7 +182,7 @@ def _finding(one: dict[str, Any]) -> dict[str, Any]:
 def _counts(one: StandingShipment) -> list[dict[str, Any]]:
     """What of a shipment counts on which account; the flow is a report."""
     found = [{"account": account, "amount": amount, "report": False} for account, amount in one.debits]
-    if one.state in _COUNTS and one.tpp:
+    if (one.state in _COUNTS or one.kept) and one.tpp:
         path = accounts.flow(one.country, one.export_date[:4])
         found.append({"account": path, "amount": one.tpp, "report": True})
     return found

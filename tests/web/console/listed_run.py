@@ -1,5 +1,6 @@
 """Holds by a restricted-party list: a list of a few entries is loaded, and a shipment's consignee resembles some."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -22,19 +23,19 @@ ENTRIES = (
 )
 
 
-def load_entries(web: Served) -> None:
-    """Puts the entries in force as the list `us`, beside the server."""
-    content = content_of(ENTRIES)
+def load_entries(web: Served, name: str = "us", entries: Sequence[ListEntry] = ENTRIES) -> None:
+    """Puts entries in force as a list, beside the server."""
+    content = content_of(entries)
     wanted = {
-        "name": "us", "version": "2026-07-09", "sha256": digest_of(content), "file_sha256": digest_of(content),
-        "entries": len(ENTRIES), "threshold": "0.85",
+        "name": name, "version": "2026-07-09", "sha256": digest_of(content), "file_sha256": digest_of(content),
+        "entries": len(entries), "threshold": "0.85",
     }  # fmt: skip
     store = Store(web.ledger)
     try:
         ledger = Ledger(store)
         engine = Engine(ledger, load("ai-diffusion"), lambda: 0, software())
         when = datetime(2025, 6, 1, tzinfo=UTC)
-        load_list(ledger, engine, wanted, content, when, 0, lambda _: (len(ENTRIES), 0, 0))
+        load_list(ledger, engine, wanted, content, when, 0, lambda _: (len(entries), 0, 0))
     finally:
         store.close()
 

@@ -13,6 +13,7 @@ from signin_run import shared, sign_in, somebody
 from web_run import Served
 
 from ledger.database.store import Store
+from rulebook.parties.entries import ListEntry
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -77,6 +78,18 @@ def test_the_party_stands_beside_the_entry_that_it_resembles_most(web: Served) -
         "licence requirement: All items",
     ):
         assert part in said, part
+
+
+def test_a_hold_that_a_list_brings_says_what_stays_pending(web: Served) -> None:
+    id = listed(web, "Volta Compute Warszawa")
+    load_entries(web, "house", [ListEntry(id="h/1", name="Volta Compute Warszawa")])
+    with sign_in(web, web.token("reviewer", somebody())) as only:
+        said = "TPP stay pending on lpp/"
+        assert said in text_of(page(only, f"/console/holds/{id}"))
+        own = text_of(page(only, f"/console/shipments/{id}"))
+        assert f"lpp/CON-{id}/2025" in own and "flow/" in own
+        act(only, id, "deny", reason="It is the one.")
+        assert said not in text_of(page(only, f"/console/shipments/{id}"))
 
 
 def test_a_party_is_not_cleared_where_its_release_is_refused(web: Served) -> None:
