@@ -158,7 +158,10 @@ def test_a_ledger_that_may_only_be_read_answers_checks_with_its_lists(tmp_path: 
         done = CliRunner().invoke(main, ["check", str(file), "--ledger", f"sqlite:///{folder / 'l.db'}"])
     finally:
         folder.chmod(0o700)
-    assert in_words(done.stdout.splitlines()) == ["approved S-3", "held S-4 for CON-1 us E-1 (cleared for CON-9) for red_flag"]
+    assert in_words(done.stdout.splitlines()) == [
+        "approved S-3",
+        "held S-4 for CON-1 us E-1 (cleared for CON-9) for red_flag",
+    ]
 
 
 def test_a_ledger_in_memory_has_lists_too() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from schemas.kinds import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Facts, Hit, ListInForce
 from services.engine.context import DecisionContext
@@ -34,6 +35,8 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
     known = context.journal.parties.about(asked)
     lists = context.journal.lists.in_force()
+    if not lists and not _any_cleared(context, asked):
+        return known
     parties = named_in(asked)
     see_first(context, parties, prepared_of(context, lists))
     if not lists:
@@ -42,6 +45,13 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     found = with_hits(context, known, lists, parties, day)
     ownership = ownership_of(context, asked, known, lambda owner: noted_hits(context, lists, owner, day, _BY_OWNERSHIP))
     return found if ownership is None else replace(found, ownership=ownership)
+
+
+def _any_cleared(context: DecisionContext, asked: Requested) -> bool:
+    """Whether a clearing was stated of a party of a shipment, or of an ultimate parent."""
+    facts, group = context.journal.facts, context.journal.parties.group
+    ids = {key for party in asked.parties for key in (party.id, party.owner)}
+    return any(facts.of(FactKind.CLEARED, one) for key in ids for one in group(key))
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
@@ -54,9 +64,22 @@ def with_hits(
     context: DecisionContext, known: Facts, lists: Sequence[ListInForce], parties: Iterable[Named], day: date
 ) -> Facts:
     """Facts with the lists in force and what was found in them, for an export on a day."""
-    found = [hit for party in parties for hit in noted_hits(context, lists, party, day)]
+    by_party: dict[str, list[Hit]] = {}
+    for party in parties:
+        by_party.setdefault(party.id, []).extend(noted_hits(context, lists, party, day))
+    found = [hit for some in by_party.values() for hit in _best(some)]
     hits = tuple(hit for hit in found if hit.ended is None)
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
+
+
+def _best(found: list[Hit]) -> list[Hit]:
+    """The hits of one party, whatever was said of it, each entry once, best first; what counts, then what ended."""
+    best: dict[tuple[str, str], Hit] = {}
+    for hit in sorted(found, key=lambda hit: -_hundredths(hit.score)):
+        best.setdefault((hit.list, hit.entry), hit)
+    ordered = sorted(best.values(), key=lambda hit: (-_hundredths(hit.score), hit.list, hit.entry))
+    counting = [hit for hit in ordered if hit.ended is None]
+    return [*counting[:MOST_HITS], *[hit for hit in ordered if hit.ended is not None][:MOST_HITS]]
 
 
 def noted_hits(
@@ -124,7 +147,7 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
         party.id, party.role, party.name, one.name, one.version, entry.id, entry.name, match.matched,
         decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
         tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
-        entry.digest, _CITATIONS.get(entry.kind, f"list {one.name}"), entry.requirement, entry.policy, other, ended,
+        entry.digest, _CITATIONS.get(entry.kind, one.name), entry.requirement, entry.policy, other, ended,
         entry.countries,
     )  # fmt: skip
 
@@ -136,6 +159,10 @@ def decimal(hundredths: int) -> str:
     ('1.00', '0.85')
     """
     return f"{hundredths // 100}.{hundredths % 100:02}"
+
+
+def _hundredths(score: str) -> int:
+    return int(score.replace(".", ""))
 
 
 def entry_of(prepared: Prepared, entry: str) -> str | None:
