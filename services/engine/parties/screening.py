@@ -66,8 +66,11 @@ def with_hits(
     """Facts with the lists in force and what was found in them, for an export on a day."""
     by_party: dict[str, list[Hit]] = {}
     for party in parties:
-        by_party.setdefault(party.id, []).extend(noted_hits(context, lists, party, day))
-    found = [hit for some in by_party.values() for hit in _best(some)]
+        if some := noted_hits(context, lists, party, day):
+            by_party.setdefault(party.id, []).extend(some)
+    found = [hit for each in by_party.values() for hit in _best(each)]
+    if not found:
+        return replace(known, lists=tuple(lists))
     hits = tuple(hit for hit in found if hit.ended is None)
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
 
@@ -91,7 +94,7 @@ def noted_hits(
 ) -> list[Hit]:
     """As `hits_of`; if there is one that counts, what the party is now is noted for a clearing."""
     hits = hits_of(context, lists, party, day, kinds)
-    if any(hit.ended is None for hit in hits):
+    if hits and hits[0].ended is None:
         context.journal.clearings.hit(party.id, party.seen)
     return hits
 
@@ -125,12 +128,13 @@ def matches_of(
 
     asked = Asked(party.name, party.country or None, party.address, party.lei)
     prepared = context.indexes.all_of([one.sha256 for one in lists])
-    found = [
-        (match, one)
-        for one, with_index in zip(lists, prepared, strict=True)
-        for match in with_index.index.matches(asked, one.threshold)
-        if match.entry.effective is None or match.entry.effective <= day
-    ]
+    found: list[tuple[Match, ListInForce]] = []
+    for one, each in zip(lists, prepared, strict=True):
+        found += (
+            (match, one)
+            for match in each.index.matches(asked, one.threshold)
+            if match.entry.effective is None or match.entry.effective <= day
+        )
     found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
     return found
 
