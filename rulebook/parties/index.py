@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import OSA
 
 from rulebook.parties.nearness import Nearby
-from rulebook.parties.scoring import ONE, Pair, align, closeness
+from rulebook.parties.scoring import ONE, Pair, align, closeness, other_number
 from rulebook.parties.spelling import spellings
 from rulebook.parties.weights import Weights
 
@@ -137,13 +137,16 @@ class NameIndex:
     def _a_word_apart(self, asked: Sequence[str], listed: Sequence[str]) -> bool:
         """Whether two names, in any order, are equal but for a letter in one word, or in initials run together.
 
-        A word of up to three letters with one of them wrong is another word where only one other agrees, and that one
-        is common. A common word is never one with a letter wrong that tells companies apart.
+        Another number is another name. A word of up to three letters with one of them wrong is another word where only
+        one other agrees, and that one is common. A common word is never one with a letter wrong that tells companies
+        apart.
         """
         others, left = _differing(asked, listed)
         one, other = "".join(others), "".join(left)
         longest = max(len(one), len(other))
         if OSA.distance(one, other, score_cutoff=1) > 1 or (not len(others) == len(left) == 1 and longest > _SHORT):
+            return False
+        if other_number(one, other):
             return False
         tells = self._weights.tells
         if any(map(tells, left)) and any(map(self._weights.is_common, others)):

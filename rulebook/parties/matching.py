@@ -69,60 +69,65 @@ class ListIndex:
         for at, entry in enumerate(self._entries):
             for lei in entry.leis:
                 self._leis.setdefault(_plain(lei), []).append(at)
-        self._remembered: dict[tuple[str, int], tuple[Resemblance, ...]] = {}
+        self._remembered: dict[tuple[Asked, int, int], tuple[Match, ...]] = {}
         self._room = _ROOM
 
-    def matches(self, asked: Asked, least: int) -> list[Match]:
+    def matches(self, asked: Asked, least: int, threshold: int | None = None) -> list[Match]:
         """The entries that a party resembles at `least` (hundredths) or more, best first, ties by id, each once.
 
-        The country and the address never take a name that is the entry's own below `least`.
+        The country and the address never take a name that is the entry's own below `threshold`, which is `least` if it
+        is not given. A bounded number of parties is remembered.
         """
+        threshold = least if threshold is None else threshold
+        found = self._remembered.get((asked, least, threshold))
+        if found is None:
+            found = self._found(asked, least, threshold)
+            self._remember((asked, least, threshold), found)
+        return list(found)
+
+    def _remember(self, key: tuple[Asked, int, int], found: tuple[Match, ...]) -> None:
+        asked = key[0]
+        size = 300 + 4 * (len(asked.name) + len(asked.address or "")) + _ROOM_OF_A_MATCH * len(found)
+        if size > self._room:
+            self._remembered.clear()
+            self._room = _ROOM
+        self._room -= size
+        self._remembered[key] = found
+
+    def _found(self, asked: Asked, least: int, threshold: int) -> tuple[Match, ...]:
         found: dict[int, Match] = {}
-        for match, at in self._all(asked, least):
+        for match, at in self._all(asked, least, threshold):
             known = found.get(at)
             if match.score >= least and (known is None or match.score > known.score):
                 found[at] = match
-        return sorted(found.values(), key=lambda match: (-match.score, match.entry.id))
+        return tuple(sorted(found.values(), key=lambda match: (-match.score, match.entry.id)))
 
-    def _all(self, asked: Asked, least: int) -> Iterator[tuple[Match, int]]:
-        for one in self._resembling(asked.name, max(least - _MOST_RAISED, 0)):
-            matched = self._listed[one.entry][one.name]
-            yield self._match(asked, one.entry, matched, one.score, one.pairs, least), one.entry
+    def _all(self, asked: Asked, least: int, threshold: int) -> Iterator[tuple[Match, int]]:
+        for one in self._names.resembling(asked.name, max(least - _MOST_RAISED, 0) * _HUNDREDTH):
+            yield self._match(asked, one, self._listed[one.entry][one.name], threshold), one.entry
         if asked.address:
             for at, address, score, pairs in self._places.resembling(asked.address):
-                yield self._match(asked._replace(address=None), at, address, score, pairs, least), at
+                one = Resemblance(at, 0, score, pairs)
+                yield self._match(asked._replace(address=None), one, address, threshold), at
         if asked.lei:
             lei = _plain(asked.lei)
             for at in self._leis.get(lei, ()):
                 agrees = _country_agrees(asked, self._entries[at])
                 yield Match(self._entries[at], lei, 100, agrees, 0, 0, (Pair(lei, lei, ONE),)), at
 
-    def _match(self, asked: Asked, at: int, matched: str, score: int, pairs: tuple[Pair, ...], least: int) -> Match:
-        entry = self._entries[at]
+    def _match(self, asked: Asked, one: Resemblance, matched: str, threshold: int) -> Match:
+        entry = self._entries[one.entry]
         agrees = _country_agrees(asked, entry)
-        alone = total = score // _HUNDREDTH
+        alone = total = one.score // _HUNDREDTH
         if agrees is not None:
             total = min(max(total + (COUNTRY_AGREES if agrees else COUNTRY_DIFFERS), 0), 100)
         country_points = total - alone
         if asked.address and total < 100 and same_address(asked.address, entry.addresses):
             total = min(total + ADDRESS_AGREES, 100)
         address_points = total - alone - country_points
-        if alone == 100 and total < least:
-            country_points, total = country_points + least - total, least
-        return Match(entry, matched, total, agrees, country_points, address_points, pairs)
-
-    def _resembling(self, name: str, least: int) -> tuple[Resemblance, ...]:
-        """What a name resembles at `least` hundredths or more; a bounded number of names is remembered."""
-        found = self._remembered.get((name, least))
-        if found is None:
-            found = tuple(self._names.resembling(name, least * _HUNDREDTH))
-            size = 200 + 4 * len(name) + _ROOM_OF_A_MATCH * len(found)
-            if size > self._room:
-                self._remembered.clear()
-                self._room = _ROOM
-            self._room -= size
-            self._remembered[name, least] = found
-        return found
+        if alone == 100 and total < threshold:
+            country_points, total = country_points + threshold - total, threshold
+        return Match(entry, matched, total, agrees, country_points, address_points, one.pairs)
 
 
 def _plain(lei: str) -> str:

@@ -86,6 +86,7 @@ def equal(name: str, other: str) -> bool:
     return name_words(name) == name_words(other)
 
 
+@lru_cache(_KEPT)
 def likeness(name: str, other: str) -> int:
     """How much two names resemble each other, in hundredths, rounded down; 0 where no distinguishing word agrees.
 

@@ -35,17 +35,29 @@ class Alignment(NamedTuple):
 
 
 def agreement(asked: str, listed: str) -> int:
-    """How much two words agree, of ONE: equal, or one letter apart; else 0.
+    """How much two words agree, of ONE: equal, or one letter apart that is no other number; else 0.
 
-    >>> agreement("huawei", "huawel"), agreement("12", "13"), agreement("bel", "tel")
-    (8333, 0, 6666)
+    >>> agreement("huawei", "huawel"), agreement("12", "13"), agreement("bel", "tel"), agreement("54th", "14th")
+    (8333, 0, 6666, 0)
     """
     if asked == listed:
         return ONE
     shorter, longer = sorted((len(asked), len(listed)))
-    if shorter < _SHORTEST or longer - shorter > 1 or asked.isdigit() or listed.isdigit():
+    if shorter < _SHORTEST or longer - shorter > 1 or other_number(asked, listed):
         return 0
     return closeness(longer) if OSA.distance(asked, listed, score_cutoff=1) == 1 else 0
+
+
+def other_number(asked: str, listed: str) -> bool:
+    """Whether two texts have different numbers, or one of them is a number and the other has none.
+
+    >>> other_number("14th", "54th"), other_number("5", ""), other_number("mi1andr", "milandr")
+    (True, True, False)
+    """
+    if asked.isalpha() and listed.isalpha():
+        return False
+    one, other = ("".join(filter(str.isdigit, text)) for text in (asked, listed))
+    return one != other and (bool(one and other) or asked.isdigit() or listed.isdigit())
 
 
 def closeness(letters: int) -> int:

@@ -31,17 +31,26 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def spellings(name: str) -> tuple[tuple[str, ...], ...]:
-    """The words of each name that a name holds: itself, what it is also known as, and itself without an address.
+    """The words of each name that a name holds.
+
+    They are itself, without and with what stands in brackets; what it is also known as; and itself without an address.
 
     >>> spellings("Power Plant, 5 Main Road, Kabul")
     (('power', 'plant', '5', 'main', 'road', 'kabul'), ('power', 'plant'))
+    >>> spellings("Zarya (India) Ltd.")
+    (('zarya', 'ltd'), ('zarya', 'india', 'ltd'))
     """
     found = [words(name)]
     first, *others = _ALSO.split(name)
     if others:
         found += [words(first), *(words(other.strip(" ,.:;()")) for other in others)]
-    elif cut := _before_address(name):
-        found.append(words(cut))
+    else:
+        if "(" in name or "[" in name:
+            found.append(_split(_MARK.sub(" ", latin_text(name).rstrip())))
+        if cut := _before_address(name):
+            found.append(words(cut))
+    if not name.isascii():
+        found += [tuple(word.replace("ks", "x") for word in some) for some in found]
     return tuple(dict.fromkeys(some for some in found if some))
 
 
@@ -86,6 +95,9 @@ def _as_latin(word: str) -> str:
 
 def _split(text: str) -> tuple[str, ...]:
     """The words of a text; single letters that follow each other are one: `j s c` and `j.s.c.` are `jsc`."""
+    found = _WORDS.findall(text)
+    if all(len(one) > 1 or one.isdigit() for one in found):
+        return tuple(found)
     return tuple(_joined(part for chunk in text.split() for part in _joined(_WORDS.findall(chunk))))
 
 

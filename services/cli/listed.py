@@ -209,12 +209,20 @@ def _country(_: click.Context, parameter: click.Parameter, value: str | None) ->
     return value and value.upper()
 
 
+def _lei(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from schemas.models.values import LEI
+
+    if value is not None and not re.fullmatch(LEI, value.upper()):
+        raise click.BadParameter(f"{value!r} is not a Legal Entity Identifier (ISO 17442)", param=parameter)
+    return value and value.upper()
+
+
 @lists.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--file", metavar="FILE", help="File with a name in each line; - is standard input.")
 @click.option("--country", metavar="COUNTRY", callback=_country, help="Country of the parties, as alpha-2 code.")
 @click.option("--address", metavar="TEXT", help="Address of the parties.")
-@click.option("--lei", metavar="LEI", help="Legal Entity Identifier of the parties.")
+@click.option("--lei", metavar="LEI", callback=_lei, help="Legal Entity Identifier of the parties.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=10, show_default=True, metavar="N", help="Entries for each name."
 )

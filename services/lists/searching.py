@@ -80,7 +80,9 @@ class Search:
     def resembling(self, asked: Asked, limit: int) -> dict[str, Any]:
         """The entries that a party resembles at LEAST or more: best first, ties by list and entry."""
         found = [
-            Found(loaded, match) for loaded, prepared in self._lists for match in prepared.index.matches(asked, LEAST)
+            Found(loaded, match)
+            for loaded, prepared in self._lists
+            for match in prepared.index.matches(asked, LEAST, loaded.data.least)
         ]
         found.sort(key=lambda one: (-one.match.score, one.loaded.data.name, one.match.entry.id))
         return {"name": asked.name, "matches": [one.to_json(asked.name) for one in found[:limit]]}

@@ -244,6 +244,9 @@ def test_all_lists_in_force_are_searched_by_each_name_of_a_file(lists: Lists, tm
     (strict,) = told(lists("search", "Granite Shippping", "--format", "json"))
     hits = {one["list"]: one["hit"] for one in strict["matches"] if one["listed_name"] == "Granite Shipping"}
     assert hits == {"house": True, "second": False}
+    (abroad,) = told(lists("search", "Granite Shipping", "--country", "FR", "--format", "json"))
+    found = [(one["score"], one["hit"]) for one in abroad["matches"] if one["list"] == "second"]
+    assert found[:1] == [("1.00", True)], "a name of its own stays at the list's threshold, as in a hold"
     (one,) = told(lists("search", "Granite Shipping", "--limit", "1", "--format", "json"))
     assert len(one["matches"]) == 1
     text = lists("search", "Granite Shipping", "Quxquux Zyzzyva").stdout.decode()
@@ -264,6 +267,7 @@ def test_a_search_that_cannot_be_made_is_told(lists: Lists, tmp_path: Path) -> N
         ((), "Name a party"),
         (("Alpha", "--country", "XK"), "'XK' is not an ISO 3166-1 alpha-2 code"),
         (("Alpha", "--country", "China"), "'China' is not an ISO 3166-1 alpha-2 code"),
+        (("Alpha", "--lei", "300300TEST00ZHIPU01"), "'300300TEST00ZHIPU01' is not a Legal Entity Identifier"),
         (("Alpha", "--limit", "0"), "--limit"),
     ):
         done = lists("search", *words)

@@ -183,7 +183,9 @@ def test_no_more_than_a_hundred_accounts_are_named(ledger_url: str) -> None:
     for n in range(120):
         party = f"CON-{1000 + n}"
         text = orjson.dumps(registered | {"id": f"many-{n}", "subject": f"MANY-{n}"}).decode()
-        text = text.replace("SHP-0001", f"MANY-{n}").replace("CON-70", party).replace("Bharat Holdings", f"Holdings {n}")
+        text = (
+            text.replace("SHP-0001", f"MANY-{n}").replace("CON-70", party).replace("Bharat Holdings", f"Holdings {n}")
+        )
         events.append(Message(text.encode(), {"file": "f", "line": n}))
     with measured(ledger_url) as (engine, _):
         engine.run(events)

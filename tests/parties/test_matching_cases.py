@@ -47,6 +47,12 @@ def test_another_country_never_takes_an_own_name_below_the_threshold(least: int)
     assert (match.score, match.country_points) == (max(98, least), max(98, least) - 100)
 
 
+def test_a_search_scores_an_own_name_as_the_screening_at_the_lists_threshold() -> None:
+    asked = Asked("Zhipu AI", "FR")
+    assert INDEX.matches(asked, 50, 99)[0] == INDEX.matches(asked, 99)[0]
+    assert INDEX.matches(asked, 50)[0].score == 98
+
+
 def test_a_country_that_only_one_side_has_says_nothing() -> None:
     unplaced = ListIndex([BY_ID["zhipu"]._replace(countries=())])
     (match,) = unplaced.matches(Asked("Zhipu AI", "FR"), THRESHOLD)

@@ -67,7 +67,7 @@ class Owners:
         self._having = transaction.cache.rows(Having)
         self._changed: dict[str, Owner] = {}
         self._rows: list[tuple[str, str]] = []
-        self._alike: list[tuple[int, Alike]] = []
+        self._alike: tuple[int, list[Alike]] = (0, [])
         transaction.at_flush(self._write)
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -145,12 +145,16 @@ class Owners:
 
     def note_alike(self, alike: Iterable[Alike]) -> None:
         """Notes what an owner resembles of which the record being made lets a shipment go for the first time."""
-        self._alike += [(self._transaction.n, one) for one in alike]
+        n = self._transaction.n
+        if self._alike[0] != n:
+            self._alike = (n, [])
+        self._alike[1].extend(alike)
 
     @property
-    def alike(self) -> list[Alike]:
+    def alike(self) -> Sequence[Alike]:
         """What was noted for the record that is being made, in order."""
-        return [one for n, one in self._alike if n == self._transaction.n]
+        n, alike = self._alike
+        return alike if n == self._transaction.n else ()
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection

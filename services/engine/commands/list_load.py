@@ -10,7 +10,7 @@ import orjson
 from ledger.journal import Ledger
 from ledger.registers.facts import ALL
 from ledger.registers.names.lists import content, keep_content
-from schemas.event_types import CLI_SOURCE, LIST_LOADED
+from schemas.event_types import CLI_SOURCE, EVENT_REJECTED, LIST_LOADED
 from schemas.kinds import FactKind
 from schemas.models.facts import ListLoaded
 from services.engine.engine import Engine, Texts
@@ -30,10 +30,11 @@ class Load:
     repeated: bool
 
 
-def loads_of(ledger: Ledger, name: str, recorded: int) -> list[ListLoaded]:
-    """The loads under a name, oldest first; writes nothing."""
+def loads_of(ledger: Ledger, name: str, recorded: int) -> tuple[list[ListLoaded], bool]:
+    """The loads under a name, oldest first, and whether work of an earlier event is left to do; writes nothing."""
     with ledger.shadow(recorded) as journal:
-        return [fact.data for fact in journal.facts.of(FactKind.LIST, ALL) if fact.data.name == name]
+        loads = [fact.data for fact in journal.facts.of(FactKind.LIST, ALL) if fact.data.name == name]
+        return loads, journal.unfinished.next() is not None
 
 
 def load_list(
@@ -44,9 +45,22 @@ def load_list(
 
     `wanted` has the members of the load's data but for `added`, `removed` and `changed`, which `compare` gives for the
     content in force before, None where there is none; it may raise NotLoaded. Raises NotLoaded where other content or
-    settings were loaded under this version, or another version is in force since.
+    settings were loaded under this version, or another version is in force since; also by another process meanwhile.
     """
-    loads = loads_of(ledger, wanted["name"], recorded)
+    made = _load(ledger, engine, wanted, text, time, recorded, compare)
+    if _is_rejected(made.texts):
+        made = _load(ledger, engine, wanted, text, time, recorded, compare)
+    if _is_rejected(made.texts):
+        raise NotLoaded(orjson.loads(made.texts[0])["data"]["errors"][0]["message"])
+    return made
+
+
+def _load(
+    ledger: Ledger, engine: Engine, wanted: Mapping[str, Any], text: bytes, time: datetime, recorded: int,
+    compare: Callable[[bytes | None], tuple[int, int, int]],
+) -> Load:  # fmt: skip
+    """The load as it was answered, which may be a rejection; raises NotLoaded."""
+    loads, is_left = loads_of(ledger, wanted["name"], recorded)
     same = [one for one in loads if one.version == wanted["version"]]
     before = content(ledger.store, loads[-1].sha256) if loads else None
     if same:
@@ -60,7 +74,12 @@ def load_list(
     (texts,) = engine.run([load])
     if not any(map(_ends, texts)):
         (texts,) = engine.run([load])  # others have done some of its chunks; what is told again has them all
-    return Load(data, texts, repeated=bool(same))
+    return Load(data, texts, repeated=bool(same) and not is_left)
+
+
+def _is_rejected(texts: Texts) -> bool:
+    """Whether a load was rejected, since another process loaded that version meanwhile."""
+    return bool(orjson.loads(texts[0])["type"] == EVENT_REJECTED)
 
 
 def _ends(text: str) -> bool:

@@ -1,6 +1,6 @@
 """The parties of a shipment as they are compared with names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ledger.registers.names.clearings import Seen
@@ -11,7 +11,7 @@ from schemas.models.parts import Parent, Party
 class Named(NamedTuple):
     """A party as it is compared: its identifier, its role, its name, and what else is known of it.
 
-    `seen_in`: the country that a clearing compares, None where that is `country`.
+    `first`: the country that is said of it first, where several are.
     """
 
     id: str
@@ -20,43 +20,43 @@ class Named(NamedTuple):
     country: str
     address: str | None = None
     lei: str | None = None
-    seen_in: str | None = None
+    first: str | None = None
 
     @property
     def seen(self) -> Seen:
         """What a clearing compares of it."""
-        return Seen(self.name, self.country if self.seen_in is None else self.seen_in, self.lei)
+        return Seen(self.name, self.first or self.country, self.lei)
 
 
 def named_in(asked: Requested) -> list[Named]:
-    """The parties of a shipment and their ultimate parents, each once, with the first of its roles.
+    """The parties of a shipment and their ultimate parents, with the first of their roles.
 
-    One that is stated again under its name with another country, address or LEI is there with each of them. For a
-    clearing its country is the one that is stated first, and its LEI is known wherever it is not stated.
+    A party is there more than once where several countries, addresses, LEIs or names are said of it. An LEI that is
+    said of it once counts wherever none is said.
     """
-    every = [named(role, party) for role, party in roles_of(asked)]
-    parents = [
-        named_parent(f"ultimate parent of the {role}", party.ultimate_parent)
-        for role, party in roles_of(asked)
-        if party.ultimate_parent is not None
-    ]
-    leis = {(one.id, one.name): one.lei for one in reversed([*every, *parents]) if one.lei is not None}
-    found: dict[tuple[str, str], dict[Named, Named]] = {}
-    for one in every:
-        _add(found, one, leis)
-    for one in parents:
-        stated = found.get((one.id, one.name), {})
-        if not stated or one.lei not in (None, *(each.lei for each in stated)):
-            _add(found, one, leis)
-    return [one for stated in found.values() for one in stated.values()]
+    found: dict[tuple[str, str], list[Named]] = {}
+    parents: dict[tuple[str, str], list[tuple[str, Parent]]] = {}
+    for role, party in roles_of(asked):
+        found.setdefault((party.id, party.name), []).append(named(role, party))
+        parent = party.ultimate_parent
+        if parent is not None:
+            parents.setdefault((parent.id, parent.name), []).append((role, parent))
+    for key, stated in parents.items():
+        if key in found:
+            found[key] += [found[key][0]._replace(address=None, lei=parent.lei) for _, parent in stated]
+        else:
+            found[key] = [named_parent(f"ultimate parent of the {role}", parent) for role, parent in stated]
+    return [each for some in found.values() for each in (some if len(some) == 1 else _apart(some))]
 
 
-def _add(found: dict[tuple[str, str], dict[Named, Named]], one: Named, leis: Mapping[tuple[str, str], str]) -> None:
-    key = one.id, one.name
-    stated = found.setdefault(key, {})
-    first = next(iter(stated.values()), one)
-    made = one._replace(lei=one.lei or leis.get(key), seen_in=first.seen_in or first.country)
-    stated.setdefault(made._replace(role=""), made)
+def _apart(some: Sequence[Named]) -> Iterator[Named]:
+    """What is said of a party of one name in several places, each once."""
+    first = some[0]
+    lei = next((one.lei for one in some if one.lei is not None), None)
+    yield from dict.fromkeys(
+        one._replace(role=first.role, lei=one.lei or lei, first=first.country if one.lei in (None, lei) else None)
+        for one in some
+    )
 
 
 def named(role: str, party: Party) -> Named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ledger.registers.accounts import Account
@@ -20,6 +21,8 @@ from services.engine.parties.screening import decimal, known_of
 if TYPE_CHECKING:
     from ledger.journal import Journal
 
+_KEPT = 1 << 12
+"""How many names' forms are remembered."""
 MOST_TOLD = 5
 """How many owners are told of that have the name of another, and how many that resemble it."""
 
@@ -68,6 +71,7 @@ def _lei(journal: Journal, consignee: Party) -> str | None:
     return None if known is None else known.lei
 
 
+@lru_cache(_KEPT)
 def _forms(identifier: str, name: str, lei: str | None) -> Forms:
     from rulebook.parties.namesakes import compared
 

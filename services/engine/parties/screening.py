@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from schemas.kinds import FactKind
 from schemas.models.incoming import Requested
 from schemas.plan import Facts, Hit, ListInForce
 from services.engine.context import DecisionContext
@@ -34,6 +35,8 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
     known = context.journal.parties.about(asked)
     lists = context.journal.lists.in_force()
+    if not lists and not _any_cleared(context, asked):
+        return known
     parties = named_in(asked)
     see_first(context, parties, prepared_of(context, lists))
     if not lists:
@@ -42,6 +45,13 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     found = with_hits(context, known, lists, parties, day)
     ownership = ownership_of(context, asked, known, lambda owner: noted_hits(context, lists, owner, day, _BY_OWNERSHIP))
     return found if ownership is None else replace(found, ownership=ownership)
+
+
+def _any_cleared(context: DecisionContext, asked: Requested) -> bool:
+    """Whether a clearing was stated of a party of a shipment, or of an ultimate parent."""
+    facts, group = context.journal.facts, context.journal.parties.group
+    ids = {key for party in asked.parties for key in (party.id, party.owner)}
+    return any(facts.of(FactKind.CLEARED, one) for key in ids for one in group(key))
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
@@ -54,31 +64,25 @@ def with_hits(
     context: DecisionContext, known: Facts, lists: Sequence[ListInForce], parties: Iterable[Named], day: date
 ) -> Facts:
     """Facts with the lists in force and what was found in them, for an export on a day."""
-    found = [
-        hit
-        for stated in _by_name(parties)
-        for hit in _best([hit for party in stated for hit in noted_hits(context, lists, party, day)])
-    ]
+    by_party: dict[str, list[Hit]] = {}
+    for party in parties:
+        if some := noted_hits(context, lists, party, day):
+            by_party.setdefault(party.id, []).extend(some)
+    found = [hit for each in by_party.values() for hit in _best(each)]
+    if not found:
+        return replace(known, lists=tuple(lists))
     hits = tuple(hit for hit in found if hit.ended is None)
     return replace(known, lists=tuple(lists), hits=hits, over=tuple(hit for hit in found if hit.ended is not None))
 
 
-def _by_name(parties: Iterable[Named]) -> Iterable[list[Named]]:
-    """Parties by identifier and name: how each is stated."""
-    found: dict[tuple[str, str], list[Named]] = {}
-    for party in parties:
-        found.setdefault((party.id, party.name), []).append(party)
-    return found.values()
-
-
-def _best(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits of one party under one name, each entry once, as it is resembled most; best first, at most so many."""
-    best = sorted(hits, key=lambda hit: hit.score, reverse=True)
-    each = list({(hit.list, hit.entry): hit for hit in reversed(best)}.values())
-    each.sort(key=lambda hit: (hit.list, hit.entry))
-    each.sort(key=lambda hit: hit.score, reverse=True)
-    ended = [hit for hit in each if hit.ended is not None]
-    return [*[hit for hit in each if hit.ended is None][:MOST_HITS], *ended[:MOST_HITS]]
+def _best(found: list[Hit]) -> list[Hit]:
+    """The hits of one party, whatever was said of it, each entry once, best first; what counts, then what ended."""
+    best: dict[tuple[str, str], Hit] = {}
+    for hit in sorted(found, key=lambda hit: -_hundredths(hit.score)):
+        best.setdefault((hit.list, hit.entry), hit)
+    ordered = sorted(best.values(), key=lambda hit: (-_hundredths(hit.score), hit.list, hit.entry))
+    counting = [hit for hit in ordered if hit.ended is None]
+    return [*counting[:MOST_HITS], *[hit for hit in ordered if hit.ended is not None][:MOST_HITS]]
 
 
 def noted_hits(
@@ -90,7 +94,7 @@ def noted_hits(
 ) -> list[Hit]:
     """As `hits_of`; if there is one that counts, what the party is now is noted for a clearing."""
     hits = hits_of(context, lists, party, day, kinds)
-    if any(hit.ended is None for hit in hits):
+    if hits and hits[0].ended is None:
         context.journal.clearings.hit(party.id, party.seen)
     return hits
 
@@ -123,12 +127,13 @@ def matches_of(
 
     asked = Asked(party.name, party.country or None, party.address, party.lei)
     prepared = context.indexes.all_of([one.sha256 for one in lists])
-    found = [
-        (match, one)
-        for one, with_index in zip(lists, prepared, strict=True)
-        for match in with_index.index.matches(asked, one.threshold)
-        if match.entry.effective is None or match.entry.effective <= day
-    ]
+    found: list[tuple[Match, ListInForce]] = []
+    for one, each in zip(lists, prepared, strict=True):
+        found += (
+            (match, one)
+            for match in each.index.matches(asked, one.threshold)
+            if match.entry.effective is None or match.entry.effective <= day
+        )
     found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
     return found
 
@@ -145,7 +150,7 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
         party.id, party.role, party.name, one.name, one.version, entry.id, entry.name, match.matched,
         decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
         tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
-        entry.digest, _CITATIONS.get(entry.kind, f"list {one.name}"), entry.requirement, entry.policy, other, ended,
+        entry.digest, _CITATIONS.get(entry.kind, one.name), entry.requirement, entry.policy, other, ended,
         entry.countries,
     )  # fmt: skip
 
@@ -157,6 +162,10 @@ def decimal(hundredths: int) -> str:
     ('1.00', '0.85')
     """
     return f"{hundredths // 100}.{hundredths % 100:02}"
+
+
+def _hundredths(score: str) -> int:
+    return int(score.replace(".", ""))
 
 
 def entry_of(prepared: Prepared, entry: str) -> str | None:
