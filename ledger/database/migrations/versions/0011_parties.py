@@ -27,6 +27,16 @@ _LET_GO = (
     "SELECT e.n, e.shipment_id, a.path FROM entry AS e JOIN account AS a ON a.id = e.account "
     "JOIN shipment AS s ON s.id = e.shipment_id WHERE e.pending + e.posted > 0 ORDER BY e.n, s.first"
 )
+_LET_GO_UNDEBITED = (
+    "SELECT MIN(j.n) AS n, s.id AS shipment_id, '' AS path FROM shipment AS s JOIN ("
+    "SELECT shipment_id, n FROM journal WHERE shipment_id IS NOT NULL UNION ALL SELECT shipment_id, n FROM mention"
+    ") AS r ON r.shipment_id = s.id JOIN journal AS j ON j.n = r.n "
+    "WHERE s.tpp > 0 AND s.ship_to <> 'US' AND s.state IN ('approved', 'released', 'dispatched') "
+    "AND (j.answers LIKE '%\"tpp.shipment.approved.v1\"%' OR j.answers LIKE '%\"tpp.shipment.released.v1\"%') "
+    "AND NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.shipment_id = s.id AND e.pending + e.posted > 0) "
+    "GROUP BY s.id, s.first ORDER BY MIN(j.n), s.first"
+)
+"""Shipments whose TPP left the country and that debited nothing, as a reviewer may release one."""
 _REGISTERED = "SELECT j.n, j.event FROM fact AS f JOIN journal AS j ON j.n = f.n WHERE f.kind = 'party' ORDER BY j.n"
 _REQUESTS = (
     "SELECT n, event, answers FROM journal WHERE shipment_id = :shipment AND n <= :n "
@@ -122,7 +132,7 @@ _Noted = tuple[int, str, str, str | None, bool]
 
 def _let_go(connection: sa.Connection) -> Iterator[_Noted]:
     """The owners of shipments that were let go, and the holders on whose accounts they count."""
-    rows = connection.execute(sa.text(_LET_GO)).all()
+    rows = [row for query in (_LET_GO, _LET_GO_UNDEBITED) for row in connection.execute(sa.text(query))]
     for (n, shipment), entries in groupby(rows, key=lambda row: (row.n, row.shipment_id)):
         consignee = _consignee(connection, n, shipment)
         if consignee is None:
