@@ -44,7 +44,8 @@ def test_a_page_shows_what_its_commands_print_and_answer(name: str, tmp_path: Pa
     assert ran
     for one in ran:
         check(one)
-    given = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    answers = tmp_path / "answers.jsonl"
+    given = [json.loads(line) for line in answers.read_text("utf-8").splitlines()] if answers.exists() else []
     for title, shown in _json(name):
         assert title != "answer" or any(_shows(shown, answer) for answer in given), shown
 

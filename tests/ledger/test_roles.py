@@ -25,6 +25,7 @@ from services.resources import opened
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "ops/postgres/roles.sql"
 QUICKSTART = ROOT / "examples/quickstart.jsonl"
+LIST = ROOT / "tests/lists/files/us.csv"
 
 
 @dataclass
@@ -131,6 +132,7 @@ def test_a_backup_by_the_application_is_restored_by_the_owner_for_the_applicatio
 def test_the_application_cannot_change_what_was_recorded(migrated: Roles, table: str) -> None:
     assert migrated.tpp("screen", str(QUICKSTART), "--out", "answers").exit_code == 1
     assert migrated.tpp("snapshot", "close", "2025-Q2").exit_code == 0
+    assert migrated.tpp("lists", "load", str(LIST), "--name", "us", "--version", "1").exit_code == 0
     first = next(iter(tables.metadata.tables[table].columns)).name
     for statement in (
         f"UPDATE {table} SET {first} = {first}", f"DELETE FROM {table}", f"TRUNCATE {table}", f"TRUNCATE {table} CASCADE",
