@@ -49,7 +49,7 @@ def on_terminal(folder: Path, width: int, *words: str, env: dict[str, str] | Non
 
 
 def _of_another(number: int) -> bytes:
-    return request(f"SHP-{number}", number).replace(b'"CON-1"', f'"CON-{number}"'.encode())
+    return request(f"SHP-{number}", number, consignee=f"CON-{number}")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -18,8 +19,10 @@ from ledger.proof.checkpoints import cover
 from ledger.proof.leaves import seal
 from ledger.proof.notes import SigningKey
 from rulebook import load
+from rulebook.parties.entries import ListEntry, ListKind, content_of, digest_of
 from schemas.periods import period
 from schemas.wire.binary import structured
+from services.engine.commands.list_load import load_list
 from services.engine.commands.period_close import close_period
 from services.engine.engine import Engine
 from services.engine.message import Message
@@ -188,6 +191,24 @@ def message(number: int, step: Mapping[str, Any]) -> Message:
     return Message(made, {"file": "in.jsonl", "line": number})
 
 
+ENTRY = ListEntry(id="E-1", name="Zarquon Microsystems", kind=ListKind.ENTITY)
+STORY[-5:-5] = [
+    {"list": [ENTRY]},
+    ask("S-LISTED", consignee={"id": "CON-Z", "name": ENTRY.name}, date="2025-10-10"),
+]
+
+
+def _load(ledger: Ledger, engine: Engine, entries: Sequence[ListEntry], recorded: int) -> None:
+    """Puts a list in force."""
+    content = content_of(entries)
+    wanted = {
+        "name": "us", "version": "1", "sha256": digest_of(content), "file_sha256": digest_of(content),
+        "entries": len(entries), "threshold": "0.85",
+    }  # fmt: skip
+    when = datetime(2025, 10, 1, tzinfo=UTC)
+    load_list(ledger, engine, wanted, content, when, recorded, lambda _: (len(entries), 0, 0))
+
+
 def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, sealed: Iterable[int] = ()) -> None:
     """Decides a story in batches; a close stands alone; after these numbers of steps the leaves are hashed."""
     store = Store(url)
@@ -196,7 +217,11 @@ def build(url: str, steps: Sequence[Mapping[str, Any]] = STORY, batch: int = 9, 
     engine = Engine(ledger, BOOK, lambda: RECORDED + 1_000_001 * next(ticks), software())
     waiting: list[Message] = []
     for number, step in enumerate(steps, 1):
-        if "close" in step:
+        if "list" in step:
+            engine.run(waiting)
+            waiting = []
+            _load(ledger, engine, step["list"], RECORDED + 1_000_001 * next(ticks))
+        elif "close" in step:
             engine.run(waiting)
             waiting = []
             close_period(ledger, period(step["close"]), RECORDED + 1_000_001 * next(ticks))

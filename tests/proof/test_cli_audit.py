@@ -114,7 +114,7 @@ def test_verify_by_its_exit_status_and_its_words(audit: Audit, tmp_path: Path) -
     for words in ([], ["--checkpoint", "old"], ["--checkpoint", "old", "--checkpoint", "new", "--key", own]):
         done = audit("verify", *words)
         assert done.exit_code == 0
-        assert done.stdout.startswith("verified: 104 records, ")
+        assert done.stdout.startswith("verified: 108 records, ")
         told = audit.json("verify", *words, "--format", "json")
         assert told["ok"] is True
         assert (told["records"], told["snapshots"], told["checkpoints"], told["bad"]) == (104, 3, 2, [])
