@@ -117,7 +117,7 @@ def test_verify_by_its_exit_status_and_its_words(audit: Audit, tmp_path: Path) -
         assert done.stdout.startswith("verified: 108 records, ")
         told = audit.json("verify", *words, "--format", "json")
         assert told["ok"] is True
-        assert (told["records"], told["snapshots"], told["checkpoints"], told["bad"]) == (104, 3, 2, [])
+        assert (told["records"], told["snapshots"], told["checkpoints"], told["bad"]) == (108, 3, 2, [])
         assert b64decode(told["root"]) == root(audit.leaves)
     other = f"sqlite:///{tmp_path / 'other.db'}"
     build(other, STORY[3:20])
