@@ -25,9 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
             item.add_marker("browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests of this process; without one they are skipped, but never in CI."""
+    """One Chromium for the tests of a file; without one they are skipped, but never in CI.
+
+    Playwright's event loop runs while it is open: in the same process no other test could begin one of its own.
+    """
     path = shutil.which("chromium")
     if path is None and "CI" not in os.environ:
         pytest.skip("chromium is not installed")
