@@ -174,7 +174,12 @@ def _above(values: Values, path: str, limit: int, day: date) -> tuple[RejectionC
 
 
 def _may_set_aside(code: str, facts: Mapping[str, Any]) -> bool:
-    """Of the shares of a universal validated end-user that of 50 % (Supplement No. 10 to part 748, paragraph 6)."""
+    """Of the shares of a universal validated end-user that of 50 % (Supplement No. 10 to part 748, paragraph 6).
+
+    No hits that are not told.
+    """
+    if "untold" in facts:
+        return False
     return code != _SHARE or str(facts.get("account", "")).endswith("/outside-us")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from copy import copy
 from datetime import date
+from typing import Any
 
 from rulebook.law.law import Law
 from rulebook.law.places import (
@@ -27,7 +28,8 @@ class Shipment:
     `receivers`: every receiving party with its role, the ultimate consignee first; the exporter is not one of them.
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
-    `destinations`: ship_to and, where it differs, the consignee's country. Amounts are in TPP.
+    `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
+    differs, the consignee's country. Amounts are in TPP.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Shipment:
         "needing",
         "needing_tpp",
         "operators",
+        "owned",
         "owner",
         "owners",
         "receivers",
@@ -86,6 +89,7 @@ class Shipment:
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
         self.said = ""
+        self.owned: Any = None
 
     def _watch(self, declared: Requested, receivers: Receivers, codes: set[str], law: Law) -> None:
         """Sets what is of Country Group D:5, Macau or part 746, in the words of the request."""

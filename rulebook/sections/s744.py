@@ -8,6 +8,8 @@ from rulebook.law.shipment import Shipment
 from schemas.codes import Result
 from schemas.plan import Hit
 
+MOST_TOLD = 50
+"""How many hits of names a decision tells, and at most how many of what ended."""
 _STRICTEST_LAST = ("presumption_of_approval", "case_by_case", "presumption_of_denial", "policy_of_denial")
 
 
@@ -77,11 +79,23 @@ def listed(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     facts = shipment.facts
     if not facts.lists:
         return not_applicable("no restricted-party list is loaded: the parties were not screened")
-    found = [not_met(resembles(hit), told(hit), cites=hit.citation) for hit in facts.hits]
+    found = [not_met(resembles(hit), told(hit), cites=hit.citation) for hit in facts.hits[:MOST_TOLD]]
+    found += untold(len(facts.hits) - MOST_TOLD)
     if not found:
         searched = ", ".join(f"{one.name} {one.version}" for one in facts.lists)
         found.append(met(f"no party resembles an entry of {searched}"))
-    return [*found, *(not_applicable(_over(hit)) for hit in facts.over)]
+    return [*found, *(not_applicable(_over(hit)) for hit in facts.over[:MOST_TOLD])]
+
+
+def untold(more: int) -> list[Verdict]:
+    """What stands for further hits where `more` is above 0: no reviewer has seen them, and none releases them.
+
+    A decision has to stay small enough to be published, however many parties a shipment names.
+    """
+    if more <= 0:
+        return []
+    detail = f"parties or their owners resemble {more:,} more entries: clear or correct those that are told first"
+    return [not_met(detail, {"untold": more})]
 
 
 def resembles(hit: Hit) -> str:

@@ -7,14 +7,15 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from rulebook.parties.ownership import DEEPEST, Found, owners_of
-from rulebook.sections.s744 import resembles, told
+from rulebook.sections.s744 import resembles, told, untold
 from schemas.codes import Result
-from schemas.plan import Facts, Hit, Holding, Owned, Ownership
+from schemas.plan import Hit, Holding, Owned, Ownership
 
 _GUIDE = "Supplement No. 8 to part 744"
 _FLAGS = "Supplement No. 3 to part 732"
 _RED_FLAG = 29
-_MOST_NAMED = 5
+_MOST_TOLD, _MOST_NAMED, _MOST_IN_CHAIN = 20, 3, 10
+"""How many holds by ownership a decision tells, how many names a sentence has, how many owners the facts of a chain."""
 _IN_FORCE = "in force"
 
 
@@ -25,10 +26,13 @@ def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
     if ownership is None:
         return None
     found: list[Verdict] = []
-    for party in ownership.parties:
-        known = _owners_of(party, ownership, shipment.facts, law)
+    holds = 0
+    for party, known in _owned(shipment, law, ownership):
         if known.reached:
-            found += _of_party(shipment, law, party, known)
+            of_party, hits = _of_party(shipment, law, party, known, max(0, _MOST_TOLD - holds))
+            found += of_party
+            holds += hits
+    found += untold(holds - _MOST_TOLD)
     return found or [met("no owner of a party resembles an entry of a list by which ownership counts")]
 
 
@@ -39,8 +43,8 @@ def chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
     if ownership is None:
         return None
     found = []
-    for party in ownership.parties:
-        known, of = _owners_of(party, ownership, shipment.facts, law), _named(party)
+    for party, known in _owned(shipment, law, ownership):
+        of = _named(party)
         if known.circle:
             found.append(f"owners of {of} own each other in a circle: {', '.join((*known.circle, known.circle[0]))}")
         if known.deeper:
@@ -50,26 +54,36 @@ def chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
     return [Verdict(Result.UNKNOWN, f"{detail}; they were not followed further") for detail in found] or None
 
 
-def _owners_of(party: Owned, ownership: Ownership, facts: Facts, law: Law) -> Found:
-    """What is known of the owners of a party, by the share that the law of the day asks for."""
-    return owners_of(facts.one(party.id), ownership.owners, ownership.hits, law.amount("affiliates_percent"), facts.one)
+def _owned(shipment: Shipment, law: Law, ownership: Ownership) -> Sequence[tuple[Owned, Found]]:
+    """Each party with what is known of its owners, by the share that the law of the day asks for; worked out once."""
+    if shipment.owned is None:
+        one, least = shipment.facts.one, law.amount("affiliates_percent")
+        shipment.owned = [
+            (party, owners_of(one(party.id), ownership.owners, ownership.hits, least, one))
+            for party in ownership.parties
+        ]
+    found: Sequence[tuple[Owned, Found]] = shipment.owned
+    return found
 
 
-def _of_party(shipment: Shipment, law: Law, party: Owned, known: Found) -> list[Verdict]:
-    """What follows for a party with listed owners: holds, or a finding that says why it is none."""
+def _of_party(shipment: Shipment, law: Law, party: Owned, known: Found, most: int) -> tuple[list[Verdict], int]:
+    """What follows for a party with listed owners: holds, at most so many, or a finding; and how many holds in all."""
     excused = _excused(law, party)
     if excused:
-        return [not_applicable(f"{_owned_by(shipment, party, known)}; {excused}; {_warning(party)}")]
+        return [not_applicable(f"{_owned_by(shipment, party, known)}; {excused}; {_warning(party)}")], 0
     if not known.behind and not known.unsaid:
         below = f"{known.share} % together, less than {law.amount('affiliates_percent')} %"
-        return [met(f"{_owned_by(shipment, party, known)}: {below}; {_warning(party)}")]
+        return [met(f"{_owned_by(shipment, party, known)}: {below}; {_warning(party)}")], 0
     held = {(shipment.facts.one(hit.party), hit.list, hit.entry) for hit in shipment.facts.hits}
-    found: list[Verdict] = []
-    for by, make in ((known.behind, _hold), (known.unsaid, _flag)):
-        found += [make(party, hit, known) for key, hit in _hits(shipment, by) if (key, hit.list, hit.entry) not in held]
-    if not found:
-        found.append(not_applicable(f"{_owned_by(shipment, party, known)}, who is held by name"))
-    return found
+    holds = [
+        (make, hit)
+        for by, make in ((known.behind, _hold), (known.unsaid, _flag))
+        for key, hit in _hits(shipment, by)
+        if (key, hit.list, hit.entry) not in held
+    ]
+    if not holds:
+        return [not_applicable(f"{_owned_by(shipment, party, known)}, who is held by name")], 0
+    return [make(party, hit, known) for make, hit in holds[:most]], len(holds)
 
 
 def _excused(law: Law, party: Owned) -> str:
@@ -94,8 +108,10 @@ def _hold(party: Owned, hit: Hit, known: Found) -> Verdict:
         **told(of),
         "owned": party.id,
         "owned_share": known.share,
-        "chain": [{"id": one.id, "name": one.name, "share": one.share} for one in known.chain],
+        "chain": [{"id": one.id, "name": one.name, "share": one.share} for one in known.chain[:_MOST_IN_CHAIN]],
     }
+    if len(known.chain) > _MOST_IN_CHAIN:
+        facts["chain_more"] = len(known.chain) - _MOST_IN_CHAIN
     owned = f"{_named(party)} is owned to {known.share} % by owners that count as listed: {_chain(known.chain)}"
     return not_met(f"{resembles(of)}; {owned}", facts, cites=f"{hit.citation}; {_GUIDE}")
 
@@ -126,7 +142,7 @@ def _warning(party: Owned) -> str:
 
 
 def _chain(chain: Sequence[Holding]) -> str:
-    return ", ".join(f"{one.name} ({one.id}) {one.share} %" for one in chain)
+    return _list([f"{one.name} ({one.id}) {one.share} %" for one in chain])
 
 
 def _named(party: Owned) -> str:
@@ -136,8 +152,8 @@ def _named(party: Owned) -> str:
 def _list(names: Sequence[str]) -> str:
     """Names in words, the first few of them.
 
-    >>> _list(["A", "B", "C", "D", "E", "F", "G"])
-    'A, B, C, D, E and 2 more'
+    >>> _list(["A", "B", "C", "D", "E"])
+    'A, B, C and 2 more'
     """
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -51,8 +51,8 @@ ProhibitedUse = Literal[
 MAX_ENTRIES = 1_000
 """The most entries of a list that has no bound of its own."""
 MAX_PARTIES, MAX_CERTIFICATIONS, MAX_RED_FLAGS, MAX_USES, MAX_THRESHOLDS = 50, 200, 50, 50, 20
-MAX_OWNERS = 100
-"""The most owners that a party states."""
+MAX_OWNERS, MAX_OWNERS_IN_ALL = 100, 1_000
+"""The most owners that a party states, and all parties of a shipment together."""
 MAX_NAMED = 1_000
 """The most items, parties or part numbers that a licence, an authorization or a notification names."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from schemas import accounts
 from schemas.lookalikes import same_name
 from schemas.models import facts, incoming
-from schemas.models.parts import Certification, Model
+from schemas.models.parts import MAX_OWNERS_IN_ALL, Certification, Model
 from schemas.models.values import ECCN, IDENTIFIER, TECHNOLOGY, TEXT_MOST, TPP_MAX
 from schemas.times import DAY
 from schemas.wire.errors import Error, shown
@@ -81,15 +81,18 @@ def _shipment(data: dict[str, Any]) -> list[Error]:
 
 
 def _owned_parties(data: dict[str, Any]) -> list[Error]:
-    """The owners of each party of a shipment hold 100 % of it at most."""
-    errors = []
+    """The owners of each party of a shipment hold 100 % of it at most, and all parties together have not too many."""
+    errors, count = [], 0
     for role in _ROLES:
         stated = data.get(role)
-        if type(stated) is list:
-            for index, party in enumerate(stated):
-                errors += _owned(party, f"/data/{role}/{index}")
-        else:
-            errors += _owned(stated, f"/data/{role}")
+        several: list[Any] | None = stated if type(stated) is list else None
+        for index, party in enumerate([stated] if several is None else several):
+            errors += _owned(party, f"/data/{role}" if several is None else f"/data/{role}/{index}")
+            owners = party.get("owners") if type(party) is dict else None
+            count += len(owners) if type(owners) is list else 0
+    if count > MAX_OWNERS_IN_ALL:
+        sentence = f"its parties must have at most {MAX_OWNERS_IN_ALL:,} owners in all, not {count:,}"
+        errors.append(Error("/data", "list.too_long", sentence))
     return errors
 
 

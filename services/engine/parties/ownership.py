@@ -12,8 +12,10 @@ from schemas.plan import Facts, Hit, Holding, Owned, Ownership
 from services.engine.context import DecisionContext
 from services.engine.parties.named import Named, named_in
 
-MOST_OWNERS = 1_000
-"""How many owners of owners of a shipment's parties are looked up; the owners of the parties themselves all are."""
+MOST_OWNERS, MOST_LINKS = 1_000, 1_000
+"""How many owners of owners of a shipment's parties are looked up, and how many links lead to them; of an owner whose
+owners would be more all are left out. The owners of the parties themselves are all looked up.
+"""
 
 
 class _Known(NamedTuple):
@@ -60,6 +62,8 @@ class _Lookup:
         self.owners: dict[str, tuple[Holding, ...]] = {}
         self.hits: dict[str, tuple[Hit, ...]] = {}
         self.left: set[str] = set()
+        self._links = MOST_LINKS
+        self._cut: set[str] = set()
         self._compared: set[tuple[str, str]] = set()
         self._stated: dict[str, list[Holding]] = {}
         for party in asked.parties:
@@ -102,7 +106,19 @@ class _Lookup:
                 if key not in self.left:
                     self._compare(key, stated)
             for key in level:
-                self.owners_of(key)
+                self._limit(key)
+        self.left |= self._cut - {key for key, _ in self._compared}
+
+    def _limit(self, key: str) -> None:
+        """Leaves out the owners of an owner where they are more than the links that are left."""
+        found = self.owners_of(key)
+        if len(found) > self._links:
+            self._cut.update(self.one(held.id) for held in found)
+            del self.owners[key]
+            self._stated.pop(key, None)
+            self._registered.pop(key, None)
+        else:
+            self._links -= len(found)
 
     def _compare(self, key: str, names: dict[str, str]) -> None:
         """Compares an owner with the lists, by the names under which it was stated and its registered one."""
