@@ -172,7 +172,7 @@ def _unsaid(
 
 
 def _circle(graph: _Graph) -> tuple[str, ...]:
-    """Parties that own each other in a circle, the nearest first; none where there is no circle."""
+    """The parties of a circle of owners, the nearest first; empty if there is no circle."""
     left = {key: {other for other, _ in above} for key, above in graph.above.items()}
     below: dict[str, list[str]] = {}
     for key, above in left.items():

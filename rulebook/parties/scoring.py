@@ -35,7 +35,7 @@ class Alignment(NamedTuple):
 
 
 def agreement(asked: str, listed: str) -> int:
-    """How much two words agree, of ONE: equal, or one letter apart that is no other number; else 0.
+    """How much two words agree, of ONE: equal, or one letter apart but for numbers; else 0.
 
     >>> agreement("huawei", "huawel"), agreement("12", "13"), agreement("bel", "tel"), agreement("54th", "14th")
     (8333, 0, 6666, 0)

@@ -9,7 +9,7 @@ from rulebook.parties.vocabulary import COMMON, FORMS, LEGAL
 FORM, USUAL, NUMBER, SHORT, WHOLE = 20, 400, 600, 800, 1_000
 """Weights, in thousandths: of a form, a common word, a number, a word of up to three letters, any other word."""
 _TELLING = 500
-"""From this weight on a word tells companies apart, if it is no number."""
+"""From this weight on a word tells companies apart, unless it is a number."""
 _OFTEN, _STEP, _LEAST = 8, 140, 550
 """How many entries of a list may have a word before it weighs less; by how much at each doubling; the least."""
 _FUZZY, _CLEAR = 3, 4
@@ -58,7 +58,7 @@ class Weights:
         return self[word] >= _TELLING and not word.isdigit()
 
     def _is_form(self, word: str) -> bool:
-        """Whether a word is a form, or one with a letter wrong that is no other known word."""
+        """Whether a word is a legal form, or an unknown word that is one letter away from a form."""
         found = self._forms.get(word)
         if found is None:
             found = word in FORMS or self._nearly(word)

@@ -21,7 +21,7 @@ _REFUSALS = {
     400: "The query is not valid, or what was sent is not HTTP.",
     401: "The token is missing, unknown, expired or revoked.",
     403: "The token may not do this.",
-    404: "There is no such route, account or shipment, or no list is loaded.",
+    404: "The route, the account or the shipment does not exist, or no list is loaded.",
     405: "The method is not allowed here; `Allow` says which are.",
     408: "The request did not arrive within 30 seconds.",
     413: "The body is larger than 8 MiB, or the batch has more than 1,000 events.",

@@ -100,8 +100,8 @@ def load(
 ) -> None:  # fmt: skip
     """Load a version of a list.
 
-    It is in force from then on, in the place of the one before it under the same name, and what is open is screened
-    again. The same version again changes nothing.
+    From then on it is in force in the place of the version before it, and what has not left is screened again. Loading
+    the same version again changes nothing.
 
     FILE is the CSV of examples/us-restricted-parties.csv.gz (tpp), the Consolidated Screening List (csl, CSV or JSON),
     targets.simple.csv of OpenSanctions, or another CSV or JSON with --map. It may be compressed (.gz); - is standard

@@ -12,7 +12,7 @@ from services.engine.answers import Answers
 from services.engine.context import DecisionContext
 from services.engine.parties.clearing import cleared, see_first
 from services.engine.parties.named import Named, named, named_parent
-from services.engine.parties.screening import matches_of, noted_hits, prepared_of
+from services.engine.parties.screening import hits_of, matches_of, prepared_of
 
 _Pairs = set[tuple[str, str, str, str, str]]
 """Parties and entries: party, its name, list, entry, and the SHA-256 of the entry."""
@@ -123,7 +123,7 @@ def _new(
     return [
         hit
         for party in parties
-        for hit in noted_hits(context, lists, party, day)
+        for hit in hits_of(context, lists, party, day)
         if hit.ended is None and (hit.party, hit.name, hit.list, hit.entry, hit.content) not in known
     ]
 

@@ -43,7 +43,7 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
         return known
     day = asked.export_date
     found = with_hits(context, known, lists, parties, day)
-    ownership = ownership_of(context, asked, known, lambda owner: noted_hits(context, lists, owner, day, _BY_OWNERSHIP))
+    ownership = ownership_of(context, asked, known, lambda owner: hits_of(context, lists, owner, day, _BY_OWNERSHIP))
     return found if ownership is None else replace(found, ownership=ownership)
 
 
@@ -66,7 +66,7 @@ def with_hits(
     """Facts with the lists in force and what was found in them, for an export on a day."""
     by_party: dict[str, list[Hit]] = {}
     for party in parties:
-        if some := noted_hits(context, lists, party, day):
+        if some := hits_of(context, lists, party, day):
             by_party.setdefault(party.id, []).extend(some)
     found = [hit for each in by_party.values() for hit in _best(each)]
     if not found:
@@ -85,20 +85,6 @@ def _best(found: list[Hit]) -> list[Hit]:
     return [*counting[:MOST_HITS], *[hit for hit in ordered if hit.ended is not None][:MOST_HITS]]
 
 
-def noted_hits(
-    context: DecisionContext,
-    lists: Sequence[ListInForce],
-    party: Named,
-    day: date,
-    kinds: Collection[str] | None = None,
-) -> list[Hit]:
-    """As `hits_of`; if there is one that counts, what the party is now is noted for a clearing."""
-    hits = hits_of(context, lists, party, day, kinds)
-    if hits and hits[0].ended is None:
-        context.journal.clearings.hit(party.id, party.seen)
-    return hits
-
-
 def hits_of(
     context: DecisionContext,
     lists: Sequence[ListInForce],
@@ -108,15 +94,18 @@ def hits_of(
 ) -> list[Hit]:
     """What a party resembles and is not cleared of, at most so many that still count, best first; of `kinds` if given.
 
-    What counted until before the day is among it, with the day on which it ended. Raises Unprepared.
+    What counted until before the day is among it, with the day on which it ended. If one counts, what the party is now
+    is noted for a clearing. Raises Unprepared.
     """
     found = matches_of(context, lists, party, day)
     if kinds is not None:
         found = [each for each in found if each[0].entry.kind in kinds]
     if not found:
         return []
-    hits = [hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None]
-    return _best(hits)
+    hits = _best([hit for match, one in found if (hit := _hit(context, party, one, match, day)) is not None])
+    if hits and hits[0].ended is None:
+        context.journal.clearings.hit(party.id, party.seen)
+    return hits
 
 
 def matches_of(
@@ -166,9 +155,3 @@ def decimal(hundredths: int) -> str:
 
 def _hundredths(score: str) -> int:
     return int(score.replace(".", ""))
-
-
-def entry_of(prepared: Prepared, entry: str) -> str | None:
-    """The SHA-256 of an entry's content, None where the list does not have it."""
-    found = prepared.entries.get(entry)
-    return None if found is None else found.digest
