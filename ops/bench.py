@@ -1,5 +1,7 @@
 """Measures `tpp screen` beside the bare limit: parsing the same lines and inserting the same rows, in one run.
 
+And with a restricted-party list in force beside without.
+
     python ops/bench.py                    50,000 events
     python ops/bench.py --events 1000000   memory over a long run: compare its figure with that of 10,000
 
@@ -12,6 +14,7 @@ import json
 import resource
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TPP = Path(sys.executable).with_name("tpp")
 BATCH = 2048
+WITH_LIST = 20_000
+"""How many events are screened with a list, and without."""
 PREFIXES = (b"evt-", b"SHP-", b"CON-", b"FAC-")
 
 
@@ -55,6 +60,8 @@ def rows_by_batch(ledger: Path) -> dict[str, dict[int, list[tuple[object, ...]]]
     of_attestation = "SELECT *, 1 FROM attestation"
     queries = {name: f"SELECT *, n FROM {name}" for name in ("journal", "entry", "fact", "mention", "obligation")}
     queries |= {"shipment": "SELECT *, last FROM shipment", "account": of_account, "attestation": of_attestation}
+    queries["owner"] = "SELECT *, n FROM owner WHERE n IS NOT NULL"
+    queries["owner_form"] = "SELECT f.*, o.n FROM owner_form f JOIN owner o ON o.id = f.owner WHERE o.n IS NOT NULL"
     found: dict[str, dict[int, list[tuple[object, ...]]]] = {}
     for name, query in queries.items():
         batches: dict[int, list[tuple[object, ...]]] = defaultdict(list)
@@ -95,6 +102,31 @@ def bare(events: Path, ledger: Path, target: Path) -> float:
     return time.perf_counter() - start
 
 
+def beside_list(folder: Path, events: Path) -> float:
+    """The rate with the lists of the example in force, as a share of that without; medians of three runs in turn."""
+    taken: dict[bool, list[float]] = {False: [], True: []}
+    lists = ROOT / "examples/us-restricted-parties.csv.gz"
+    for number in range(3):
+        for listed, seconds in taken.items():
+            ledger = folder / f"list-{number}-{listed}.db"
+            if listed:
+                load = [
+                    TPP,
+                    "lists",
+                    "load",
+                    lists,
+                    "--name",
+                    "us",
+                    "--version",
+                    "1",
+                    "--ledger",
+                    f"sqlite:///{ledger}",
+                ]
+                subprocess.run(load, check=True, capture_output=True)
+            seconds.append(screen(events, ledger)[0])
+    return statistics.median(taken[False]) / statistics.median(taken[True])
+
+
 def main() -> None:
     """Runs both and prints events a second and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,6 +151,9 @@ def main() -> None:
                 "bare limit, events/s": round(arguments.events / limit),
                 "share of the limit": round(limit / seconds, 3),
             }
+            few = folder / "few.jsonl"
+            write_events(few, min(arguments.events, WITH_LIST))
+            result["with a list beside without"] = round(beside_list(folder, few), 3)
         print(json.dumps(result, indent=1))
     finally:
         shutil.rmtree(folder)
