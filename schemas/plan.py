@@ -210,11 +210,10 @@ class Hit(NamedTuple):
     """A party that resembles an entry of a list in force, at the list's threshold or above, and is not cleared.
 
     `role` is that of the party in the shipment; `citation` follows the list. `listed` is the entry's name, `matched`
-    its name or alias that the party's name resembles most. `score` and `threshold` are decimals as text.
-    `country_points` and `address_points` are what these add, in hundredths. `explanation` has each word asked, the
-    listed one, and how much they agree. `content` is the SHA-256 of the entry,
-    `countries` are its countries. `cleared_for`: another party of that
-    name that was cleared of the entry. `ended` is the last day on which the entry counted, where it is over.
+    its name or alias that the party's name resembles most. `score`, `threshold`, and what country and address add,
+    `country_points` and `address_points`, are decimals as text. `explanation` has each word asked, the listed one, and
+    how much they agree. `content` is the SHA-256 of the entry, `countries` are its countries. `cleared_for`: another
+    party of that name that was cleared of the entry. `ended`: the last day on which the entry counted, if it is over.
     """
 
     party: str
@@ -228,8 +227,8 @@ class Hit(NamedTuple):
     score: str
     threshold: str
     country_agrees: bool | None
-    country_points: int
-    address_points: int
+    country_points: str
+    address_points: str
     explanation: tuple[tuple[str, str, str], ...]
     content: str
     citation: str

@@ -29,5 +29,5 @@ class Names:
         return code in self._codes
 
     def gives(self, code: str, facts: Mapping[str, Any]) -> bool:
-        """Whether a reason is one that names give: it states the list whose entry it is about."""
-        return code in self._codes and "list" in facts
+        """Whether a reason is one that names give: it states a list, or how many more hits there are."""
+        return code in self._codes and not facts.keys().isdisjoint(("list", "untold"))

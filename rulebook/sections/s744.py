@@ -127,21 +127,12 @@ def told(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "threshold": hit.threshold,
         "country_agrees": hit.country_agrees,
-        "country_points": _points(hit.country_points),
-        "address_points": _points(hit.address_points),
+        "country_points": hit.country_points,
+        "address_points": hit.address_points,
         "explanation": [{"asked": a, "listed": b, "score": score} for a, b, score in hit.explanation],
         "content": hit.content,
     }
     return facts if hit.cleared_for is None else {**facts, "cleared_for": hit.cleared_for}
-
-
-def _points(hundredths: int) -> str:
-    """What raises or lowers a score, as a decimal.
-
-    >>> _points(5), _points(-3), _points(0)
-    ('0.05', '-0.03', '0.00')
-    """
-    return f"{'-' if hundredths < 0 else ''}0.{abs(hundredths):02}"
 
 
 def _over(hit: Hit) -> str:

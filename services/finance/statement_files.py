@@ -51,6 +51,7 @@ _JSON = re.compile(r"\s*(\[\s*([{\[\]]|$)|\{)")
 _SEPARATOR = re.compile(r"\"?sep=([^\r\n\"])\"?[\r\n]*", re.IGNORECASE)
 _DELIMITERS = ",;\t|"
 _LONGEST_ROW = 1 << 18
+_LONGEST_CELL = 1 << 17
 _INVALID_WORKBOOK = (
     zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, EOFError, OSError,
     RuntimeError, StopIteration, ExpatError,
@@ -290,6 +291,7 @@ class _Csv:
                     raise Failure(f"{self._name} has a row of more than {_LONGEST_ROW:,} characters")
                 yield line
 
+        csv.field_size_limit(_LONGEST_CELL)  # of the whole process: a library may have raised it
         reader = csv.reader(lines(), delimiter=delimiter, strict=strict)
         line = above + 1
         try:

@@ -14,6 +14,7 @@ MOST_BYTES = 128 << 20
 MOST_COLUMNS = 256
 LONGEST_ROW = 1 << 20
 """The most characters of a row of CSV, however many lines it has."""
+LONGEST_CELL = 1 << 17
 MOST_ROWS = 500_000
 
 _OTHERS = {
@@ -115,6 +116,7 @@ def _csv(name: str, content: bytes) -> Rows:
     first = content[: LONGEST_ROW + 4].removeprefix(_MARK).lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
     delimiter = max(_DELIMITERS, key=lambda one: (first.count(one), -_DELIMITERS.index(one)))
     lines = _Lines(name, content)
+    csv.field_size_limit(LONGEST_CELL)  # of the whole process: a library may have raised it
     rows = _cells(name, csv.reader(lines, delimiter=delimiter, strict=True), lines)
     line, header = next(rows, (1, []))
     columns = tuple(" ".join(cell.split()) for cell in header)
@@ -136,8 +138,7 @@ def _cells(name: str, reader: Any, lines: _Lines) -> Iterator[tuple[int, list[st
         except csv.Error as error:
             problem = f"not CSV: {error}"
             if "field limit" in str(error):
-                most = csv.field_size_limit()
-                problem = f"a cell of more than {most:,} characters; is a quotation mark missing?"
+                problem = f"a cell of more than {LONGEST_CELL:,} characters; is a quotation mark missing?"
             raise ListError(name, problem, lines.row) from error
         if cells is None:
             return

@@ -39,16 +39,12 @@ class Found(NamedTuple):
             "threshold": decimal(data.least),
             "hit": match.score >= data.least,
             "country_agrees": match.country_agrees,
-            "country_points": _signed(match.country_points),
-            "address_points": _signed(match.address_points),
+            "country_points": decimal(match.country_points),
+            "address_points": decimal(match.address_points),
             "explanation": [
                 {"asked": one.asked, "listed": one.listed, "score": decimal(one.score // 100)} for one in match.pairs
             ],
         }
-
-
-def _signed(hundredths: int) -> str:
-    return f"{'-' if hundredths < 0 else ''}{decimal(abs(hundredths))}"
 
 
 def status(connection: Connection) -> list[dict[str, Any]]:

@@ -121,8 +121,8 @@ def facts(says: Mapping[str, Any]) -> Facts:
 def hit(name: str, role: str = "ultimate consignee", entry: str = "E-7") -> Hit:
     """A party that resembles an entry of the list `entity-list`."""
     return Hit(
-        name, role, f"Party {name}", "entity-list", "1", entry, "Listed Party", "Listed Party", "0.97", "0.85", None, 0,
-        0, ((name, "listed", "0.97"),), "c" * 64, "15 CFR 744.11; Supplement No. 4 to part 744",
+        name, role, f"Party {name}", "entity-list", "1", entry, "Listed Party", "Listed Party", "0.97", "0.85", None,
+        "0.00", "0.00", ((name, "listed", "0.97"),), "c" * 64, "15 CFR 744.11; Supplement No. 4 to part 744",
     )  # fmt: skip
 
 

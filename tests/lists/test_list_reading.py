@@ -1,5 +1,6 @@
 """Files of lists in their published layouts, and files that are not lists."""
 
+import csv
 import gzip
 import tomllib
 import uuid
@@ -119,6 +120,13 @@ def test_a_hostile_file_is_refused(case: Hostile) -> None:
         read_list("list.csv", case.content())
     assert case.says in str(raised.value)
     assert raised.value.line == case.line
+
+
+def test_a_limit_that_another_library_raised_is_none_of_ours() -> None:
+    csv.field_size_limit(1 << 30)
+    with pytest.raises(ListError, match="a cell of more than 131,072 characters"):
+        read_list("list.csv", TPP + b"l,3," + b"A" * 200_000 + b",\n")
+    assert csv.field_size_limit() == 131_072
 
 
 def test_the_lists_of_the_united_states_are_read_whole() -> None:

@@ -137,7 +137,8 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
         return None
     return Hit(
         party.id, party.role, party.name, one.name, one.version, entry.id, entry.name, match.matched,
-        decimal(match.score), decimal(one.threshold), match.country_agrees, match.country_points, match.address_points,
+        decimal(match.score), decimal(one.threshold), match.country_agrees,
+        decimal(match.country_points), decimal(match.address_points),
         tuple((pair.asked, pair.listed, decimal(pair.score // 100)) for pair in match.pairs),
         entry.digest, _CITATIONS.get(entry.kind, one.name), entry.requirement, entry.policy, other, ended,
         entry.countries,
@@ -147,10 +148,11 @@ def _hit(context: DecisionContext, party: Named, one: ListInForce, match: Match,
 def decimal(hundredths: int) -> str:
     """Hundredths as a decimal with two digits.
 
-    >>> decimal(100), decimal(85)
-    ('1.00', '0.85')
+    >>> decimal(100), decimal(85), decimal(-3)
+    ('1.00', '0.85', '-0.03')
     """
-    return f"{hundredths // 100}.{hundredths % 100:02}"
+    whole, part = divmod(abs(hundredths), 100)
+    return f"{'-' if hundredths < 0 else ''}{whole}.{part:02}"
 
 
 def _hundredths(score: str) -> int:
