@@ -1,13 +1,14 @@
 """The context of a decision: the ledger in its transaction, the rulebook, the program's version; and who watches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from ledger.journal import Journal, Turn
-from rulebook import Book
+from rulebook import Book, Screening
+from schemas.plan import Case
 from schemas.times import day_of
 from schemas.wire.read import Event
 from services.engine.answers import Answers
@@ -20,7 +21,8 @@ class DecisionContext:
     """The context in which handlers decide an event.
 
     `indexes`: those of the restricted-party lists in force. `over_http`: whether the event came over HTTP, where a
-    second person's word that another agrees is not enough.
+    second person's word that another agrees is not enough. `prepared`: what was screened before the turn, by the
+    identity of the request.
     """
 
     journal: Journal
@@ -28,6 +30,12 @@ class DecisionContext:
     software: str
     indexes: Indexes
     over_http: bool = False
+    prepared: Mapping[int, Screening] = field(default_factory=dict)
+
+    def screen(self, case: Case) -> Screening:
+        """What the law says of a case: as it was prepared, if that was of an equal case, else screened now."""
+        found = self.prepared.get(id(case.asked))
+        return found if found is not None and found.shipment.case == case else self.book.screen(case)
 
     def answer(self, event: Event[Any]) -> Answers:
         """The answers to an event, still empty."""

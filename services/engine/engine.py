@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from time import perf_counter
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -36,7 +37,9 @@ from services.engine.message import (
     read_message,
     rejected,
 )
+from services.engine.pace import Pace
 from services.engine.parties.resemblance import alert_resemblances
+from services.engine.prepare import Preparation
 from services.engine.refusal import refuse_event, sentence
 
 LONE_TRIES = 3
@@ -61,6 +64,8 @@ class Transactions:
         self._clock = clock
         self._software = software
         self.indexes = Indexes(ledger.store)
+        self._preparation = Preparation(ledger, book, software, self.indexes)
+        self.pace = Pace()
         self.pending: bool | None = None
         """Whether work was left when the ledger was last looked at; None before."""
 
@@ -73,28 +78,25 @@ class Transactions:
     def deciding(self, journal: Journal, batch: Sequence[ReadMessage]) -> Iterator[DecisionContext]:
         """The context in which a batch is decided, in its own transaction."""
         prefetch(journal, self._book, batch)
-        yield DecisionContext(journal, self._book, self._software, self.indexes)
+        screened = {id(found.shipment.case.asked): found for one in batch if (found := one.prepared) is not None}
+        yield DecisionContext(journal, self._book, self._software, self.indexes, prepared=screened)
 
     def _tried(self, decide: Callable[..., T], *arguments: Any) -> T:
         """Decides, and again where the database asks for it, or where the index of a list had to be built first."""
-        wanted: dict[str, None] = {}
-        while True:
-            try:
-                return _retried(decide, *arguments)
-            except Unprepared as needed:
-                wanted |= dict.fromkeys(needed.digests)
-                self.indexes.prepare(wanted)
+        return self.indexes.having_built(lambda: _retried(decide, *arguments))
 
     def _transact(self, take: Callable[[], Sequence[ReadMessage]], finish: bool, at_once: int = 0) -> list[Texts]:
         """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""
         with ExitStack() as watched:
             with self._ledger.begin(self._clock()) as journal:
+                began = perf_counter()
                 batch = () if finish and journal.unfinished.next() is not None else take()
                 watched.enter_context(self._observer.transaction(batch))
                 since = journal.transaction.sequence
                 with self.deciding(journal, batch) as context:
                     texts = _answers(context, batch, finish, at_once)
                 pending = journal.unfinished.next() is not None
+            self.pace.took(len(texts), perf_counter() - began)
             self.pending = pending
             self._observer.decided(batch[: len(texts)], texts, since)
         return texts
@@ -142,6 +144,13 @@ class Engine(Transactions):
         """The messages as events or rejections; pure, so that another thread may call it ahead of time."""
         return [read_message(message) for message in messages]
 
+    def prepare(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
+        """The messages with what can be worked out before the turn, so that it is short; no answer depends on it.
+
+        One other thread may call it ahead of time, for one batch after the other.
+        """
+        return self._preparation.prepare(batch)
+
     def decide(self, batch: Sequence[ReadMessage]) -> list[Texts]:
         """Like `run`, for messages that are already read."""
         decided: list[Texts] = []
@@ -155,14 +164,15 @@ class Engine(Transactions):
         return decided
 
     def decide_between(self, batch: Sequence[ReadMessage]) -> list[Texts]:
-        """As `decide`, but what events ask for in chunks is left to `go_on`, between batches.
+        """As `decide`, but in turns bounded by time; what events ask for in chunks is left to `go_on`, between batches.
 
         As far as nothing else is left, the holds that wait for what an event brings are rechecked at once, as in a
         file, a chunk's worth of them in all.
         """
         decided: list[Texts] = []
         while len(decided) < len(batch):
-            decided += self._some(batch[len(decided) :], finish=False, at_once=CHUNK)
+            some = batch[len(decided) : len(decided) + self.pace.fits()]
+            decided += self._some(some, finish=False, at_once=CHUNK)
         return decided
 
     def take_turn(self, take: Callable[[], Sequence[ReadMessage]]) -> list[Texts]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ledger.database.store import LedgerCorrupt, Store
 from ledger.registers.names.lists import content
@@ -13,6 +13,8 @@ from ledger.registers.names.lists import content
 if TYPE_CHECKING:
     from rulebook.parties.entries import ListEntry
     from rulebook.parties.matching import ListIndex
+
+T = TypeVar("T")
 
 KEPT = 4
 """How many indexes are kept that nobody waits for: those asked for last."""
@@ -62,6 +64,16 @@ class Indexes:
             excess = len(self._built) - max(KEPT, len(digests))
             if excess > 0:
                 self._built = dict(list(self._built.items())[excess:])
+
+    def having_built(self, do: Callable[[], T]) -> T:
+        """What a function returns; where it raises Unprepared the indexes are built, and it is called again."""
+        wanted: dict[str, None] = {}
+        while True:
+            try:
+                return do()
+            except Unprepared as needed:
+                wanted |= dict.fromkeys(needed.digests)
+                self.prepare(wanted)
 
     def _build(self, digest: str) -> Prepared:
         from rulebook.parties.entries import digest_of, entries_of

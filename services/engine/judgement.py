@@ -113,7 +113,7 @@ def judge_departure(
 
 def _standing(context: DecisionContext, case: Case, debited: AbstractSet[str]) -> Judgement:
     """Screens a case and finds the first open option that tests no account but those debited, or why there is none."""
-    screening = context.book.screen(case)
+    screening = context.screen(case)
     result = Judgement(case, screening, [(option, []) for option in screening.options])
     path, elsewhere = context.journal.accounts.path, list[Reason]()
     for option in screening.options:
@@ -189,7 +189,7 @@ def _keys(context: DecisionContext, kind: str, name: str) -> list[str]:
 
 def _tried(context: DecisionContext, case: Case, explained: bool) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; changes no balance."""
-    screening = context.book.screen(case)
+    screening = context.screen(case)
     result = Judgement(case, screening)
     for planned in screening.options:
         option = context.journal.settled(planned, case.asked.export_date)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from rulebook import Screening
 from schemas.codes import ReasonCode, RejectionCode
 from schemas.wire.errors import clean
 from schemas.wire.read import Door, Error, Event, Rejection, parse, rejection_id, too_large
@@ -96,6 +97,8 @@ class ReadMessage:
     """Why the event is refused, if that was found when the program tried it: its amounts exceed the range."""
     barred: Rejection | None = None
     """What answers the event if it is new, because its door does not take it; a repeat gets its first answer."""
+    prepared: Screening | None = None
+    """How its shipment was screened before the turn; it counts only for a case that is equal."""
 
 
 class EventFailed(Exception):

@@ -1,4 +1,4 @@
-"""What all agents of a worker share: the engine, in one thread, and queries for offsets, in another."""
+"""What all agents of a worker share: the engine, which prepares in one thread and decides in another, and offsets."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from tenacity import (
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError, Store, database_message
 from schemas.event_types import EVENT_REJECTED
-from services.engine.message import Message
+from services.engine.message import Message, ReadMessage
 from services.failure import BrokerError
 from services.kafka.faust_app import Noted
 from services.kafka.offsets import Offsets, Place
@@ -57,7 +57,7 @@ def log_failure(error: DatabaseError | LedgerError | LedgerCorrupt) -> None:
 
 
 class Gate:
-    """What all agents of a worker share: the engine, in its own thread, and queries for offsets."""
+    """What all agents of a worker share: the engine, in two threads, and queries for offsets."""
 
     def __init__(
         self, engine: "Engine", store: Store, settings: "Settings", health: Health, allowed: TopicSources | None = None
@@ -69,6 +69,7 @@ class Gate:
         self._metrics = StreamMetrics(health)
         self._traces = tracing()
         self._offsets = Offsets(settings)
+        self._preparing = ThreadPoolExecutor(1, "prepare")
         self._deciding = ThreadPoolExecutor(1, "engine")
         self._looking = ThreadPoolExecutor(1, "offsets")
         self._ended = threading.Event()
@@ -84,33 +85,40 @@ class Gate:
             reraise=True,
         )
 
-    async def decide(self, messages: Sequence[Message], published: Sequence[float | None]) -> None:
-        """Decides messages in one transaction; raises where the database fails.
+    async def prepare(self, messages: Sequence[Message]) -> Sequence[ReadMessage]:
+        """Reads messages, and works out what can be worked out before they are decided."""
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, self._prepare, messages)
+
+    def _prepare(self, messages: Sequence[Message]) -> Sequence[ReadMessage]:
+        read = self._engine.read(messages)
+        if self._allowed is not None:
+            read = self._allowed.look(read)
+        return self._engine.prepare(read)
+
+    async def decide(self, batch: Sequence[ReadMessage], published: Sequence[float | None]) -> None:
+        """Decides messages that were read and prepared; raises where the database fails.
 
         `published`: when Kafka says that each came, in seconds since 1970 (UTC). What they ask for in chunks is done
         after them, between other batches.
         """
         loop = asyncio.get_running_loop()
-        decided = await loop.run_in_executor(self._deciding, self._decide, messages)
+        decided = await loop.run_in_executor(self._deciding, self._decide, batch)
         rejected = 0
-        for one, texts in zip(messages, decided, strict=True):
+        for one, texts in zip(batch, decided, strict=True):
             if _REJECTION in texts[0]:
                 rejected += 1
                 if _FAILED in texts[0]:
                     text = "ALERT internal.error: the program failed on %s; it is on tpp.rejected"
-                    log.critical(text, one.position, extra={"tpp": line_names(texts[0])})
+                    log.critical(text, one.message.position, extra={"tpp": line_names(texts[0])})
         self._metrics.decided(published)
         self._health.did("rejected", rejected)
-        self._health.did("decided", len(messages) - rejected)
+        self._health.did("decided", len(batch) - rejected)
         self.go_on()
 
-    def _decide(self, messages: Sequence[Message]) -> Sequence[Sequence[str]]:
-        read = self._engine.read(messages)
-        if self._allowed is not None:
-            read = self._allowed.look(read)
+    def _decide(self, batch: Sequence[ReadMessage]) -> Sequence[Sequence[str]]:
         if self._traces is None:
-            return self._engine.decide_between(read)
-        with self._traces.processing(read) as traced:
+            return self._engine.decide_between(batch)
+        with self._traces.processing(batch) as traced:
             return self._engine.decide_between(traced)
 
     def go_on(self) -> None:
@@ -184,8 +192,9 @@ class Gate:
         log.info("%s: %d offsets from %d contain no committed message; continuing", name, count, gaps[0][0])
 
     def close(self) -> None:
-        """Waits for the batch that is being decided, and ends both threads."""
+        """Waits for the batches that are being prepared and decided, and ends all threads."""
         self._ended.set()
+        self._preparing.shutdown()
         self._deciding.shutdown()
         self._looking.shutdown()
         self._offsets.close()

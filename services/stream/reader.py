@@ -1,11 +1,11 @@
-"""The loop of one agent: decides its stream in batches, and then commits the offsets."""
+"""The loop of one agent: prepares its stream in batches, decides what is prepared, and then commits the offsets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
-from services.engine.message import Message
+from services.engine.message import Message, ReadMessage
 from services.kafka.faust_app import Noted, assigned_to, commit, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
@@ -19,20 +19,27 @@ BATCH, BATCH_BYTES = 2000, 4 << 20
 _END = object()
 
 
+class Taken(NamedTuple):
+    """A message as Faust delivered it, and as it was read and prepared."""
+
+    message: Any
+    read: ReadMessage
+
+
 class _Waiting(BoundedInBytes, asyncio.Queue[Any]):
-    """The events that were taken off the stream."""
+    """What waits to be taken further."""
 
     most_bytes = BATCH_BYTES
 
 
-async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
-    """The stream's events in lists of those that are available, bounded in number and in bytes; none is lost.
+async def batches(source: AsyncIterator[Any], size: int) -> AsyncIterator[list[Any]]:
+    """What a source gives in lists of what is available, bounded in number and in bytes; nothing is lost.
 
-    A separate task takes events off the stream while a list is processed. It is not cancelled while the stream runs,
-    which would lose the event that the stream was about to deliver.
+    A separate task takes from the source while a list is processed. It is not cancelled while the source gives more,
+    which would lose what it was about to give.
     """
     waiting = _Waiting(size)
-    taking = asyncio.ensure_future(_take(stream, waiting))
+    taking = asyncio.ensure_future(_take(source, waiting))
     try:
         while not taking.done() or not waiting.empty():
             batch = [await waiting.get()]
@@ -40,18 +47,18 @@ async def batches(stream: Any, size: int) -> AsyncIterator[list[Any]]:
             while len(batch) < size and taken < BATCH_BYTES and not waiting.empty():
                 batch.append(waiting.get_nowait())
                 taken += size_of(batch[-1])
-            if events := [event for event in batch if event is not _END]:
-                yield events
+            if found := [one for one in batch if one is not _END]:
+                yield found
         await taking
     finally:
         taking.cancel()
 
 
-async def _take(stream: Any, waiting: asyncio.Queue[Any]) -> None:
-    """Puts the stream's events into a queue, and a marker after the last one, or if the stream fails."""
+async def _take(source: AsyncIterator[Any], waiting: asyncio.Queue[Any]) -> None:
+    """Puts what a source gives into a queue, and a marker at its end, or if it fails."""
     try:
-        async for event in stream.noack().events():
-            await waiting.put(event)
+        async for one in source:
+            await waiting.put(one)
     finally:
         await waiting.put(_END)
 
@@ -67,27 +74,36 @@ class Reader:
         """The offset after the last decided one, by partition of this generation."""
 
     async def read(self, stream: Any) -> None:
-        """Decides the stream's messages until it ends; logs and raises if the ledger or its database fails."""
+        """Decides the stream's messages until it ends; logs and raises if the ledger or its database fails.
+
+        What comes while a batch is decided is prepared meanwhile.
+        """
         self._gate.go_on()
-        async for events in batches(stream, BATCH):
+        async for taken in batches(self._prepared(stream), BATCH):
             try:
-                await self._take([event.message for event in events])
+                await self._take(taken)
             except (DatabaseError, LedgerError, LedgerCorrupt) as error:
                 log_failure(error)
                 raise
 
-    async def _take(self, messages: list[Any]) -> None:
+    async def _prepared(self, stream: Any) -> AsyncIterator[Taken]:
+        async for events in batches(stream.noack().events(), BATCH):
+            messages = [event.message for event in events]
+            for one in zip(messages, await self._gate.prepare(list(map(record, messages))), strict=True):
+                yield Taken(*one)
+
+    async def _take(self, taken: list[Taken]) -> None:
         generation = self._app.consumer_generation_id
         if generation != self._generation:
             self._generation = generation
             self._next.clear()
-        messages = [message for message in messages if message.generation_id == generation]
+        taken = [one for one in taken if one.message.generation_id == generation]
+        messages = [one.message for one in taken]
         after = await self._contiguous(messages)
         if not messages:
             return
-        records = [record(message) for message in messages]
-        last = {message.tp: one for message, one in zip(messages, records, strict=True)}
-        await self._gate.decide(records, [message.timestamp for message in messages])
+        last = {one.message.tp: one.read.message for one in taken}
+        await self._gate.decide([one.read for one in taken], [message.timestamp for message in messages])
         if self._app.consumer_generation_id != generation:
             return
         self._next.update(after)

@@ -109,10 +109,10 @@ def slow(stream: Stream) -> str:
     return f"""
 import asyncio, pathlib, services.stream.reader as reader
 take, go = reader.Reader._take, pathlib.Path({str(stream.folder / "go")!r})
-async def slow(self, messages):
+async def slow(self, taken):
     while not go.exists():
         await asyncio.sleep(0.05)
-    await take(self, messages)
+    await take(self, taken)
 reader.Reader._take = slow
 """
 

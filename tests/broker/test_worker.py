@@ -198,8 +198,8 @@ def test_a_hole_stops_the_worker_and_the_next_one_fills_it(streams) -> None:
     skips = """
 import services.stream.reader as reader
 whole = reader.Reader._take
-async def holed(self, messages):
-    await whole(self, [one for one in messages if one.offset != 11])
+async def holed(self, taken):
+    await whole(self, [one for one in taken if one.message.offset != 11])
 reader.Reader._take = holed
 """
     worker = stream.start("worker", skips)
@@ -216,7 +216,7 @@ def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stands = """
 import services.telemetry.health, services.stream.reader as reader, asyncio
 services.telemetry.health.Health.__init__.__defaults__ = (3.0,)
-async def stands(self, messages):
+async def stands(self, taken):
     await asyncio.sleep(600)
 reader.Reader._take = stands
 """

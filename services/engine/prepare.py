@@ -1,0 +1,86 @@
+"""What is prepared before a turn: requests are screened by the facts of one moment, while others write.
+
+Inside the turn the facts are formed afresh, and a prepared screening is used for a case that is equal in every part.
+Screening is a function of the case and the book, so that the answer is the one that screening inside would give.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
+from ledger.journal import Journal, Ledger
+from rulebook import Book
+from schemas.kinds import FactKind
+from schemas.models.facts import PartyRegistered
+from schemas.models.incoming import Requested
+from schemas.plan import Case
+from schemas.wire.read import Rejection
+from services.engine.context import DecisionContext
+from services.engine.indexes import Indexes, Unprepared
+from services.engine.message import ReadMessage
+from services.engine.parties.namesakes import facts_of, load_ahead
+
+RECENT = 4
+"""Of how many batches the registrations count as stated that the ledger may not have yet."""
+
+
+class Preparation:
+    """Prepares batches, one after the other, in the order in which they will be decided."""
+
+    def __init__(self, ledger: Ledger, book: Book, software: str, indexes: Indexes) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._software = software
+        self._indexes = indexes
+        self._registered: deque[list[PartyRegistered]] = deque(maxlen=RECENT)
+
+    def prepare(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
+        """The messages, those that ask for a shipment to be screened with a screening; no answer depends on it.
+
+        A party that a message of this batch or of one just before registers counts as registered. What cannot be
+        prepared is left to the turn.
+        """
+        self._registered.append([one for one in map(_data, batch) if isinstance(one, PartyRegistered)])
+        if not any(isinstance(_data(one), Requested) for one in batch):
+            return list(batch)
+        try:
+            return self._indexes.having_built(lambda: self._screened(batch))
+        except (DatabaseError, LedgerError, LedgerCorrupt):
+            return list(batch)
+
+    def _screened(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
+        with self._ledger.shadow(0) as journal:
+            self._load(journal, [asked for one in batch if isinstance(asked := _data(one), Requested)])
+            context = DecisionContext(journal, self._book, self._software, self._indexes)
+            return [_screened(context, one) for one in batch]
+
+    def _load(self, journal: Journal, requests: Sequence[Requested]) -> None:
+        """Reads what is known of the parties of requests, in a few queries, and adds what will be registered."""
+        keys = {key for asked in requests for key in journal.parties.keys(asked)}
+        journal.facts.load(keys)
+        load_ahead(journal, [asked.ultimate_consignee for asked in requests], [])
+        for made in self._expected():
+            if made.id in keys:
+                journal.facts.add(FactKind.PARTY, made.id, made)
+
+    def _expected(self) -> Iterator[PartyRegistered]:
+        for some in self._registered:
+            yield from some
+
+
+def _data(one: ReadMessage) -> object:
+    return None if isinstance(one.event, Rejection) else one.event.data
+
+
+def _screened(context: DecisionContext, one: ReadMessage) -> ReadMessage:
+    asked = _data(one)
+    if not isinstance(asked, Requested):
+        return one
+    try:
+        screening = context.book.screen(Case(asked, facts_of(context, asked), named=False))
+    except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
+        raise
+    except Exception:  # noqa: BLE001  the program fails on it again inside the turn, and it is answered there
+        return one
+    return replace(one, prepared=screening)
