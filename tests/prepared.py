@@ -1,0 +1,57 @@
+"""Events that are prepared before what comes before them is decided, and preparations that trust too much."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from unittest.mock import patch
+
+from rulebook import Screening
+from schemas.plan import Case, Facts
+from services.engine.context import DecisionContext
+from services.engine.engine import Engine, Texts
+from services.engine.message import Message
+
+FIELDS = tuple(one.name for one in fields(Facts))
+"""What a case says of facts."""
+Trusts = Callable[[Case, Case], bool]
+"""Whether what was prepared of one case is used for another."""
+
+
+def ahead(engine: Engine, messages: Sequence[Message], lag: int | None = None) -> list[Texts]:
+    """The answers to events, decided one by one, each prepared when `lag` of those before it were not yet decided.
+
+    Without `lag` all are prepared before the first is decided.
+    """
+    read = engine.read(messages)
+    lag = len(read) if lag is None else lag
+    waiting = engine.prepare(read[:lag])
+    answers = []
+    for number in range(len(read)):
+        waiting += engine.prepare(read[number + lag : number + lag + 1])
+        answers += engine.decide([waiting[number]])
+    return answers
+
+
+@contextmanager
+def trusting(trusts: Trusts) -> Iterator[None]:
+    """What was prepared is used where this says so."""
+
+    def screen(self: DecisionContext, case: Case) -> Screening:
+        found = self.prepared.get(id(case.asked))
+        return found if found is not None and trusts(found.shipment.case, case) else self.book.screen(case)
+
+    with patch.object(DecisionContext, "screen", screen):
+        yield
+
+
+def forgetting(name: str) -> Trusts:
+    """Compares all but one member of the facts."""
+    plain = Facts()
+
+    def trusts(one: Case, other: Case) -> bool:
+        first, second = (
+            replace(each, facts=replace(each.facts, **{name: getattr(plain, name)})) for each in (one, other)
+        )
+        return first == second
+
+    return trusts
