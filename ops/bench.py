@@ -37,7 +37,7 @@ def of_round(line: bytes, number: int) -> bytes:
 
 
 def write_events(path: Path, count: int, first: int = 0) -> None:
-    """Writes so many events: the cluster events, in rounds from the `first`, with other identifiers and names in each."""
+    """Writes so many events: the cluster events, in rounds from `first` on, each with its own identifiers and names."""
     lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines(keepends=True)
     with path.open("wb") as file:
         for index in range(count):

@@ -25,7 +25,7 @@ from measuring import ROOT, Side, cpu, in_turn, named, show, sides
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from databases import Server, postgresql  # noqa: E402  (the path is set above)
+from databases import Server, postgresql
 
 ALONE = ROOT / "ops" / "turn_alone.py"
 SMALL = 1_000
