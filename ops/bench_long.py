@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -38,6 +39,7 @@ from sqlalchemy import Table, func, select, update
 
 from ledger.database import tables
 from ledger.database.store import Store
+from ledger.registers.names.owners import MOST
 
 MARK = "97539"
 """How the number of every round begins: 14 digits, none of them 0 or 1, which the program compares as the letters o and
@@ -132,6 +134,7 @@ class Unit:
     """The rows of a ledger that are loaded again and again: of copy 0, which the program itself has written."""
 
     def __init__(self, store: Store) -> None:
+        self._having: Counter[str] = Counter()
         with store.read() as connection:
             self.head = connection.execute(tables.head.select()).one()
             others = [table for table in tables.metadata.sorted_tables if table.name not in {*NUMBERS, "head"}]
@@ -144,6 +147,8 @@ class Unit:
                 for table in tables.metadata.sorted_tables
                 if table.name in NUMBERS
             }
+
+        self._having.update(form for form, _ in self.rows[tables.owner_form])
 
     def load(self, store: Store, copies: int) -> None:
         """Loads so many copies, each in a transaction of its own, and says how far it is."""
@@ -188,8 +193,15 @@ class Unit:
                 made[-1] = " ".join(str(int(n) + shift[RECORDS]) for n in made[-1].split())
                 if made[2] == row[2]:  # the program's own, which derives from a digest
                     made[2] = new + row[2][len(new) :]
-            if any(made[place] != row[place] for place in key):
+            if any(made[place] != row[place] for place in key) and self._kept(table, made, row):
                 yield made
+
+    def _kept(self, table: Table, made: list[Any], row: tuple[Any, ...]) -> bool:
+        """Whether the program would have written a row: of a word of names that many have, it notes the first ones."""
+        if table is not tables.owner_form or made[0] != row[0]:
+            return True
+        self._having[row[0]] += 1
+        return self._having[row[0]] <= MOST + 1
 
 
 def disk(url: str) -> float:

@@ -6,6 +6,7 @@ A side is a commit with its files: this working tree (`after`), and with `--befo
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,11 @@ class Side:
 
 
 def sides(before: str | None, folder: Path) -> list[Side]:
-    """This working tree, after the commit `before` if one is named; ends the program if it is not a commit."""
+    """This working tree, after the commit `before` if one is named; ends the program if it is not a commit.
+
+    From then on SIGTERM ends the program as Ctrl-C does: with the servers and the processes that it has started.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     found = [Side("after", ROOT, scripts["tpp"])]
     if before is not None:
