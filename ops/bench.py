@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from measuring import ROOT, Side, in_turn, medians, run, show, sides
+from measuring import ROOT, Side, end_together, in_turn, medians, run, show, sides
 
 TPP = Path(sys.executable).with_name("tpp")
 BATCH = 2048
@@ -135,6 +135,7 @@ def main() -> None:
         "--only-screen", action="store_true", help="leave the bare limit out, which holds all rows in memory"
     )
     given = parser.parse_args()
+    end_together()
     with tempfile.TemporaryDirectory(prefix="tpp-bench-") as name:
         folder = Path(name)
         of, events = sides(given.before, folder), folder / "events.jsonl"

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import of_round
-from measuring import ROOT, Side, resident, sides
+from measuring import ROOT, Side, end_together, resident, sides
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -275,6 +275,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), help="[default: sqlite; of large postgresql]")
     parser.add_argument("--folder", type=Path, help="where files are written for the time of the run")
     given = parser.parse_args()
+    end_together()
     kind = given.database or ("postgresql" if given.what == "large" else "sqlite")
     with ExitStack() as ended:
         folder = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="tpp-long-", dir=given.folder)))

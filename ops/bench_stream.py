@@ -26,7 +26,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
-from measuring import ROOT, Side, busy, cpu, in_turn, named, resident, show, sides
+from measuring import ROOT, Side, busy, cpu, end_together, in_turn, named, resident, show, sides
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -319,6 +319,7 @@ def main() -> None:
     parser.add_argument("--holds", type=int)
     parser.add_argument("--soak", type=int, metavar="SECONDS")
     given = parser.parse_args()
+    end_together()
     with tempfile.TemporaryDirectory(prefix="tpp-stream-") as folder:
         of = sides(given.before, Path(folder))
         if given.soak or given.holds:

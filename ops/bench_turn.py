@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import write_events
-from measuring import ROOT, Side, cpu, in_turn, named, show, sides
+from measuring import ROOT, Side, cpu, end_together, in_turn, named, show, sides
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5, help="the runs of which medians are printed [default: 5]")
     parser.add_argument("--before", metavar="COMMIT", help="measure this commit too, in turn with this working tree")
     given = parser.parse_args()
+    end_together()
     with tempfile.TemporaryDirectory(prefix="tpp-turn-") as name, postgresql() as server:
         folder = Path(name)
         of, whole, halves = sides(given.before, folder), folder / "whole.jsonl", (folder / "a", folder / "b")

@@ -35,7 +35,9 @@ class Side:
     def tpp(self, *words: object) -> list[str]:
         """The command that runs the commit's `tpp`."""
         module, _, function = self.entry.partition(":")
-        return self.python("-c", f"from {module} import {function}; {function}()", *words)
+        return self.python(
+            "-c", f"import sys; from {module} import {function}; sys.argv[0] = 'tpp'; {function}()", *words
+        )
 
     def python(self, *words: object) -> list[str]:
         """The command that runs a script with the commit's packages."""
@@ -47,11 +49,7 @@ class Side:
 
 
 def sides(before: str | None, folder: Path) -> list[Side]:
-    """This working tree, after the commit `before` if one is named; ends the program if it is not a commit.
-
-    From then on SIGTERM ends the program as Ctrl-C does: with the servers and the processes that it has started.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """This working tree, after the commit `before` if one is named; ends the program if it is not a commit."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     found = [Side("after", ROOT, scripts["tpp"])]
     if before is not None:
@@ -64,6 +62,11 @@ def sides(before: str | None, folder: Path) -> list[Side]:
         packages = [side.tree / name for name in ("schemas", "rulebook", "ledger", "services")]
         subprocess.run([sys.executable, "-m", "compileall", "-q", *packages], check=True)
     return found
+
+
+def end_together() -> None:
+    """Has SIGTERM end the program as Ctrl-C does: with the servers and the processes that it has started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def in_turn(of: Sequence[Side], times: int, measure: Callable[[Side, int], Figures]) -> dict[str, dict[str, float]]:
