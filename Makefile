@@ -65,8 +65,9 @@ docs: $(VENV)/dev ## build the guide into build/site, and check its links
 	$(BIN)/zensical build --clean --strict
 	@echo "Open build/site/index.html"
 
-bench: $(VENV)/dev ## tpp screen, the stream, the books, HTTP and the page, each beside its bare limit in one run
+bench: $(VENV)/dev ## tpp screen, the turn, the stream, the books, HTTP and the page, each beside its bare limit in one run
 	$(BIN)/python ops/bench.py
+	$(BIN)/python ops/bench_turn.py
 	$(BIN)/python ops/bench_stream.py
 	$(BIN)/python ops/bench_rescreen.py
 	$(BIN)/python ops/bench_books.py

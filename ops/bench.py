@@ -2,27 +2,26 @@
 
 And with a restricted-party list in force beside without.
 
-    python ops/bench.py                    50,000 events
-    python ops/bench.py --events 1000000   memory over a long run: compare its figure with that of 10,000
+    python ops/bench.py                     50,000 events, medians of five runs
+    python ops/bench.py --before COMMIT     the same of two commits in turn, and the ratio of their shares
+    python ops/bench.py --events 5000 --times 1     a quick look
 
 The events are those of examples/gpu-clusters.jsonl.gz, again and again with other identifiers.
+`ops/bench_long.py` shows memory and rate over a long run.
 """
 
 import argparse
 import gzip
 import json
-import resource
-import shutil
 import sqlite3
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from measuring import ROOT, Side, end_together, in_turn, medians, run, show, sides
+
 TPP = Path(sys.executable).with_name("tpp")
 BATCH = 2048
 WITH_LIST = 20_000
@@ -37,20 +36,12 @@ def of_round(line: bytes, number: int) -> bytes:
     return line.replace(b'"name":"', b'"name":"%d ' % number)
 
 
-def write_events(path: Path, count: int) -> None:
-    """Writes so many events: the cluster events, in rounds that differ in their identifiers and names."""
+def write_events(path: Path, count: int, first: int = 0) -> None:
+    """Writes so many events: the cluster events, in rounds from `first` on, each with its own identifiers and names."""
     lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines(keepends=True)
     with path.open("wb") as file:
         for index in range(count):
-            file.write(of_round(lines[index % len(lines)], index // len(lines)))
-
-
-def screen(events: Path, ledger: Path) -> tuple[float, int]:
-    """Seconds that `tpp screen` takes, and the most memory that it held, in KiB."""
-    command = [TPP, "screen", events, "--ledger", f"sqlite:///{ledger}", "--out", ledger.with_suffix(".jsonl")]
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            file.write(of_round(lines[index % len(lines)], first + index // len(lines)))
 
 
 def rows_by_batch(ledger: Path) -> dict[str, dict[int, list[tuple[object, ...]]]]:
@@ -102,61 +93,62 @@ def bare(events: Path, ledger: Path, target: Path) -> float:
     return time.perf_counter() - start
 
 
-def beside_list(folder: Path, events: Path) -> float:
-    """The rate with the lists of the example in force, as a share of that without; medians of three runs in turn."""
-    taken: dict[bool, list[float]] = {False: [], True: []}
+def measured(side: Side, events: Path, count: int, bare_too: bool) -> dict[str, float]:
+    """What `tpp screen` of a side and, with `bare_too`, its bare limit take, on new ledgers."""
+    with tempfile.TemporaryDirectory(prefix="tpp-bench-") as name:
+        ledger = Path(name) / "ledger.db"
+        used = run(side, "screen", events, "--ledger", f"sqlite:///{ledger}", "--out", ledger.with_suffix(".jsonl"))
+        found = {
+            "tpp screen, events/s": count / used.seconds,
+            "tpp screen, CPU an event, us": used.cpu / count * 1_000_000,
+            "tpp screen, most memory, MiB": used.kibibytes / 1024,
+        }
+        if bare_too:
+            limit = bare(events, ledger, Path(name) / "bare.db")
+            found |= {"bare limit, events/s": count / limit, "share of the limit": limit / used.seconds}
+        return found
+
+
+def beside_list(side: Side, events: Path, times: int) -> float:
+    """The rate with the lists of the example in force, as a share of that without; medians of runs in turn."""
+    taken: dict[bool, list[dict[str, float]]] = {False: [], True: []}
     lists = ROOT / "examples/us-restricted-parties.csv.gz"
-    for number in range(3):
-        for listed, seconds in taken.items():
-            ledger = folder / f"list-{number}-{listed}.db"
-            if listed:
-                load = [
-                    TPP,
-                    "lists",
-                    "load",
-                    lists,
-                    "--name",
-                    "us",
-                    "--version",
-                    "1",
-                    "--ledger",
-                    f"sqlite:///{ledger}",
-                ]
-                subprocess.run(load, check=True, capture_output=True)
-            seconds.append(screen(events, ledger)[0])
-    return statistics.median(taken[False]) / statistics.median(taken[True])
+    for _ in range(times):
+        for listed, runs in taken.items():
+            with tempfile.TemporaryDirectory(prefix="tpp-bench-") as name:
+                ledger = f"sqlite:///{name}/ledger.db"
+                if listed:
+                    run(side, "lists", "load", lists, "--name", "us", "--version", "1", "--ledger", ledger)
+                used = run(side, "screen", events, "--ledger", ledger, "--out", f"{name}/out.jsonl")
+                runs.append({"seconds": used.seconds})
+    without, beside = (medians(taken[listed])["seconds"] for listed in (False, True))
+    return without / beside
 
 
 def main() -> None:
-    """Runs both and prints events a second and their ratio."""
+    """Runs what was asked for and prints events a second, shares and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--times", type=int, default=5, help="the runs of which medians are printed [default: 5]")
+    parser.add_argument("--before", metavar="COMMIT", help="measure this commit too, in turn with this working tree")
     parser.add_argument(
         "--only-screen", action="store_true", help="leave the bare limit out, which holds all rows in memory"
     )
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="tpp-bench-"))
-    try:
-        events, ledger = folder / "events.jsonl", folder / "ledger.db"
-        write_events(events, arguments.events)
-        seconds, kibibytes = screen(events, ledger)
-        result: dict[str, object] = {
-            "events": arguments.events,
-            "tpp screen, events/s": round(arguments.events / seconds),
-            "tpp screen, most memory, MiB": round(kibibytes / 1024),
-        }
-        if not arguments.only_screen:
-            limit = bare(events, ledger, folder / "bare.db")
-            result |= {
-                "bare limit, events/s": round(arguments.events / limit),
-                "share of the limit": round(limit / seconds, 3),
-            }
+    given = parser.parse_args()
+    end_together()
+    with tempfile.TemporaryDirectory(prefix="tpp-bench-") as name:
+        folder = Path(name)
+        of, events = sides(given.before, folder), folder / "events.jsonl"
+        write_events(events, given.events)
+        found = in_turn(
+            of, given.times, lambda side, _: measured(side, events, given.events, bare_too=not given.only_screen)
+        )
+        show(f"{given.events:,} events", found, ["tpp screen, events/s", "share of the limit"][: 2 - given.only_screen])
+        if not given.only_screen:
             few = folder / "few.jsonl"
-            write_events(few, min(arguments.events, WITH_LIST))
-            result["with a list beside without"] = round(beside_list(folder, few), 3)
-        print(json.dumps(result, indent=1))
-    finally:
-        shutil.rmtree(folder)
+            write_events(few, min(given.events, WITH_LIST))
+            share = beside_list(of[-1], few, min(given.times, 3))
+            print(json.dumps({"with a list beside without": round(share, 3)}))
 
 
 if __name__ == "__main__":

@@ -1,41 +1,52 @@
-"""Measures the stream on one machine: a real broker, a real PostgreSQL, one worker and one relay.
+"""Measures the stream on one machine: a real broker, a real PostgreSQL, workers and one relay.
 
-    python ops/bench_stream.py                       decisions a second beside Faust alone; time to a decision at 500/s
+    python ops/bench_stream.py                       decisions a second beside Faust alone; time to a decision
+    python ops/bench_stream.py --before COMMIT       the same of two commits in turn, and the ratios
+    python ops/bench_stream.py --events 6000 --times 1 --seconds 5    a quick look
     python ops/bench_stream.py --holds 40000 --rate 50  time to a decision at 50/s while so many holds are rechecked
     python ops/bench_stream.py --soak 600 --rate 200    memory, lag and completeness over ten minutes
 
-PostgreSQL and the broker are found as the tests find them; the broker is started where there is none.
+Decisions a second are those of one worker, and of two on the same partitions, from a backlog of 20,000 events, with the
+CPU an event of the worker, of all processes `postgres` and `java`, and of plain Faust. The time to a decision is from
+publishing to reading the answer from its topic: at 500 events a second on an idle machine and beside a process that
+takes a core, and at half of the rate that one worker decided at. PostgreSQL is found as the tests find it, the broker
+is started; both are fresh for each run.
 """
 
 import argparse
 import gzip
 import json
-import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "ops")]
+from measuring import ROOT, Side, busy, cpu, end_together, in_turn, named, resident, show, sides
 
-import orjson  # noqa: E402
-from bench import of_round  # noqa: E402  (the path is set above)
-from databases import postgresql  # noqa: E402
-from sqlalchemy import func, select  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests"))
 
-from ledger.database.store import Store  # noqa: E402
-from ledger.database.tables import head, journal  # noqa: E402
-from services.kafka.local_broker import LocalBroker  # noqa: E402
-from services.kafka.producer import STRUCTURED  # noqa: E402
-from services.kafka.topics import create_topics  # noqa: E402
-from services.stream.publish import destination  # noqa: E402
+import orjson
+from bench import of_round
+from databases import postgresql
+from sqlalchemy import func, select
 
-TPP = Path(sys.executable).with_name("tpp")
+from ledger.database.store import Store
+from ledger.database.tables import head, journal
+from services.kafka.local_broker import LocalBroker
+from services.kafka.producer import STRUCTURED
+from services.kafka.topics import create_topics
+from services.stream.publish import destination
+
 ALONE = ROOT / "ops" / "faust_alone.py"
+FEW, SETTLED, WARM = 0.05, 6.0, 0.3
+"""The share of the events that workers decide first, the seconds for which no worker may end after that, and the share
+after which their rate counts."""
+FAUST, SHARE, HALF = "Faust alone, messages/s", "share of Faust's own rate", "p99 at half of the rate, ms"
 
 
 def events(count: int) -> Iterator[bytes]:
@@ -46,20 +57,32 @@ def events(count: int) -> Iterator[bytes]:
 
 
 class System:
-    """A broker's address and a ledger's URL, the parts that run on them, and a producer."""
+    """A broker's address and a ledger's URL, the parts of a side that run on them, and a producer."""
 
-    def __init__(self, address: str, url: str) -> None:
+    def __init__(self, side: Side, address: str, url: str, log: Path) -> None:
         from kafka import KafkaProducer
 
-        self.address, self.url = address, url
-        self.environment = os.environ | {"TPP_BROKER": address, "TPP_LEDGER_URL": url}
+        self.side, self.address, self.log = side, address, log
+        self.parts: list[subprocess.Popen[bytes]] = []
+        self.environment = side.environment(TPP_BROKER=address, TPP_LEDGER_URL=url)
         self.producer = KafkaProducer(bootstrap_servers=address, acks="all", linger_ms=5)
         self.store = Store(url)
-        self.store.open()
+        subprocess.run(side.tpp("migrate"), env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
-    def start(self, *command: str | Path) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Starts a part."""
-        return subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.log.open("ab") as log:
+            part = subprocess.Popen(self.side.tpp(*words), env=self.environment, stdout=log, stderr=log)
+        self.parts.append(part)
+        return part
+
+    def stop(self) -> None:
+        """Ends the parts as an operator would."""
+        for part in self.parts:
+            part.terminate()
+        for part in self.parts:
+            part.wait(30)
+        self.parts.clear()
 
     def publish(self, line: bytes) -> None:
         """Sends an event to its topic."""
@@ -74,10 +97,12 @@ class System:
         with self.store.read() as connection:
             return int(connection.execute(head.select()).one().n)
 
-    def await_decided(self, count: int, seconds: float = 600) -> float:
+    def await_decided(self, count: int, seconds: float = 120) -> float:
         """Waits until so many records are there; seconds since the first of them was made."""
         end = time.monotonic() + seconds
         while self.decided() < count:
+            if any(part.poll() is not None for part in self.parts):
+                raise SystemExit(f"a part has ended:\n{self.log.read_text(errors='replace')[-3_000:]}")
             if time.monotonic() > end:
                 raise SystemExit(f"only {self.decided()} of {count} were decided in {seconds:.0f} s")
             time.sleep(0.05)
@@ -87,28 +112,102 @@ class System:
 
 
 @contextmanager
-def system(folder: Path) -> Iterator[System]:
+def system(side: Side) -> Iterator[System]:
     """A fresh broker with its topics, and a fresh database."""
-    with postgresql() as server, LocalBroker(folder / "kafka") as broker:
+    with (
+        tempfile.TemporaryDirectory(prefix="tpp-stream-", ignore_cleanup_errors=True) as folder,
+        postgresql() as server,
+        LocalBroker(Path(folder) / "kafka") as broker,
+    ):
         create_topics(broker.address)
-        found = System(broker.address, server.create("template1"))
+        found = System(side, broker.address, server.create("template1"), Path(folder) / "log")
         try:
             yield found
         finally:
+            found.stop()
             found.producer.close()
             found.store.close()
 
 
-def throughput(on: System, count: int) -> dict[str, int]:
-    """Events a second that Faust alone delivers, and that one worker decides, from a backlog."""
-    for line in events(count):
+def throughput(side: Side, count: int) -> dict[str, float]:
+    """Events a second that Faust alone delivers and that one worker and two decide, and what each part uses."""
+    with system(side) as on:
+        one, spent = from_backlog(on, count, 1)
+        alone = subprocess.run(side.python(ALONE, count), env=on.environment, capture_output=True, check=True)
+        faust, used = map(int, alone.stdout.split())
+    with system(side) as on:
+        two, _ = from_backlog(on, count, 2)
+    found = {FAUST: faust, "one worker, decisions/s": one, SHARE: one / faust}
+    found |= {"two workers, decisions/s": two, "two beside one": two / one}
+    return found | {f"CPU of {name}, us an event": each for name, each in {**spent, "Faust alone": used}.items()}
+
+
+def backlog(on: System, count: int, many: int) -> None:
+    """Starts workers, lets them decide a few events, and publishes so many in all while they are stopped.
+
+    So that all of them have their partitions. A worker that ends while the partitions are shared out is started again,
+    as a supervisor does it.
+    """
+    lines, few = events(count), round(count * FEW)
+    for line in islice(lines, few):
+        on.publish(line)
+    for _ in range(many):
+        on.start("worker")
+    quiet = time.monotonic()
+    while time.monotonic() < quiet + SETTLED or on.decided() < few:
+        for part in [part for part in on.parts if part.poll() is not None]:
+            on.parts.remove(part)
+            on.start("worker")
+            quiet = time.monotonic()
+        time.sleep(0.1)
+    for part in on.parts:
+        part.send_signal(signal.SIGSTOP)
+    for line in lines:
         on.publish(line)
     on.producer.flush()
-    alone = subprocess.run([sys.executable, ALONE, str(count)], env=on.environment, capture_output=True, check=True)
-    worker = on.start(TPP, "worker")
-    seconds = on.await_decided(count)
-    stop(worker)
-    return {"Faust alone, messages/s": int(alone.stdout), "one worker, decisions/s": round(count / seconds)}
+    for part in on.parts:
+        part.send_signal(signal.SIGCONT)
+
+
+def from_backlog(on: System, count: int, many: int) -> tuple[float, dict[str, float]]:
+    """Events a second that workers decide from a backlog, and microseconds of CPU of each part for one of them.
+
+    Counted are whole transactions from when a share of the backlog, WARM, is decided to the beginning of the last one.
+    """
+    backlog(on, count, many)
+    workers = [part.pid for part in on.parts]
+    parts = {"the worker": lambda: iter(workers)}
+    parts |= {"the database": lambda: named("postgres"), "the broker": lambda: named("java")}
+    on.await_decided(round(count * WARM))
+    first, before = on.decided(), {name: cpu(of()) for name, of in parts.items()}
+    on.await_decided(count)
+    last, after = on.decided(), {name: cpu(of()) for name, of in parts.items()}
+    on.stop()
+    spent = {name: (after[name] - before[name]) / max(1, last - first) * 1_000_000 for name in parts}
+    j = journal.c
+    with on.store.read() as connection:
+        since = connection.execute(select(j.recorded).where(j.n == round(count * WARM))).scalar_one()
+        until = connection.execute(select(func.max(j.recorded))).scalar_one()
+        query = select(func.count()).where(j.recorded >= since, j.recorded < until)
+        decided = connection.execute(query).scalar_one()
+    if until <= since:
+        raise SystemExit("one transaction decided all that counts: name more --events")
+    return decided / (until - since) * 1_000_000, spent
+
+
+def latencies(side: Side, rate: int, seconds: int, half: int) -> dict[str, float]:
+    """The time to a decision at a rate, idle and beside a busy core, and at half of the rate that saturates."""
+    found: dict[str, float] = {}
+    with system(side) as on:
+        for name, each, beside in (("idle", rate, nullcontext), ("busy", rate, busy), ("half", half, nullcontext)):
+            with beside():
+                one = latency(on, seconds * each, each, label=name)
+            p50, p99, unseen = one.values()
+            if name == "half":
+                found |= {"half of the rate that saturates, events/s": half}
+            p99_name = HALF if name == "half" else f"p99 at {rate}/s {name}, ms"
+            found |= {f"p50{p99_name[3:]}": p50, p99_name: p99, f"not seen, {name}": unseen}
+    return found
 
 
 def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
@@ -121,7 +220,7 @@ def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
             asked["data"]["items"][0]["quantity"] = 2_000
             file.write(orjson.dumps(asked) + b"\n")
         file.flush()
-        subprocess.run([TPP, "screen", file.name, "--out", "/dev/null"], env=on.environment, check=True)
+        subprocess.run(on.side.tpp("screen", file.name, "--out", "/dev/null"), env=on.environment, check=True)
     recheck = orjson.loads((ROOT / "examples/events/tpp.recheck.requested.v1.json").read_bytes())
     recheck["data"] = {"all": True}
     found = latency(on, 60 * rate, rate, orjson.dumps(recheck))
@@ -130,17 +229,18 @@ def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
         return found | {"holds": holds, "chunks": int(connection.execute(query).scalar_one())}
 
 
-def latency(on: System, count: int, rate: int, first: bytes | None = None) -> dict[str, float]:
+def latency(on: System, count: int, rate: int, first: bytes | None = None, label: str = "late") -> dict[str, float]:
     """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second.
 
-    `first` is sent before them, and not counted.
+    `first` is sent before them, and not counted. `label` is part of their identifiers.
     """
     from kafka import KafkaConsumer, TopicPartition
 
-    before = on.decided()
-    lines = (line.replace(b"evt-", b"evt-late-").replace(b"SHP-", b"SHP-late-") for line in events(count))
+    before, own = on.decided(), b"evt-%s-" % label.encode()
+    lines = [line.replace(b"evt-", own).replace(b"SHP-", b"SHP-%s-" % label.encode()) for line in events(count)]
     messages = [(orjson.loads(line)["id"], (*destination(line), line)) for line in lines]
-    worker, relay = on.start(TPP, "worker"), on.start(TPP, "relay")
+    for name in ("worker", "relay"):
+        on.start(name)
     options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 20}
     consumer = KafkaConsumer(**options)
     topics = ("tpp.decisions", "tpp.rejected")
@@ -150,7 +250,7 @@ def latency(on: System, count: int, rate: int, first: bytes | None = None) -> di
         consumer.position(partition)
     sent: dict[str, float] = {}
     seen: dict[str, float] = {}
-    warm = next(events(1)).replace(b"evt-", b"evt-warm-")
+    warm = next(events(1)).replace(b"evt-", b"evt-warm-%s-" % label.encode())
     on.publish(warm)
     while orjson.loads(warm)["id"] not in seen:
         _take(consumer, seen, 100)
@@ -167,8 +267,7 @@ def latency(on: System, count: int, rate: int, first: bytes | None = None) -> di
     while sent.keys() - seen.keys() and time.perf_counter() < end:
         _take(consumer, seen, 50)
     on.await_decided(before + count + 1)
-    for part in (worker, relay):
-        stop(part)
+    on.stop()
     took = sorted((seen[name] - sent[name]) * 1_000 for name in sent.keys() & seen.keys())
     p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
     return {
@@ -189,7 +288,7 @@ def _take(consumer: object, seen: dict[str, float], wait: int) -> None:
 
 def soak(on: System, seconds: int, rate: int) -> dict[str, object]:
     """Publishes at a rate for so long; the memory of worker and relay, the lag, and whether all was answered."""
-    parts = {name: on.start(TPP, name) for name in ("worker", "relay", "clock")}
+    parts = {name: on.start(name) for name in ("worker", "relay", "clock")}
     start, sent, samples = time.monotonic(), 0, []
     due = start + 30
     for line in events(seconds * rate):
@@ -199,29 +298,14 @@ def soak(on: System, seconds: int, rate: int) -> dict[str, object]:
         sent += 1
         if time.monotonic() >= due:
             due += 30
-            memory = {name: _rss(part.pid) for name, part in parts.items()}
+            memory = {name: resident(part.pid) for name, part in parts.items()}
             samples.append({"s": round(time.monotonic() - start), "lag": sent - on.decided(), **memory})
             print(json.dumps(samples[-1]), file=sys.stderr, flush=True)
     on.producer.flush()
     on.await_decided(sent)
-    intake = subprocess.run([TPP, "audit", "intake"], env=on.environment, capture_output=True, check=False)
-    for part in parts.values():
-        stop(part)
+    intake = subprocess.run(on.side.tpp("audit", "intake"), env=on.environment, capture_output=True, check=False)
+    on.stop()
     return {"published": sent, "intake clean": intake.returncode == 0, "MiB and lag, every 30 s": samples}
-
-
-def _rss(process: int) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) // 1024
-    return 0
-
-
-def stop(part: subprocess.Popen[bytes]) -> None:
-    """Ends a part as an operator would."""
-    part.terminate()
-    part.wait(30)
 
 
 def main() -> None:
@@ -229,20 +313,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--times", type=int, default=5, help="runs of which medians are printed; of times 3 at most")
+    parser.add_argument("--seconds", type=int, default=15, help="how long each time to a decision is measured")
+    parser.add_argument("--before", metavar="COMMIT", help="measure this commit too, in turn with this working tree")
     parser.add_argument("--holds", type=int)
     parser.add_argument("--soak", type=int, metavar="SECONDS")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tpp-stream-") as folder, system(Path(folder)) as on:
-        if arguments.soak:
-            print(json.dumps(soak(on, arguments.soak, arguments.rate), indent=1))
+    given = parser.parse_args()
+    end_together()
+    with tempfile.TemporaryDirectory(prefix="tpp-stream-") as folder:
+        of = sides(given.before, Path(folder))
+        if given.soak or given.holds:
+            with system(of[-1]) as on:
+                found = soak(on, given.soak, given.rate) if given.soak else rechecked(on, given.holds, given.rate)
+            print(json.dumps(found, indent=1 if given.soak else None))
             return
-        if arguments.holds:
-            print(json.dumps(rechecked(on, arguments.holds, arguments.rate)))
-            return
-        found = throughput(on, arguments.events)
-        share = found["one worker, decisions/s"] / found["Faust alone, messages/s"]
-        print(json.dumps(found | {"share of Faust's own rate": round(share, 2)}), flush=True)
-        print(json.dumps(latency(on, 20 * arguments.rate, arguments.rate)))
+        rates = in_turn(of, given.times, lambda side, _: throughput(side, given.events))
+        show("from a backlog", rates, ["one worker, decisions/s", SHARE, "two workers, decisions/s"])
+        half = {name: round(one["one worker, decisions/s"] / 2) for name, one in rates.items()}
+        times = in_turn(
+            of, min(given.times, 3), lambda side, _: latencies(side, given.rate, given.seconds, half[side.name])
+        )
+        show("time to a decision", times, [f"p99 at {given.rate}/s {name}, ms" for name in ("idle", "busy")])
 
 
 if __name__ == "__main__":

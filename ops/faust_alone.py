@@ -1,6 +1,8 @@
-"""Prints the messages a second that Faust alone delivers to an agent that does nothing with them.
+"""Prints the messages a second that Faust alone delivers to an agent that does nothing with them, and what one costs.
 
-TPP_BROKER=host:port python ops/faust_alone.py COUNT
+    TPP_BROKER=host:port python ops/faust_alone.py COUNT
+
+Two figures: messages a second, and microseconds of this process's CPU a message, from the first to the last.
 """
 
 import io
@@ -30,13 +32,14 @@ def main(count: int, folder: str) -> None:
         store="memory://",
         datadir=folder,
     )
-    came: list[float] = []
+    came: list[tuple[float, float]] = []
 
     async def take(stream: Any) -> None:
         async for _ in stream.noack().events():
-            came.append(time.perf_counter())
+            came.append((time.perf_counter(), time.process_time()))
             if len(came) == count:
-                print(round(count / (came[-1] - came[0])), flush=True)
+                seconds, used = (last - first for first, last in zip(came[0], came[-1], strict=True))
+                print(round(count / seconds), round(used / count * 1_000_000), flush=True)
                 os.kill(os.getpid(), signal.SIGTERM)
 
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw", "acks": False}

@@ -1,0 +1,69 @@
+"""Decides a file of events in batches as a worker does, without Kafka, and prints what the turn at the ledger took.
+
+    TPP_LEDGER_URL=URL python ops/turn_alone.py EVENTS [BATCH]
+
+BATCH: the messages of a batch [default: what a worker takes at most]. The first batch is not counted: it fills caches.
+After it `ready` is printed, and a line on standard input waited for, so that several processes begin together.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from ledger.journal import Turn
+from services.engine.context import Observer
+from services.engine.message import Message
+from services.resources import engine
+from services.stream.reader import BATCH
+
+
+class Turns(Observer):
+    """Sums up turns: how many, their seconds, and the CPU that the deciding thread used in them."""
+
+    def __init__(self) -> None:
+        self.count, self.seconds, self.cpu = 0, 0.0, 0.0
+
+    def turn(self) -> Turn:
+        """One that is summed up here."""
+        return Timed(self)
+
+
+class Timed(Turn):
+    """One turn."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._since: tuple[float, float] | None = None
+
+    def taken(self) -> None:
+        """Begins to count."""
+        self._since = time.perf_counter(), time.thread_time()
+
+    def ended(self) -> None:
+        """Counts it, if it was had."""
+        if self._since is not None:
+            self._turns.count += 1
+            self._turns.seconds += time.perf_counter() - self._since[0]
+            self._turns.cpu += time.thread_time() - self._since[1]
+
+
+def main(events: Path, size: int) -> None:
+    """Decides the first batch, waits, decides the others and prints figures as JSON."""
+    topic = {"topic": "tpp.shipments", "partition": 0}
+    messages = [Message(line, {**topic, "offset": n}) for n, line in enumerate(events.read_bytes().splitlines())]
+    turns = Turns()
+    with engine(None, None, observer=turns) as deciding:
+        deciding.decide_between(deciding.read(messages[:size]))
+        turns.__init__()  # type: ignore[misc]
+        print("ready", flush=True)
+        sys.stdin.readline()
+        began, used = time.perf_counter(), time.process_time()
+        for at in range(size, len(messages), size):
+            deciding.decide_between(deciding.read(messages[at : at + size]))
+        spent = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - used}
+        told = {"turns": turns.count, "in turns": turns.seconds, "cpu in turns": turns.cpu}
+        print(json.dumps({"events": len(messages) - size, **spent, **told}), flush=True)
+
+
+main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else BATCH)
