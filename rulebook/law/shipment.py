@@ -26,6 +26,8 @@ class Shipment:
 
     `declared`: the request with the register's word; `asked`: the same with each territory as part of its country.
     `receivers`: every receiving party with its role, the ultimate consignee first; the exporter is not one of them.
+    `stated`: the same as the request has them. `brief`: whether only open options are asked for, of which nobody reads
+    the duties: what is closed is tried no further than the first paragraph that fails.
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
@@ -37,6 +39,7 @@ class Shipment:
         "barred",
         "barred_parties",
         "base",
+        "brief",
         "case",
         "consignee",
         "day",
@@ -56,13 +59,15 @@ class Shipment:
         "receivers",
         "said",
         "set_aside",
+        "stated",
         "tpp",
     )
 
     def __init__(self, case: Case, law: Law, lines: tuple[Line, ...]) -> None:
         facts = case.facts
-        declared = with_register(case, law) if facts.registered else case.asked
-        receivers = receivers_of(declared)
+        self.stated = receivers_of(case.asked)
+        declared = with_register(case, law, self.stated) if facts.registered else case.asked
+        receivers = self.stated if declared is case.asked else receivers_of(declared)
         codes = codes_of(declared, receivers)
         self._watch(declared, receivers, codes, law)
         asked = declared if law.period.places.keys().isdisjoint(codes) else located(declared, law)
@@ -88,6 +93,7 @@ class Shipment:
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
+        self.brief = False
         self.said = ""
         self.owned: Any = None
 
@@ -126,6 +132,12 @@ class Shipment:
         rest = copy(self)
         rest.cover(needing)
         return rest
+
+    def briefly(self) -> "Shipment":
+        """The same shipment where only open options are asked for."""
+        same = copy(self)
+        same.brief = True
+        return same
 
     def in_words(self) -> str:
         """Which shipment, how much, to whom and when, for notices."""

@@ -28,10 +28,14 @@ def options_of(contents: Contents, shipment: Shipment, law: Law, allowed: Allowe
 
 
 def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allowed) -> tuple[Option, ...]:
-    """The open options of the authorizations that were not claimed, in order; none where nothing was claimed."""
+    """The open options of the authorizations that were not claimed, in order; none where nothing was claimed.
+
+    They are without duties.
+    """
     claim = shipment.asked.authorization
     if claim is None:
         return ()
+    shipment = shipment.briefly()
     return tuple(
         option
         for kind in contents.order
