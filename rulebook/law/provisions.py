@@ -53,17 +53,21 @@ class Provision:
 
     `row` names the row of the decision guide that it is; `code` is the reason code of a failure. `kind`: `condition`,
     `class` (classifies a line), `gate`, `quota` (gives the debit that the ledger tests) or `policy` (of review).
+    `of_goods`: it looks at the goods alone, and is tried once for equal goods.
     """
 
-    __slots__ = ("citation", "code", "doc", "kept", "kind", "row", "since", "test")
+    __slots__ = ("citation", "code", "doc", "kept", "kind", "of_goods", "row", "since", "test")
 
-    def __init__(self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any]) -> None:
+    def __init__(
+        self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any], of_goods: bool
+    ) -> None:
         self.citation = citation
         self.row = row
         self.code = code
         self.since = since
         self.kind = kind
         self.test = test
+        self.of_goods = of_goods
         self.doc = test.__doc__ or ""
         self.kept: dict[str, Finding] = {}
 
@@ -82,6 +86,12 @@ class Provision:
             self.kept[detail] = made
         return made
 
+    def findings(self, tried: Tried) -> tuple[Finding, ...]:
+        """What was tried as findings; none where nothing is to be said."""
+        if tried is None:
+            return ()
+        return tuple([self.finding(one) for one in ((tried,) if isinstance(tried, Verdict) else tried)])
+
     def __repr__(self) -> str:
         return f"Provision({self.row}: {self.citation})"
 
@@ -90,15 +100,22 @@ _REGISTRY: dict[tuple[str, str], list[Provision]] = {}
 
 
 def provision(
-    citation: str, *, row: str, code: str = "authorization.ineligible", since: date = FIRST_DAY, kind: str = "condition"
+    citation: str,
+    *,
+    row: str,
+    code: str = "authorization.ineligible",
+    since: date = FIRST_DAY,
+    kind: str = "condition",
+    of_goods: bool = False,
 ) -> Callable[[Callable[..., Any]], Provision]:
     """Registers a function as the paragraph `citation`, in force from `since` until a later one of the same row.
 
-    The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said.
+    The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said. One
+    `of_goods` takes the goods in place of the shipment, and of the law what is the same for the whole period.
     """
 
     def register(test: Callable[..., Any]) -> Provision:
-        one = Provision(citation, row, code, since, kind, test)
+        one = Provision(citation, row, code, since, kind, test, of_goods)
         versions = _REGISTRY.setdefault((test.__module__, row), [])
         versions.append(one)
         versions.sort(key=lambda p: p.since)
@@ -137,8 +154,16 @@ def try_all(shipment: Shipment, law: Law, provisions: tuple[Provision, ...]) -> 
     Where only open options are asked for, nothing is tried after the first that fails.
     """
     findings: list[Finding] = []
-    brief = shipment.brief
+    brief, goods = shipment.brief, shipment.goods
     for one in versions(law, provisions):
+        if one.of_goods and goods is not None:
+            known = goods.found.get(one)
+            if known is None:
+                known = goods.found[one] = one.findings(one.test(goods, law))
+            findings += known
+            if brief and not all_open(known):
+                break
+            continue
         tried: Tried = one.test(shipment, law)
         if tried is None:
             continue

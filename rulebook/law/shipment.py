@@ -5,6 +5,7 @@ from copy import copy
 from datetime import date
 from typing import Any
 
+from rulebook.law.goods import Goods, goods_of
 from rulebook.law.law import Law
 from rulebook.law.places import (
     CONFLICT,
@@ -31,7 +32,7 @@ class Shipment:
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
-    differs, the consignee's country. Amounts are in TPP.
+    differs, the consignee's country. `goods`: what is to be covered, without amounts. Amounts are in TPP.
     """
 
     __slots__ = (
@@ -49,6 +50,8 @@ class Shipment:
         "embargoed",
         "end_users",
         "facts",
+        "goods",
+        "law",
         "lines",
         "needing",
         "needing_tpp",
@@ -90,6 +93,8 @@ class Shipment:
         self.destinations = (asked.ship_to,) if same else (asked.ship_to, consignee.country)
         home = law.members("united_states")
         self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
+        self.law = law
+        self.goods: Goods | None = None
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
@@ -125,6 +130,7 @@ class Shipment:
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing
+        self.goods = goods_of(needing, self.law)
         self.needing_tpp = sum(line.tpp for line in needing)
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":
