@@ -106,7 +106,8 @@ def with_register(case: Case, law: Law, stated: Receivers) -> Requested:
     the request, in which there is mostly nothing to change.
     """
     aside = CONFLICT in case.set_aside
-    if not aside and not any(_silent(party, registration(party, case.facts)) for _, party in stated):
+    silent = [party for _, party in stated if _silent(party, registration(party, case.facts))]
+    if not aside and not silent:
         return case.asked
 
     def read(party: Party) -> Party:
@@ -128,7 +129,7 @@ def with_register(case: Case, law: Law, stated: Receivers) -> Requested:
 
 def _silent(party: Party, entry: Party | None) -> bool:
     """Whether the register alone says if a party is of the private sector."""
-    return entry is not None and party.private_sector is None and entry.private_sector is not None
+    return party.private_sector is None and entry is not None and entry.private_sector is not None
 
 
 def registered_parent(party: Party, facts: Facts) -> Party | None:

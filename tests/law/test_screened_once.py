@@ -50,6 +50,16 @@ def test_kept_json_is_that_of_the_finding(ship: dict[str, Any], items: list[dict
             assert "json" in vars(one)
 
 
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_what_is_kept_of_goods_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    screening = screened(ship, items)
+    shipment, law = screening.shipment, screening.law
+    if shipment.goods is not None:
+        for one, kept in shipment.goods.found.items():
+            assert kept == one.findings(one.test(shipment, law)), one
+
+
 @pytest.mark.parametrize("result", list(Result))
 def test_what_is_kept_is_of_one_value_alone(result: Result) -> None:
     first = Finding("15 CFR 1", Result.MET, "is met")
