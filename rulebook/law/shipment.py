@@ -139,12 +139,6 @@ class Shipment:
         rest.cover(needing)
         return rest
 
-    def briefly(self) -> "Shipment":
-        """The same shipment where only open options are asked for."""
-        same = copy(self)
-        same.brief = True
-        return same
-
     def in_words(self) -> str:
         """Which shipment, how much, to whom and when, for notices."""
         if not self.said:
