@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rulebook.law.authorization import months_after
 from rulebook.law.law import Law
-from rulebook.law.places import receivers_of, registered_parent
+from rulebook.law.places import registered_parent, registration
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.models.incoming import Party
@@ -78,6 +78,8 @@ def two_places(shipment: Shipment, law: Law) -> Verdict | None:
 
 
 def _differences(party: Party, known: Party, shipment: Shipment, law: Law) -> list[str]:
+    if _alike(party, known):
+        return []
     one, place, seats = shipment.facts.one, law.place, law.period.seats
     seat, registered_seat = party.parent_headquarters, known.parent_headquarters
     pairs = (
@@ -90,6 +92,17 @@ def _differences(party: Party, known: Party, shipment: Shipment, law: Law) -> li
     if None not in (says := (party.private_sector, known.private_sector)) and says[0] != says[1]:
         found.append("private sector yes, registered no" if says[0] else "private sector no, registered yes")
     return found
+
+
+def _alike(party: Party, known: Party) -> bool:
+    """Whether all that is compared is word for word the same, as it mostly is."""
+    return (
+        party.country == known.country
+        and party.headquarters == known.headquarters
+        and party.private_sector == known.private_sector
+        and party.owner == known.owner
+        and party.parent_headquarters == known.parent_headquarters
+    )
 
 
 def _same(code: str, other: str, seats: Mapping[str, str]) -> bool:
@@ -117,14 +130,15 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     none = "neither party is registered" if parties == 2 else f"none of {parties} parties is registered"
     if not known:
         return not_applicable(none)
-    asked = shipment.case.asked
     conflicts: list[Verdict] = []
     agreed = 0
-    for role, party in (("exporter", asked.exporter), *receivers_of(asked)):
-        entry = known.get(party.id) or known.get(shipment.facts.one(party.id))
+    for role, party in (("exporter", shipment.case.asked.exporter), *shipment.stated):
+        entry = registration(party, shipment.facts)
         agreed += entry is not None
         differences = _differences(party, entry, shipment, law) if entry is not None else []
-        if differences := list(dict.fromkeys([*differences, *_parent(party, shipment, law)])):
+        if party.ultimate_parent is not None:
+            differences = list(dict.fromkeys([*differences, *_parent(party, shipment, law)]))
+        if differences:
             facts = {"party": party.id, "role": role, "differences": differences}
             conflicts.append(not_met(f"the {role} {party.name} ({party.id}) has {'; '.join(differences)}", facts))
     if conflicts:

@@ -41,7 +41,7 @@ def _other(one: Namesake) -> str:
 @provision("15 CFR 740.29(h)(1); house rule", row="4 two names note", kind="gate")
 def resembling(shipment: Shipment, law: Law) -> list[Verdict] | None:
     """Whether such an owner only resembles one with a balance: a finding."""
-    if not shipment.counts:
+    if not shipment.counts or not shipment.facts.namesakes:
         return None
     owner, name = shipment.owner, shipment.owner_name
     return [

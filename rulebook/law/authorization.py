@@ -7,7 +7,7 @@ from datetime import date
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, all_open, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
-from schemas.plan import Debit, Finding, Line, Obligation, Option
+from schemas.plan import NOTHING, Debit, Finding, Line, Obligation, Option, of_fields
 
 _SHOWN = 5
 _UNDECIDED = frozenset({"technology", "undecided"})
@@ -43,20 +43,19 @@ def plan(
 ) -> Option:
     """An option that covers the lines in need; its own debits first, then those that any authorization brings.
 
-    A debit of nothing is left out. Where the findings are not all open, neither debits nor duties are planned, and
-    `duties` is not called.
+    A debit of nothing is left out. Where the findings are not all open, nothing is planned, and `duties` is not called.
     """
-    lines = shipment.covered_by(kind)
     if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
         found = needed.finding(said)
         findings = (*findings, found) if found.open else (found,)
     if not all_open(findings):
-        return Option(kind, findings, lines, reference=reference, apply_to=apply_to)
+        return of_fields(Option, (kind, findings, NOTHING, (), (), reference, apply_to))
     debits = tuple([debit for debit in own if debit.amount or debit.falls])
     if shipment.base:
         taken = {debit.account for debit in own}
         debits += tuple(debit for debit in shipment.base if debit.floor or debit.account not in taken)
-    return Option(kind, findings, lines, debits, duties(), reference, apply_to)
+    covered, owed = shipment.covered_by(kind), () if shipment.brief else duties()
+    return of_fields(Option, (kind, findings, covered, debits, owed, reference, apply_to))
 
 
 def duty(
@@ -76,7 +75,8 @@ def duty(
         template = notice["citation"], {name: notice[name] for name in ("what", "to", "subject") if name in notice}
         law.remember(("notice", kind), template)
     citation, contents = template
-    return Obligation(kind, due, citation, {**contents, "shipment": shipment.in_words()}, party, reaches, exactly, once)
+    words = {**contents, "shipment": shipment.in_words()}
+    return of_fields(Obligation, (kind, due, citation, words, party, reaches, exactly, once))
 
 
 def once_for_each(shipment: Shipment, *more: str) -> tuple[str, ...]:

@@ -94,15 +94,24 @@ def _veu(one: Veu, law: Law) -> Veu:
     return replace(one, authorized=granted.model_copy(update={"country": country, "facilities": facilities}))
 
 
-def with_register(case: Case, law: Law) -> Requested:
+def registration(party: Party, facts: Facts) -> Party | None:
+    """A party's registration in force, under the identifier that is stated or the surviving one; None without one."""
+    return facts.registered.get(party.id) or facts.registered.get(facts.one(party.id))
+
+
+def with_register(case: Case, law: Law, stated: Receivers) -> Requested:
     """The request with what the register adds: its word where the shipment is silent on the private sector.
 
-    Where a reviewer has set a contradiction aside, each fact is the stricter word of both.
+    Where a reviewer has set a contradiction aside, each fact is the stricter word of both. `stated` are the parties of
+    the request, in which there is mostly nothing to change.
     """
-    known, aside = case.facts.registered, CONFLICT in case.set_aside
+    aside = CONFLICT in case.set_aside
+    silent = [party for _, party in stated if _silent(party, registration(party, case.facts))]
+    if not aside and not silent:
+        return case.asked
 
     def read(party: Party) -> Party:
-        entry = known.get(party.id) or known.get(case.facts.one(party.id))
+        entry = registration(party, case.facts)
         if aside:
             above = registered_parent(party, case.facts)
             party = party if above is None else _under(party, above, law)
@@ -110,12 +119,17 @@ def with_register(case: Case, law: Law) -> Requested:
             return party
         if aside:
             return _strict(party, entry, law)
-        if party.private_sector is None and entry.private_sector is not None:
+        if _silent(party, entry):
             return party.model_copy(update={"private_sector": entry.private_sector})
         return party
 
     update = _changed(case.asked, read)
     return case.asked.model_copy(update=update) if update else case.asked
+
+
+def _silent(party: Party, entry: Party | None) -> bool:
+    """Whether the register alone says if a party is of the private sector."""
+    return party.private_sector is None and entry is not None and entry.private_sector is not None
 
 
 def registered_parent(party: Party, facts: Facts) -> Party | None:

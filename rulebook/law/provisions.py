@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, cast
 from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
-from schemas.plan import Finding
+from schemas.plan import Finding, of_fields
 
 FIRST_DAY = date(2025, 1, 13)
 _NO_FACTS: Mapping[str, Any] = {}
 _MOST_KEPT = 256
-_NOT_OPEN = (Result.NOT_MET, Result.UNKNOWN)
+_MET, _NOT_MET, _NOT_APPLICABLE, _UNKNOWN = Result.MET, Result.NOT_MET, Result.NOT_APPLICABLE, Result.UNKNOWN
 
 
 class Verdict(NamedTuple):
@@ -25,22 +25,19 @@ class Verdict(NamedTuple):
     cites: str = ""
 
 
-_tuple = tuple.__new__
-
-
 def met(detail: str) -> Verdict:
     """The condition is met."""
-    return _tuple(Verdict, (Result.MET, detail, _NO_FACTS, "", ""))
+    return of_fields(Verdict, (_MET, detail, _NO_FACTS, "", ""))
 
 
 def not_met(detail: str, facts: Mapping[str, Any] = _NO_FACTS, code: str = "", cites: str = "") -> Verdict:
     """The condition is not met."""
-    return _tuple(Verdict, (Result.NOT_MET, detail, facts, code, cites))
+    return of_fields(Verdict, (_NOT_MET, detail, facts, code, cites))
 
 
 def not_applicable(detail: str, facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
     """The provision does not concern the shipment."""
-    return _tuple(Verdict, (Result.NOT_APPLICABLE, detail, facts, "", ""))
+    return of_fields(Verdict, (_NOT_APPLICABLE, detail, facts, "", ""))
 
 
 def unknown(detail: str, missing: str, code: str = "", facts: Mapping[str, Any] = _NO_FACTS) -> Verdict:
@@ -56,34 +53,44 @@ class Provision:
 
     `row` names the row of the decision guide that it is; `code` is the reason code of a failure. `kind`: `condition`,
     `class` (classifies a line), `gate`, `quota` (gives the debit that the ledger tests) or `policy` (of review).
+    `of_goods`: it looks at the goods alone, and is tried once for equal goods.
     """
 
-    __slots__ = ("citation", "code", "doc", "kept", "kind", "row", "since", "test")
+    __slots__ = ("citation", "code", "doc", "kept", "kind", "of_goods", "row", "since", "test")
 
-    def __init__(self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any]) -> None:
+    def __init__(
+        self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any], of_goods: bool
+    ) -> None:
         self.citation = citation
         self.row = row
         self.code = code
         self.since = since
         self.kind = kind
         self.test = test
+        self.of_goods = of_goods
         self.doc = test.__doc__ or ""
         self.kept: dict[str, Finding] = {}
 
     def finding(self, verdict: Verdict) -> Finding:
         """A verdict as a finding of this provision; equal findings without facts are one object."""
         result, detail, facts, code, cites = verdict
-        kept = self.kept.get(detail)
-        if kept is not None and kept.result is result and facts is _NO_FACTS and not code:
-            return kept
-        made = Finding(
-            cites or self.citation, result, detail, facts, (code or self.code) if result in _NOT_OPEN else ""
-        )
+        if facts is _NO_FACTS and not code:
+            kept = self.kept.get(detail)
+            if kept is not None and kept[1] is result:
+                return kept
+        fails = result is _NOT_MET or result is _UNKNOWN
+        made = of_fields(Finding, (cites or self.citation, result, detail, facts, (code or self.code) if fails else ""))
         if facts is _NO_FACTS and not code:
             if len(self.kept) >= _MOST_KEPT:
                 self.kept.clear()
             self.kept[detail] = made
         return made
+
+    def findings(self, tried: Tried) -> tuple[Finding, ...]:
+        """What was tried as findings; none where nothing is to be said."""
+        if tried is None:
+            return ()
+        return tuple([self.finding(one) for one in ((tried,) if isinstance(tried, Verdict) else tried)])
 
     def __repr__(self) -> str:
         return f"Provision({self.row}: {self.citation})"
@@ -93,15 +100,22 @@ _REGISTRY: dict[tuple[str, str], list[Provision]] = {}
 
 
 def provision(
-    citation: str, *, row: str, code: str = "authorization.ineligible", since: date = FIRST_DAY, kind: str = "condition"
+    citation: str,
+    *,
+    row: str,
+    code: str = "authorization.ineligible",
+    since: date = FIRST_DAY,
+    kind: str = "condition",
+    of_goods: bool = False,
 ) -> Callable[[Callable[..., Any]], Provision]:
     """Registers a function as the paragraph `citation`, in force from `since` until a later one of the same row.
 
-    The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said.
+    The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said. One
+    `of_goods` takes the goods in place of the shipment, and of the law what is the same for the whole period.
     """
 
     def register(test: Callable[..., Any]) -> Provision:
-        one = Provision(citation, row, code, since, kind, test)
+        one = Provision(citation, row, code, since, kind, test, of_goods)
         versions = _REGISTRY.setdefault((test.__module__, row), [])
         versions.append(one)
         versions.sort(key=lambda p: p.since)
@@ -135,18 +149,30 @@ def versions(law: Law, provisions: tuple[Provision, ...]) -> tuple[Provision, ..
 
 
 def try_all(shipment: Shipment, law: Law, provisions: tuple[Provision, ...]) -> tuple[Finding, ...]:
-    """The findings of these provisions, in order, each in its version in force."""
+    """The findings of these provisions, in order, each in its version in force.
+
+    Where only open options are asked for, nothing is tried after the first that fails.
+    """
     findings: list[Finding] = []
+    brief, goods = shipment.brief, shipment.goods
     for one in versions(law, provisions):
+        if one.of_goods and goods is not None:
+            known = goods.found.get(one)
+            if known is None:
+                known = goods.found[one] = one.findings(one.test(goods, law))
+            findings += known
+            if brief and not all_open(known):
+                break
+            continue
         tried: Tried = one.test(shipment, law)
+        if tried is None:
+            continue
         if type(tried) is Verdict:
-            kept = one.kept.get(tried[1])
-            if kept is not None and kept.result is tried[0] and tried[2] is _NO_FACTS and not tried[3]:
-                findings.append(kept)
-            else:
-                findings.append(one.finding(tried))
-        elif tried is not None:
+            findings.append(one.finding(tried))
+        else:
             findings.extend([one.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
+        if brief and not all_open(findings):
+            break
     return tuple(findings)
 
 

@@ -5,6 +5,7 @@ from copy import copy
 from datetime import date
 from typing import Any
 
+from rulebook.law.goods import Goods, goods_of
 from rulebook.law.law import Law
 from rulebook.law.places import (
     CONFLICT,
@@ -26,10 +27,12 @@ class Shipment:
 
     `declared`: the request with the register's word; `asked`: the same with each territory as part of its country.
     `receivers`: every receiving party with its role, the ultimate consignee first; the exporter is not one of them.
+    `stated`: the same as the request has them. `brief`: whether only open options are asked for, of which nobody reads
+    the duties: what is closed is tried no further than the first paragraph that fails.
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
-    differs, the consignee's country. Amounts are in TPP.
+    differs, the consignee's country. `goods`: what is to be covered, without amounts. Amounts are in TPP.
     """
 
     __slots__ = (
@@ -37,6 +40,7 @@ class Shipment:
         "barred",
         "barred_parties",
         "base",
+        "brief",
         "case",
         "consignee",
         "day",
@@ -46,6 +50,8 @@ class Shipment:
         "embargoed",
         "end_users",
         "facts",
+        "goods",
+        "law",
         "lines",
         "needing",
         "needing_tpp",
@@ -56,13 +62,15 @@ class Shipment:
         "receivers",
         "said",
         "set_aside",
+        "stated",
         "tpp",
     )
 
     def __init__(self, case: Case, law: Law, lines: tuple[Line, ...]) -> None:
         facts = case.facts
-        declared = with_register(case, law) if facts.registered else case.asked
-        receivers = receivers_of(declared)
+        self.stated = receivers_of(case.asked)
+        declared = with_register(case, law, self.stated) if facts.registered else case.asked
+        receivers = self.stated if declared is case.asked else receivers_of(declared)
         codes = codes_of(declared, receivers)
         self._watch(declared, receivers, codes, law)
         asked = declared if law.period.places.keys().isdisjoint(codes) else located(declared, law)
@@ -85,9 +93,12 @@ class Shipment:
         self.destinations = (asked.ship_to,) if same else (asked.ship_to, consignee.country)
         home = law.members("united_states")
         self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
+        self.law = law
+        self.goods: Goods | None = None
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
+        self.brief = False
         self.said = ""
         self.owned: Any = None
 
@@ -119,6 +130,7 @@ class Shipment:
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing
+        self.goods = goods_of(needing, self.law)
         self.needing_tpp = sum(line.tpp for line in needing)
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":

@@ -45,6 +45,12 @@ class Screening:
     law: Law = field(repr=False)
     contents: Contents = field(repr=False)
 
+    def ready(self) -> None:
+        """Makes the JSON of every finding, so that who decides on the screening later only joins texts."""
+        for findings in (self.findings, *(option.findings for option in self.options)):
+            for finding in findings:
+                finding.json  # noqa: B018
+
     @property
     def destination(self) -> str:
         """The country as whose part the destination counts."""
@@ -126,8 +132,8 @@ class Book:
         `limit`: what that account may hold on the day, where it is another than the law's.
         """
         contents, shipment, law = self._contents, screening.shipment, screening.law
-        policy = refusals.review_policy(contents, shipment, law, available).name
-        barriers = refusals.of_policy(screening.closed, policy)
+        policy = refusals.review_policy(contents, shipment, law, available)
+        barriers = refusals.of_policy(screening.closed, policy.name)
         if shipment.asked.authorization is not None:
             return Explanation(
                 barriers=() if screening.options else barriers,
@@ -135,7 +141,7 @@ class Book:
                 refusal=(),
                 alternatives=alternatives(contents, shipment, law, screening.allowed),
             )
-        refusal = refusals.refusal(contents, shipment, law, barriers, screening.options, available, limit)
+        refusal = refusals.refusal(contents, shipment, law, policy, barriers, screening.options, available, limit)
         undecided = refusals.undecided(contents, shipment, law, screening.options)
         said = {reason.code for reason in refusal}
         return Explanation(

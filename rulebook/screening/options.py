@@ -1,6 +1,7 @@
 """The options of a shipment: the claimed authorization alone, or each in the order of the book until one fits."""
 
 from collections.abc import Iterator
+from copy import copy
 
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
@@ -28,10 +29,15 @@ def options_of(contents: Contents, shipment: Shipment, law: Law, allowed: Allowe
 
 
 def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allowed) -> tuple[Option, ...]:
-    """The open options of the authorizations that were not claimed, in order; none where nothing was claimed."""
+    """The open options of the authorizations that were not claimed, in order; none where nothing was claimed.
+
+    They are without duties.
+    """
     claim = shipment.asked.authorization
     if claim is None:
         return ()
+    shipment = copy(shipment)
+    shipment.brief = True
     return tuple(
         option
         for kind in contents.order

@@ -72,22 +72,22 @@ def same(contents: Contents, code: str, facts: Mapping[str, Any], *, lasting: bo
 
 def lacking(option: Option) -> tuple[Reason, ...]:
     """The reasons where only a paper, a listed facility or room in one is lacking; none otherwise."""
-    failed = [finding for finding in option.findings if not finding.open]
-    if failed and all(finding.code in _MENDABLE for finding in failed):
-        return merged(option, failed)
-    return ()
+    for finding in option.failed:
+        if finding.code not in _MENDABLE:
+            return ()
+    return merged(option, option.failed)
 
 
 def closed(option: Option) -> tuple[Reason, ...]:
     """Why a closed option is closed: one reason for each code, and one for all that make it ineligible."""
-    return merged(option, [finding for finding in option.findings if not finding.open])
+    return merged(option, option.failed)
 
 
 def near_misses(contents: Contents, shipment: Shipment, law: Law, options: Iterable[Option]) -> tuple[str, ...]:
     """The authorizations that one statement or one party keeps closed, in words, each once and in order."""
     found: list[str] = []
     for option in options:
-        failed = [finding for finding in option.findings if not finding.open]
+        failed = option.failed
         if len(failed) == 1 and (words := contents.near(shipment, law, failed[0])):
             found.append(f"{option.authorization}{words}")
     return tuple(dict.fromkeys(found))
@@ -97,6 +97,7 @@ def refusal(
     contents: Contents,
     shipment: Shipment,
     law: Law,
+    policy: Policy,
     barriers: Sequence[Reason],
     options: Iterable[Option],
     available: int | None,
@@ -104,10 +105,9 @@ def refusal(
 ) -> tuple[Reason, ...]:
     """The reasons of an unclaimed shipment that nothing fits, with how an application would be reviewed.
 
-    `barriers`: what closed authorizations. `available` and `limit`: TPP left of the account on which the policy of
-    review depends and what it may hold, None where it depends on none. None where no line needs a licence.
+    `policy`: that of review; `barriers`: what closed authorizations. `available` and `limit`: TPP left of the account
+    on which the policy depends and what it may hold, None where it depends on none. None where no line needs a licence.
     """
-    policy = review_policy(contents, shipment, law, available)
     facts: dict[str, object] = {"review_policy": policy.name, "asked": shipment.tpp}
     left = ""
     found = contents.allocation(shipment, law) if policy.rationed else None
@@ -152,7 +152,7 @@ def undecided(contents: Contents, shipment: Shipment, law: Law, options: Sequenc
     if "review.needed" in shipment.set_aside:
         return None
     for option in options:
-        failed = [finding for finding in option.findings if not finding.open]
+        failed = option.failed
         if failed and all(finding.code == "review.needed" for finding in failed):
             return reason_of(failed[0])
     unallotted = "" if shipment.barred else contents.unallotted(shipment, law)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rulebook.law.authorization import duty, named, once_for_each, plan, record_retention, statement
+from rulebook.law.goods import Goods
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -14,7 +15,7 @@ from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
 
 
-def _items(shipment: Shipment) -> list[Line]:
+def _items(shipment: Shipment | Goods) -> list[Line]:
     return [line for line in shipment.needing if line.level != "weights"]
 
 
@@ -23,10 +24,10 @@ def _eligible(line: Line, law: Law) -> bool:
     return any(listed(law, name, line) for name in lists)
 
 
-@provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1")
-def a1_items(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a)(1), (2)(i)", row="AIA 1", of_goods=True)
+def a1_items(goods: Goods, law: Law) -> Verdict | None:
     """Every line but weights is an eligible commodity or software."""
-    lines = _items(shipment)
+    lines = _items(goods)
     others = [line for line in lines if not _eligible(line, law)]
     if others:
         return not_met(f"not eligible for AIA: {named(others)}")

@@ -3,6 +3,7 @@
 from datetime import date
 
 from rulebook.law.authorization import duty, months_after, named, plan, record_retention
+from rulebook.law.goods import Goods
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -14,15 +15,15 @@ from schemas.plan import Debit, Obligation, Option
 _USES = ("development", "production", "storage")
 
 
-@provision("15 CFR 740.28(b)", row="ACM 1")
-def b_items(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.28(b)", row="ACM 1", of_goods=True)
+def b_items(goods: Goods, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible item."""
-    if not shipment.needing:
+    if not goods.needing:
         return None
-    others = [line for line in shipment.needing if not listed(law, "acm_items", line)]
+    others = [line for line in goods.needing if not listed(law, "acm_items", line)]
     if others:
         return not_met(f"not eligible for ACM: {named(others)}")
-    return met(f"eligible for ACM: {named(shipment.needing)}")
+    return met(f"eligible for ACM: {named(goods.needing)}")
 
 
 @provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16))

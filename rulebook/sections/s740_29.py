@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from rulebook.law.authorization import duty, named, plan, record_retention, statement
+from rulebook.law.goods import Goods
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -25,17 +26,17 @@ def _eligible(line: Line, law: Law) -> bool:
     return law.lists("lpp_commodities", line.eccn) or (law.switch("lpp_5a002") and law.lists("lpp_5a002", line.eccn))
 
 
-@provision("15 CFR 740.29(b)", row="LPP 2")
-def b_items(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.29(b)", row="LPP 2", of_goods=True)
+def b_items(goods: Goods, law: Law) -> Verdict | None:
     """Every line that needs a licence is an eligible commodity; 5A002.z only by the switch lpp_5a002."""
-    if not shipment.needing:
+    if not goods.needing:
         return None
-    others = [line for line in shipment.needing if not _eligible(line, law)]
+    others = [line for line in goods.needing if not _eligible(line, law)]
     if others:
         doubtful = [line for line in others if law.lists("lpp_5a002", line.eccn)]
         reading = " (paragraph (b) is applied; (f)(iii) and (h)(2) read otherwise)" if doubtful else ""
         return not_met(f"not eligible for LPP: {named(others)}{reading}")
-    return met(f"eligible for LPP: {named(shipment.needing)}")
+    return met(f"eligible for LPP: {named(goods.needing)}")
 
 
 @provision("15 CFR 740.29(c)", row="LPP 3", code="destination.denied")

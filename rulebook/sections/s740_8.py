@@ -1,6 +1,7 @@
 """15 CFR 740.8: License Exceptions NAC (Notified Advanced Computing) and ACA (Advanced Computing Authorized)."""
 
 from rulebook.law.authorization import duty, named, plan, record_retention
+from rulebook.law.goods import Goods
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, all_open, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -22,24 +23,24 @@ def _by_740_8a(line: Line, law: Law) -> bool:
     return law.lists("aca_by_740_8a", line.eccn)
 
 
-@provision("15 CFR 740.8(a)", row="ACA 1")
-def a_items(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.8(a)", row="ACA 1", of_goods=True)
+def a_items(goods: Goods, law: Law) -> Verdict:
     """Every line that needs a licence is named in 740.8(a) and on its ECCN page: not 3A090.c, not weights."""
-    others = [line for line in shipment.needing if not _named(line, law)]
+    others = [line for line in goods.needing if not _named(line, law)]
     if others:
         doubtful = any(_by_740_8a(line, law) for line in others)
         reading = " (the ECCN page is applied; 740.8(a) alone would allow it)" if doubtful else ""
         return not_met(f"{named(others)}: not an item of ACA or NAC{reading}")
-    only_here = [line for line in shipment.needing if not law.lists("aca_nac_items", line.eccn)]
+    only_here = [line for line in goods.needing if not law.lists("aca_nac_items", line.eccn)]
     if only_here:
         return met(f"{named(only_here)} by 740.8(a), though the ECCN page does not name it (switch aca_by_740_8a)")
-    return met(f"{named(shipment.needing)}: items of 740.8(a)")
+    return met(f"{named(goods.needing)}: items of 740.8(a)")
 
 
-@provision("15 CFR 740.8(a)", row="ACA 2")
-def a_not_for_data_centres(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.8(a)", row="ACA 2", of_goods=True)
+def a_not_for_data_centres(goods: Goods, law: Law) -> Verdict:
     """No .a line is designed or marketed for data centres; .b lines may be. Where it is not said, it is taken to be."""
-    lines = [line for line in shipment.needing if line.level == "a" and line.datacenter is not False]
+    lines = [line for line in goods.needing if line.level == "a" and line.datacenter is not False]
     if not lines:
         return met("no .a line is designed or marketed for data centres")
     if all(line.datacenter is None for line in lines):

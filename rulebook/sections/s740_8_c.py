@@ -88,16 +88,16 @@ def c_notification(shipment: Shipment, law: Law) -> list[Verdict]:
 
 
 def _notified(shipment: Shipment, law: Law, user: Party) -> Verdict:
-    found = notices(shipment, law, user)
-    if found:
-        each = " or ".join(f"{one.reference}, dated {one.date}" for one in found)
-        return met(f"{_KIND} of {user.name}: {each}")
     latest = _latest(shipment, law)
     facts = {"kind": _KIND, "party": user.id, "needed_by": latest.isoformat()}
     travelling, filed = _travelling(shipment, user), _of(shipment, _standing(shipment).values(), user)
     every = [*travelling, *filed]
     if not every:
         return not_met(f"no {_KIND} of {user.name} is on file; one dated {latest} or earlier is needed", facts)
+    found = notices(shipment, law, user)
+    if found:
+        each = " or ".join(f"{one.reference}, dated {one.date}" for one in found)
+        return met(f"{_KIND} of {user.name}: {each}")
     counting = [one for one in every if one.covers is not None or one in travelling]
     if not counting:
         listed = ", ".join(one.reference for one in every)

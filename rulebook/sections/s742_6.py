@@ -96,12 +96,14 @@ def _users_outside(shipment: Shipment, law: Law) -> bool:
 def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str | None:
     """Case by case for exports from the U.S. to users in China or Macau below both limits (91 FR 1684); not weights."""
     asked = shipment.asked
+    if not shipment.barred or asked.transaction != "export" or _of(shipment, "weights"):
+        return None
     lines = [
         (line, item)
         for line, item in zip(shipment.lines, asked.items, strict=True)
         if line.level == "a" and not line.software
     ]
-    if not shipment.barred or not lines or asked.transaction != "export" or _of(shipment, "weights"):
+    if not lines:
         return None
     if asked.ship_from not in law.members("united_states"):
         return None

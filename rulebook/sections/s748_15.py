@@ -174,12 +174,13 @@ def base_of(shipment: Shipment, law: Law, under: str = "") -> tuple[Debit, ...]:
 
 
 _VEU = (b2_destination, a_listed, a_items, a_operator, a_facility, d_transaction, b_printed, a_arrangement)
+_WITHOUT = _VEU[:2]
+"""What is asked where no authorization is held."""
 
 
 def _findings(shipment: Shipment, law: Law, veu: Veu | None) -> tuple[Finding, ...]:
-    rows = versions(law, _VEU if veu else _VEU[:2])
-    found = ((row, row.test(shipment, law, veu)) for row in rows)
-    return tuple(row.finding(verdict) for row, verdict in found if verdict is not None)
+    rows = versions(law, _VEU if veu else _WITHOUT)
+    return tuple([found for row in rows for found in row.findings(row.test(shipment, law, veu))])
 
 
 def next_report(law: Law, kind: str, day: date) -> date:

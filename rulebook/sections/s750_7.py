@@ -189,8 +189,8 @@ _LICENSE = (known, g_validity, c4_parties, a_parties, a_items, a_uses, c4_withou
 
 
 def _findings(shipment: Shipment, law: Law, one: License) -> tuple[Finding, ...]:
-    found = ((row, row.test(shipment, law, one)) for row in versions(law, _LICENSE))
-    return tuple(row.finding(verdict) for row, verdict in found if verdict is not None)
+    rows = versions(law, _LICENSE)
+    return tuple([found for row in rows for found in row.findings(row.test(shipment, law, one))])
 
 
 def license_(shipment: Shipment, law: Law) -> tuple[Option, ...]:

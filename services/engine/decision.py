@@ -67,7 +67,7 @@ def decision(
         ],
         "debits": entries_to_json(entries),
         "reasons": reasons_to_json(judgement.reasons),
-        "findings": findings(judgement) + _resembling(context, entries),
+        "findings": orjson.Fragment(b"[%b]" % b",".join(findings(judgement) + _resembling(context, entries))),
         "obligations": [
             {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
             for o in (judgement.owed if chosen else ())
@@ -130,11 +130,14 @@ def authorization(judgement: Judgement) -> dict[str, str]:
     return result
 
 
-def findings(judgement: Judgement) -> list[dict[str, Any]]:
-    """All findings: those that precede the authorizations, then each option's provisions and quotas, in order."""
-    result = findings_to_json(judgement.screening.findings)
+def findings(judgement: Judgement) -> list[bytes]:
+    """All findings as JSON: those that precede the authorizations, then each option's provisions and quotas, in order.
+
+    The JSON of the law's findings is kept with them: most are found again and again, and are made a text once.
+    """
+    result = [finding.json for finding in judgement.screening.findings]
     for option, shorts in judgement.tried:
-        result += findings_to_json(option.findings)
+        result += [finding.json for finding in option.findings]
         result += [_short(short) for short in shorts]
     if judgement.chosen and judgement.entries:
         taken = list(zip(judgement.chosen.debits, judgement.entries, strict=True))
@@ -143,13 +146,16 @@ def findings(judgement: Judgement) -> list[dict[str, Any]]:
     return result
 
 
-def _resembling(context: DecisionContext, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _resembling(context: DecisionContext, entries: Sequence[Entry]) -> list[bytes]:
     """The findings on identifiers that got their account by these entries and look like others."""
     opened = {one for entry in entries if entry.entry == 1 for one in named(entry.account)}
-    return findings_of([one for one in resemblances(context) if (one.kind, one.id) in opened]) if opened else []
+    if not opened:
+        return []
+    found = findings_of([one for one in resemblances(context) if (one.kind, one.id) in opened])
+    return [orjson.dumps(finding) for finding in found]
 
 
-def _short(short: Short) -> dict[str, Any]:
+def _short(short: Short) -> bytes:
     debit = short.debit
     detail = (
         f"{debit.account}: {debit.amount:,} TPP requested, {short.available:,} of {short.limit:,} available, "
@@ -157,16 +163,16 @@ def _short(short: Short) -> dict[str, Any]:
         if not debit.floor
         else f"{debit.account}: {-debit.amount:,} TPP requested to leave, {short.available:,} present"
     )
-    return {"provision": debit.cites, "result": Result.NOT_MET, "detail": detail, "facts": {}}
+    return Finding(debit.cites, Result.NOT_MET, detail).json
 
 
-def _quota(debit: Debit, entry: Entry) -> dict[str, Any]:
+def _quota(debit: Debit, entry: Entry) -> bytes:
     detail = f"{entry.balance:,} of {entry.limit:,} TPP used on {entry.account}"
-    return {"provision": debit.cites, "result": Result.MET, "detail": detail, "facts": {}}
+    return Finding(debit.cites, Result.MET, detail).json
 
 
-def _noted(debit: Debit, entry: Entry) -> dict[str, Any]:
+def _noted(debit: Debit, entry: Entry) -> bytes:
     detail = (
         f"{entry.account} had {entry.before:,} TPP before this shipment, {entry.balance:,} with it; no limit is known"
     )
-    return {"provision": debit.cites, "result": Result.NOT_APPLICABLE, "detail": detail, "facts": {}}
+    return Finding(debit.cites, Result.NOT_APPLICABLE, detail).json

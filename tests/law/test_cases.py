@@ -109,8 +109,9 @@ def limit_words(debit: Debit) -> Any:
 def unclaimed(screening: Screening, available: int | None) -> tuple[tuple[Reason, ...], Reason | None]:
     """The refusal of a shipment as if nothing had been claimed, and what a reviewer would have to decide."""
     contents, shipment, law = screening.contents, screening.shipment, screening.law
+    policy = review_policy(contents, shipment, law, available)
     return (
-        refusal(contents, shipment, law, screening.closed, screening.options, available, None),
+        refusal(contents, shipment, law, policy, screening.closed, screening.options, available, None),
         undecided(contents, shipment, law, screening.options),
     )
 

@@ -1,0 +1,73 @@
+"""What is worked out once or cut short gives what all of the work gives."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rulebook.screening.book import Screening
+from rulebook.screening.options import alternatives, open_to
+from schemas.codes import Result
+from schemas.plan import Debit, Finding, Option
+
+from .test_properties import SETTINGS, lines, screened, shipments
+
+
+def whole(screening: Screening) -> list[Option]:
+    """The open options of what was not claimed, tried to the end."""
+    contents, shipment, law = screening.contents, screening.shipment, screening.law
+    claim = shipment.asked.authorization
+    return [
+        option
+        for kind in contents.order
+        if claim is not None and kind != claim.kind and open_to(kind, screening.allowed)
+        for option in contents.authorizations[kind](shipment, law)
+        if all(finding.result in (Result.MET, Result.NOT_APPLICABLE) for finding in option.findings)
+    ]
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_alternatives_are_the_open_options_without_duties(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    screening = screened({"claim": "AIA", **ship}, items)
+    if not screening.stopped:
+        found = alternatives(screening.contents, screening.shipment, screening.law, screening.allowed)
+        assert list(found) == [option._replace(obligations=()) for option in whole(screening)]
+        assert not screening.shipment.brief
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_kept_json_is_that_of_the_finding(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    screening = screened(ship, items)
+    screening.ready()
+    for findings in (screening.findings, *(option.findings for option in screening.options)):
+        for one in findings:
+            said = {"provision": one.provision, "result": one.result, "detail": one.detail, "facts": one.facts}
+            assert one.json == orjson.dumps(said)
+            assert "json" in vars(one)
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_what_is_kept_of_goods_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    screening = screened(ship, items)
+    shipment, law = screening.shipment, screening.law
+    if shipment.goods is not None:
+        for one, kept in shipment.goods.found.items():
+            assert kept == one.findings(one.test(shipment, law)), one
+
+
+@pytest.mark.parametrize("result", list(Result))
+def test_what_is_kept_is_of_one_value_alone(result: Result) -> None:
+    first = Finding("15 CFR 1", Result.MET, "is met")
+    option = Option("LPP", (first,), debits=(Debit("lpp/A/2025", 1, None, "15 CFR 1"),))
+    assert option.open
+    assert first.json
+    other = first._replace(result=result)
+    assert orjson.loads(other.json)["result"] == result
+    changed = option._replace(findings=(other,))
+    assert changed.open == (result in (Result.MET, Result.NOT_APPLICABLE)) == (not changed.failed)
+    assert option == Option("LPP", (first,), debits=option.debits)
