@@ -79,6 +79,7 @@ def _screened(context: DecisionContext, one: ReadMessage) -> ReadMessage:
         return one
     try:
         screening = context.book.screen(Case(asked, facts_of(context, asked), named=False))
+        screening.ready()
     except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
         raise
     except Exception:  # noqa: BLE001  the program fails on it again inside the turn, and it is answered there
