@@ -49,9 +49,9 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
 
 def _any_cleared(context: DecisionContext, asked: Requested) -> bool:
     """Whether a clearing was stated of a party of a shipment, or of an ultimate parent."""
-    facts, group = context.journal.facts, context.journal.parties.group
-    ids = {key for party in asked.parties for key in (party.id, party.owner)}
-    return any(facts.of(FactKind.CLEARED, one) for key in ids for one in group(key))
+    facts = context.journal.facts
+    stated = facts.among(context.journal.parties.ids(asked))
+    return any(facts.of(FactKind.CLEARED, key) for key in stated)
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
