@@ -150,15 +150,13 @@ class FactBook:
         n, new = self._new
         return new if n == self._transaction.n else ()
 
-    def among(self, keys: Sequence[str]) -> list[str]:
-        """Those of these keys under which anything was stated, in their order: most parties are never spoken of."""
+    def among(self, keys: Sequence[str]) -> tuple[list[str], set[str]]:
+        """Those of these keys under which anything was stated, in their order, and the kinds of all that was."""
         self._asked.update(keys)
+        self.load(keys)
         known = self._known
-        try:
-            return [key for key in keys if known[key]]
-        except KeyError:
-            self.load(keys)
-        return [key for key in keys if known[key]]
+        stated = [key for key in keys if known[key]]
+        return stated, {kind for key in stated for kind in known[key] or ()}
 
     def noting(self, look_up: Callable[..., T], *arguments: Any) -> tuple[T, set[str]]:
         """What a function returns, and the keys under which it looks up facts, known or not.

@@ -1,6 +1,6 @@
 """Parties: which identifiers belong to one party, and what is known of a shipment's parties as of a day."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -75,30 +75,32 @@ class Parties:
         claimed = _claimed(asked)
         return {ALL, *_names(asked), *((claimed,) if claimed else ())}
 
-    def about(self, asked: Requested) -> Facts:
-        """What is known of a shipment's parties, as of its export date; mostly nothing, which is found out at once."""
+    def about(self, asked: Requested, ids: Sequence[str]) -> Facts:
+        """What is known of a shipment's parties, as of its export date: mostly little or nothing.
+
+        `ids` are their identifiers, as `ids` gives them.
+        """
         facts = self._facts
-        ids = self.ids(asked)
-        stated = facts.among(ids)
+        stated, kinds = facts.among(ids)
         designers = facts.used(FactKind.DESIGNER, ALL)
         claimed = _claimed(asked)
         if not (stated or designers or claimed or self.survivors):
             return _NOTHING
-        holders = self.holders.of_owners(stated)
-        names = _names(asked) if self.survivors else stated
+        holders = self.holders.of_owners(stated) if FactKind.HOLDER in kinds else ()
         registered = {}
-        for name in dict.fromkeys((*names, *holders)):
+        for name in dict.fromkeys((*(_names(asked) if self.survivors else stated), *holders)):
             standing = self._registered(self.group(name), asked.export_date)
             if standing is not None:
                 registered[name] = standing
-        certifications = [*self._certifications(stated), *designers]
+        certifications = [*(self._certifications(stated) if FactKind.CERTIFICATION in kinds else ()), *designers]
         if self.survivors:
             self.use_mergers(ids)
-        licenses = self._licenses(self.group(asked.exporter.id), claimed)
-        veus = self._veus([*stated, *(key for holder in holders for key in self.group(holder))])
-        return Facts(
-            registered, tuple(certifications), licenses, veus, self.survivors, owners=self.holders.named_owners(veus)
-        )
+        exporters = self.group(asked.exporter.id) if FactKind.LICENSES in kinds else ()
+        licenses = self._licenses(exporters, claimed) if exporters or claimed else ()
+        owned = [*stated, *(key for holder in holders for key in self.group(holder))]
+        veus = self._veus(owned) if holders or FactKind.VEU in kinds else ()
+        owners = self.holders.named_owners(veus) if veus else {}
+        return Facts(registered, tuple(certifications), licenses, veus, self.survivors, owners=owners)
 
     def ids(self, asked: Requested) -> list[str]:
         """The identifiers of a shipment's parties and of their ultimate parents, merged ones among them."""

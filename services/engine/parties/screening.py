@@ -33,9 +33,11 @@ _CITATIONS = {
 
 def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
-    known = context.journal.parties.about(asked)
+    register = context.journal.parties
+    ids = register.ids(asked)
+    known = register.about(asked, ids)
     lists = context.journal.lists.in_force()
-    if not lists and not _any_cleared(context, asked):
+    if not lists and FactKind.CLEARED not in context.journal.facts.among(ids)[1]:
         return known
     parties = named_in(asked)
     see_first(context, parties, prepared_of(context, lists))
@@ -45,13 +47,6 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     found = with_hits(context, known, lists, parties, day)
     ownership = ownership_of(context, asked, known, lambda owner: hits_of(context, lists, owner, day, _BY_OWNERSHIP))
     return found if ownership is None else replace(found, ownership=ownership)
-
-
-def _any_cleared(context: DecisionContext, asked: Requested) -> bool:
-    """Whether a clearing was stated of a party of a shipment, or of an ultimate parent."""
-    facts = context.journal.facts
-    stated = facts.among(context.journal.parties.ids(asked))
-    return any(facts.of(FactKind.CLEARED, key) for key in stated)
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
