@@ -37,10 +37,12 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     ids = register.ids(asked)
     known = register.about(asked, ids)
     lists = context.journal.lists.in_force()
-    if not lists and FactKind.CLEARED not in context.journal.facts.among(ids)[1]:
+    was_cleared = FactKind.CLEARED in context.journal.facts.among(ids)[1]
+    if not lists and not was_cleared:
         return known
     parties = named_in(asked)
-    see_first(context, parties, prepared_of(context, lists))
+    if was_cleared:
+        see_first(context, parties, prepared_of(context, lists))
     if not lists:
         return known
     day = asked.export_date
@@ -113,11 +115,10 @@ def matches_of(
     prepared = context.indexes.all_of([one.sha256 for one in lists])
     found: list[tuple[Match, ListInForce]] = []
     for one, each in zip(lists, prepared, strict=True):
-        found += (
-            (match, one)
-            for match in each.index.matches(asked, one.threshold)
-            if match.entry.effective is None or match.entry.effective <= day
-        )
+        if matches := each.index.matches(asked, one.threshold):
+            found += [
+                (match, one) for match in matches if match.entry.effective is None or match.entry.effective <= day
+            ]
     found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
     return found
 
