@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import date
 
 from ledger.database.shadow import shadowed
@@ -28,6 +29,76 @@ from schemas.models.facts import AllocationSet, PartyMerged
 from schemas.plan import Debit, Option, Share, Short
 
 
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """An option with the debits that it has as the balances are, and how far they are short; empty where all fit.
+
+    `limits`, `balances` and `removable` are what it was tested against, by account, while `record` was made, so that
+    what fits is debited without being tested again.
+    """
+
+    option: Option
+    shorts: list[Short]
+    limits: Mapping[str, int | Share | None]
+    balances: Mapping[str, int]
+    removable: Mapping[str, int]
+    record: int
+
+
+class Options:
+    """Tests which options fit; changes no balance."""
+
+    def __init__(self, transaction: Transaction, ledger: Accounts, limits: SetLimits) -> None:
+        self._transaction = transaction
+        self._accounts = ledger
+        self._limits = limits
+
+    def settled(self, option: Option, day: date) -> Option:
+        """An option with the debits that it has as the balances are now; the same one where none depends on them."""
+        if not any(debit.falls or debit.floor or debit.otherwise for debit in option.debits):
+            return option
+        each = [self._settled(debit, day) for debit in option.debits]
+        return option._replace(debits=tuple(debit for debit in each if debit.amount))
+
+    def _settled(self, debit: Debit, day: date) -> Debit:
+        """A debit less what falls of what is there; of those that stand in for each other the first that fits."""
+        if debit.otherwise:
+            each = (debit._replace(otherwise=()), *debit.otherwise)
+            return next((one for one in each if not self.test(Option("", (), debits=(one,)), day).shorts), each[0])
+        if debit.floor and self._accounts.find(debit.account) is None:
+            return debit._replace(amount=0)
+        amount = debit.amount - min(debit.falls, max(0, self._accounts.removable(debit.account)))
+        return debit._replace(amount=amount, falls=0, limit=debit.limit if amount > 0 else None)
+
+    def test(self, option: Option, day: date) -> Tested:
+        """An option, settled, with how far each debit is short."""
+        option = self.settled(option, day)
+        debits = option.debits
+        limits, balances, removable = self._limits_of(debits, day), self.balances(debits), self.removable(debits)
+        untested = not removable and all(limit is None for limit in limits.values())
+        shorts = [] if untested else shortfalls(debits, balances, limits, removable)
+        return Tested(option, shorts, limits, balances, removable, self._transaction.n)
+
+    def _limits_of(self, debits: Sequence[Debit], day: date) -> dict[str, int | Share | None]:
+        """The limits that the debits are tested against on a day, by account."""
+        return {
+            debit.account: self._limits.in_force(debit.account, day, debit.limit) if debit.tested else None
+            for debit in debits
+        }
+
+    def balances(self, debits: Sequence[Debit]) -> dict[str, int]:
+        """The balances before the debits, of every debited account and of those of which a limit is a share."""
+        found = {debit.account: self._accounts.balance(debit.account) for debit in debits}
+        for debit in debits:
+            if isinstance(debit.limit, Share) and debit.limit.of not in found:
+                found[debit.limit.of] = self._accounts.balance(debit.limit.of)
+        return found
+
+    def removable(self, debits: Sequence[Debit]) -> dict[str, int]:
+        """What may leave the accounts that must not fall below zero."""
+        return {debit.account: self._accounts.removable(debit.account) for debit in debits if debit.floor}
+
+
 class Journal:
     """The ledger in one transaction: its registers, and the verbs that change several of them together.
 
@@ -47,6 +118,7 @@ class Journal:
         self.parties = Parties(transaction, self.facts)
         self.limits = SetLimits(transaction, self.facts, self.parties)
         self.accounts = Accounts(transaction, self.parties, self.identifiers)
+        self.options = Options(transaction, self.accounts, self.limits)
         self.attestations = Attestations(transaction)
         self.waiting = Waiting(transaction)
         self.shipments = Shipments(transaction, self.waiting)
@@ -115,69 +187,32 @@ class Journal:
 
     # --- options --------------------------------------------------------------------------------------------------
 
-    def settled(self, option: Option, day: date) -> Option:
-        """An option with the debits that it has as the balances are now; the same one where none depends on them."""
-        if not any(debit.falls or debit.floor or debit.otherwise for debit in option.debits):
-            return option
-        each = [self._settled(debit, day) for debit in option.debits]
-        return option._replace(debits=tuple(debit for debit in each if debit.amount))
-
-    def _settled(self, debit: Debit, day: date) -> Debit:
-        """A debit less what falls of what is there; of those that stand in for each other the first that fits."""
-        if debit.otherwise:
-            each = (debit._replace(otherwise=()), *debit.otherwise)
-            return next((one for one in each if not self.short(Option("", (), debits=(one,)), day)), each[0])
-        if debit.floor and self.accounts.find(debit.account) is None:
-            return debit._replace(amount=0)
-        amount = debit.amount - min(debit.falls, max(0, self.accounts.removable(debit.account)))
-        return debit._replace(amount=amount, falls=0, limit=debit.limit if amount > 0 else None)
-
-    def short(self, option: Option, day: date) -> list[Short]:
-        """How far each debit of an option is short; empty where all fit."""
-        option = self.settled(option, day)
-        if option.unlimited and not any(self.limits.of(debit.account) for debit in option.debits):
-            return []
-        removable = {debit.account: self.accounts.removable(debit.account) for debit in option.debits if debit.floor}
-        return shortfalls(option.debits, self._balances(option.debits), self._limits(option.debits, day), removable)
-
     def take(
-        self, option: Option, shipment: str, day: date, known: Mapping[str, int | Share | None], posted: bool = False
+        self, tested: Tested, shipment: str, known: Mapping[str, int | Share | None], posted: bool = False
     ) -> list[Entry]:
-        """Debits a settled option that fits, whole; as pending, or as posted where the shipment has already left.
+        """Debits a tested option that fits, whole; as pending, or as posted where the shipment has already left.
 
-        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit.
+        `known` are the limits that the accounts have, tested or not. Raises LedgerCorrupt if it does not fit, or if it
+        was tested against other balances than those of now.
         """
-        if self.short(option, day):
+        debits = tested.option.debits
+        now, removable = self.options.balances(debits), self.options.removable(debits)
+        stands = tested.record == self.transaction.n and (now, removable) == (tested.balances, tested.removable)
+        if tested.shorts or not stands:
             raise LedgerCorrupt(f"the debits of shipment {shipment} do not fit, although they were tested")
-        check_range(self.accounts, option.debits, posted)
-        tested = self._limits(option.debits, day)
-        later = {**(now := self._balances(option.debits)), **after(option.debits, now)}
+        check_range(self.accounts, debits, posted)
+        later = {**now, **after(debits, now)}
         verb = self.post_directly if posted else self.reserve
         return [
             verb(
                 debit.account,
                 debit.amount,
                 shipment,
-                limit_value(tested[debit.account], later),
+                limit_value(tested.limits[debit.account], later),
                 limit_value(known.get(debit.account), later),
             )
-            for debit in option.debits
-        ]
-
-    def _limits(self, debits: Sequence[Debit], day: date) -> dict[str, int | Share | None]:
-        """The limits that the debits are tested against on a day, by account."""
-        return {
-            debit.account: self.limits.in_force(debit.account, day, debit.limit) if debit.tested else None
             for debit in debits
-        }
-
-    def _balances(self, debits: Sequence[Debit]) -> dict[str, int]:
-        """The balances before the debits, of every debited account and of those of which a limit is a share."""
-        found = {debit.account: self.accounts.balance(debit.account) for debit in debits}
-        for debit in debits:
-            if isinstance(debit.limit, Share) and debit.limit.of not in found:
-                found[debit.limit.of] = self.accounts.balance(debit.limit.of)
-        return found
+        ]
 
 
 class Turn:

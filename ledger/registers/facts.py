@@ -1,9 +1,8 @@
 """Facts that decisions rest on: a fact is the event that stated it, and the table only points to its record."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
@@ -19,6 +18,8 @@ from schemas.wire.read import Event, read_record
 ALL = "*"
 """The key of facts that are few and always read together: mergers, limits, thresholds, designers."""
 
+
+T = TypeVar("T")
 
 _F, _J = tables.fact, tables.journal
 _LOAD = Statement(
@@ -149,13 +150,24 @@ class FactBook:
         n, new = self._new
         return new if n == self._transaction.n else ()
 
-    @contextmanager
-    def noting(self) -> Iterator[set[str]]:
-        """The keys under which facts are looked up meanwhile, known or not, but for those that all facts share."""
+    def among(self, keys: Sequence[str]) -> tuple[list[str], set[str]]:
+        """Those of these keys under which anything was stated, in their order, and the kinds of all that was."""
+        self._asked.update(keys)
+        self.load(keys)
+        known = self._known
+        stated = [key for key in keys if known[key]]
+        return stated, {kind for key in stated for kind in known[key] or ()}
+
+    def noting(self, look_up: Callable[..., T], *arguments: Any) -> tuple[T, set[str]]:
+        """What a function returns, and the keys under which it looks up facts, known or not.
+
+        Keys that all facts of a kind share are left out.
+        """
         self._asked = asked = set[str]()
-        yield asked
+        found = look_up(*arguments)
         self._asked = set()
         asked.discard(ALL)
+        return found, asked
 
     def _write(self) -> None:
         self._transaction.store.insert(self._transaction.connection, tables.fact, self._rows)

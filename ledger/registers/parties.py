@@ -1,6 +1,6 @@
 """Parties: which identifiers belong to one party, and what is known of a shipment's parties as of a day."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,6 +13,9 @@ from schemas.models.facts import PartyMerged, VeuAuthorized
 from schemas.models.incoming import Requested
 from schemas.models.parts import Certification, Party
 from schemas.plan import Facts, License, Veu
+
+_NOTHING = Facts()
+"""Nothing known of any party; never changed."""
 
 
 class Parties:
@@ -69,36 +72,40 @@ class Parties:
     @staticmethod
     def keys(asked: Requested) -> set[str]:
         """The keys under which facts about a shipment's parties may be stated."""
-        found = {ALL}
-        for party in asked.parties:
-            found.add(party.id)
-            found.add(party.owner)
-        if asked.authorization and asked.authorization.reference:
-            found.add(asked.authorization.reference)
-        return found
+        claimed = _claimed(asked)
+        return {ALL, *_names(asked), *((claimed,) if claimed else ())}
 
-    def about(self, asked: Requested) -> Facts:
-        """What is known of a shipment's parties, as of its export date."""
+    def about(self, asked: Requested, ids: Sequence[str]) -> Facts:
+        """What is known of a shipment's parties, as of its export date: mostly little or nothing.
+
+        `ids` are their identifiers, as `ids` gives them.
+        """
         facts = self._facts
-        groups: dict[str, tuple[str, ...]] = {}
-        for party in asked.parties:
-            groups[party.id] = self.group(party.id)
-            groups[party.owner] = self.group(party.owner)
-        ids = [key for group in groups.values() for key in group]
-        holders = self.holders.of_owners(ids)
+        stated, kinds = facts.among(ids)
+        designers = facts.used(FactKind.DESIGNER, ALL)
+        claimed = _claimed(asked)
+        if not (stated or designers or claimed or self.survivors):
+            return _NOTHING
+        holders = self.holders.of_owners(stated) if FactKind.HOLDER in kinds else ()
         registered = {}
-        for name in dict.fromkeys((*groups, *holders)):
+        for name in dict.fromkeys((*(_names(asked) if self.survivors else stated), *holders)):
             standing = self._registered(self.group(name), asked.export_date)
             if standing is not None:
                 registered[name] = standing
-        certifications = [*self._certifications(ids), *facts.used(FactKind.DESIGNER, ALL)]
+        certifications = [*(self._certifications(stated) if FactKind.CERTIFICATION in kinds else ()), *designers]
         if self.survivors:
             self.use_mergers(ids)
-        licenses = self._licenses(groups[asked.exporter.id], asked)
-        veus = self._veus([*ids, *(key for holder in holders for key in self.group(holder))])
-        return Facts(
-            registered, tuple(certifications), licenses, veus, self.survivors, owners=self.holders.named_owners(veus)
-        )
+        exporters = self.group(asked.exporter.id) if FactKind.LICENSES in kinds else ()
+        licenses = self._licenses(exporters, claimed) if exporters or claimed else ()
+        owned = [*stated, *(key for holder in holders for key in self.group(holder))]
+        veus = self._veus(owned) if holders or FactKind.VEU in kinds else ()
+        owners = self.holders.named_owners(veus) if veus else {}
+        return Facts(registered, tuple(certifications), licenses, veus, self.survivors, owners=owners)
+
+    def ids(self, asked: Requested) -> list[str]:
+        """The identifiers of a shipment's parties and of their ultimate parents, merged ones among them."""
+        names = _names(asked)
+        return [key for name in names for key in self.group(name)] if self.survivors else [*names]
 
     def registered(self, ids: Collection[str], day: date) -> dict[str, Party]:
         """The registrations in force on a day, by the identifiers asked for, all read in one query."""
@@ -133,12 +140,12 @@ class Parties:
         party: Party = standing.data
         return party
 
-    def _licenses(self, exporters: Iterable[str], asked: Requested) -> tuple[License, ...]:
+    def _licenses(self, exporters: Iterable[str], claimed: str | None) -> tuple[License, ...]:
         """The exporter's licences and the claimed one, by number."""
         facts = self._facts
         numbers = {fact.data.number for key in exporters for fact in facts.of(FactKind.LICENSES, key)}
-        if asked.authorization and asked.authorization.reference:
-            numbers.add(asked.authorization.reference)
+        if claimed:
+            numbers.add(claimed)
         return tuple(license for number in sorted(numbers) if (license := facts.license(number)))
 
     def _veus(self, ids: Iterable[str]) -> tuple[Veu, ...]:
@@ -159,3 +166,16 @@ class Parties:
 
 def _later(fact: Fact, other: Fact) -> bool:
     return bool((fact.data.valid_from, fact.n) > (other.data.valid_from, other.n))
+
+
+def _names(asked: Requested) -> dict[str, None]:
+    """The parties of a shipment and their ultimate parents, each once, in order."""
+    names: dict[str, None] = {}
+    for party in asked.parties:
+        names[party.id] = names[party.owner] = None
+    return names
+
+
+def _claimed(asked: Requested) -> str | None:
+    """The number of the licence that a shipment claims, if it names one."""
+    return asked.authorization.reference if asked.authorization else None

@@ -69,6 +69,8 @@ def raise_alerts(context: DecisionContext, answers: Answers, entries: Sequence[E
 
     An account that a merger has emptied is no longer one: no room has come back on the survivor's.
     """
+    if not entries:
+        return
     first: dict[str, Entry] = {}
     last: dict[str, Entry] = {}
     for entry in entries:

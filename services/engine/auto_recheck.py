@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from ledger.journal import Journal
+from ledger.registers.facts import NewFact
 from ledger.registers.waiting import Notes
 from rulebook import name_forms
 from schemas.kinds import FactKind, Policy
@@ -52,8 +54,12 @@ def notes_of(context: DecisionContext, judgement: Judgement) -> Notes:
 def _of_designers(names: Iterable[str]) -> Iterator[str]:
     """The keys of designers, which have no identifiers."""
     for name in dict.fromkeys(names):
-        for form in sorted(name_forms(name)):
-            yield f"designer/{hashlib.sha256(form.encode()).hexdigest()}"
+        yield from _of_designer(name)
+
+
+@lru_cache(1 << 10)
+def _of_designer(name: str) -> tuple[str, ...]:
+    return tuple(f"designer/{hashlib.sha256(form.encode()).hexdigest()}" for form in sorted(name_forms(name)))
 
 
 def begin(context: DecisionContext, handled: HandledEvent) -> None:
@@ -83,18 +89,20 @@ def looked_at(chunk: Sequence[str]) -> int:
 def awaited(context: DecisionContext, handled: HandledEvent | None = None) -> list[str]:
     """The accounts and keys, of those that the record being made brings, for which holds wait; none without policy."""
     journal = context.journal
-    brought = {*journal.accounts.room.brought(), *_stated(context)}
+    brought = journal.accounts.room.brought()
+    if stated := journal.facts.stated():
+        brought += _keys(context, stated)
     if handled is not None and handled.raised is not None:
-        brought.add(handled.raised)
+        brought.append(handled.raised)
     if not brought or not journal.policies.stands(Policy.AUTO_RECHECK):
         return []
-    return journal.waiting.awaited(sorted(brought), journal.transaction.n)
+    return journal.waiting.awaited(sorted({*brought}), journal.transaction.n)
 
 
-def _stated(context: DecisionContext) -> Iterator[str]:
+def _keys(context: DecisionContext, stated: Iterable[NewFact]) -> Iterator[str]:
     """The keys of the facts that the record being made states, under every identifier of a party."""
     group = context.journal.parties.group
-    for fact in context.journal.facts.stated():
+    for fact in stated:
         if fact.kind is FactKind.MERGE:
             yield from group(fact.data.survivor)
         elif fact.kind is FactKind.DESIGNER:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ledger.journal import Tested
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside
 from rulebook import Screening
@@ -24,14 +25,16 @@ from services.engine.parties.namesakes import facts_of
 class Judgement:
     """The judgement of law and ledger on a shipment: the option taken with its entries, or the reasons against it.
 
-    `tried`: the options in order, up to the first that fits, each with its short debits. `chosen` fits; it is taken
-    only if there are no reasons. `owed`: the obligations that it brings. `keys`: under which facts were looked up.
+    `tried`: the options in order, up to the first that fits, each with its short debits. `chosen` fits, as `tested` if
+    quotas are; it is taken only if there are no reasons. `owed`: the obligations that it brings. `keys`: under which
+    facts were looked up.
     """
 
     case: Case
     screening: Screening
     tried: list[tuple[Option, list[Short]]] = field(default_factory=list)
     chosen: Option | None = None
+    tested: Tested | None = None
     entries: list[Entry] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     owed: list[Obligation] = field(default_factory=list)
@@ -66,17 +69,17 @@ def judge(
     fits; what a reviewer has set aside is compared with them.
     """
     explained = explained or bool(reviewed)
-    with context.journal.facts.noting() as keys:
-        case = Case(asked, facts_of(context, asked), named=named, taken=taken)
+    facts, keys = context.journal.facts.noting(facts_of, context, asked)
+    case = Case(asked, facts, named=named, taken=taken)
     result = _reviewed(
         context, case, reviewed, lambda context, case: _tried(context, case, explained), context.book.same
     )
     result.keys = keys
-    if result.passes and result.chosen:
+    if result.passes and result.chosen and result.tested:
         day, debits = asked.export_date, result.chosen.debits
         limits, book = context.journal.limits, context.book
         known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
-        result.entries = context.journal.take(result.chosen, asked.shipment_id, day, known, posted)
+        result.entries = context.journal.take(result.tested, asked.shipment_id, known, posted)
         planned = result.chosen.obligations
         context.journal.facts.load(
             key for one in planned for name in one.once for key in _keys(context, one.kind, name)
@@ -98,8 +101,8 @@ def judge_departure(
     No quota is tested and no balance changes: it passes only on accounts that it has `debited`. A reason that reviewers
     set aside stays so if a figure in its facts has moved.
     """
-    with context.journal.facts.noting() as keys:
-        case = Case(asked, facts_of(context, asked), named=named, taken=taken)
+    facts, keys = context.journal.facts.noting(facts_of, context, asked)
+    case = Case(asked, facts, named=named, taken=taken)
     result = _reviewed(
         context,
         case,
@@ -147,12 +150,12 @@ def _reviewed(
 
     What is set aside may let further reasons appear that reviewers have seen too.
     """
+    if not reviewed:
+        return judge(context, case)
     seen = {(one.code, _as_text(same(one.code, one.facts))) for one in reviewed}
     aside = context.book.settled(one.code for one in reviewed)
     while True:
         result = judge(context, replace(case, set_aside=aside))
-        if not seen:
-            return result
         reasons = {(reason.code, _as_text(same(reason.code, reason.facts))) for reason in result.reasons}
         more = frozenset(code for code, _ in reasons) - frozenset(code for code, _ in reasons - seen) - aside
         if not more:
@@ -191,12 +194,15 @@ def _tried(context: DecisionContext, case: Case, explained: bool) -> Judgement:
     """Screens a case and finds the first option that fits, or the reasons why none does; changes no balance."""
     screening = context.screen(case)
     result = Judgement(case, screening)
+    options, day = context.journal.options, case.asked.export_date
     for planned in screening.options:
-        option = context.journal.settled(planned, case.asked.export_date)
-        shorts = context.journal.short(option, case.asked.export_date) if option.open else []
-        result.tried.append((option, shorts))
-        if option.open and not shorts:
-            result.chosen = option
+        if not planned.open:
+            result.tried.append((options.settled(planned, day), []))
+            continue
+        tested = options.test(planned, day)
+        result.tried.append((tested.option, tested.shorts))
+        if not tested.shorts:
+            result.chosen, result.tested = tested.option, tested
             break
     result.reasons = list(screening.reasons)
     if explained and result.chosen is None and not screening.stopped:
@@ -217,8 +223,10 @@ def _against(context: DecisionContext, result: Judgement, more: Sequence[Reason]
     for (option, shorts), closed in zip(result.tried, explanation.closed, strict=True):
         reasons += [_shortage(context, result, option, short) for short in shorts] or closed
     reasons += [*more, *explanation.refusal]
-    fitting = [option.authorization for option in explanation.alternatives if not context.journal.short(option, day)]
-    return _distinct([_naming(reason, list(dict.fromkeys(fitting))) for reason in reasons])
+    test = context.journal.options.test
+    fitting = [option.authorization for option in explanation.alternatives if not test(option, day).shorts]
+    others = list(dict.fromkeys(fitting))
+    return _distinct([_naming(reason, others) for reason in reasons] if others else reasons)
 
 
 def _left(context: DecisionContext, result: Judgement) -> tuple[int | None, int | None]:
@@ -231,13 +239,14 @@ def _left(context: DecisionContext, result: Judgement) -> tuple[int | None, int 
 
 
 def _naming(reason: Reason, others: list[str]) -> Reason:
-    if not others:
-        return reason
     message = f"{reason.message} {', '.join(others)} would fit instead."
     return Reason(reason.code, reason.citation, message, {**reason.facts, "others": others})
 
 
-def _distinct(reasons: Sequence[Reason]) -> list[Reason]:
+def _distinct(reasons: list[Reason]) -> list[Reason]:
+    """Reasons without those of the same code and facts as a later one; facts are compared only where codes repeat."""
+    if len({reason.code for reason in reasons}) == len(reasons):
+        return reasons
     return list({(reason.code, _as_text(reason.facts)): reason for reason in reasons}.values())
 
 

@@ -1,6 +1,7 @@
 """What handlers of shipments share: voiding, settling a judgement, posting, recording, and refusing an event."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ledger.database.store import LedgerCorrupt
@@ -37,9 +38,14 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
 
 def claimed(asked: Requested, terms: ShipmentTerms) -> Requested:
     """A request that claims the authorization under which its shipment was let go."""
-    claim = asked.authorization
-    had = {"kind": terms.authorization, "reference": terms.reference, "apply_to": claim.apply_to if claim else None}
-    return asked.model_copy(update={"authorization": ReviewedAuthorization.model_validate(had)})
+    apply_to = asked.authorization.apply_to if asked.authorization else None
+    return asked.model_copy(update={"authorization": _had(terms.authorization, terms.reference, apply_to)})
+
+
+@lru_cache(1 << 10)
+def _had(kind: str | None, reference: str | None, apply_to: str | None) -> ReviewedAuthorization:
+    had = {"kind": kind, "reference": reference, "apply_to": apply_to}
+    return ReviewedAuthorization.model_validate(had)
 
 
 def void(context: DecisionContext, shipment: Shipment) -> list[Entry]:

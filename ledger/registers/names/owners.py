@@ -108,12 +108,11 @@ class Owners:
     def having(self, forms: Collection[str], most: int | None = None) -> list[Owner]:
         """The owners that have one of these forms, by identifier; without forms that more than `most` share."""
         self.load_forms(forms)
-        ids = {
-            owner
-            for form in forms
-            if (owners := self._having[form]) and (most is None or len(owners) <= most)
-            for owner in owners
-        }
+        having = self._having
+        each = [owners for form in forms if (owners := having[form])]
+        ids = {owner for owners in each if most is None or len(owners) <= most for owner in owners}
+        if not ids:
+            return []
         self.load(ids)
         return [found for one in sorted(ids) if (found := self._known[one]) is not None]
 

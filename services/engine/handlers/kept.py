@@ -68,9 +68,8 @@ class Names:
 
 def names_of(context: DecisionContext, asked: Requested) -> Names:
     """What the names of a request's parties give by themselves, with the facts of now."""
-    with context.journal.facts.noting() as keys:
-        case = Case(asked, known_of(context, asked))
-    findings, reasons = context.book.names.screen(case)
+    known, keys = context.journal.facts.noting(known_of, context, asked)
+    findings, reasons = context.book.names.screen(Case(asked, known))
     return Names(reasons, findings, frozenset(keys))
 
 

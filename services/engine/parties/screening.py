@@ -33,25 +33,22 @@ _CITATIONS = {
 
 def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
-    known = context.journal.parties.about(asked)
+    register = context.journal.parties
+    ids = register.ids(asked)
+    known = register.about(asked, ids)
     lists = context.journal.lists.in_force()
-    if not lists and not _any_cleared(context, asked):
+    was_cleared = FactKind.CLEARED in context.journal.facts.among(ids)[1]
+    if not lists and not was_cleared:
         return known
     parties = named_in(asked)
-    see_first(context, parties, prepared_of(context, lists))
+    if was_cleared:
+        see_first(context, parties, prepared_of(context, lists))
     if not lists:
         return known
     day = asked.export_date
     found = with_hits(context, known, lists, parties, day)
     ownership = ownership_of(context, asked, known, lambda owner: hits_of(context, lists, owner, day, _BY_OWNERSHIP))
     return found if ownership is None else replace(found, ownership=ownership)
-
-
-def _any_cleared(context: DecisionContext, asked: Requested) -> bool:
-    """Whether a clearing was stated of a party of a shipment, or of an ultimate parent."""
-    facts, group = context.journal.facts, context.journal.parties.group
-    ids = {key for party in asked.parties for key in (party.id, party.owner)}
-    return any(facts.of(FactKind.CLEARED, one) for key in ids for one in group(key))
 
 
 def prepared_of(context: DecisionContext, lists: Sequence[ListInForce]) -> dict[str, Prepared]:
@@ -118,11 +115,10 @@ def matches_of(
     prepared = context.indexes.all_of([one.sha256 for one in lists])
     found: list[tuple[Match, ListInForce]] = []
     for one, each in zip(lists, prepared, strict=True):
-        found += (
-            (match, one)
-            for match in each.index.matches(asked, one.threshold)
-            if match.entry.effective is None or match.entry.effective <= day
-        )
+        if matches := each.index.matches(asked, one.threshold):
+            found += [
+                (match, one) for match in matches if match.entry.effective is None or match.entry.effective <= day
+            ]
     found.sort(key=lambda each: (-each[0].score, each[1].name, each[0].entry.id))
     return found
 
