@@ -200,8 +200,7 @@ class Relay:
             self._compare()
         with self._store.read() as connection:
             so_far = published(connection)
-        n, sent, lost = so_far.n, so_far.sent, so_far.lost
-        checked = 0.0
+        n, sent, lost, checked = so_far.n, so_far.sent, so_far.lost, 0.0
         while not self._ended.is_set():
             with self._store.read() as connection:
                 last = last_record(connection)
@@ -250,8 +249,7 @@ class Relay:
         """Gives events to the producer, up to the first that it refuses."""
         from kafka.errors import KafkaError
 
-        if self._producer is None:
-            self._producer = producer(self._settings, "tpp-relay")
+        self._producer = self._producer or producer(self._settings, "tpp-relay")
         for record in records:
             for line in record.answers:
                 topic, key = outgoing_destination(orjson.loads(line))
