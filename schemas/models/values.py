@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
+from math import inf
 from typing import Annotated, Any
 
 import pycountry
@@ -68,6 +69,10 @@ def any_decimal_or_text(value: Any) -> Decimal:
 
 def decimal(value: Any) -> Decimal:
     """Like `any_decimal`, for at most TEXT_MOST digits."""
+    if type(value) is float and 0 <= value < inf:
+        return Decimal(repr(value))
+    if type(value) is int and 0 <= value <= TPP_MAX:
+        return Decimal(value)
     return _short(any_decimal(value))
 
 

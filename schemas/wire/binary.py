@@ -11,6 +11,7 @@ Headers = Iterable[tuple[str, bytes | None]]
 STRUCTURED = "application/cloudevents"
 """How the content type of a message in structured mode begins; any other content type means binary mode."""
 
+_USUAL = b"application/cloudevents+json"
 _PREFIX = "ce_"
 _FIRST = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype")
 
@@ -26,6 +27,8 @@ def is_binary(headers: Headers) -> bool:
     headers = list(headers)
     for name, value in headers:
         if name.lower() == "content-type":
+            if value == _USUAL:
+                return False
             media = media_type(_text(value or b""))
             return media is None or not media[0].startswith(STRUCTURED)
     return any(name.lower().startswith(_PREFIX) for name, _ in headers)

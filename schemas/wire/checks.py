@@ -85,6 +85,8 @@ def _owned_parties(data: dict[str, Any]) -> list[Error]:
     errors, count = [], 0
     for role in _ROLES:
         stated = data.get(role)
+        if stated is None or (type(stated) is dict and "owners" not in stated):
+            continue
         several: list[Any] | None = stated if type(stated) is list else None
         for index, party in enumerate([stated] if several is None else several):
             errors += _owned(party, f"/data/{role}" if several is None else f"/data/{role}/{index}")

@@ -64,7 +64,7 @@ class Door(Enum):
     """The journal: what was taken once is read again, whatever is taken now."""
 
 
-_OWN, _RECORD = Door.OWN, Door.RECORD
+_OWN, _RECORD, _HTTP = Door.OWN, Door.RECORD, Door.HTTP
 _NO_TICKS = (Door.STREAM, Door.HTTP)
 _BY_COMMAND = (Door.OWN, Door.RECORD)
 
@@ -125,7 +125,7 @@ def parse(raw: bytes, door: Door = Door.FILE) -> Event | Rejection:
 
 def read_record(raw: bytes) -> Event | Rejection:
     """The event of a record of the journal, which is not tested by today's bounds, members and names."""
-    return parse(raw, Door.RECORD)
+    return parse(raw, _RECORD)
 
 
 def _event(raw: bytes, message: dict[str, Any], errors: list[Error], door: Door) -> Event | None:
@@ -190,7 +190,7 @@ def _sizes(message: dict[str, Any], errors: list[Error]) -> None:
 def _whose(message: dict[str, Any], errors: list[Error], door: Door) -> None:
     """Notes that the event is one of the program's own, or a tick that only the program's clock may give."""
     source = message.get("source")
-    named = door is Door.HTTP and isinstance(source, str) and is_of_http(source)
+    named = door is _HTTP and isinstance(source, str) and is_of_http(source)
     if isinstance(source, str) and is_reserved(source[:TEXT_MOST]) and not named:
         sentence = f"must not begin with {OWN_SOURCES}: such events are the program's own"
         errors.append(Error("/source", "source.reserved", f"{sentence}; it is {shown(source)}"))
@@ -364,15 +364,18 @@ def rejection_id(position: Mapping[str, Any], raw: bytes) -> str:
     >>> rejection_id({"file": "in.jsonl", "line": 3}, b"x") == rejection_id({"line": 3, "file": "in.jsonl"}, b"x")
     True
     """
-    digest = rejection_hash(position)
-    digest.update(raw)
-    return digest.hexdigest()
+    place = _place(position)
+    return sha256(b"%d:%b%b" % (len(place), place, raw)).hexdigest()
 
 
 def rejection_hash(position: Mapping[str, Any]) -> "_Hash":
     """The beginning of `rejection_id`, for bytes that are not kept; add them in order."""
-    place = orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
+    place = _place(position)
     return sha256(b"%d:%b" % (len(place), place))
+
+
+def _place(position: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(position, option=orjson.OPT_SORT_KEYS)
 
 
 def too_large(raw: bytes, size: int) -> Rejection:

@@ -22,6 +22,9 @@ UNREAD: Final = Unread()
 _TOKEN = re.compile(rb'[][{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]").search
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_NOT_PLAIN = re.compile(rb"\\u(?:00[0-7]|[dD][89a-fA-F])")
+"""An escape of an ASCII character or of a surrogate."""
+_BLANKS = b" \t\r\n"
 
 
 class _AgainError(ValueError):
@@ -41,18 +44,28 @@ class Bad:
 
 
 def quick(raw: bytes) -> Any:
-    """The JSON value of a message that is written as this program would write it, else UNREAD.
+    """The JSON value of a message, if writing the value gives the same text again, blanks apart, else UNREAD.
 
-    If writing the value gives the same bytes again, reading has lost nothing: no member is repeated, and no number was
-    rounded, so the `repr` of a float is the text as written. Texts with escapes and nulls are left to `read`.
+    Then reading has lost nothing: a repeated member would be missing in what was written, and a float is the text as
+    written (its `repr`), so that no number was rounded. Blanks are taken out of both, inside texts too: texts are kept
+    exactly, and no two tokens of JSON become one without them. Nulls, and escapes that this program would not write but
+    for those of letters beyond ASCII, as `json.dumps` writes them, are left to `read`, which takes three times as long.
     """
-    if len(raw) > MAX_BYTES or b"\\" in raw:
+    if len(raw) > MAX_BYTES or b"null" in raw:
         return UNREAD
+    written = raw
     try:
+        if b"\\u" in raw:
+            if _NOT_PLAIN.search(raw) or not raw.isascii():
+                return UNREAD
+            written = raw.decode("raw_unicode_escape").encode()
         value = orjson.loads(raw)
-        return value if orjson.dumps(value) == raw and b"null" not in raw else UNREAD
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        again = orjson.dumps(value)
+    except (ValueError, orjson.JSONEncodeError, RecursionError):
         return UNREAD
+    if again == written or again.translate(None, _BLANKS) == written.translate(None, _BLANKS):
+        return value
+    return UNREAD
 
 
 def read(raw: bytes) -> tuple[Any, list[Error]]:

@@ -12,7 +12,7 @@ from services.kafka.headers import PatientBatch
 
 KNOCK_SECONDS, CLOSE_SECONDS = 10.0, 2.0
 
-GATHER_MS, GATHER_BYTES = 40, 1 << 20
+GATHER_MS, GATHER_BYTES = 15, 1 << 20
 """How long the broker gathers messages before it answers a fetch, unless it has this many bytes."""
 
 _HEAD = struct.Struct(">qi")

@@ -12,11 +12,12 @@ def record(message: Any) -> Message:
     if isinstance(headers, dict):
         headers = headers.items()
     headers = list(headers)
+    binary = is_binary(headers)
     position = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
     trace = next((text for name, text in headers if name == "traceparent" and text is not None), None)
     return Message(
-        structured(headers, value),
+        structured(headers, value) if binary else value or b"",
         position,
-        (value or b"") if is_binary(headers) else None,
+        (value or b"") if binary else None,
         trace=None if trace is None else trace.decode("ascii", "replace"),
     )

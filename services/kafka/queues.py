@@ -1,6 +1,7 @@
 """Queues of events that are bounded in bytes as well as in number."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 
@@ -17,6 +18,8 @@ class BoundedInBytes(asyncio.Queue[Any]):
     """
 
     most_bytes: int
+    _queue: Collection[Any]
+    _maxsize: int
 
     def _init(self, maxsize: int) -> None:
         super()._init(maxsize)
@@ -33,4 +36,4 @@ class BoundedInBytes(asyncio.Queue[Any]):
 
     def qsize(self) -> int:
         """The number of events, or the share of `maxsize` that their bytes take, whichever is more."""
-        return max(super().qsize(), self._bytes * self.maxsize // self.most_bytes)
+        return max(len(self._queue), self._bytes * self._maxsize // self.most_bytes)

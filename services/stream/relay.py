@@ -1,6 +1,7 @@
 """Publishes the outbox: the answers of records, in order, each at least once and always with the same bytes."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tpp.relay")
 
 BATCH = 500
-IDLE_SECONDS = 0.03
+IDLE_SECONDS = 0.01
 RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 
 _WORKS = "publishes the ledger's answers"
@@ -199,15 +200,17 @@ class Relay:
             self._compare()
         with self._store.read() as connection:
             so_far = published(connection)
-        n, sent, lost = so_far.n, so_far.sent, so_far.lost
+        n, sent, lost, checked = so_far.n, so_far.sent, so_far.lost, 0.0
         while not self._ended.is_set():
             with self._store.read() as connection:
-                records = outbox(connection, n, self._most)
                 last = last_record(connection)
+                records = outbox(connection, n, self._most) if last > n else []
             if last < n:
                 raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
             self._metrics.waits(last - n, records[0].recorded if records else None)
-            self._right.check()
+            if records or time.monotonic() > checked + RETRY_SECONDS:
+                self._right.check()
+                checked = time.monotonic()
             if not records:
                 self._works()
                 self._health.blocked(None)
@@ -246,8 +249,7 @@ class Relay:
         """Gives events to the producer, up to the first that it refuses."""
         from kafka.errors import KafkaError
 
-        if self._producer is None:
-            self._producer = producer(self._settings, "tpp-relay")
+        self._producer = self._producer or producer(self._settings, "tpp-relay")
         for record in records:
             for line in record.answers:
                 topic, key = outgoing_destination(orjson.loads(line))

@@ -17,19 +17,20 @@ REQUEST = json.loads(EXAMPLES["tpp.shipment.requested.v1"])
 TICK = json.loads(EXAMPLES["tpp.clock.ticked.v1"])
 
 
-def _read(event: dict[str, Any], *, spaced: bool = False) -> Event:
-    raw = json.dumps(event, ensure_ascii=False, separators=(", ", ": ") if spaced else (",", ":")).encode()
-    assert (strict.quick(raw) is strict.UNREAD) is spaced
+def _read(event: dict[str, Any], *, careful: bool = False) -> Event:
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    raw = (text.replace("/", "\\/") if careful else text).encode()
+    assert (strict.quick(raw) is strict.UNREAD) is careful
     outcome = parse(raw)
     assert isinstance(outcome, Event), outcome
     assert outcome.raw == raw
     return outcome
 
 
-@pytest.mark.parametrize("spaced", [False, True], ids=["read quickly", "read carefully"])
-def test_an_event_keeps_its_attributes_and_extensions(spaced: bool) -> None:
+@pytest.mark.parametrize("careful", [False, True], ids=["read quickly", "read carefully"])
+def test_an_event_keeps_its_attributes_and_extensions(careful: bool) -> None:
     extensions = {"traceparent": "00-4bf9-00f0-01", "tracestate": "", "priority": -(2**31), "urgent": True}
-    event = _read(REQUEST | extensions | {"dataschema": "urn:tpp:x"}, spaced=spaced)
+    event = _read(REQUEST | extensions | {"dataschema": "urn:tpp:x"}, careful=careful)
     assert (event.id, event.source, event.type, event.subject) == (
         "evt-0001",
         "//wms.example",
@@ -69,7 +70,7 @@ def test_a_tick_is_of_its_day_in_utc() -> None:
 
 
 def test_an_attribute_that_is_null_is_not_set() -> None:
-    event = _read(REQUEST | {"datacontenttype": None, "dataschema": None, "note": None}, spaced=True)
+    event = _read(REQUEST | {"datacontenttype": None, "dataschema": None, "note": None}, careful=True)
     assert event.extensions == {}
 
 
