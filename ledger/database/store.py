@@ -70,7 +70,9 @@ _SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_N
 _DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021", "23505")
 """Internal errors, a missing table or column, bytes that are no text, and a number that is used already."""
 _HEAD = tables.head.select()
-_LOCKED_HEAD = _HEAD.with_for_update()
+_LOCKED_HEAD = select(tables.head, func.set_config("enable_seqscan", "off", True)).with_for_update(of=tables.head)
+"""A transaction that writes reads by key alone. A plan that the server keeps from when a table was small would read all
+of it, and compare each row with every value that is asked for."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -260,10 +262,13 @@ def _converted(table: Table) -> list[tuple[int, TypeDecorator[Any]]]:
 
 
 def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-    """The rows as the driver takes them, with values of our own types converted."""
+    """The rows as the driver takes them, with values of our own types converted; one that is text already is left."""
     for place, kind in _converted(table):
         stored = kind.process_bind_param
-        rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
+        rows = [
+            row if type(row[place]) is str else (*row[:place], stored(row[place], engine.dialect), *row[place + 1 :])
+            for row in rows
+        ]
     return rows
 
 
