@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import ARRAY, ColumnElement, Connection, CursorResult, Text, any_, bindparam, func, select
 from sqlalchemy.sql.expression import Executable
 
+from ledger.database.pipeline import run
 from ledger.database.store import Store
 
 Values = int | str | None | Collection[str] | Collection[int]
@@ -65,6 +66,14 @@ class Statement:
             return connection.exec_driver_sql(sql, {**fixed, **given})
         given = {**fixed, **{name: _json(value) for name, value in values.items()}}
         return connection.exec_driver_sql(sql, tuple([given[name] for name in order]))
+
+    def change(self, store: Store, connection: Connection, **values: Values) -> None:
+        """Executes one that changes rows and gives nothing back; within `Store.together` at its end."""
+        if store.postgresql:
+            sql, fixed, _ = self._compiled.get(True) or self._compiled.setdefault(True, self._compile(store))
+            run(connection, sql, {**fixed, **{name: _array(value) for name, value in values.items()}})
+        else:
+            self.run(store, connection, **values)
 
     def _compile(self, store: Store) -> tuple[str, dict[str, Any], tuple[str, ...]]:
         statement: Any = self._build(_Array() if store.postgresql else _Json())

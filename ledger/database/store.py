@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,7 @@ from ledger.database.connections import (
     private_file,
     unsafe,
 )
+from ledger.database.pipeline import as_of_driver, document, has_bytes, run, together
 from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
@@ -73,6 +74,8 @@ _HEAD = tables.head.select()
 _LOCKED_HEAD = select(tables.head, func.set_config("enable_seqscan", "off", True)).with_for_update(of=tables.head)
 """A transaction that writes reads by key alone. A plan that the server keeps from when a table was small would read all
 of it, and compare each row with every value that is asked for."""
+_FEW = 64
+"""Up to so many rows PostgreSQL takes as one JSON document; more are copied."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -198,14 +201,20 @@ class Store(Observed):
         return column.in_(select(each.c.value))
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Appends complete rows, in the order of the table's columns, in the driver's fastest way."""
+        """Appends complete rows, in the order of the table's columns, in the driver's fastest way.
+
+        PostgreSQL takes a few of them as changes are taken, since COPY waits for the server twice.
+        """
         if not rows:
             return
         rows = _stored(self.engine, table, rows)
+        if self.postgresql and len(rows) <= _FEW and not has_bytes(table):
+            run(connection, _upsert(table, postgresql=True, plain=True), (document(table, rows),))
+            return
         sql = _insert(table, self.postgresql)
         if self.postgresql:
             cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-            with self._timed(), cursor.copy(sql) as copy:
+            with self._timed(), as_of_driver(connection, sql), cursor.copy(sql) as copy:
                 for row in rows:
                     copy.write_row(row)
             return
@@ -220,13 +229,24 @@ class Store(Observed):
             return
         rows = _stored(self.engine, table, rows)
         shadowed = bool(connection.get_execution_options().get("shadowed"))
-        sql = _upsert(table, self.postgresql, shadowed)
+        sql = _upsert(table, self.postgresql, plain=shadowed)
         if self.postgresql:
-            names = [str(column.name) for column in table.columns]
-            document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            connection.exec_driver_sql(sql, (document,))
+            run(connection, sql, (document(table, rows),))
             return
         connection.exec_driver_sql(sql, list(map(tuple, rows)))
+
+    @contextmanager
+    def together(self, connection: Connection) -> Iterator[None]:
+        """Changes within may be made at its end, in their order, so that PostgreSQL is waited for once.
+
+        What was changed may be read only after it.
+        """
+        if not self.postgresql:
+            yield
+            return
+        with ExitStack() as timed, together(connection):
+            yield
+            timed.enter_context(self._timed())
 
 
 @cache
@@ -238,14 +258,14 @@ def _insert(table: Table, postgresql: bool) -> str:
 
 
 @cache
-def _upsert(table: Table, postgresql: bool, shadowed: bool) -> str:
-    """The statement that inserts or updates rows; `shadowed`: it goes to a view, of which a trigger replaces rows."""
+def _upsert(table: Table, postgresql: bool, plain: bool) -> str:
+    """The statement that inserts or updates rows; `plain`: that inserts, as into a view whose trigger replaces rows."""
     keys = [column.name for column in table.primary_key.columns]
     names = [str(column.name) for column in table.columns]
     columns = ", ".join(f'"{name}"' for name in names)
     changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
     conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
-    if shadowed:
+    if plain:
         conflict = ""
     if not postgresql:
         return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}'

@@ -160,6 +160,6 @@ class Obligations:
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:
-            _WITHDRAW.run(store, connection, subjects=self._withdrawn)
+            _WITHDRAW.change(store, connection, subjects=self._withdrawn)
         store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
         self._new, self._withdrawn = {}, []

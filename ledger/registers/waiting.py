@@ -123,7 +123,7 @@ class Waiting:
     def _write(self) -> None:
         for table in (tables.waiting, tables.noted):
             if self._gone:
-                _GONE[table].run(self._transaction.store, self._transaction.connection, shipments=self._gone)
+                _GONE[table].change(self._transaction.store, self._transaction.connection, shipments=self._gone)
         self._put(tables.waiting, ((path, one) for one, notes in self._new.items() for path in notes.accounts))
         self._put(tables.noted, ((key, one) for one, notes in self._new.items() for key in notes.keys))
         self._new, self._gone = {}, set()
