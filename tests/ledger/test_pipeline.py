@@ -2,13 +2,11 @@
 
 import pytest
 from databases import Databases
-from ledger_events import Line, engine
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from ledger.database import tables
 from ledger.database.store import DatabaseError, Store, of_statement, retryable
-from services.engine.message import Message
 
 
 def test_changes_are_made_in_their_order(ledger_url: str) -> None:
@@ -67,21 +65,3 @@ def test_a_lost_connection_is_told(databases: Databases, many: bool) -> None:
         store.close()
         other.close()
         databases.drop(url)
-
-
-def test_what_a_batch_brings_is_seen_by_what_follows_in_it(databases: Databases) -> None:
-    """One batch, and each event by itself through two engines in turn, give the same answers."""
-    line = Line()
-    batch = [
-        line.left("SHP-1", "2025-06-16"),
-        line.left("SHP-1", "2025-06-16"),
-        line.left("SHP-1", "2025-06-17"),
-    ]
-    whole, one, two = databases.ledger(), *([databases.ledger()] * 2)
-    with engine(whole) as all_at_once, engine(one) as first, engine(two) as second:
-        expected = all_at_once.run(batch)
-        found = [texts for at, message in enumerate(batch) for texts in (first, second)[at % 2].run([message])]
-    assert found == expected
-
-
-_ = Message
