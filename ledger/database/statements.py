@@ -30,6 +30,7 @@ class _Array:
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
 
     def each(self, name: str) -> ColumnElement[Any]:
+        """The elements of the array."""
         given = func.unnest(bindparam(name, type_=ARRAY(Text))).table_valued("value").render_derived()
         return given.c.value
 
@@ -41,6 +42,7 @@ class _Json:
         return column.in_(select(self.each(name)))
 
     def each(self, name: str) -> ColumnElement[Any]:
+        """The elements of the JSON array."""
         return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
 
