@@ -2,9 +2,8 @@
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import orjson
@@ -12,13 +11,9 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
-    Engine,
-    Integer,
     Row,
     Select,
-    Table,
     Text,
-    TypeDecorator,
     any_,
     bindparam,
     create_engine,
@@ -43,12 +38,12 @@ from ledger.database import tables
 from ledger.database.addresses import MEMORY, LedgerError, ledger_url, shown_url, sqlite_file
 from ledger.database.connections import (
     BUSY_MS,
-    Observed,
     prepare_postgresql,
     prepare_sqlite,
     private_file,
     unsafe,
 )
+from ledger.database.pipeline import Changes
 from ledger.database.read_only import connectable, is_read_only
 
 __all__ = [
@@ -70,7 +65,9 @@ _SQLITE_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_N
 _DAMAGE_STATES = ("XX000", "XX001", "XX002", "42P01", "42703", "22021", "23505")
 """Internal errors, a missing table or column, bytes that are no text, and a number that is used already."""
 _HEAD = tables.head.select()
-_LOCKED_HEAD = _HEAD.with_for_update()
+_LOCKED_HEAD = select(tables.head, func.set_config("enable_seqscan", "off", True)).with_for_update(of=tables.head)
+"""A transaction that writes reads by key alone. A plan that the server keeps from when a table was small would read all
+of it, and compare each row with every value that is asked for."""
 _RETRY_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -78,7 +75,7 @@ class LedgerCorrupt(Exception):
     """An invariant of the ledger does not hold; nothing may be written until it is understood."""
 
 
-class Store(Observed):
+class Store(Changes):
     """A ledger's database. `begin` is a transaction that writes; `read` is one that sees a single moment.
 
     `read_only`: whether it is a file in a folder that cannot be written.
@@ -194,77 +191,6 @@ class Store(Observed):
             return column == any_(bindparam(None, list(values), ARRAY(Text)))
         each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(each.c.value))
-
-    def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Appends complete rows, in the order of the table's columns, in the driver's fastest way."""
-        if not rows:
-            return
-        rows = _stored(self.engine, table, rows)
-        sql = _insert(table, self.postgresql)
-        if self.postgresql:
-            cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-            with self._timed(), cursor.copy(sql) as copy:
-                for row in rows:
-                    copy.write_row(row)
-            return
-        connection.exec_driver_sql(sql, list(map(tuple, rows)))
-
-    def upsert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Inserts complete rows, in the order of the table's columns, or updates those with the same primary key.
-
-        PostgreSQL takes them as one JSON document, which is built four times as fast as arrays of the columns.
-        """
-        if not rows:
-            return
-        rows = _stored(self.engine, table, rows)
-        shadowed = bool(connection.get_execution_options().get("shadowed"))
-        sql = _upsert(table, self.postgresql, shadowed)
-        if self.postgresql:
-            names = [str(column.name) for column in table.columns]
-            document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            connection.exec_driver_sql(sql, (document,))
-            return
-        connection.exec_driver_sql(sql, list(map(tuple, rows)))
-
-
-@cache
-def _insert(table: Table, postgresql: bool) -> str:
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    if postgresql:
-        return f'COPY "{table.name}" ({columns}) FROM STDIN'
-    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(table.columns))})'
-
-
-@cache
-def _upsert(table: Table, postgresql: bool, shadowed: bool) -> str:
-    """The statement that inserts or updates rows; `shadowed`: it goes to a view, of which a trigger replaces rows."""
-    keys = [column.name for column in table.primary_key.columns]
-    names = [str(column.name) for column in table.columns]
-    columns = ", ".join(f'"{name}"' for name in names)
-    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
-    conflict = f"ON CONFLICT ({', '.join(keys)}) DO " + (f"UPDATE SET {changes}" if changes else "NOTHING")
-    if shadowed:
-        conflict = ""
-    if not postgresql:
-        return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join("?" * len(names))}) {conflict}'
-    kinds = ("bigint" if isinstance(column.type, Integer) else "text" for column in table.columns)
-    typed = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
-    rows_of = f"SELECT * FROM json_to_recordset(%s::json) AS document({typed})"
-    return f'INSERT INTO "{table.name}" ({columns}) {rows_of} {conflict}'
-
-
-@cache
-def _converted(table: Table) -> list[tuple[int, TypeDecorator[Any]]]:
-    """The places of the columns of our own types."""
-    return [(at, column.type) for at, column in enumerate(table.columns) if isinstance(column.type, TypeDecorator)]
-
-
-def _stored(engine: Engine, table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-    """The rows as the driver takes them, with values of our own types converted."""
-    for place, kind in _converted(table):
-        stored = kind.process_bind_param
-        rows = [(*row[:place], stored(row[place], engine.dialect), *row[place + 1 :]) for row in rows]
-    return rows
 
 
 def check_server(store: Store) -> None:

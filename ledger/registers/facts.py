@@ -90,9 +90,12 @@ class FactBook:
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
             self._know(row.kind, row.key, Fact(row.n, event.data))
-        new = [key for key in wanted if known[key] is None]
-        if len(new) > 1:
-            self._identifiers.load(new)
+
+    def load_ahead(self, keys: Iterable[str]) -> None:
+        """As `load`, of keys under which facts may be stated; and reads what looks like those without any."""
+        keys = list(keys)
+        self.load(keys)
+        self._identifiers.load([key for key in keys if key != ALL and self._known[key] is None])
 
     def _know(self, kind: str, key: str, fact: Fact) -> None:
         stated = self._known[key]

@@ -1,10 +1,10 @@
 """Obligations: what must be filed or kept for a shipment or by a party, and whether it was."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import bindparam, case, select, tuple_, update
+from sqlalchemy import case, select, tuple_, update
 
 from ledger.database import tables
 from ledger.database.rows import stored
@@ -15,11 +15,7 @@ from schemas.kinds import LASTING
 
 _PARTY = "party/"
 _O = tables.obligation
-_HAS = Statement(
-    lambda _: select(_O.c.n).where(
-        _O.c.subject == bindparam("subject"), _O.c.kind == bindparam("kind"), _O.c.due == bindparam("due")
-    )
-)
+_LOAD = Statement(lambda among: select(_O.c.subject, _O.c.kind, _O.c.due).where(among(_O.c.subject, "subjects")))
 _WITHDRAW = Statement(
     lambda among: (
         update(_O)
@@ -58,6 +54,10 @@ class _Row:
         return self.subject, self.kind, self.due, self.n, self.citation, self.state, self.announced, self.once
 
 
+class Noted(set[tuple[str, str]]):
+    """The kind and due day of every obligation that a subject ever had: none is deleted."""
+
+
 class Obligations:
     """The obligations of a ledger, each of a subject: `shipment/ID` or `party/ID`."""
 
@@ -65,7 +65,18 @@ class Obligations:
         self._transaction = transaction
         self._new: dict[str, dict[tuple[str, str], _Row]] = {}
         self._withdrawn: list[str] = []
+        self._noted = transaction.cache.rows(Noted)
         transaction.at_flush(self._write)
+
+    def load(self, subjects: Iterable[str]) -> None:
+        """Reads which obligations these subjects have that are not in memory, in one query for all."""
+        noted = self._noted
+        wanted = {subject for subject in subjects if subject not in noted}
+        if wanted:
+            found = {subject: Noted() for subject in wanted}
+            for row in _LOAD.run(self._transaction.store, self._transaction.connection, subjects=wanted):
+                found[row.subject].add((row.kind, row.due))
+            noted.update(found)
 
     def add(self, subjects: Sequence[str], kind: str, due: date, citation: str, once: Sequence[str] = ()) -> None:
         """Notes an obligation with its due date; a party has the same one only once, under the first of its subjects.
@@ -73,18 +84,15 @@ class Obligations:
         One that ends only by being met is noted once, and stays met. `once`: names of what needs to be met only once.
         """
         key, subject = (kind, due.isoformat()), subjects[0]
-        single = subject.startswith(_PARTY) or kind in LASTING
-        if single and any(self._has(one, *key) for one in subjects):
-            return
+        if subject.startswith(_PARTY) or kind in LASTING:
+            self.load(subjects)
+            if any(key in (self._noted[one] or ()) for one in subjects):
+                return
+        if (noted := self._noted.get(subject)) is not None:
+            noted.add(key)
         self._new.setdefault(subject, {})[key] = _Row(
             subject, *key, self._transaction.n, citation, " ".join(once) or None
         )
-
-    def _has(self, subject: str, kind: str, due: str) -> bool:
-        if (kind, due) in self._new.get(subject, {}):
-            return True
-        store, connection = self._transaction.store, self._transaction.connection
-        return _HAS.run(store, connection, subject=subject, kind=kind, due=due).first() is not None
 
     def withdraw(self, shipment: str) -> None:
         """Withdraws the open obligations of a shipment's previous decision; not those that end only by being met."""
@@ -152,6 +160,6 @@ class Obligations:
     def _write(self) -> None:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:
-            _WITHDRAW.run(store, connection, subjects=self._withdrawn)
+            _WITHDRAW.change(store, connection, subjects=self._withdrawn)
         store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
         self._new, self._withdrawn = {}, []

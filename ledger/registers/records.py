@@ -28,6 +28,7 @@ _HOLDS = Statement(
 )
 _EVENT = select(tables.journal.c.event).where(tables.journal.c.n == bindparam("record"))
 _ANSWERS = select(tables.journal.c.answers).where(tables.journal.c.n == bindparam("record"))
+_LOAD = Statement(lambda among: select(_J.c.n, _J.c.event, _J.c.answers).where(among(_J.c.n, "records")))
 
 AnswerTexts = tuple[str, ...]
 """The answers of one record: events as JSON texts."""
@@ -42,36 +43,14 @@ class AnsweredEvent:
     answers: AnswerTexts
 
 
-@dataclass(slots=True)
-class _Row:
-    """A record in the order of the table's columns."""
-
-    n: int
-    key: Key
-    type: str
-    shipment: str | None
-    happened: int | None
-    recorded: int
-    position: str
-    event: bytes
-    answers: AnswerTexts
-    rests_on: str
-
-    def row(self) -> tuple[Any, ...]:
-        """The record in the order of the table's columns."""
-        return (
-            self.n, *self.key, self.type, self.shipment, self.happened, self.recorded, self.position, self.event,
-            self.answers, self.rests_on,
-        )  # fmt: skip
-
-
 class Records:
     """The records of a ledger: its inbox and its outbox in one."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._answered: dict[Key, AnsweredEvent] = {}
-        self._rows: dict[int, _Row] = {}
+        self._known: dict[int, AnsweredEvent] = {}
+        self._rows: list[tuple[Any, ...]] = []
         self._mentions: list[tuple[str, int]] = []
         self._events: dict[int, bytes] = {}
         self.last: tuple[int, Key] | None = None
@@ -109,9 +88,13 @@ class Records:
         `happened` is in microseconds, None without a time; `position` is JSON.
         """
         transaction, n = self._transaction, self._transaction.n
-        self._answered[key] = AnsweredEvent(n, event, answers)
-        rests_on = transaction.rests_on(shipment)
-        self._rows[n] = _Row(n, key, type, shipment, happened, transaction.recorded, position, event, answers, rests_on)
+        self._answered[key] = self._known[n] = AnsweredEvent(n, event, answers)
+        self._rows.append(
+            (
+                n, *key, type, shipment, happened, transaction.recorded, position, event, "\n".join(answers),
+                transaction.rests_on(shipment),
+            )
+        )  # fmt: skip
 
     def mention(self, shipment: str) -> None:
         """Notes that the record being made decides a shipment which its event does not name."""
@@ -132,15 +115,22 @@ class Records:
 
     def load_events(self, numbers: Iterable[int]) -> None:
         """Reads the events of records, in one query for all."""
-        wanted = {n for n in numbers if n not in self._rows and n not in self._events}
+        wanted = {n for n in numbers if n not in self._known and n not in self._events}
         if wanted:
             query = select(_J.c.n, _J.c.event).where(_J.c.n.in_(sorted(wanted)))
             self._events.update((row.n, bytes(row.event)) for row in self._transaction.connection.execute(query))
 
+    def load(self, numbers: Iterable[int]) -> None:
+        """Reads records, their events and their answers, in one query for all."""
+        wanted = {n for n in numbers if n not in self._known}
+        if wanted:
+            for row in _LOAD.run(self._transaction.store, self._transaction.connection, records=wanted):
+                self._known[row.n] = AnsweredEvent(row.n, bytes(row.event), lines_of(row.answers))
+
     def event(self, n: int) -> bytes:
         """The bytes of the event of a record."""
-        if n in self._rows:
-            return self._rows[n].event
+        if n in self._known:
+            return self._known[n].event
         if n in self._events:
             return self._events[n]
         found = self._transaction.connection.execute(_EVENT, {"record": n}).scalar_one_or_none()
@@ -150,8 +140,8 @@ class Records:
 
     def answers(self, n: int) -> AnswerTexts:
         """The answers of a record."""
-        if n in self._rows:
-            return self._rows[n].answers
+        if n in self._known:
+            return self._known[n].answers
         answers: AnswerTexts = self._transaction.connection.execute(_ANSWERS, {"record": n}).scalar_one()
         return answers
 
@@ -164,13 +154,14 @@ class Records:
         """Releases the events and answers of the transaction, which are large."""
         self._answered.clear()
         self._events.clear()
+        self._known.clear()
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection
-        store.insert(connection, tables.journal, [row.row() for row in self._rows.values()])
+        store.insert(connection, tables.journal, self._rows)
         store.insert(connection, tables.mention, self._mentions)
         if self._rows:
-            last = self._rows[max(self._rows)]
-            self.last = last.n, last.key
-            self._transaction.written(last.n)
-        self._rows, self._mentions = {}, []
+            n, source, identifier, *_ = self._rows[-1]
+            self.last = n, (source, identifier)
+            self._transaction.written(n)
+        self._rows, self._mentions = [], []

@@ -197,17 +197,18 @@ class Transaction:
     def flush(self) -> None:
         """Writes what the registers have in memory, and the head."""
         self.before_write()
-        for write in self._writes:
-            write()
-        recorded = self.recorded if self._written > self.start else self._recorded_before
-        self.head = Head(self._written, recorded, self.head.epoch)
-        _HEAD.run(
-            self.store,
-            self.connection,
-            n=self._written,
-            sequence=self._sequence,
-            accounts=self._accounts,
-            recorded=recorded,
-            ticked=self.ticked,
-            closed=self.closed,
-        )
+        with self.store.together(self.connection):
+            for write in self._writes:
+                write()
+            recorded = self.recorded if self._written > self.start else self._recorded_before
+            self.head = Head(self._written, recorded, self.head.epoch)
+            _HEAD.change(
+                self.store,
+                self.connection,
+                n=self._written,
+                sequence=self._sequence,
+                accounts=self._accounts,
+                recorded=recorded,
+                ticked=self.ticked,
+                closed=self.closed,
+            )

@@ -2,20 +2,25 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Table, delete, func, select, union_all
+from sqlalchemy import Select, Table, delete, exists, func, or_, select
 
 from ledger.database import tables
-from ledger.database.statements import Statement
+from ledger.database.statements import Among, Statement
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 
 _W, _N = tables.waiting, tables.noted
-_PERHAPS = Statement(
-    lambda among: union_all(
-        select(_W.c.account).where(among(_W.c.account, "wanted")), select(_N.c.key).where(among(_N.c.key, "wanted"))
-    ).limit(1)
-)
+
+
+def _awaited(among: Among) -> Select[Any]:
+    """Those of the wanted keys that are in a table: each is looked up once, however many shipments wait for it."""
+    key = among.each("wanted")
+    return select(key).where(or_(exists().where(_W.c.account == key), exists().where(_N.c.key == key)))
+
+
+_AWAITED = Statement(_awaited)
 _GONE = {
     _W: Statement(lambda among: delete(_W).where(among(_W.c.shipment_id, "shipments"))),
     _N: Statement(lambda among: delete(_N).where(among(_N.c.shipment_id, "shipments"))),
@@ -37,11 +42,22 @@ class Waiting:
         self._transaction = transaction
         self._new: dict[str, Notes] = {}
         self._gone: set[str] = set()
+        self._awaited: dict[str, bool] = {}
+        """Whether a shipment may wait for a key: what was looked up, and what was added since."""
         transaction.at_flush(self._write)
+
+    def load(self, wanted: Iterable[str]) -> None:
+        """Looks up whether a shipment waits for one of these accounts and keys, in one query for all."""
+        unknown = {key for key in wanted if key not in self._awaited}
+        if unknown:
+            self._awaited.update(dict.fromkeys(unknown, False))
+            found = _AWAITED.run(self._transaction.store, self._transaction.connection, wanted=unknown).scalars()
+            self._awaited.update(dict.fromkeys(found, True))
 
     def add(self, shipment: str, notes: Notes) -> None:
         """Notes what a shipment waits for that waited for nothing."""
         self._new[shipment] = notes
+        self._awaited.update(dict.fromkeys((*notes.accounts, *notes.keys), True))
 
     def remove(self, shipment: str) -> None:
         """Notes that a shipment no longer waits for anything."""
@@ -70,7 +86,8 @@ class Waiting:
 
     def awaited(self, wanted: Collection[str], before: int) -> list[str]:
         """Those of the accounts and keys for which a shipment waits that was held before a record, sorted."""
-        if not wanted or not self._perhaps(wanted):
+        self.load(wanted)
+        if not any(self._awaited[key] for key in wanted):
             return []
         self._transaction.flush()
         s, found = tables.shipment, set[str]()
@@ -78,14 +95,10 @@ class Waiting:
             joined = select(column).join(s, s.c.id == column.table.c.shipment_id)
             query = joined.where(self._transaction.store.among(column, wanted), s.c.held < before).distinct()
             found.update(self._transaction.connection.execute(query).scalars())
+        if not found:  # what waited for it may be gone: it is looked up again before the next query of this kind
+            for key in wanted:
+                self._awaited.pop(key, None)
         return sorted(found)
-
-    def _perhaps(self, wanted: Collection[str]) -> bool:
-        """Whether a shipment may wait for one of these: the changes in memory need not be written to know."""
-        among = set(wanted)
-        if any(not among.isdisjoint((*new.accounts, *new.keys)) for new in self._new.values()):
-            return True
-        return _PERHAPS.run(self._transaction.store, self._transaction.connection, wanted=wanted).first() is not None
 
     def count(self, path: str) -> int:
         """How many held shipments wait for room on an account."""
@@ -104,12 +117,13 @@ class Waiting:
                 this = table.c.account == row.account, table.c.shipment_id == row.shipment_id
                 connection.execute(delete(table).where(*this))
                 moved.append((accounts.of_party(row.account, survivor), row.shipment_id))
+        self._awaited.update((path, True) for path, _ in moved)
         self._transaction.store.upsert(connection, table, moved)
 
     def _write(self) -> None:
         for table in (tables.waiting, tables.noted):
             if self._gone:
-                _GONE[table].run(self._transaction.store, self._transaction.connection, shipments=self._gone)
+                _GONE[table].change(self._transaction.store, self._transaction.connection, shipments=self._gone)
         self._put(tables.waiting, ((path, one) for one, notes in self._new.items() for path in notes.accounts))
         self._put(tables.noted, ((key, one) for one, notes in self._new.items() for key in notes.keys))
         self._new, self._gone = {}, set()
