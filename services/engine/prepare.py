@@ -19,7 +19,7 @@ from schemas.wire.read import Rejection
 from services.engine.context import DecisionContext
 from services.engine.indexes import Indexes, Unprepared
 from services.engine.message import ReadMessage
-from services.engine.parties.namesakes import facts_of, load_ahead
+from services.engine.parties.screening import known_of
 
 RECENT = 4
 """Of how many batches the registrations count as stated that the ledger may not have yet."""
@@ -59,7 +59,6 @@ class Preparation:
         """Reads what is known of the parties of requests, in a few queries, and adds what will be registered."""
         keys = {key for asked in requests for key in journal.parties.keys(asked)}
         journal.facts.load(keys)
-        load_ahead(journal, [asked.ultimate_consignee for asked in requests], [])
         for made in self._expected():
             if made.id in keys:
                 journal.facts.add(FactKind.PARTY, made.id, made)
@@ -78,7 +77,7 @@ def _screened(context: DecisionContext, one: ReadMessage) -> ReadMessage:
     if not isinstance(asked, Requested):
         return one
     try:
-        screening = context.book.screen(Case(asked, facts_of(context, asked), named=False))
+        screening = context.book.screen(Case(asked, known_of(context, asked), named=False))
         screening.ready()
     except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
         raise
