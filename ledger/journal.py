@@ -225,12 +225,36 @@ class Turn:
         """The transaction was committed or rolled back."""
 
 
+class Precedence:
+    """Lets a turn of this process go before what is prepared for the next one, since both need the interpreter.
+
+    Without it a turn takes a third longer, while others wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Event()
+        self._free.set()
+
+    def take(self) -> None:
+        """A turn works on its events."""
+        self._free.clear()
+
+    def give(self) -> None:
+        """The turn writes what it decided, which is mostly waiting for the database, or has ended."""
+        self._free.set()
+
+    def give_way(self) -> None:
+        """Returns once no turn of this process works."""
+        self._free.wait()
+
+
 class Ledger:
     """A store, and a cache of it between transactions. `turns` makes what is told of each turn."""
 
     def __init__(self, store: Store, turns: Callable[[], Turn] = Turn) -> None:
         self.store = store
         self._turns = turns
+        self.precedence = Precedence()
         self.cache = Cache()
         self._seen: list[Cache] = []
         """Caches of checks, of which each belongs to one at a time."""
@@ -251,15 +275,18 @@ class Ledger:
                 with self.store.begin() as connection:
                     transaction = Transaction(self.store, connection, self.cache, recorded)
                     turn.taken()
+                    self.precedence.take()
                     journal = Journal(transaction)
                     self._check_kept(journal)
                     yield journal
+                    self.precedence.give()
                     transaction.flush()
                     journal.records.forget()
                 self.cache.head = transaction.head
                 self._epoch, self._last = transaction.head.epoch, journal.records.last or self._last
                 kept = True
             finally:
+                self.precedence.give()
                 turn.ended()
                 if not kept:
                     self.cache.clear()

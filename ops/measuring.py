@@ -107,7 +107,7 @@ class Used:
 
 
 def run(side: Side, *words: object, **more: str) -> Used:
-    """Runs a side's `tpp`, and says what it took; exit 1, an event that was rejected, is no failure."""
+    """Runs a side's `tpp`, and says what it took; exit 1, an event that was rejected, is not a failure."""
     began = time.perf_counter()
     process = subprocess.Popen(
         side.tpp(*words), env=side.environment(**more), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

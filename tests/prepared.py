@@ -7,14 +7,22 @@ from unittest.mock import patch
 
 from rulebook import Screening
 from schemas.plan import Case, Facts
+from services.engine.before import prepare
 from services.engine.context import DecisionContext
 from services.engine.engine import Engine, Texts
-from services.engine.message import Message
+from services.engine.message import Message, ReadMessage
 
 FIELDS = tuple(one.name for one in fields(Facts))
 """What a case says of facts."""
 Trusts = Callable[[Case, Case], bool]
 """Whether what was prepared of one case is used for another."""
+
+
+@contextmanager
+def every_request() -> Iterator[None]:
+    """Requests are prepared however few there are."""
+    with patch.object(prepare, "LEAST", 1):
+        yield
 
 
 def ahead(engine: Engine, messages: Sequence[Message], lag: int | None = None) -> list[Texts]:
@@ -23,6 +31,11 @@ def ahead(engine: Engine, messages: Sequence[Message], lag: int | None = None) -
     Without `lag` all are prepared before the first is decided.
     """
     read = engine.read(messages)
+    with every_request():
+        return _ahead(engine, read, lag)
+
+
+def _ahead(engine: Engine, read: Sequence[ReadMessage], lag: int | None) -> list[Texts]:
     lag = len(read) if lag is None else lag
     waiting = engine.prepare(read[:lag])
     answers = []

@@ -20,8 +20,10 @@ from schemas.event_types import EVENT_REJECTED, LEDGER_SOURCE, LIST_LOADED
 from schemas.times import microseconds
 from schemas.wire.read import Error, Event, Rejection, same_content
 from services.engine import auto_recheck
-from services.engine.ahead import prefetch
 from services.engine.answers import rejection_text, to_text
+from services.engine.before.ahead import prefetch
+from services.engine.before.pace import Pace
+from services.engine.before.prepare import Preparation
 from services.engine.chunks import CHUNK, IN_CHUNKS, chunk_id, chunk_of, next_chunk
 from services.engine.context import DecisionContext, HandledEvent, Observer
 from services.engine.handlers import HANDLERS
@@ -37,9 +39,7 @@ from services.engine.message import (
     read_message,
     rejected,
 )
-from services.engine.pace import Pace
 from services.engine.parties.resemblance import alert_resemblances
-from services.engine.prepare import Preparation
 from services.engine.refusal import refuse_event, sentence
 
 LONE_TRIES = 3
@@ -143,6 +143,14 @@ class Engine(Transactions):
     def read(messages: Sequence[Message]) -> list[ReadMessage]:
         """The messages as events or rejections; pure, so that another thread may call it ahead of time."""
         return [read_message(message) for message in messages]
+
+    def read_ahead(self, messages: Sequence[Message]) -> list[ReadMessage]:
+        """Like `read`, in another thread, which gives way to the one that decides."""
+        read = []
+        for message in messages:
+            self._ledger.precedence.give_way()
+            read.append(read_message(message))
+        return read
 
     def prepare(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
         """The messages with what can be worked out before the turn, so that it is short; no answer depends on it.

@@ -90,7 +90,7 @@ class Gate:
         return await asyncio.get_running_loop().run_in_executor(self._preparing, self._prepare, messages)
 
     def _prepare(self, messages: Sequence[Message]) -> Sequence[ReadMessage]:
-        read = self._engine.read(messages)
+        read = self._engine.read_ahead(messages)
         if self._allowed is not None:
             read = self._allowed.look(read)
         return self._engine.prepare(read)

@@ -10,7 +10,7 @@ from databases import Databases
 from events import certification, party
 from ledger_checks import check_ledger, opened
 from ledger_events import Line, engine, licence, records, request
-from prepared import trusting
+from prepared import every_request, trusting
 
 from ledger.database.store import Store
 from rulebook import load
@@ -104,10 +104,11 @@ def together(store: Store, others: Sequence[Store], seed: int) -> None:
         return threading.Thread(target=run)
 
     threads = [started(number, one) for number, one in enumerate((store, *others))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with every_request():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert not failed, failed
 
 

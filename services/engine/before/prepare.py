@@ -21,6 +21,8 @@ from services.engine.indexes import Indexes, Unprepared
 from services.engine.message import ReadMessage
 from services.engine.parties.screening import known_of
 
+LEAST = 10
+"""The requests in a batch for which it is worth to read facts beforehand."""
 RECENT = 4
 """Of how many batches the registrations count as stated that the ledger may not have yet."""
 
@@ -39,21 +41,35 @@ class Preparation:
         """The messages, those that ask for a shipment to be screened with a screening; no answer depends on it.
 
         A party that a message of this batch or of one just before registers counts as registered. What cannot be
-        prepared is left to the turn.
+        prepared is left to the turn, and so are a few messages, which do not pay for a transaction of their own.
         """
         self._registered.append([one for one in map(_data, batch) if isinstance(one, PartyRegistered)])
-        if not any(isinstance(_data(one), Requested) for one in batch):
+        if sum(isinstance(_data(one), Requested) for one in batch) < LEAST:
             return list(batch)
         try:
-            return self._indexes.having_built(lambda: self._screened(batch))
+            return self._indexes.having_built(lambda: self._prepared(batch))
         except (DatabaseError, LedgerError, LedgerCorrupt):
             return list(batch)
 
-    def _screened(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
+    def _prepared(self, batch: Sequence[ReadMessage]) -> list[ReadMessage]:
         with self._ledger.shadow(0) as journal:
             self._load(journal, [asked for one in batch if isinstance(asked := _data(one), Requested)])
             context = DecisionContext(journal, self._book, self._software, self._indexes)
-            return [_screened(context, one) for one in batch]
+            return [self._screened(context, one) for one in batch]
+
+    def _screened(self, context: DecisionContext, one: ReadMessage) -> ReadMessage:
+        asked = _data(one)
+        if not isinstance(asked, Requested):
+            return one
+        self._ledger.precedence.give_way()
+        try:
+            screening = context.book.screen(Case(asked, known_of(context, asked), named=False))
+            screening.ready()
+        except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
+            raise
+        except Exception:  # noqa: BLE001  the program fails on it again inside the turn, and it is answered there
+            return one
+        return replace(one, prepared=screening)
 
     def _load(self, journal: Journal, requests: Sequence[Requested]) -> None:
         """Reads what is known of the parties of requests, in a few queries, and adds what will be registered."""
@@ -70,17 +86,3 @@ class Preparation:
 
 def _data(one: ReadMessage) -> object:
     return None if isinstance(one.event, Rejection) else one.event.data
-
-
-def _screened(context: DecisionContext, one: ReadMessage) -> ReadMessage:
-    asked = _data(one)
-    if not isinstance(asked, Requested):
-        return one
-    try:
-        screening = context.book.screen(Case(asked, known_of(context, asked), named=False))
-        screening.ready()
-    except (DatabaseError, LedgerError, LedgerCorrupt, Unprepared):
-        raise
-    except Exception:  # noqa: BLE001  the program fails on it again inside the turn, and it is answered there
-        return one
-    return replace(one, prepared=screening)
