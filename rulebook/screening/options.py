@@ -1,7 +1,6 @@
 """The options of a shipment: the claimed authorization alone, or each in the order of the book until one fits."""
 
 from collections.abc import Iterator
-from copy import copy
 
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
@@ -36,7 +35,7 @@ def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allo
     claim = shipment.asked.authorization
     if claim is None:
         return ()
-    shipment = copy(shipment)
+    shipment = shipment.copied()
     shipment.brief = True
     return tuple(
         option
