@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from rulebook.law.goods import Goods, goods_of
+from rulebook.law.goods import Route, route_of
 from rulebook.law.law import Law
 from rulebook.law.places import (
     CONFLICT,
@@ -31,7 +31,8 @@ class Shipment:
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
-    differs, the consignee's country. `goods`: what is to be covered, without amounts. Amounts are in TPP.
+    differs, the consignee's country. `route`: what is found once for equal ones; None until it is known what is to be
+    covered. Amounts are in TPP.
     """
 
     __slots__ = (
@@ -49,7 +50,6 @@ class Shipment:
         "embargoed",
         "end_users",
         "facts",
-        "goods",
         "law",
         "lines",
         "needing",
@@ -59,6 +59,7 @@ class Shipment:
         "owner",
         "owners",
         "receivers",
+        "route",
         "said",
         "set_aside",
         "stated",
@@ -93,7 +94,7 @@ class Shipment:
         home = law.members("united_states")
         self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
         self.law = law
-        self.goods: Goods | None = None
+        self.route: Route | None = None
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
@@ -129,7 +130,7 @@ class Shipment:
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing
-        self.goods = goods_of(needing, self.law)
+        self.route = route_of(self, self.law)
         self.needing_tpp = sum(line.tpp for line in needing)
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":

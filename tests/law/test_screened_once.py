@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rulebook.law.goods import Route
+from rulebook.law.provisions import versions
 from rulebook.screening.book import Screening
 from rulebook.screening.options import alternatives, open_to
 from schemas.codes import Result
@@ -52,12 +54,21 @@ def test_kept_json_is_that_of_the_finding(ship: dict[str, Any], items: list[dict
 
 @given(shipments(), st.lists(lines(), min_size=1, max_size=3))
 @SETTINGS
-def test_what_is_kept_of_goods_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+def test_what_is_kept_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
     screening = screened(ship, items)
-    shipment, law = screening.shipment, screening.law
-    if shipment.goods is not None:
-        for one, kept in shipment.goods.found.items():
+    shipment, law, route = screening.shipment, screening.law, screening.shipment.route
+    if route is not None:
+        for one, kept in route.goods.found.items():
             assert kept == one.findings(one.test(shipment, law)), one
+        fresh = Route(shipment, law)
+        for provisions, kept in route.tried.items():
+            found: list[Any] = []
+            for one in versions(law, provisions):
+                if one.of_goods or one.of_route:
+                    found += one.findings(one.test(shipment if one.of_goods else fresh, law))
+                else:
+                    found.append(one)
+            assert [one for step in kept for one in (step if type(step) is tuple else (step,))] == found
 
 
 @pytest.mark.parametrize("result", list(Result))
