@@ -45,6 +45,7 @@ class Screening:
     law: Law = field(repr=False)
     contents: Contents = field(repr=False)
 
+    _json: bytes | None = field(default=None, init=False, repr=False)
     _reviewed: refusals.Policy | None = field(default=None, init=False, repr=False)
     _explanation: "Explanation | None" = field(default=None, init=False, repr=False)
 
@@ -53,17 +54,21 @@ class Screening:
 
         Where every option is closed and no balance is asked for, it also explains why nothing fits.
         """
-        for finding in self.findings:
-            finding.json  # noqa: B018
+        self.json()
         is_open = False
         for option in self.options:
             is_open = is_open or option.open
-            for finding in option.findings:
-                finding.json  # noqa: B018
+            option.json  # noqa: B018
             if option.open and option.unlimited:
                 return
         if not is_open and not self.stopped and self.allocation is None:
             self.explained(None, None)
+
+    def json(self) -> bytes:
+        """The findings before the authorizations as JSON, joined by commas."""
+        if self._json is None:
+            self._json = b",".join([finding.json for finding in self.findings])
+        return self._json
 
     @property
     def destination(self) -> str:
