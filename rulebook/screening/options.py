@@ -42,7 +42,7 @@ def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allo
         for kind in contents.order
         if kind != claim.kind and open_to(kind, allowed)
         for option in contents.authorizations[kind](shipment, law)
-        if option.open
+        if all_open(option.findings)
     )
 
 

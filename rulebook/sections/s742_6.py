@@ -141,9 +141,13 @@ def b14_weights(shipment: Shipment, law: Law, available: int | None) -> str | No
 def b10_supp5a(shipment: Shipment, law: Law, available: int | None) -> str | None:
     """.a to Supplement No. 5(a), or to an entity headquartered or parented there: presumption of approval."""
     inside = law.members("supp5a")
+    if not _of(shipment, "a"):
+        return None
     users = (shipment.consignee, *shipment.end_users)
-    there = any(user.headquarters in inside or user.parent_headquarters in inside for user in users)
-    return "presumption_of_approval" if _of(shipment, "a") and (shipment.asked.ship_to in inside or there) else None
+    there = shipment.asked.ship_to in inside or any(
+        user.headquarters in inside or user.parent_headquarters in inside for user in users
+    )
+    return "presumption_of_approval" if there else None
 
 
 @provision("15 CFR 742.6(b)(10)(iii)(B)(1)", row="6.5", kind="policy")

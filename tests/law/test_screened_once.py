@@ -11,6 +11,7 @@ from rulebook.law.goods import Route
 from rulebook.law.provisions import versions
 from rulebook.screening.book import Screening
 from rulebook.screening.options import alternatives, open_to
+from rulebook.screening.refusals import review_policy
 from schemas.codes import Result
 from schemas.plan import Debit, Finding, Option
 
@@ -69,6 +70,33 @@ def test_what_is_kept_is_found_of_the_shipment(ship: dict[str, Any], items: list
                 else:
                     found.append(one)
             assert [one for step in kept for one in (step if type(step) is tuple else (step,))] == found
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_what_is_explained_before_is_what_is_explained_when_asked(
+    ship: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    ready, fresh = screened(dict(ship), items), screened(dict(ship), items)
+    ready.ready()
+    if not ready.stopped:
+        assert ready.allocation == fresh.allocation
+        assert ready.explained(None, None) == fresh.explained(None, None)
+        assert ready.explained(None, None) is ready.explained(None, None)
+        left = None if ready.allocation is None else ready.allocation[1]
+        assert ready.explained(left, left) == fresh.explained(left, left)
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_a_policy_that_is_not_rationed_is_the_same_whatever_is_left(
+    ship: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    screening = screened(ship, items)
+    contents, shipment, law = screening.contents, screening.shipment, screening.law
+    policy = review_policy(contents, shipment, law, 0)
+    if not screening.stopped and not policy.rationed:
+        assert [review_policy(contents, shipment, law, left) for left in (None, 1, 10**9)] == [policy] * 3
 
 
 @pytest.mark.parametrize("result", list(Result))
