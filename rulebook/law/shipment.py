@@ -135,16 +135,9 @@ class Shipment:
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":
         """The same shipment where only these lines are still to be covered."""
-        rest = self.copied()
+        rest = copied(self)
         rest.cover(needing)
         return rest
-
-    def copied(self) -> "Shipment":
-        """The same shipment, of which one may be changed; a sixth of the time that `copy` takes."""
-        one = Shipment.__new__(Shipment)
-        for name in Shipment.__slots__:
-            setattr(one, name, getattr(self, name))
-        return one
 
     def in_words(self) -> str:
         """Which shipment, how much, to whom and when, for notices."""
@@ -177,3 +170,11 @@ class Shipment:
         ids = {one(party) for party in parties}
         both = self.asked.certifications + self.facts.certifications
         return [paper for paper in both if paper.kind == kind and one(paper.party) in ids]
+
+
+def copied(shipment: Shipment) -> Shipment:
+    """The same shipment as an object of its own, to be changed; takes less time than `copy.copy`."""
+    one = Shipment.__new__(Shipment)
+    for name in Shipment.__slots__:
+        setattr(one, name, getattr(shipment, name))
+    return one

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
 from rulebook.law.provisions import all_open
-from rulebook.law.shipment import Shipment
+from rulebook.law.shipment import Shipment, copied
 from schemas.plan import Line, Option
 
 Allowed = frozenset[str] | None
@@ -35,7 +35,7 @@ def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allo
     claim = shipment.asked.authorization
     if claim is None:
         return ()
-    shipment = shipment.copied()
+    shipment = copied(shipment)
     shipment.brief = True
     return tuple(
         option

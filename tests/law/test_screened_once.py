@@ -1,5 +1,6 @@
 """What is worked out once or cut short gives what all of the work gives."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -7,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rulebook.books.ai_diffusion import CONTENTS
 from rulebook.law.goods import Route
 from rulebook.law.provisions import versions
-from rulebook.screening.book import Screening
+from rulebook.screening.book import Book, Screening
 from rulebook.screening.options import alternatives, open_to
 from rulebook.screening.refusals import review_policy
 from schemas.codes import Result
 from schemas.plan import Debit, Finding, Option
 
+from . import build
 from .test_properties import SETTINGS, lines, screened, shipments
 
 
@@ -110,3 +113,29 @@ def test_what_is_kept_is_of_one_value_alone(result: Result) -> None:
     changed = option._replace(findings=(other,))
     assert changed.open == (result in (Result.MET, Result.NOT_APPLICABLE)) == (not changed.failed)
     assert option == Option("LPP", (first,), debits=option.debits)
+
+
+ROUTES: tuple[dict[str, Any], ...] = (
+    {"to": "IN"},
+    {"to": "IN", "transaction": "reexport", "from": "SG"},
+    {"to": "IN", "transaction": "transfer", "from": "IN"},
+    {"to": "IN", "hq": "CN"},
+    {"to": "IN", "end_user": "CN"},
+    {"to": "IN", "country": "SG"},
+    {"to": "CN"},
+    {"to": "SG"},
+    {"to": "US"},
+    {"to": "IN", "uses": ["military"]},
+    {"to": "IN", "lines": [{"eccn": "4A090.b", "tpp": 1_600, "density": Decimal(1)}]},
+)
+
+
+@pytest.mark.parametrize("claim", ["", "ACA", "AIA", "ACM", "LPP", "NAC"])
+def test_a_route_that_differs_in_one_thing_is_another(claim: str) -> None:
+    def told(book: Book, ship: dict[str, Any]) -> Any:
+        ship = {**ship, "claim": claim} if claim else ship
+        found = book.screen(build.case({"ship": ship}))
+        return found.findings, found.options, None if found.stopped else found.explained(None, None)
+
+    shared = Book(CONTENTS, {})
+    assert [told(shared, ship) for ship in ROUTES] == [told(Book(CONTENTS, {}), ship) for ship in ROUTES]
