@@ -1,12 +1,9 @@
 """What is shipped, without how much, to whom and when: what is found of it alone is found once for a period."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rulebook.law.law import Law
 from schemas.plan import Finding, Line
-
-if TYPE_CHECKING:
-    from rulebook.law.shipment import Shipment
 
 _MOST_LINES = 8
 """How many lines goods may have to be kept: those of more are hardly met again, and take room."""
@@ -47,7 +44,7 @@ class Route:
         "uses",
     )
 
-    def __init__(self, shipment: "Shipment", law: Law) -> None:
+    def __init__(self, shipment: Any, law: Law) -> None:
         self.lines = tuple([line._replace(tpp=0, unit_tpp=0) for line in shipment.lines])
         self.goods = _goods_of(shipment.needing, law)
         self.needing = self.goods.needing
@@ -61,7 +58,7 @@ class Route:
         self.tried: dict[Any, Any] = {}
 
 
-def route_of(shipment: "Shipment", law: Law) -> Route:
+def route_of(shipment: Any, law: Law) -> Route:
     """The route of a shipment whose lines in need are known: the same object for all that differ in nothing of it."""
     lines, needing = shipment.lines, shipment.needing
     if len(lines) > _MOST_LINES:
