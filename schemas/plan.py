@@ -187,6 +187,11 @@ class Option(_Option):
         """The findings that are neither `met` nor `not_applicable`."""
         return tuple([one for one in self.findings if one.result is not _MET and one.result is not _NOT_APPLICABLE])
 
+    @_Once
+    def json(self) -> bytes:
+        """The findings as JSON, joined by commas; kept, so that it can be made before it is asked for."""
+        return b",".join([one.json for one in self.findings])
+
     @property
     def open(self) -> bool:
         """Whether every finding is `met` or `not_applicable`; the ledger decides whether the debits fit."""

@@ -1,6 +1,6 @@
 """Limits, alert thresholds and policies that events have set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from ledger.registers.facts import ALL, Fact, FactBook
@@ -84,16 +84,24 @@ class Policies:
     def __init__(self, transaction: Transaction, facts: FactBook) -> None:
         self._transaction = transaction
         self._facts = facts
+        self._known: tuple[tuple[Fact, ...], tuple[int, ...], dict[str, bool]] = ((), (), {})
 
     def set(self, made: PolicySet) -> None:
         """States a policy from now on."""
         self._facts.add(FactKind.POLICY, ALL, made)
 
-    def in_force(self) -> dict[str, bool]:
-        """The policies that were set, by name; the record being made is noted to rest on them."""
-        latest = {str(fact.data.name): fact for fact in self._facts.of(FactKind.POLICY, ALL)}
-        self._transaction.use(*(fact.n for fact in latest.values()))
-        return {name: latest[name].data.value for name in sorted(latest)}
+    def in_force(self) -> Mapping[str, bool]:
+        """The policies that were set, by name; the record being made is noted to rest on them.
+
+        The same object until another is set.
+        """
+        facts = self._facts.of(FactKind.POLICY, ALL)
+        if self._known[0] is not facts:
+            latest = {str(fact.data.name): fact for fact in facts}
+            in_force = {name: latest[name].data.value for name in sorted(latest)}
+            self._known = (facts, tuple(fact.n for fact in latest.values()), in_force)
+        self._transaction.use(*self._known[1])
+        return self._known[2]
 
     def on(self, policy: Policy) -> bool:
         """Whether a policy is on."""

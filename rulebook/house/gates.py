@@ -134,7 +134,10 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     agreed = 0
     for role, party in (("exporter", shipment.case.asked.exporter), *shipment.stated):
         entry = registration(party, shipment.facts)
-        agreed += entry is not None
+        if entry is not None:
+            agreed += 1
+        elif party.ultimate_parent is None:
+            continue
         differences = _differences(party, entry, shipment, law) if entry is not None else []
         if party.ultimate_parent is not None:
             differences = list(dict.fromkeys([*differences, *_parent(party, shipment, law)]))

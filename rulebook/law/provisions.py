@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, cast
 
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
@@ -53,21 +54,20 @@ class Provision:
 
     `row` names the row of the decision guide that it is; `code` is the reason code of a failure. `kind`: `condition`,
     `class` (classifies a line), `gate`, `quota` (gives the debit that the ledger tests) or `policy` (of review).
-    `of_goods`: it looks at the goods alone, and is tried once for equal goods.
+    `of_goods`, `of_route`: it looks at the goods or the route alone, and is tried once for equal ones.
     """
 
-    __slots__ = ("citation", "code", "doc", "kept", "kind", "of_goods", "row", "since", "test")
+    __slots__ = ("citation", "code", "doc", "kept", "kind", "of_goods", "of_route", "row", "since", "test")
 
-    def __init__(
-        self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any], of_goods: bool
-    ) -> None:
+    def __init__(self, citation: str, row: str, code: str, since: date, kind: str, test: Callable[..., Any]) -> None:
         self.citation = citation
         self.row = row
         self.code = code
         self.since = since
         self.kind = kind
         self.test = test
-        self.of_goods = of_goods
+        self.of_goods = False
+        self.of_route = False
         self.doc = test.__doc__ or ""
         self.kept: dict[str, Finding] = {}
 
@@ -107,15 +107,18 @@ def provision(
     since: date = FIRST_DAY,
     kind: str = "condition",
     of_goods: bool = False,
+    of_route: bool = False,
 ) -> Callable[[Callable[..., Any]], Provision]:
     """Registers a function as the paragraph `citation`, in force from `since` until a later one of the same row.
 
     The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said. One
-    `of_goods` takes the goods in place of the shipment, and of the law what is the same for the whole period.
+    `of_goods` takes the goods in place of the shipment, one `of_route` the route, and of the law what is the same for
+    the whole period.
     """
 
     def register(test: Callable[..., Any]) -> Provision:
-        one = Provision(citation, row, code, since, kind, test, of_goods)
+        one = Provision(citation, row, code, since, kind, test)
+        one.of_goods, one.of_route = of_goods, of_route
         versions = _REGISTRY.setdefault((test.__module__, row), [])
         versions.append(one)
         versions.sort(key=lambda p: p.since)
@@ -153,27 +156,47 @@ def try_all(shipment: Shipment, law: Law, provisions: tuple[Provision, ...]) -> 
 
     Where only open options are asked for, nothing is tried after the first that fails.
     """
+    route, brief = shipment.route, shipment.brief
+    if route is None:
+        raise LookupError("what is to be covered is not known yet")
+    steps = route.tried.get(provisions)
+    if steps is None:
+        steps = route.tried[provisions] = _steps(route, law, provisions)
     findings: list[Finding] = []
-    brief, goods = shipment.brief, shipment.goods
-    for one in versions(law, provisions):
-        if one.of_goods and goods is not None:
-            known = goods.found.get(one)
-            if known is None:
-                known = goods.found[one] = one.findings(one.test(goods, law))
-            findings += known
-            if brief and not all_open(known):
-                break
-            continue
-        tried: Tried = one.test(shipment, law)
-        if tried is None:
-            continue
-        if type(tried) is Verdict:
-            findings.append(one.finding(tried))
+    for step in steps:
+        if isinstance(step, tuple):
+            findings += step
         else:
-            findings.extend([one.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
+            tried: Tried = step.test(shipment, law)
+            if tried is None:
+                continue
+            if type(tried) is Verdict:
+                findings.append(step.finding(tried))
+            else:
+                findings.extend([step.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
         if brief and not all_open(findings):
             break
     return tuple(findings)
+
+
+def _steps(route: Route, law: Law, provisions: tuple[Provision, ...]) -> tuple[tuple[Finding, ...] | Provision, ...]:
+    """The findings of those that look at the route alone, each run of them as one, and the others, to be tried."""
+    steps: list[tuple[Finding, ...] | Provision] = []
+    for one in versions(law, provisions):
+        if one.of_goods:
+            known = route.goods.found.get(one)
+            if known is None:
+                known = route.goods.found[one] = one.findings(one.test(route.goods, law))
+        elif one.of_route:
+            known = one.findings(one.test(route, law))
+        else:
+            steps.append(one)
+            continue
+        if steps and isinstance(before := steps[-1], tuple):
+            known = before + known
+            steps.pop()
+        steps.append(known)
+    return tuple(steps)
 
 
 def all_open(findings: Iterable[Finding]) -> bool:

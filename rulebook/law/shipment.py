@@ -1,11 +1,10 @@
 """A shipment as the sections read it: its parties, places and classified lines, worked out once."""
 
 from collections.abc import Iterable
-from copy import copy
 from datetime import date
 from typing import Any
 
-from rulebook.law.goods import Goods, goods_of
+from rulebook.law.goods import Route, route_of
 from rulebook.law.law import Law
 from rulebook.law.places import (
     CONFLICT,
@@ -32,7 +31,8 @@ class Shipment:
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
-    differs, the consignee's country. `goods`: what is to be covered, without amounts. Amounts are in TPP.
+    differs, the consignee's country. `route`: what is found once for equal ones; None until it is known what is to be
+    covered. Amounts are in TPP.
     """
 
     __slots__ = (
@@ -50,7 +50,6 @@ class Shipment:
         "embargoed",
         "end_users",
         "facts",
-        "goods",
         "law",
         "lines",
         "needing",
@@ -60,6 +59,7 @@ class Shipment:
         "owner",
         "owners",
         "receivers",
+        "route",
         "said",
         "set_aside",
         "stated",
@@ -94,7 +94,7 @@ class Shipment:
         home = law.members("united_states")
         self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
         self.law = law
-        self.goods: Goods | None = None
+        self.route: Route | None = None
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
@@ -130,12 +130,12 @@ class Shipment:
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing
-        self.goods = goods_of(needing, self.law)
+        self.route = route_of(self, self.law)
         self.needing_tpp = sum(line.tpp for line in needing)
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":
         """The same shipment where only these lines are still to be covered."""
-        rest = copy(self)
+        rest = copied(self)
         rest.cover(needing)
         return rest
 
@@ -170,3 +170,11 @@ class Shipment:
         ids = {one(party) for party in parties}
         both = self.asked.certifications + self.facts.certifications
         return [paper for paper in both if paper.kind == kind and one(paper.party) in ids]
+
+
+def copied(shipment: Shipment) -> Shipment:
+    """The same shipment as an object of its own, to be changed; takes less time than `copy.copy`."""
+    one = Shipment.__new__(Shipment)
+    for name in Shipment.__slots__:
+        setattr(one, name, getattr(shipment, name))
+    return one

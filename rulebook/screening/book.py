@@ -45,11 +45,30 @@ class Screening:
     law: Law = field(repr=False)
     contents: Contents = field(repr=False)
 
+    _json: bytes | None = field(default=None, init=False, repr=False)
+    _reviewed: refusals.Policy | None = field(default=None, init=False, repr=False)
+    _explanation: "Explanation | None" = field(default=None, init=False, repr=False)
+
     def ready(self) -> None:
-        """Makes the JSON of every finding, so that who decides on the screening later only joins texts."""
-        for findings in (self.findings, *(option.findings for option in self.options)):
-            for finding in findings:
-                finding.json  # noqa: B018
+        """Makes the JSON of every finding, so that who decides on the screening later only joins texts.
+
+        Where every option is closed and no balance is asked for, it also explains why nothing fits.
+        """
+        self.json()
+        is_open = False
+        for option in self.options:
+            is_open = is_open or option.open
+            option.json  # noqa: B018
+            if option.open and option.unlimited:
+                return
+        if not is_open and not self.stopped and self.allocation is None:
+            self.explained(None, None)
+
+    def json(self) -> bytes:
+        """The findings before the authorizations as JSON, joined by commas."""
+        if self._json is None:
+            self._json = b",".join([finding.json for finding in self.findings])
+        return self._json
 
     @property
     def destination(self) -> str:
@@ -63,9 +82,55 @@ class Screening:
 
     @property
     def allocation(self) -> tuple[str, int] | None:
-        """The account and the law's limit on which the policy of review depends; None where it depends on none."""
-        policy = refusals.review_policy(self.contents, self.shipment, self.law, 0)
-        return self.contents.allocation(self.shipment, self.law) if policy.rationed else None
+        """The account and the law's limit on which an explanation depends; None where it depends on none.
+
+        That of a claimed authorization depends on none.
+        """
+        if self.shipment.asked.authorization is not None or not self._policy.rationed:
+            return None
+        return self.contents.allocation(self.shipment, self.law)
+
+    @property
+    def _policy(self) -> refusals.Policy:
+        """The policy of review where nothing is left of the account on which it may depend."""
+        if self._reviewed is None:
+            self._reviewed = refusals.review_policy(self.contents, self.shipment, self.law, 0)
+        return self._reviewed
+
+    def explained(self, available: int | None, limit: int | None) -> "Explanation":
+        """Why nothing fits, as `Book.explain` says; without a balance it is worked out once."""
+        if available is not None:
+            return self._explained(available, limit)
+        if self._explanation is None:
+            self._explanation = self._explained(None, None)
+        return self._explanation
+
+    def _explained(self, available: int | None, limit: int | None) -> "Explanation":
+        contents, shipment, law, options = self.contents, self.shipment, self.law, self.options
+        if shipment.asked.authorization is not None:
+            return Explanation(
+                barriers=() if options else self._barriers(available)[1],
+                closed=tuple([refusals.closed(option) for option in options]),
+                refusal=(),
+                alternatives=alternatives(contents, shipment, law, self.allowed),
+            )
+        policy, barriers = self._barriers(available)
+        refusal = refusals.refusal(contents, shipment, law, policy, barriers, options, available, limit)
+        undecided = refusals.undecided(contents, shipment, law, options)
+        said = {reason.code for reason in refusal}
+        return Explanation(
+            barriers=tuple([reason for reason in barriers if reason.code not in said]),
+            closed=tuple([refusals.lacking(option) for option in options]),
+            refusal=(undecided, *refusal) if undecided is not None else refusal,
+            alternatives=(),
+        )
+
+    def _barriers(self, available: int | None) -> tuple[refusals.Policy, tuple[Reason, ...]]:
+        """The policy of review and what closes authorizations, which tells that policy."""
+        policy = self._policy
+        if policy.rationed:
+            policy = refusals.review_policy(self.contents, self.shipment, self.law, available)
+        return policy, refusals.of_policy(self.closed, policy.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +196,7 @@ class Book:
         `available`: TPP left of the account that the screening names as its `allocation`, None where it names none;
         `limit`: what that account may hold on the day, where it is another than the law's.
         """
-        contents, shipment, law = self._contents, screening.shipment, screening.law
-        policy = refusals.review_policy(contents, shipment, law, available)
-        barriers = refusals.of_policy(screening.closed, policy.name)
-        if shipment.asked.authorization is not None:
-            return Explanation(
-                barriers=() if screening.options else barriers,
-                closed=tuple(refusals.closed(option) for option in screening.options),
-                refusal=(),
-                alternatives=alternatives(contents, shipment, law, screening.allowed),
-            )
-        refusal = refusals.refusal(contents, shipment, law, policy, barriers, screening.options, available, limit)
-        undecided = refusals.undecided(contents, shipment, law, screening.options)
-        said = {reason.code for reason in refusal}
-        return Explanation(
-            barriers=tuple(reason for reason in barriers if reason.code not in said),
-            closed=tuple(refusals.lacking(option) for option in screening.options),
-            refusal=(undecided, *refusal) if undecided is not None else refusal,
-            alternatives=(),
-        )
+        return screening.explained(available, limit)
 
     def shortage(self, screening: Screening, option: Option, short: Short, account: str, later: date | None) -> Reason:
         """The reason of an account without room; `account` is its path now, `later` the first day on which all fits."""

@@ -46,9 +46,11 @@ def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[C
         return trace
     for gate, one in _in_force(contents.gates, law):
         tried = one.test(shipment, law)
+        if tried is None:
+            continue
         if type(tried) is Verdict and not (finding := one.finding(tried)).code:
             trace.findings.append(finding)
-        elif tried is not None:
+        else:
             _pass(contents, gate, one, tried, shipment, law, trace)
             if trace.stopped:
                 break

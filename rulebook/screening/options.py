@@ -1,12 +1,11 @@
 """The options of a shipment: the claimed authorization alone, or each in the order of the book until one fits."""
 
 from collections.abc import Iterator
-from copy import copy
 
 from rulebook.law.contents import Contents
 from rulebook.law.law import Law
 from rulebook.law.provisions import all_open
-from rulebook.law.shipment import Shipment
+from rulebook.law.shipment import Shipment, copied
 from schemas.plan import Line, Option
 
 Allowed = frozenset[str] | None
@@ -36,14 +35,14 @@ def alternatives(contents: Contents, shipment: Shipment, law: Law, allowed: Allo
     claim = shipment.asked.authorization
     if claim is None:
         return ()
-    shipment = copy(shipment)
+    shipment = copied(shipment)
     shipment.brief = True
     return tuple(
         option
         for kind in contents.order
         if kind != claim.kind and open_to(kind, allowed)
         for option in contents.authorizations[kind](shipment, law)
-        if option.open
+        if all_open(option.findings)
     )
 
 

@@ -153,7 +153,7 @@ def undecided(contents: Contents, shipment: Shipment, law: Law, options: Sequenc
         return None
     for option in options:
         failed = option.failed
-        if failed and all(finding.code == "review.needed" for finding in failed):
+        if failed and failed[0].code == "review.needed" and {finding.code for finding in failed} == {"review.needed"}:
             return reason_of(failed[0])
     unallotted = "" if shipment.barred else contents.unallotted(shipment, law)
     if not unallotted:

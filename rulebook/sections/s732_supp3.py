@@ -4,12 +4,15 @@ from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_met, provision
 from rulebook.law.shipment import Shipment
 
+_NO_RED_FLAG = met("no red flag is reported")
+_ALL_SUBJECT = met("no .a or .b line is said not to be subject to the EAR")
+
 
 @provision("Supplement No. 3 to part 732", row="4 red flag", code="red_flag", kind="gate")
 def red_flags(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     """The publisher saw no red flag."""
     if not shipment.asked.red_flags:
-        return met("no red flag is reported")
+        return _NO_RED_FLAG
     return [
         not_met(f"red flag {flag.number}: {flag.note}", {"number": flag.number, "note": flag.note})
         for flag in shipment.asked.red_flags
@@ -25,7 +28,7 @@ def h_direct_product(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
         if item.subject_basis == "not_subject" and line.level in ("a", "b")
     ]
     if not found:
-        return met("no .a or .b line is said not to be subject to the EAR")
+        return _ALL_SUBJECT
     return [
         not_met(
             f"line {line} is an .a or .b item, but is said not to be subject to the EAR",

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from rulebook.law.authorization import named
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.places import tests_of
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, policy_in_words, provision, versions
@@ -73,12 +74,12 @@ def _policy(shipment: Shipment, law: Law) -> str:
     return s744.stricter(shipment, law, own)[0]
 
 
-@provision("15 CFR 740.2(a)(9)(ii)", row="LPP 4")
-def lpp_destination(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.2(a)(9)(ii)", row="LPP 4", of_route=True)
+def lpp_destination(route: Route, law: Law) -> Verdict:
     """LPP is not among the exceptions open to D:1, D:4 and D:5 without A:5 and A:6; 740.29(c) reads otherwise."""
-    found = [place for place in shipment.destinations if place in law.members("restricted_740_2")]
+    found = [place for place in route.destinations if place in law.members("restricted_740_2")]
     if not found:
-        return met(f"{' and '.join(shipment.destinations)}: in no group to which exceptions are closed")
+        return met(f"{' and '.join(route.destinations)}: in no group to which exceptions are closed")
     if law.switch("lpp_in_d1_d4"):
         return met(
             f"{found[0]} is in D:1 or D:4; 740.29(c), which bars only D:5 and Macau, applies by the switch lpp_in_d1_d4"

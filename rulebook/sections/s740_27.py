@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rulebook.law.authorization import duty, named, once_for_each, plan, record_retention, statement
-from rulebook.law.goods import Goods
+from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -15,7 +15,7 @@ from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
 
 
-def _items(shipment: Shipment | Goods) -> list[Line]:
+def _items(shipment: Shipment | Goods | Route) -> list[Line]:
     return [line for line in shipment.needing if line.level != "weights"]
 
 
@@ -84,15 +84,15 @@ def a1_designer(shipment: Shipment, law: Law) -> Tried:
     return designers(shipment, law, lines) if lines else None
 
 
-@provision("15 CFR 740.27(a)", row="AIA 3")
-def a_location(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a)", row="AIA 3", of_route=True)
+def a_location(route: Route, law: Law) -> Verdict | None:
     """The destination and the consignee's country are in Supplement No. 5(a)."""
-    if not _items(shipment):
+    if not _items(route):
         return None
-    outside = [place for place in shipment.destinations if place not in law.members("supp5a")]
+    outside = [place for place in route.destinations if place not in law.members("supp5a")]
     if outside:
         return not_met(f"{' and '.join(outside)} {_are(outside)} not in Supplement No. 5(a)")
-    return met(f"{' and '.join(shipment.destinations)} {_are(shipment.destinations)} in Supplement No. 5(a)")
+    return met(f"{' and '.join(route.destinations)} {_are(route.destinations)} in Supplement No. 5(a)")
 
 
 def _are(names: Sequence[str]) -> str:
@@ -161,7 +161,7 @@ def consignee_outside(shipment: Shipment, law: Law) -> bool:
     return _outside(shipment.consignee, law.members("supp5a"), located=False) is not None
 
 
-def _weights(shipment: Shipment) -> bool:
+def _weights(shipment: Shipment | Route) -> bool:
     return any(line.level == "weights" for line in shipment.needing)
 
 
@@ -201,16 +201,12 @@ def b2_others(shipment: Shipment, law: Law) -> Verdict | None:
     )
 
 
-@provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2")
-def a3_location(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2", of_route=True)
+def a3_location(route: Route, law: Law) -> Verdict | None:
     """Weights: the entities are located outside D:5 and Macau."""
-    if not _weights(shipment):
+    if not _weights(route):
         return None
-    return (
-        not_met("; ".join(shipment.barred))
-        if shipment.barred
-        else met(f"{shipment.asked.ship_to} is outside D:5 and Macau")
-    )
+    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
 
 
 @provision("15 CFR 740.27(a)(3)(ii)", row="AIA weights 3", code="certification.missing", since=date(2026, 1, 15))

@@ -3,7 +3,7 @@
 from datetime import date
 
 from rulebook.law.authorization import duty, months_after, named, plan, record_retention
-from rulebook.law.goods import Goods
+from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -32,14 +32,10 @@ def b_designer(shipment: Shipment, law: Law) -> Tried:
     return s740_27.designers(shipment, law, list(shipment.needing))
 
 
-@provision("15 CFR 740.28(c)", row="ACM 2", code="destination.denied")
-def c_destination(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.28(c)", row="ACM 2", code="destination.denied", of_route=True)
+def c_destination(route: Route, law: Law) -> Verdict:
     """Not to D:5 or Macau, nor to a consignee headquartered or parented there."""
-    return (
-        not_met("; ".join(shipment.barred))
-        if shipment.barred
-        else met(f"{shipment.asked.ship_to} is outside D:5 and Macau")
-    )
+    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
 
 
 @provision("15 CFR 740.28(d)", row="ACM 3")

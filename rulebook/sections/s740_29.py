@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from rulebook.law.authorization import duty, named, plan, record_retention, statement
-from rulebook.law.goods import Goods
+from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -13,10 +13,10 @@ from schemas.codes import Result
 from schemas.plan import Debit, Line, Obligation, Option
 
 
-@provision("15 CFR 740.29(a)", row="LPP 1")
-def a_scope(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.29(a)", row="LPP 1", of_route=True)
+def a_scope(route: Route, law: Law) -> Verdict:
     """Exports and reexports only, no transfer (in-country)."""
-    transaction = shipment.asked.transaction
+    transaction = route.transaction
     if transaction == "transfer":
         return not_met("LPP authorizes no transfer (in-country)")
     return met(f"the transaction is {'an' if transaction == 'export' else 'a'} {transaction}")
@@ -39,14 +39,10 @@ def b_items(goods: Goods, law: Law) -> Verdict | None:
     return met(f"eligible for LPP: {named(goods.needing)}")
 
 
-@provision("15 CFR 740.29(c)", row="LPP 3", code="destination.denied")
-def c_destination(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.29(c)", row="LPP 3", code="destination.denied", of_route=True)
+def c_destination(route: Route, law: Law) -> Verdict:
     """Not to D:5 or Macau, nor to a consignee with its headquarters or ultimate parent there."""
-    return (
-        not_met("; ".join(shipment.barred))
-        if shipment.barred
-        else met(f"{shipment.asked.ship_to} is outside D:5 and Macau")
-    )
+    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
 
 
 @provision("15 CFR 740.29(f)", row="LPP 6", code="certification.missing")

@@ -1,7 +1,7 @@
 """15 CFR 740.8: License Exceptions NAC (Notified Advanced Computing) and ACA (Advanced Computing Authorized)."""
 
 from rulebook.law.authorization import duty, named, plan, record_retention
-from rulebook.law.goods import Goods
+from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, all_open, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
@@ -50,27 +50,26 @@ def a_not_for_data_centres(goods: Goods, law: Law) -> Verdict:
     return not_met(f"{named(lines)}: an .a item for data centres")
 
 
-@provision("15 CFR 740.8(a)", row="ACA 3", code="destination.denied")
-def a_destination(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.8(a)", row="ACA 3", code="destination.denied", of_route=True)
+def a_destination(route: Route, law: Law) -> Verdict:
     """ACA: anywhere but D:5, Macau and their entities; and transfers within D:5 and Macau."""
-    asked = shipment.asked
-    if asked.transaction == "transfer" and asked.ship_to in law.members("d5_or_macau"):
-        return met(f"a transfer within {asked.ship_to}")
+    if route.transaction == "transfer" and route.ship_to in law.members("d5_or_macau"):
+        return met(f"a transfer within {route.ship_to}")
     return (
-        not_met("; ".join(shipment.barred))
-        if shipment.barred
-        else met(f"{asked.ship_to} and its parties are outside D:5 and Macau")
+        not_met("; ".join(route.barred))
+        if route.barred
+        else met(f"{route.ship_to} and its parties are outside D:5 and Macau")
     )
 
 
-@provision("15 CFR 740.8(a)", row="NAC 2")
-def a_nac_destination(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.8(a)", row="NAC 2", of_route=True)
+def a_nac_destination(route: Route, law: Law) -> Verdict:
     """NAC: exports and reexports to D:5, Macau and entities headquartered or parented there."""
-    if shipment.asked.transaction == "transfer":
+    if route.transaction == "transfer":
         return not_met("NAC authorizes no transfer (in-country)")
-    if not shipment.barred:
-        return not_met(f"neither {shipment.asked.ship_to} nor a receiving party is of D:5 or Macau")
-    return met(f"{shipment.asked.transaction}: {'; '.join(shipment.barred)}")
+    if not route.barred:
+        return not_met(f"neither {route.ship_to} nor a receiving party is of D:5 or Macau")
+    return met(f"{route.transaction}: {'; '.join(route.barred)}")
 
 
 _ACA = (a_items, a_not_for_data_centres, a_destination, s744.aca_end_use)

@@ -3,6 +3,7 @@
 from datetime import date
 
 from rulebook.law.authorization import named
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
@@ -30,59 +31,59 @@ def needs(shipment: Shipment, law: Law, line: Line) -> bool:
     return line.level == "c" and bool(shipment.barred)
 
 
-def _in_b_area(shipment: Shipment, law: Law) -> bool:
+def _in_b_area(shipment: Shipment | Route, law: Law) -> bool:
     return not law.members("b_item_license_area").isdisjoint(shipment.destinations)
 
 
-def _of(shipment: Shipment, *levels: str) -> list[Line]:
+def _of(shipment: Shipment | Route, *levels: str) -> list[Line]:
     return [line for line in shipment.lines if line.level in levels]
 
 
-@provision("15 CFR 742.6(a)(6)(iii)(A), (a)(13)", row="NLR 1")
-def a6_worldwide(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 742.6(a)(6)(iii)(A), (a)(13)", row="NLR 1", of_route=True)
+def a6_worldwide(route: Route, law: Law) -> Verdict:
     """.a items and controlled model weights need a licence to every destination."""
-    if shipment.domestic:
+    if route.domestic:
         return not_applicable("nothing is exported")
-    lines = _of(shipment, "a", "weights")
+    lines = _of(route, "a", "weights")
     if lines:
         return not_met(f"a licence is needed to every destination for {named(lines)}")
     return met("there is no .a item and no controlled model weights")
 
 
-@provision("15 CFR 742.6(a)(6)(iii)(B)", row="NLR 2")
-def a6_b_items(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 742.6(a)(6)(iii)(B)", row="NLR 2", of_route=True)
+def a6_b_items(route: Route, law: Law) -> Verdict:
     """.b items need a licence to Country Groups D:1, D:4 and D:5 without A:5 and A:6, and where named."""
-    if shipment.domestic:
+    if route.domestic:
         return not_applicable("nothing is exported")
-    lines = _of(shipment, "b")
-    places = " and ".join(shipment.destinations)
-    if lines and _in_b_area(shipment, law):
+    lines = _of(route, "b")
+    places = " and ".join(route.destinations)
+    if lines and _in_b_area(route, law):
         return not_met(f"a licence is needed to {places} for {named(lines)}, a .b item")
     return met(f"no .b line needs a licence to {places}")
 
 
-@provision("15 CFR 744.23(a)(3)(i)(A)", row="NLR 3")
-def s744_23_b_items(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 744.23(a)(3)(i)(A)", row="NLR 3", of_route=True)
+def s744_23_b_items(route: Route, law: Law) -> Verdict:
     """.b items need a licence for a party with headquarters or ultimate parent in D:5 or Macau, wherever it is.
 
     A receiving party that is located there counts as well: the stricter reading of "destined to".
     """
-    if shipment.domestic:
+    if route.domestic:
         return not_applicable("nothing is exported")
-    lines = _of(shipment, "b")
-    if lines and shipment.barred_parties:
-        return not_met(f"{named(lines)}: {'; '.join(shipment.barred_parties)}")
+    lines = _of(route, "b")
+    if lines and route.barred_parties:
+        return not_met(f"{named(lines)}: {'; '.join(route.barred_parties)}")
     return met("no .b line is for a party of D:5 or Macau")
 
 
-@provision("15 CFR 744.23(a)(3)(i)(B)", row="NLR 4")
-def s744_23_memory(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 744.23(a)(3)(i)(B)", row="NLR 4", of_route=True)
+def s744_23_memory(route: Route, law: Law) -> Verdict:
     """3A090.c needs a licence to D:5 and Macau and for their parties."""
-    if shipment.domestic:
+    if route.domestic:
         return not_applicable("nothing is exported")
-    lines = _of(shipment, "c")
-    if lines and shipment.barred:
-        return not_met(f"{named(lines)}: {'; '.join(shipment.barred)}")
+    lines = _of(route, "c")
+    if lines and route.barred:
+        return not_met(f"{named(lines)}: {'; '.join(route.barred)}")
     return met("no high bandwidth memory for D:5 or Macau")
 
 
@@ -140,9 +141,13 @@ def b14_weights(shipment: Shipment, law: Law, available: int | None) -> str | No
 def b10_supp5a(shipment: Shipment, law: Law, available: int | None) -> str | None:
     """.a to Supplement No. 5(a), or to an entity headquartered or parented there: presumption of approval."""
     inside = law.members("supp5a")
+    if not _of(shipment, "a"):
+        return None
     users = (shipment.consignee, *shipment.end_users)
-    there = any(user.headquarters in inside or user.parent_headquarters in inside for user in users)
-    return "presumption_of_approval" if _of(shipment, "a") and (shipment.asked.ship_to in inside or there) else None
+    there = shipment.asked.ship_to in inside or any(
+        user.headquarters in inside or user.parent_headquarters in inside for user in users
+    )
+    return "presumption_of_approval" if there else None
 
 
 @provision("15 CFR 742.6(b)(10)(iii)(B)(1)", row="6.5", kind="policy")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
@@ -55,21 +56,21 @@ def stricter(shipment: Shipment, law: Law, policy: str) -> tuple[str, str]:
     raise LookupError(own)
 
 
-@provision("15 CFR 740.29(e)", row="LPP 5", code="end_use.prohibited")
-def lpp_end_use(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.29(e)", row="LPP 5", code="end_use.prohibited", of_route=True)
+def lpp_end_use(route: Route, law: Law) -> Verdict:
     """LPP is not for an end use or end user prohibited under part 744."""
-    return _undeclared(shipment)
+    return _undeclared(route)
 
 
-@provision("15 CFR 740.8(b)", row="ACA 4", code="end_use.prohibited")
-def aca_end_use(shipment: Shipment, law: Law) -> Verdict:
+@provision("15 CFR 740.8(b)", row="ACA 4", code="end_use.prohibited", of_route=True)
+def aca_end_use(route: Route, law: Law) -> Verdict:
     """ACA and NAC are closed where part 744 asks for a licence, 744.23(a)(3) apart; part 744 closes them before."""
-    return _undeclared(shipment)
+    return _undeclared(route)
 
 
-def _undeclared(shipment: Shipment) -> Verdict:
-    if shipment.asked.part_744_uses:
-        return not_met(f"declared: {_uses(shipment)}")
+def _undeclared(route: Route) -> Verdict:
+    if route.uses:
+        return not_met(f"declared: {', '.join(route.uses)}")
     return met("no part 744 end use is declared")
 
 

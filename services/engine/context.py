@@ -4,16 +4,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from ledger.journal import Journal, Turn
 from rulebook import Book, Screening
-from schemas.plan import Case
+from schemas.plan import Case, ListInForce
 from schemas.times import day_of
 from schemas.wire.read import Event
 from services.engine.answers import Answers
 from services.engine.indexes import Indexes
 from services.engine.message import ReadMessage
+
+
+class Basis(NamedTuple):
+    """What a decision rests on as JSON, and the policies and lists in it: while they are here, their ids are theirs."""
+
+    policies: Mapping[str, bool]
+    lists: Sequence[ListInForce]
+    json: orjson.Fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class DecisionContext:
     indexes: Indexes
     over_http: bool = False
     prepared: Mapping[int, Screening] = field(default_factory=dict)
+    _basis: dict[tuple[int, int], Basis] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def screen(self, case: Case) -> Screening:
         """What the law says of a case: as it was prepared, if that was of an equal case, else screened now."""
@@ -41,19 +52,27 @@ class DecisionContext:
         """The answers to an event, still empty."""
         return Answers(self.journal.transaction, event)
 
-    def basis(self) -> dict[str, Any]:
-        """What a decision rests on besides the events: the law, its status and readings, the lists, the program."""
-        return {
+    def basis(self) -> orjson.Fragment:
+        """What a decision rests on besides the events: the law, its status and readings, the lists, the program.
+
+        It is made JSON once for the policies and lists that are in force.
+        """
+        policies, lists = self.journal.policies.in_force(), self.journal.lists.in_force()
+        known = self._basis.get((id(policies), id(lists)))
+        if known is None:
+            known = self._basis[id(policies), id(lists)] = Basis(policies, lists, self._stated(policies, lists))
+        return known.json
+
+    def _stated(self, policies: Mapping[str, bool], lists: Sequence[ListInForce]) -> orjson.Fragment:
+        stated = {
             "rulebook_digest": self.book.digest,
             "law_status": self.book.status,
             "switches": self.book.switches,
-            "policies": self.journal.policies.in_force(),
-            "lists": [
-                {"name": one.name, "version": one.version, "digest": f"sha256:{one.sha256}"}
-                for one in self.journal.lists.in_force()
-            ],
+            "policies": policies,
+            "lists": [{"name": one.name, "version": one.version, "digest": f"sha256:{one.sha256}"} for one in lists],
             "software": self.software,
         }
+        return orjson.Fragment(orjson.dumps(stated))
 
     @property
     def today(self) -> date | None:

@@ -133,12 +133,16 @@ def authorization(judgement: Judgement) -> dict[str, str]:
 def findings(judgement: Judgement) -> list[bytes]:
     """All findings as JSON: those that precede the authorizations, then each option's provisions and quotas, in order.
 
-    The JSON of the law's findings is kept with them: most are found again and again, and are made a text once.
+    Each text is of one or more findings, joined by commas. The JSON of the law's findings is kept with them: most are
+    found again and again, and are made a text once.
     """
-    result = [finding.json for finding in judgement.screening.findings]
+    screening = judgement.screening
+    result = [screening.json()] if screening.findings else []
     for option, shorts in judgement.tried:
-        result += [finding.json for finding in option.findings]
-        result += [_short(short) for short in shorts]
+        if option.findings:
+            result.append(option.json)
+        if shorts:
+            result += [_short(short) for short in shorts]
     if judgement.chosen and judgement.entries:
         taken = list(zip(judgement.chosen.debits, judgement.entries, strict=True))
         result += [_quota(debit, entry) for debit, entry in taken if entry.limit is not None]

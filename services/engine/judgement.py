@@ -231,7 +231,7 @@ def _against(context: DecisionContext, result: Judgement, more: Sequence[Reason]
 
 def _left(context: DecisionContext, result: Judgement) -> tuple[int | None, int | None]:
     """TPP left of the account on which the policy of review depends, and its limit; None where it depends on none."""
-    if result.case.asked.authorization is not None or (allocation := result.screening.allocation) is None:
+    if (allocation := result.screening.allocation) is None:
         return None, None
     path, of_law = allocation
     limit = context.journal.limits.in_force(path, result.case.asked.export_date, of_law)

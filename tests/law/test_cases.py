@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rulebook import load
+from rulebook.law.goods import Route
 from rulebook.law.provisions import FIRST_DAY, Provision, all_provisions, met, not_applicable, not_met, unknown
 from rulebook.screening.book import Screening
 from rulebook.screening.options import alternatives
@@ -92,7 +93,7 @@ def tried(row: str, screening: Screening, case: Case, available: int | None) -> 
     if row.startswith("LICENSE"):
         found = s750_7.candidates(shipment)
         extra = (found[0] if found else None,)
-    verdict = one.test(shipment, law, *extra)
+    verdict = one.test(Route(shipment, law) if one.of_route else shipment, law, *extra)
     if verdict is None:
         return {"none"}
     return (

@@ -1,5 +1,6 @@
 """What is worked out once or cut short gives what all of the work gives."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -7,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebook.screening.book import Screening
+from rulebook.books.ai_diffusion import CONTENTS
+from rulebook.law.goods import Route
+from rulebook.law.provisions import versions
+from rulebook.screening.book import Book, Screening
 from rulebook.screening.options import alternatives, open_to
+from rulebook.screening.refusals import review_policy
 from schemas.codes import Result
 from schemas.plan import Debit, Finding, Option
 
+from . import build
 from .test_properties import SETTINGS, lines, screened, shipments
 
 
@@ -52,12 +58,48 @@ def test_kept_json_is_that_of_the_finding(ship: dict[str, Any], items: list[dict
 
 @given(shipments(), st.lists(lines(), min_size=1, max_size=3))
 @SETTINGS
-def test_what_is_kept_of_goods_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
+def test_what_is_kept_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
     screening = screened(ship, items)
-    shipment, law = screening.shipment, screening.law
-    if shipment.goods is not None:
-        for one, kept in shipment.goods.found.items():
+    shipment, law, route = screening.shipment, screening.law, screening.shipment.route
+    if route is not None:
+        for one, kept in route.goods.found.items():
             assert kept == one.findings(one.test(shipment, law)), one
+        fresh = Route(shipment, law)
+        for provisions, kept in route.tried.items():
+            found: list[Any] = []
+            for one in versions(law, provisions):
+                if one.of_goods or one.of_route:
+                    found += one.findings(one.test(shipment if one.of_goods else fresh, law))
+                else:
+                    found.append(one)
+            assert [one for step in kept for one in (step if type(step) is tuple else (step,))] == found
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_what_is_explained_before_is_what_is_explained_when_asked(
+    ship: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    ready, fresh = screened(dict(ship), items), screened(dict(ship), items)
+    ready.ready()
+    if not ready.stopped:
+        assert ready.allocation == fresh.allocation
+        assert ready.explained(None, None) == fresh.explained(None, None)
+        assert ready.explained(None, None) is ready.explained(None, None)
+        left = None if ready.allocation is None else ready.allocation[1]
+        assert ready.explained(left, left) == fresh.explained(left, left)
+
+
+@given(shipments(), st.lists(lines(), min_size=1, max_size=3))
+@SETTINGS
+def test_a_policy_that_is_not_rationed_is_the_same_whatever_is_left(
+    ship: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    screening = screened(ship, items)
+    contents, shipment, law = screening.contents, screening.shipment, screening.law
+    policy = review_policy(contents, shipment, law, 0)
+    if not screening.stopped and not policy.rationed:
+        assert [review_policy(contents, shipment, law, left) for left in (None, 1, 10**9)] == [policy] * 3
 
 
 @pytest.mark.parametrize("result", list(Result))
@@ -71,3 +113,29 @@ def test_what_is_kept_is_of_one_value_alone(result: Result) -> None:
     changed = option._replace(findings=(other,))
     assert changed.open == (result in (Result.MET, Result.NOT_APPLICABLE)) == (not changed.failed)
     assert option == Option("LPP", (first,), debits=option.debits)
+
+
+ROUTES: tuple[dict[str, Any], ...] = (
+    {"to": "IN"},
+    {"to": "IN", "transaction": "reexport", "from": "SG"},
+    {"to": "IN", "transaction": "transfer", "from": "IN"},
+    {"to": "IN", "hq": "CN"},
+    {"to": "IN", "end_user": "CN"},
+    {"to": "IN", "country": "SG"},
+    {"to": "CN"},
+    {"to": "SG"},
+    {"to": "US"},
+    {"to": "IN", "uses": ["military"]},
+    {"to": "IN", "lines": [{"eccn": "4A090.b", "tpp": 1_600, "density": Decimal(1)}]},
+)
+
+
+@pytest.mark.parametrize("claim", ["", "ACA", "AIA", "ACM", "LPP", "NAC"])
+def test_a_route_that_differs_in_one_thing_is_another(claim: str) -> None:
+    def told(book: Book, ship: dict[str, Any]) -> Any:
+        ship = {**ship, "claim": claim} if claim else ship
+        found = book.screen(build.case({"ship": ship}))
+        return found.findings, found.options, None if found.stopped else found.explained(None, None)
+
+    shared = Book(CONTENTS, {})
+    assert [told(shared, ship) for ship in ROUTES] == [told(Book(CONTENTS, {}), ship) for ship in ROUTES]
