@@ -124,8 +124,8 @@ class _Made:
 def _made(build: Callable[[Among], Executable], store: Store) -> _Made:
     statement: Any = build(_Array() if store.postgresql else _Json())
     compiled = statement.compile(dialect=store.engine.dialect)
-    names: Any = [column.name for column in statement.selected_columns] if statement.is_select else []
-    row: Any = namedtuple("Row", names)  # noqa: PYI024  the names are those of the statement's columns
+    names = [str(column.name) for column in statement.selected_columns] if statement.is_select else []
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024  they are those of its columns
     order = None if store.postgresql else tuple(compiled.positiontup or ())
     return _Made(str(compiled), dict(compiled.params), order, row._make)
 
