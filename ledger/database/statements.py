@@ -1,10 +1,14 @@
 """Statements that are compiled once: a transaction of one event would else spend more time on its SQL than on it."""
 
-from collections.abc import Callable, Collection
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Connection, CursorResult, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, any_, bindparam, func, select, true
 from sqlalchemy.sql.expression import Executable
 
 from ledger.database.pipeline import run
@@ -22,6 +26,11 @@ class Among(Protocol):
     def each(self, name: str) -> ColumnElement[Any]:
         """The values of a parameter as rows: the one column of a table."""
 
+    def unique(
+        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+    ) -> Select[Any]:
+        """The rows of which one column has a value of a parameter, and others the same ones, together unique."""
+
 
 class _Array:
     """PostgreSQL takes the values as an array."""
@@ -34,6 +43,18 @@ class _Array:
         given = func.unnest(bindparam(name, type_=ARRAY(Text))).table_valued("value").render_derived()
         return given.c.value
 
+    def unique(
+        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+    ) -> Select[Any]:
+        """Each is looked up by itself: before it has counted the table, the server takes few rows to share the others.
+
+        It would then read all of them: of a journal of 20,000 events of one source 20 ms for each batch, and not 1.
+        """
+        value = self.each(name)
+        conditions = [key.table.c[other] == given for other, given in same.items()]
+        found = select(*columns).where(key == value, *conditions).limit(1).lateral("found")
+        return select(*found.c).select_from(value.table.join(found, true()))
+
 
 class _Json:
     """SQLite takes the values as a JSON array."""
@@ -45,6 +66,12 @@ class _Json:
         """The elements of the JSON array."""
         return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
+    def unique(
+        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+    ) -> Select[Any]:
+        """SQLite looks up each by itself in any case."""
+        return select(*columns).where(self(key, name), *(key.table.c[other] == given for other, given in same.items()))
+
 
 class Statement:
     """A statement with parameters by name, which `build` makes once for each kind of database.
@@ -55,32 +82,52 @@ class Statement:
 
     def __init__(self, build: Callable[[Among], Executable]) -> None:
         self._build = build
-        self._compiled: dict[bool, tuple[str, dict[str, Any], tuple[str, ...]]] = {}
+        self._compiled: dict[bool, _Made] = {}
 
-    def run(self, store: Store, connection: Connection, **values: Values) -> CursorResult[Any]:
-        """Executes it; a collection is the value of a parameter of `Among`."""
-        found = self._compiled.get(store.postgresql)
-        if found is None:
-            found = self._compiled[store.postgresql] = self._compile(store)
-        sql, fixed, order = found
-        if store.postgresql:
-            given = {name: _array(value) for name, value in values.items()}
-            return connection.exec_driver_sql(sql, {**fixed, **given})
-        given = {**fixed, **{name: _json(value) for name, value in values.items()}}
-        return connection.exec_driver_sql(sql, tuple([given[name] for name in order]))
+    def run(self, store: Store, connection: Connection, **values: Values) -> list[Any]:
+        """The rows that it finds, by the names of their columns; a collection is the value for an `Among`."""
+        made = self._made(store)
+        return list(map(made.row, store.rows(connection, made.sql, made.values(values))))
 
     def change(self, store: Store, connection: Connection, **values: Values) -> None:
         """Executes one that changes rows and gives nothing back; within `Store.together` at its end."""
-        if store.postgresql:
-            sql, fixed, _ = self._compiled.get(True) or self._compiled.setdefault(True, self._compile(store))
-            run(connection, sql, {**fixed, **{name: _array(value) for name, value in values.items()}})
-        else:
-            self.run(store, connection, **values)
+        made = self._made(store)
+        run(connection, made.sql, made.values(values))
 
-    def _compile(self, store: Store) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-        statement: Any = self._build(_Array() if store.postgresql else _Json())
-        compiled = statement.compile(dialect=store.engine.dialect)
-        return str(compiled), dict(compiled.params), tuple(compiled.positiontup or ())
+    def _made(self, store: Store) -> _Made:
+        found = self._compiled.get(store.postgresql)
+        if found is None:
+            found = self._compiled[store.postgresql] = _made(self._build, store)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A statement for one kind of database: its SQL, the values of parameters that are always the same, and its rows.
+
+    `order`: of the parameters where they have no names in the SQL; None where they have.
+    """
+
+    sql: str
+    fixed: dict[str, Any]
+    order: tuple[str, ...] | None
+    row: Callable[[tuple[Any, ...]], Any]
+
+    def values(self, given: Mapping[str, Values]) -> Sequence[Any] | Mapping[str, Any]:
+        """The values of all parameters, as the driver takes them."""
+        if self.order is None:
+            return {**self.fixed, **{name: _array(value) for name, value in given.items()}}
+        every = {**self.fixed, **{name: _json(value) for name, value in given.items()}}
+        return tuple([every[name] for name in self.order])
+
+
+def _made(build: Callable[[Among], Executable], store: Store) -> _Made:
+    statement: Any = build(_Array() if store.postgresql else _Json())
+    compiled = statement.compile(dialect=store.engine.dialect)
+    names = [str(column.name) for column in statement.selected_columns] if statement.is_select else []
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024  they are those of its columns
+    order = None if store.postgresql else tuple(compiled.positiontup or ())
+    return _Made(str(compiled), dict(compiled.params), order, row._make)
 
 
 def _array(value: Values) -> Any:

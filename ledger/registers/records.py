@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, bindparam, select
 
 from ledger.database import tables
 from ledger.database.columns import lines_of
@@ -17,8 +17,8 @@ Key = tuple[str, str]
 
 _J = tables.journal
 _ANSWERED = Statement(
-    lambda among: select(_J.c.id, _J.c.n, _J.c.event, _J.c.answers).where(
-        _J.c.source == bindparam("source"), among(_J.c.id, "ids")
+    lambda among: among.unique(
+        (_J.c.id, _J.c.n, _J.c.event, _J.c.answers), _J.c.id, "ids", source=bindparam("source", type_=Text)
     )
 )
 _HOLDS = Statement(
@@ -148,7 +148,7 @@ class Records:
     def holds(self, n: int, key: Key) -> bool:
         """Whether the record of this number is that of this event."""
         store, connection = self._transaction.store, self._transaction.connection
-        return _HOLDS.run(store, connection, record=n, source=key[0], id=key[1]).first() is not None
+        return _HOLDS.run(store, connection, record=n, source=key[0], id=key[1]) != []
 
     def forget(self) -> None:
         """Releases the events and answers of the transaction, which are large."""

@@ -47,10 +47,11 @@ class Unfinished:
 
     def _read(self) -> Work | None:
         transaction = self._transaction
-        row = _FIRST.run(transaction.store, transaction.connection).one_or_none()
-        transaction.cache.unfinished = row is not None
-        if row is None:
+        rows = _FIRST.run(transaction.store, transaction.connection)
+        transaction.cache.unfinished = bool(rows)
+        if not rows:
             return None
+        row = rows[0]
         with stored(f"what is left of record {row.n}"):
             return Work(row.n, row.chunk + 1, {**orjson.loads(row.work)})
 

@@ -51,8 +51,8 @@ class Waiting:
         unknown = {key for key in wanted if key not in self._awaited}
         if unknown:
             self._awaited.update(dict.fromkeys(unknown, False))
-            found = _AWAITED.run(self._transaction.store, self._transaction.connection, wanted=unknown).scalars()
-            self._awaited.update(dict.fromkeys(found, True))
+            found = _AWAITED.run(self._transaction.store, self._transaction.connection, wanted=unknown)
+            self._awaited.update((key, True) for (key,) in found)
 
     def add(self, shipment: str, notes: Notes) -> None:
         """Notes what a shipment waits for that waited for nothing."""

@@ -1,6 +1,6 @@
 """Judging a shipment: the law's options against the ledger's balances, and the debits of the first that fits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ledger.journal import Tested
+from ledger.journal import Journal, Tested
 from ledger.registers.accounts import Entry
 from ledger.registers.shipments import SetAside
 from rulebook import Screening
@@ -81,9 +81,7 @@ def judge(
         known = {one.account: limits.in_force(one.account, day, book.limit(one.account, day)) for one in debits}
         result.entries = context.journal.take(result.tested, asked.shipment_id, known, posted)
         planned = result.chosen.obligations
-        context.journal.facts.load(
-            key for one in planned for name in one.once for key in _keys(context, one.kind, name)
-        )
+        context.journal.facts.load(once_keys(context.journal, planned))
         result.owed = [one for one in planned if _owed(context, one, result.entries)]
     return result
 
@@ -180,12 +178,17 @@ def _reached(obligation: Obligation, entries: Sequence[Entry]) -> bool:
 
 def met_once(context: DecisionContext, kind: str, name: str) -> bool:
     """Whether what one party owes for another only once was met, under whatever name either of them has had."""
-    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(context, kind, name))
+    return any(context.journal.facts.used(FactKind.MET, key) for key in _keys(context.journal, kind, name))
 
 
-def _keys(context: DecisionContext, kind: str, name: str) -> list[str]:
+def once_keys(journal: Journal, owed: Iterable[Obligation]) -> Iterator[str]:
+    """The keys under which it is stated that what these obligations ask only once was met."""
+    return (key for one in owed for name in one.once for key in _keys(journal, one.kind, name))
+
+
+def _keys(journal: Journal, kind: str, name: str) -> list[str]:
     """The keys of what is owed once: the name says the party that owes, the one for which, and what, if it is said."""
-    group = context.journal.parties.group
+    group = journal.parties.group
     by, to, *what = name.split("/")
     return ["/".join((kind, one, other, *what)) for one in group(by) for other in group(to)]
 

@@ -128,9 +128,10 @@ class Clearings:
     def last_hit(self, party: str) -> Sighting | None:
         """The record in which a party resembled an entry last, None if it never did."""
         if party not in self._hits:
-            row = _HIT.run(self._transaction.store, self._transaction.connection, party=party).first()
+            rows = _HIT.run(self._transaction.store, self._transaction.connection, party=party)
             with stored(f"the last hit of {party}"):
-                self._hits[party] = None if row is None else Sighting(row.n, Seen(*orjson.loads(row.seen)))
+                each = [Sighting(row.n, Seen(*orjson.loads(row.seen))) for row in rows]
+            self._hits[party] = each[0] if each else None
         return self._hits[party]
 
     def _write(self) -> None:

@@ -43,8 +43,10 @@ class Owned:
             values = {f"first{n}": start for n, start in enumerate(starts)}
             values |= {f"last{n}": f"{start}~" for n, start in enumerate(starts)}
             store, connection = self._transaction.store, self._transaction.connection
-            stored = _OWNED[store.postgresql].run(store, connection, **values).scalars()
-            paths = Paths(sorted({*stored, *(one for one in self._new if one.startswith(starts))}))
+            stored = _OWNED[store.postgresql].run(store, connection, **values)
+            paths = Paths(
+                sorted({*(row.path for row in stored), *(one for one in self._new if one.startswith(starts))})
+            )
             self._known[party] = paths
         return paths
 

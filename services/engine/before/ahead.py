@@ -10,6 +10,7 @@ from schemas.models.incoming import Dispatched, Requested
 from schemas.models.parts import Party
 from schemas.wire.read import Rejection
 from services.engine.chunks import chunk_id
+from services.engine.judgement import once_keys
 from services.engine.message import ReadMessage
 from services.engine.parties.namesakes import load_ahead
 
@@ -54,8 +55,15 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
     journal.facts.load_ahead({name for name in (*facts, *stated) if name is not None})
     journal.accounts.load(paths)
     load_ahead(journal, consignees, registered)
+    _once_ahead(journal, batch)
     journal.waiting.load(key for name in stated for key in journal.parties.group(name))
     _departures_ahead(journal, leaving)
+
+
+def _once_ahead(journal: Journal, batch: Sequence[ReadMessage]) -> None:
+    """Reads whether what the prepared requests ask only once was met: else a query for each new pair of parties."""
+    options = (option for one in batch if one.prepared is not None for option in one.prepared.options)
+    journal.facts.load(once_keys(journal, (owed for option in options for owed in option.obligations)))
 
 
 def _departures_ahead(journal: Journal, leaving: Collection[str]) -> None:
