@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import event
 from waiting import PATIENCE
 from web_inside import inside
 
-from ledger.database.store import Store
+from ledger.database.store import Connection, Store
 from ledger.journal import Ledger
 from schemas.periods import period
 from services.engine.commands.period_close import close_period
@@ -95,9 +96,15 @@ def test_a_page_reads_no_large_table_from_end_to_end(large: tuple[httpx.Client, 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         asked.append((statement, parameters))
 
+    def rows(self: Store, connection: Connection, statement: str, values: Any) -> Any:
+        asked.append((statement, values))
+        return straight(self, connection, statement, values)
+
     event.listen(store.engine, "before_cursor_execute", note)
+    straight = Store.rows
     try:
-        page(client, path)
+        with patch.object(Store, "rows", rows):
+            page(client, path)
     finally:
         event.remove(store.engine, "before_cursor_execute", note)
     found = {one for statement, parameters in asked for one in scans(store, statement, parameters)}
