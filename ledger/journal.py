@@ -10,6 +10,7 @@ from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.registers.accounts import Account, Accounts, Entry, check_range
 from ledger.registers.attestations import Attestations
+from ledger.registers.cache import Cache
 from ledger.registers.facts import FactBook, Stated
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls
@@ -21,7 +22,7 @@ from ledger.registers.parties import Parties
 from ledger.registers.records import Key, Records
 from ledger.registers.set_limits import Policies, SetLimits
 from ledger.registers.shipments import Shipments
-from ledger.registers.transaction import Cache, Transaction
+from ledger.registers.transaction import Transaction
 from ledger.registers.unfinished import Unfinished
 from ledger.registers.waiting import Waiting
 from schemas import accounts
@@ -278,16 +279,15 @@ class Ledger:
     def shadow(self, recorded: int) -> Iterator[Journal]:
         """One moment of the ledger, under which changes go nowhere and for which no writer waits.
 
-        Several threads may do so at once. The facts that one has read are kept for the next one at the same head.
+        Several threads may do so at once. The facts that one has read are kept for the next one.
         """
         with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as shadow:
             cache = self._cache_of_checks()
             transaction = Transaction(self.store, shadow.connection, cache, recorded, before_write=shadow.cover)
             journal = Journal(transaction)
             yield journal
-            if not journal.facts.added:
-                cache.keep(Stated, transaction.head_before)
-                self._seen.append(cache)
+            cache.keep(Stated, transaction.head_before, but=journal.facts.added)
+            self._seen.append(cache)
 
     def _cache_of_checks(self) -> Cache:
         try:

@@ -1,6 +1,7 @@
 """Restricted-party lists: which are in force, and the content under each digest."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, select
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt, Store, by_code_points
+from ledger.registers.cache import Lasting, Written
 from ledger.registers.facts import ALL, Fact, FactBook
 from ledger.registers.records import Records
 from ledger.registers.transaction import Transaction
@@ -20,10 +22,15 @@ from schemas.wire.read import Event, read_record
 
 
 @dataclass(frozen=True, slots=True)
-class LoadDay:
-    """The day on which a list was loaded."""
+class LoadDay(Lasting):
+    """The day on which a list was loaded. All are kept: each is of one record, which never changes."""
 
     day: date
+
+    @staticmethod
+    def changed(written: Written) -> Iterable[str]:  # noqa: ARG004
+        """None."""
+        return ()
 
 
 class Lists:
