@@ -59,11 +59,9 @@ def _since(_: object) -> CompoundSelect[Any]:
     The record that was the last one is looked for too: without it the ledger has lost its end and got another.
     """
     j, f, a, s, u = tables.journal, tables.fact, tables.account, tables.snapshot, tables.unfinished
-    since = bindparam("n", type_=BigInteger)
+    since, the_last = bindparam("n", type_=BigInteger), j.c.recorded == bindparam("recorded")
     return union_all(
-        select(literal("kept").label("what"), j.c.id.label("key")).where(
-            j.c.n == since, j.c.recorded == bindparam("recorded")
-        ),
+        select(literal("kept").label("what"), j.c.id.label("key")).where(j.c.n == since, the_last),
         select(literal("fact"), f.c.key).where(f.c.n > since),
         select(literal("account"), a.c.path).where(a.c.id > bindparam("accounts")),
         select(literal("closed"), s.c.id).where(s.c.n > since),
