@@ -63,6 +63,12 @@ def named_party(owner: str, name: str) -> tuple[str, dict[str, Any]]:
     return "party.registered", {**party(owner, "PL", name=name), "valid_from": "2025-01-01"}
 
 
+def cleared(party: str) -> tuple[str, dict[str, Any]]:
+    """A clearing of a party for the one entry of the list."""
+    told = {"party": party, "list": "us", "entry": "E-1", "reviewer": "r.one", "reason": "another person"}
+    return "match.cleared", told
+
+
 def registers(identifier: str) -> tuple[str, dict[str, Any]]:
     """A registration."""
     return named_party(identifier, f"Party {identifier}")
@@ -84,10 +90,6 @@ def done(one: Engine, what: str, of: str) -> tuple[str, ...]:
 
 
 LIMIT = ("allocation.set", {"account": "lpp/CON-20/2025", "limit": 0})
-CLEARED = (
-    "match.cleared",
-    {"party": "TOP-1", "list": "us", "entry": "E-1", "reviewer": "r.one", "reason": "another person"},
-)
 
 
 def _ask(kind: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
@@ -169,12 +171,12 @@ STALE: dict[type, list[Batch]] = {
     ],
     Noted: LEFT,
     OfEntry: [
-        [("load", "Zebra Looms")], [], [named("SHP-1", "TOP-1", "Zebra Looms")], [CLEARED],
-        [named("SHP-2", "TOP-1", "Zebra Looms")],
+        [("load", "Zebra Looms")], [], [cleared("TOP-1")], [cleared("TOP-2")], [named("SHP-1", "TOP-2", "Zebra Looms")],
     ],
     Sighting: [
         [("load", "Zebra Looms")], [], [named("SHP-1", "TOP-1", "Zebra Looms")],
-        [named("SHP-2", "TOP-1", "Zebra Looms Ltd")], [CLEARED],
+        [("shipment.amended", named("SHP-1", *to)[1]) for to in (("TOP-1", "Zebra Looms Ltd"), ("TOP-2", "Okapi"))],
+        [cleared("TOP-1")],
     ],
 }  # fmt: skip
 """For each kind of rows what two engines are told of which the second has changed what the first one has read."""
