@@ -6,11 +6,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 
+from ledger.cache import Cache
 from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.registers.accounts import Account, Accounts, Entry, check_range
 from ledger.registers.attestations import Attestations
-from ledger.registers.cache import Cache
 from ledger.registers.facts import FactBook, Stated
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.limits import after, limit_value, shortfalls

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt
-from ledger.registers.cache import Lasting, Written
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.transaction import Transaction
 from schemas.kinds import FactKind, IdentifierKind

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
-from ledger.registers.cache import Lasting, Written
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.kinds import IdentifierKind

@@ -6,11 +6,11 @@ from datetime import date
 
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.cache import Cache, Head
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.statements import Statement
 from ledger.database.store import Store
-from ledger.registers.cache import Cache, Head
 from schemas.periods import Period, booked, period
 
 _HEAD = Statement(

@@ -17,10 +17,10 @@ from ledger_events import PARTIES, Line, engine, licence, records, request
 from soak import much
 from sqlalchemy.exc import DBAPIError
 
+from ledger.cache import Cache
 from ledger.database import tables
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
 from ledger.registers.accounts import Account
-from ledger.registers.cache import Cache
 from ledger.registers.facts import Stated
 from ledger.registers.identifiers import Known
 from ledger.registers.names.clearings import OfEntry, Sighting
@@ -171,7 +171,8 @@ STALE: dict[type, list[Batch]] = {
     ],
     Noted: LEFT,
     OfEntry: [
-        [("load", "Zebra Looms")], [], [cleared("TOP-1")], [cleared("TOP-2")], [named("SHP-1", "TOP-2", "Zebra Looms")],
+        [("load", "Zebra Looms")], [], [cleared("TOP-1")],
+        [named("SHP-1", "TOP-2", "Zebra Looms Ltd"), cleared("TOP-2")], [named("SHP-2", "TOP-2", "Zebra Looms")],
     ],
     Sighting: [
         [("load", "Zebra Looms")], [], [named("SHP-1", "TOP-1", "Zebra Looms")],

@@ -7,10 +7,10 @@ from datetime import date
 
 from sqlalchemy import Connection, select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt, Store, by_code_points
-from ledger.registers.cache import Lasting, Written
 from ledger.registers.facts import ALL, Fact, FactBook
 from ledger.registers.records import Records
 from ledger.registers.transaction import Transaction

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import and_, bindparam, or_, select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
-from ledger.registers.cache import Lasting, Written
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 
