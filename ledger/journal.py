@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 
+from ledger.cache import Cache
 from ledger.database.shadow import shadowed
 from ledger.database.store import LedgerCorrupt, LedgerError, Store
 from ledger.registers.accounts import Account, Accounts, Entry, check_range
@@ -21,7 +22,7 @@ from ledger.registers.parties import Parties
 from ledger.registers.records import Key, Records
 from ledger.registers.set_limits import Policies, SetLimits
 from ledger.registers.shipments import Shipments
-from ledger.registers.transaction import Cache, Transaction
+from ledger.registers.transaction import Transaction
 from ledger.registers.unfinished import Unfinished
 from ledger.registers.waiting import Waiting
 from schemas import accounts
@@ -305,16 +306,15 @@ class Ledger:
     def shadow(self, recorded: int) -> Iterator[Journal]:
         """One moment of the ledger, under which changes go nowhere and for which no writer waits.
 
-        Several threads may do so at once. The facts that one has read are kept for the next one at the same head.
+        Several threads may do so at once. The facts that one has read are kept for the next one.
         """
         with self._lock if self.store.memory else nullcontext(), shadowed(self.store) as shadow:
             cache = self._cache_of_checks()
             transaction = Transaction(self.store, shadow.connection, cache, recorded, before_write=shadow.cover)
             journal = Journal(transaction)
             yield journal
-            if not journal.facts.added:
-                cache.keep(Stated, transaction.head_before)
-                self._seen.append(cache)
+            cache.keep(Stated, transaction.head_before, but=journal.facts.added)
+            self._seen.append(cache)
 
     def _cache_of_checks(self) -> Cache:
         try:

@@ -24,6 +24,8 @@ from ledger.database.store import Store, ledger_url
 KINDS = ("sqlite", "postgresql")
 OF_PARTIES = ("list_content", "clearing", "last_hit", "owner", "owner_form")
 """The tables of revision 0011."""
+UNDO_PARTIES = ("DROP INDEX fact_n", *(f"DROP TABLE {name}" for name in OF_PARTIES))
+"""The statements that take revision 0011 back."""
 _NUMBERS = count()
 
 

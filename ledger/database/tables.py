@@ -178,6 +178,7 @@ fact = Table(
     Column("key", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("n", BIG, primary_key=True, autoincrement=False, comment="the journal record that states it"),
+    Index("fact_n", "n"),
     comment="which records state a fact about a party, licence, holder or account",
     **STRICT,
 )

@@ -38,7 +38,8 @@ class Account:
     """An account; amounts in TPP. Only its register changes it.
 
     `leaving` is what is pending to leave a facility or a base, `refused` whether a refused debit awaits room,
-    `forecast` the day of exhaustion last announced.
+    `forecast` the day of exhaustion last announced. Dropped whole when others have written: a limit, a refusal or a
+    forecast changes one without an entry that would tell of it.
     """
 
     __slots__ = (

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
 from ledger.database.store import LedgerCorrupt
@@ -49,8 +50,16 @@ class NewFact:
     data: Any
 
 
-class Stated(dict[str, tuple[Fact, ...]]):
-    """All that was stated under one key: the facts of each kind, oldest first."""
+class Stated(dict[str, tuple[Fact, ...]], Lasting):
+    """All that was stated under one key: the facts of each kind, oldest first.
+
+    Kept but under the keys of new facts: a fact is only ever added, and the record that states it never changes.
+    """
+
+    @staticmethod
+    def changed(written: Written) -> Iterable[str]:
+        """The keys of the facts that others stated."""
+        return written.facts
 
 
 _OF_PARTIES = frozenset({FactKind.PARTY, FactKind.CERTIFICATION, FactKind.VEU, FactKind.CLEARED, FactKind.LICENSES})
@@ -74,8 +83,8 @@ class FactBook:
         self._rows: list[tuple[str, str, int]] = []
         self._new: tuple[int, list[NewFact]] = (0, [])
         self._asked: set[str] = set()
-        self.added = False
-        """Whether this transaction states a fact."""
+        self.added: set[str] = set()
+        """The keys under which this transaction states a fact."""
         transaction.at_flush(self._write)
 
     def load(self, keys: Iterable[str]) -> None:
@@ -136,7 +145,7 @@ class FactBook:
     def add(self, kind: FactKind, key: str, data: Any) -> Fact:
         """States a fact: the record that is being made says `data` of `key`."""
         self.load([key])
-        self.added = True
+        self.added.add(key)
         n = self._transaction.n
         fact = Fact(n, data)
         self._know(kind, key, fact)

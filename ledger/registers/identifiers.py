@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
@@ -25,10 +26,20 @@ class Resemblance:
     other: str
 
 
-class Known(tuple[tuple[str, str], ...]):
-    """The identifiers of one form, each with its kind."""
+class Known(tuple[tuple[str, str], ...], Lasting):
+    """The identifiers of one form, each with its kind.
+
+    Kept but for the forms of the keys of new facts and of what the paths of new accounts name: an identifier is only
+    ever added, and only together with one of these.
+    """
 
     __slots__ = ()
+
+    @staticmethod
+    def changed(written: Written) -> Iterable[str]:
+        """The forms of all that may have become an identifier."""
+        names = (identifier for path in written.paths for _, identifier in named(path))
+        return map(same_identifier, (*written.facts, *names))
 
 
 class Identifiers:

@@ -55,7 +55,10 @@ class _Row:
 
 
 class Noted(set[tuple[str, str]]):
-    """The kind and due day of every obligation that a subject ever had: none is deleted."""
+    """The kind and due day of every obligation that a subject ever had: none is deleted.
+
+    Dropped whole when others have written: the table has no index on the record's number.
+    """
 
 
 class Obligations:

@@ -87,7 +87,8 @@ class Shipment:
     `first` is the record of its first request, `asked` that of the request or amendment in force, `last` the latest
     that concerns it, `held` that of the present hold, `codes` its reasons, joined by a space. `claim` is what a
     reviewer put in place of the claim, `reviewed` what reviewers set aside, `parties` are as `names_of` gives them.
-    `kept`: of one that is held and keeps what it has pending, the record that let it go.
+    `kept`: of one that is held and keeps what it has pending, the record that let it go. Dropped whole when others have
+    written: the table has no index on `last`, which each event would have to pay for.
     """
 
     id: str

@@ -1,73 +1,23 @@
-"""One transaction that writes to a ledger, and the cache of the ledger between transactions."""
+"""One transaction that writes to a ledger."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.cache import Cache, Head
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.statements import Statement
 from ledger.database.store import Store
 from schemas.periods import Period, booked, period
 
-MOST_CACHED = 10_000
-"""The maximum number of rows of one kind kept in memory between transactions; beyond it, they are read again."""
-
-Row = TypeVar("Row")
-
 _HEAD = Statement(
     lambda _: tables.head.update().values(
         {name: bindparam(name) for name in ("n", "sequence", "accounts", "recorded", "ticked", "closed")}
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The head: the last record, when it was recorded in microseconds, and the restore that it comes from."""
-
-    n: int
-    recorded: int
-    epoch: int | None
-
-
-class Cache:
-    """What earlier transactions read, valid as long as nobody else has written: while the head is `head`."""
-
-    def __init__(self) -> None:
-        self.head: Head | None = None
-        self.closed: list[Period] | None = None
-        self.unfinished: bool | None = None
-        self._rows: dict[type, dict[str, Any]] = {}
-
-    def rows(self, kind: type[Row]) -> dict[str, Row | None]:
-        """The rows of one kind by their keys; None under a key that the ledger does not have."""
-        return self._rows.setdefault(kind, {})
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self.head = None
-        self.closed = None
-        self.unfinished = None
-        for rows in self._rows.values():
-            rows.clear()
-
-    def keep(self, kind: type, head: "Head") -> None:
-        """Forgets all but the rows of a kind, which are those of the ledger at a head."""
-        rows = self.rows(kind)
-        kept = dict(rows)
-        self.clear()
-        rows.update(kept)
-        self.head = head
-
-    def trim(self) -> None:
-        """Clears kinds of rows that have become too many, so that memory use stays constant."""
-        for rows in self._rows.values():
-            if len(rows) > MOST_CACHED:
-                rows.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +44,8 @@ class Transaction:
         self.store, self.connection, self.cache = store, connection, cache
         self._before_write = before_write
         head = store.lock_head(connection) if before_write is None else store.head(connection)
-        self.head = self.head_before = Head(head.n, head.recorded, head.epoch)
-        if self.head != cache.head:
-            cache.clear()
+        self.head = self.head_before = Head(head.n, head.recorded, head.epoch, head.accounts)
+        cache.follow(store, connection, self.head)
         cache.trim()
         self.start: int = head.n
         self.n: int = head.n
@@ -201,7 +150,7 @@ class Transaction:
             for write in self._writes:
                 write()
             recorded = self.recorded if self._written > self.start else self._recorded_before
-            self.head = Head(self._written, recorded, self.head.epoch)
+            self.head = Head(self._written, recorded, self.head.epoch, self._accounts)
             _HEAD.change(
                 self.store,
                 self.connection,

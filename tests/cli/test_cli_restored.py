@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cli_kept import QUICKSTART, ROOT, epoch, events, records, screen, sentence, tpp
-from databases import OF_PARTIES, Databases, Server
+from databases import UNDO_PARTIES, Databases, Server
 
 from ledger.database.backup import back_up
 from ledger.database.door_tables import DOORS
@@ -27,8 +27,8 @@ def _as_of(url: str, revision: str) -> None:
     store = Store(url)
     with store.begin() as connection:
         if revision < "0011":
-            for table in OF_PARTIES:
-                connection.exec_driver_sql(f"DROP TABLE {table}")
+            for statement in UNDO_PARTIES:
+                connection.exec_driver_sql(statement)
         if revision < "0010":
             connection.exec_driver_sql("DROP INDEX obligation_left")
         if revision < "0009":

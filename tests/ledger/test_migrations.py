@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from databases import OF_PARTIES, Databases
+from databases import UNDO_PARTIES, Databases
 from ledger_events import Line, engine, records
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -237,7 +237,7 @@ def test_shipments_of_before_are_listed_by_their_parties(ledger_url: str) -> Non
         made = connection.execute(tables.shipment.select()).all()
         for statement in (
             "DROP INDEX journal_alerts", "DROP INDEX obligation_left", "ALTER TABLE shipment DROP COLUMN parties",
-            *(f"DROP TABLE {name}" for name in ("token", "session", "link", "receiver", "notice", *OF_PARTIES)),
+            *(f"DROP TABLE {name}" for name in ("token", "session", "link", "receiver", "notice")), *UNDO_PARTIES,
             "UPDATE alembic_version SET version_num = '0007'",
         ):  # fmt: skip
             connection.execute(text(statement))

@@ -4,7 +4,7 @@ from contextlib import closing
 from typing import Any
 
 import events
-from databases import OF_PARTIES
+from databases import UNDO_PARTIES
 from events import facility, party
 from ledger_events import Line, engine, records
 from sqlalchemy import text
@@ -68,8 +68,8 @@ def owners_in(store: Store) -> list[list[tuple[Any, ...]]]:
 def migrated_again(store: Store, url: str) -> None:
     """Takes away the tables of the revision, and migrates to it."""
     with store.begin() as connection:
-        for name in OF_PARTIES:
-            connection.execute(text(f"DROP TABLE {name}"))
+        for statement in UNDO_PARTIES:
+            connection.execute(text(statement))
         connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
     assert migrate.upgrade(url) == ("0010", VERSION)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from click.testing import CliRunner
-from databases import OF_PARTIES, Databases
+from databases import UNDO_PARTIES, Databases
 from memory_run import Listed, in_words
 
 from ledger.database import migrate
@@ -131,8 +131,8 @@ def test_a_ledger_of_before_is_migrated_and_screens(ledger_url: str) -> None:
     with Listed(ledger_url) as listed:
         listed.run([ask("S-1"), CLEAR])
         with listed.store.begin() as connection:
-            for table in OF_PARTIES:
-                connection.exec_driver_sql(f"DROP TABLE {table}")
+            for statement in UNDO_PARTIES:
+                connection.exec_driver_sql(statement)
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0010'")
     assert migrate.upgrade(ledger_url) == ("0010", VERSION)
     with Listed(ledger_url) as listed:

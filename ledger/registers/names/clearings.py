@@ -61,14 +61,17 @@ class Clearing:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a party was in a record: the record's number, and its name, country and LEI there."""
+    """What a party was in a record: the record's number, and its name, country and LEI there.
+
+    Dropped whole when others have written: the table has no index on the record's number.
+    """
 
     n: int
     seen: Seen
 
 
 class OfEntry(tuple[Clearing, ...]):
-    """The clearings of one entry of a list."""
+    """The clearings of one entry of a list. Dropped whole when others have written: what was seen has no number."""
 
     __slots__ = ()
 

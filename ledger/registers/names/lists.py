@@ -1,11 +1,13 @@
 """Restricted-party lists: which are in force, and the content under each digest."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Connection, select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.rows import stored
 from ledger.database.store import LedgerCorrupt, Store, by_code_points
@@ -20,10 +22,15 @@ from schemas.wire.read import Event, read_record
 
 
 @dataclass(frozen=True, slots=True)
-class LoadDay:
-    """The day on which a list was loaded."""
+class LoadDay(Lasting):
+    """The day on which a list was loaded. All are kept: each is of one record, which never changes."""
 
     day: date
+
+    @staticmethod
+    def changed(written: Written) -> Iterable[str]:  # noqa: ARG004
+        """None."""
+        return ()
 
 
 class Lists:

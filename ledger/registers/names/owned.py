@@ -1,7 +1,10 @@
 """Which accounts count what one owner or holder has received."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import and_, bindparam, or_, select
 
+from ledger.cache import Lasting, Written
 from ledger.database import tables
 from ledger.database.statements import Statement
 from ledger.registers.transaction import Transaction
@@ -21,10 +24,18 @@ def _owned_paths(postgresql: bool) -> Statement:
 _OWNED = {postgresql: _owned_paths(postgresql) for postgresql in (False, True)}
 
 
-class Paths(tuple[str, ...]):
-    """The paths of a party's accounts, sorted."""
+class Paths(tuple[str, ...], Lasting):
+    """The paths of a party's accounts, sorted.
+
+    Kept but for the parties of new accounts: an account keeps its path and is never deleted.
+    """
 
     __slots__ = ()
+
+    @staticmethod
+    def changed(written: Written) -> Iterable[str]:
+        """The parties for which others opened an account."""
+        return [accounts.party(path) for path in written.paths if path.startswith(accounts.OWNED)]
 
 
 class Owned:

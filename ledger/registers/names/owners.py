@@ -23,7 +23,8 @@ _LOAD_FORMS = Statement(lambda among: select(_F).where(among(_F.c.form, "forms")
 class Owner:
     """An owner by its latest name, with its LEI if it has one.
 
-    `n` is the record that first let one of its shipments go, None where there is none.
+    `n` is the record that first let one of its shipments go, None where there is none. Dropped whole when others have
+    written: a new name leaves no number of its record.
     """
 
     id: str
@@ -40,7 +41,7 @@ class Forms(NamedTuple):
 
 
 class Having(tuple[str, ...]):
-    """The identifiers of the owners that have a form, sorted."""
+    """The identifiers of the owners that have a form, sorted. Dropped whole, as owners are."""
 
     __slots__ = ()
 

@@ -51,7 +51,7 @@ def _text(name: str, *, null: bool = False, **more: Any) -> sa.Column[str]:
 
 
 def upgrade() -> None:
-    """Adds the tables, of which that of the lists is append-only, and fills those of owners."""
+    """Adds the tables, of which that of the lists is append-only, and an index; fills those of owners."""
     op.create_table(
         "list_content",
         _text("sha256", primary_key=True),
@@ -99,6 +99,7 @@ def upgrade() -> None:
         comment="what the names of the table owner are compared by",
         sqlite_strict=True,
     )
+    op.create_index("fact_n", "fact", ["n"])
     postgresql = op.get_bind().dialect.name == "postgresql"
     for verb in ("UPDATE", "DELETE"):
         name = f"list_content_no_{verb.lower()}"
