@@ -89,14 +89,14 @@ class Transactions:
         """Decides what is taken; `at_once`: about how many holds may be rechecked too, where no other work is left."""
         with ExitStack() as watched:
             with self._ledger.begin(self._clock()) as journal:
-                began = perf_counter()
                 batch = () if finish and journal.unfinished.next() is not None else take()
                 watched.enter_context(self._observer.transaction(batch))
                 since = journal.transaction.sequence
                 with self.deciding(journal, batch) as context:
+                    began = perf_counter()
                     texts = _answers(context, batch, finish, at_once)
+                    self.pace.took(len(texts), perf_counter() - began)
                 pending = journal.unfinished.next() is not None
-            self.pace.took(len(texts), perf_counter() - began)
             self.pending = pending
             self._observer.decided(batch[: len(texts)], texts, since)
         return texts

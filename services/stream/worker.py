@@ -1,6 +1,7 @@
 """A worker: Faust agents that decide messages, with offsets committed after the database and no message skipped."""
 
 import logging
+import sys
 import threading
 import time
 from functools import partial
@@ -31,6 +32,9 @@ log = logging.getLogger("tpp.worker")
 
 REPEAT_SECONDS = 30.0
 """How often a repeated message of a library is logged, such as that a broker is unavailable."""
+
+SWITCH_SECONDS = 0.000_3
+"""How long a turn that has its answer from the database waits for a thread that reads topics or prepares."""
 
 START_SECONDS = 30.0
 """How long a worker that starts asks for its partitions again; a broker restarts in 10 to 20 seconds."""
@@ -69,6 +73,7 @@ def run(settings: "Settings", ledger_url: str | None, rulebook: str | None) -> i
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(Quiet())
+    sys.setswitchinterval(SWITCH_SECONDS)
     allowed = topic_sources(settings.sources)
     check_access(address(settings), client_options(settings))
     places, health, offsets = _places(settings), Health("worker"), Offsets(settings)

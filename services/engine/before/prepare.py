@@ -21,7 +21,7 @@ from services.engine.indexes import Indexes, Unprepared
 from services.engine.message import ReadMessage
 from services.engine.parties.screening import known_of
 
-LEAST = 10
+LEAST = 50
 """The requests in a batch for which it is worth to read facts beforehand."""
 RECENT = 4
 """Of how many batches the registrations count as stated that the ledger may not have yet."""
