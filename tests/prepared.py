@@ -1,8 +1,9 @@
 """Events that are prepared before what comes before them is decided, and preparations that trust too much."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from typing import Any
 from unittest.mock import patch
 
 from rulebook import Screening
@@ -43,6 +44,14 @@ def _ahead(engine: Engine, read: Sequence[ReadMessage], lag: int | None) -> list
         waiting += engine.prepare(read[number + lag : number + lag + 1])
         answers += engine.decide([waiting[number]])
     return answers
+
+
+def same_ahead(opened: Callable[[str], Any], steps: Sequence[Mapping[str, Any]], lag: int | None) -> bool:
+    """Whether steps of which each is prepared ahead are answered as they are without; `opened` makes a ledger of a URL."""
+    with opened(":memory:") as run:
+        plain = [run.engine.run([line])[0] for line in run.messages(steps)]
+    with opened(":memory:") as run:
+        return ahead(run.engine, run.messages(steps), lag) == plain
 
 
 @contextmanager

@@ -2,16 +2,21 @@
 
 import threading
 from contextlib import closing, suppress
+from dataclasses import replace
+from itertools import count
 from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_events import Line, engine, records
+from prepared import every_request
 from waiting import PATIENCE
 
 from ledger.database.store import Store
 from ledger.journal import Precedence
+from services.engine.before import prepare
 from services.engine.before.pace import LEAST, TARGET, Pace
+from services.engine.message import rejected
 
 
 @given(st.lists(st.tuples(st.integers(1, 2_000), st.floats(0.000_001, 60)), max_size=50))
@@ -63,6 +68,21 @@ def test_what_is_prepared_waits_while_a_turn_works() -> None:
     precedence.give()
     assert gave_way.wait(PATIENCE)
     thread.join()
+
+
+def test_a_batch_is_prepared_for_a_bounded_time_and_what_is_barred_not_at_all() -> None:
+    line = Line()
+    raws = [line.requested(f"SHP-{n}", "CON-20", 1, "LPP") for n in range(4)]
+    with closing(Store(":memory:")) as store, every_request():
+        store.open()
+        runs = engine(store)
+        first, *others = runs.read(records(raws))
+        barred = replace(first, barred=rejected(first.event, ()))  # type: ignore[arg-type]
+        made = [one.prepared is not None for one in runs.prepare([barred, *others])]
+        assert made == [False, True, True, True]
+        with patch.object(prepare, "perf_counter", side_effect=count(0.0, 0.3)):  # each takes 0.3 seconds
+            made = [one.prepared is not None for one in runs.prepare([first, *others, first])]
+        assert made == [True, True, True, True, False]
 
 
 def test_a_turn_that_fails_leaves_the_way_free() -> None:

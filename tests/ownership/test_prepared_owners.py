@@ -4,17 +4,13 @@ from pathlib import Path
 
 import pytest
 from owned_run import Owned, story
-from prepared import ahead, forgetting, trusting
+from prepared import forgetting, same_ahead, trusting
 from test_owned_stories import STORIES
 
 
 def answered_ahead(path: Path, lag: int | None) -> bool:
     """Whether a story of which each event is prepared ahead is answered as it is without."""
-    steps = [{"do": "load", "version": "1"}, *story(path)["step"]]
-    with Owned(":memory:") as run:
-        plain = [run.engine.run([line])[0] for line in run.messages(steps)]
-    with Owned(":memory:") as run:
-        return ahead(run.engine, run.messages(steps), lag) == plain
+    return same_ahead(Owned, [{"do": "load", "version": "1"}, *story(path)["step"]], lag)
 
 
 @pytest.mark.parametrize("lag", [None, 1])

@@ -3,18 +3,14 @@
 from pathlib import Path
 
 import pytest
-from prepared import ahead, forgetting, trusting
+from prepared import forgetting, same_ahead, trusting
 from rescreen_run import Ledgers, story
 from test_stories import STORIES
 
 
 def answered_ahead(path: Path, lag: int | None) -> bool:
     """Whether a story of which each event is prepared ahead is answered as it is without."""
-    steps = story(path)["step"]
-    with Ledgers(":memory:") as run:
-        plain = [run.engine.run([line])[0] for line in run.messages(steps)]
-    with Ledgers(":memory:") as run:
-        return ahead(run.engine, run.messages(steps), lag) == plain
+    return same_ahead(Ledgers, story(path)["step"], lag)
 
 
 @pytest.mark.parametrize("lag", [None, 1])
