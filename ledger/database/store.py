@@ -43,6 +43,7 @@ from ledger.database.connections import (
     private_file,
     unsafe,
 )
+from ledger.database.copying import end
 from ledger.database.pipeline import Changes
 from ledger.database.read_only import connectable, is_read_only
 
@@ -109,6 +110,7 @@ class Store(Changes):
             yield connection
             if transaction.is_active:
                 with self._timed():
+                    end(connection)
                     transaction.commit()
 
     @contextmanager

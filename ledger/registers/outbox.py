@@ -2,6 +2,8 @@
 
 import sqlite3
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -76,6 +78,23 @@ class Right:
             self.give_back()
             raise Lost from error
 
+    @contextmanager
+    def own(self, otherwise: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+        """The connection that holds the lock, in which each statement is a transaction; raises Lost if it is gone.
+
+        A file's lock has none, and `otherwise` makes one.
+        """
+        if self._connection is None:
+            self.check()
+            with otherwise() as connection:
+                yield connection
+            return
+        try:
+            yield self._connection
+        except DBAPIError as error:
+            self.give_back()
+            raise Lost from error
+
     def give_back(self) -> None:
         """Releases the lock."""
         connection, self._connection = self._connection, None
@@ -87,10 +106,9 @@ class Right:
             file.close()
 
 
-def move(store: Store, n: int, sent: int, lost: int) -> None:
+def move(store: Store, connection: Connection, n: int, sent: int, lost: int) -> None:
     """Notes that the records up to number `n` are published, `sent` events in total.
 
     `lost`: published events up to this sequence number are not expected to be the ledger's.
     """
-    with store.begin() as connection:
-        store.upsert(connection, tables.relay, [(1, n, sent, lost or None)])
+    store.upsert(connection, tables.relay, [(1, n, sent, lost or None)])

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, select
 
 from ledger.cache import Cache, Head
 from ledger.database import tables
@@ -138,6 +139,13 @@ class Transaction:
         """Makes sure that what is written goes nowhere, if this is only a check; before every change of a table."""
         if self._before_write is not None:
             self._before_write()
+
+    def send(self, table: Table, rows: Sequence[Sequence[Any]]) -> bool:
+        """Appends rows while the next record is made; what is only a check returns False, and appends at `flush`."""
+        if self._before_write is not None:
+            return False
+        self.store.send(self.connection, table, rows)
+        return True
 
     def written(self, n: int) -> None:
         """Notes that records up to this number are written."""
