@@ -161,7 +161,8 @@ class Gate:
     async def look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
         """Raises Hole if one of the gaps, each from an offset up to another, contains a committed message.
 
-        Waits while the broker is unavailable.
+        Not one below the offset that the group has committed: it was decided, by this worker or another one, while
+        partitions were shared out anew. Waits while the broker is unavailable.
         """
         await self._asked(self._look, place, gaps)
 
@@ -176,11 +177,12 @@ class Gate:
 
     def _look(self, place: Place, gaps: Sequence[tuple[int, int]]) -> None:
         name = f"{place[0]}/{place[1]}"
-        lowest = self._offsets.beginnings([place])[place]
-        if gaps[0][0] < lowest:
-            gone = gaps[0][0], lowest - 1
+        lowest, decided = self._offsets.beginnings([place])[place], self._offsets.committed([place]).get(place, 0)
+        first, end = max(gaps[0][0], decided), gaps[-1][1]
+        if first < lowest:
+            gone = first, lowest - 1
             log.error("%s: offsets %d to %d were deleted by retention before they were decided", name, *gone)
-        first, end = max(gaps[0][0], lowest), gaps[-1][1]
+            first = lowest
         there = [one.offset for one in self._offsets.messages(place, first, end)] if first < end else []
         passed = [offset for offset in there if any(start <= offset < stop for start, stop in gaps)]
         if passed:

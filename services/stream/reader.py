@@ -1,4 +1,4 @@
-"""The loop of one agent: prepares its stream in batches, decides what is prepared, and then commits the offsets."""
+"""The loop of one agent: prepares its stream in batches, decides what is prepared, and has the offsets committed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,15 +6,18 @@ from typing import Any, NamedTuple
 
 from ledger.database.store import DatabaseError, LedgerCorrupt, LedgerError
 from services.engine.message import Message, ReadMessage
-from services.kafka.faust_app import Noted, assigned_to, commit, committed_offset
+from services.kafka.faust_app import Noted, committed_offset
 from services.kafka.messages import record
 from services.kafka.offsets import Place
 from services.kafka.queues import size_of
+from services.stream.commits import Commits
 from services.stream.gate import Gate, log_failure
 from services.stream.rewind import Note, digest
 
 BATCH, BATCH_BYTES = 2000, 4 << 20
 """The messages, and their bytes, after which a batch ends, whichever comes first."""
+FETCH_SECONDS = 0.002
+"""How long the first message of a fetch waits for the others: a turn for it alone would take as long as one for all."""
 
 
 class Taken(NamedTuple):
@@ -51,26 +54,28 @@ class _Waiting:
             self._ended = True
             self._changed.set()
 
-    async def take(self) -> list[Any]:
-        """All that waits, at least one; none after the last."""
-        while not self._taken and not self._ended:
+    async def take(self, wait: float) -> list[Any]:
+        """All that waits, at least one; none after the last. If nothing waits yet, the first one waits for others."""
+        if not self._taken and not self._ended:
             self._changed.clear()
             await self._changed.wait()
+            await asyncio.sleep(wait)
         taken, self._taken, self._bytes = self._taken, [], 0
         self._emptied.set()
         return taken
 
 
-async def batches(source: AsyncIterator[Any], size: int) -> AsyncIterator[list[Any]]:
+async def batches(source: AsyncIterator[Any], size: int, wait: float = 0) -> AsyncIterator[list[Any]]:
     """What a source gives in lists of what is available, bounded in number and in bytes; nothing is lost.
 
+    `wait`: how many seconds the first of a list waits for others.
     A separate task takes from the source while a list is processed. It is not cancelled while the source gives more,
     which would lose what it was about to give.
     """
     waiting = _Waiting(size)
     taking = asyncio.ensure_future(waiting.fill(source))
     try:
-        while some := await waiting.take():
+        while some := await waiting.take(wait):
             yield some
         await taking
     finally:
@@ -78,11 +83,12 @@ async def batches(source: AsyncIterator[Any], size: int) -> AsyncIterator[list[A
 
 
 class Reader:
-    """The loop of one agent: decides a batch, then commits its offsets, without a gap."""
+    """The loop of one agent: decides a batch, then has its offsets committed, without a gap."""
 
     def __init__(self, app: Any, gate: Gate) -> None:
         self._app = app
         self._gate = gate
+        self._commits = Commits(app)
         self._generation: int | None = None
         self._next: dict[Place, int] = {}
         """The offset after the last decided one, by partition of this generation."""
@@ -93,15 +99,17 @@ class Reader:
         What comes while a batch is decided is prepared meanwhile.
         """
         self._gate.go_on()
-        async for taken in batches(self._prepared(stream), BATCH):
-            try:
+        try:
+            async for taken in batches(self._prepared(stream), BATCH):
                 await self._take(taken)
-            except (DatabaseError, LedgerError, LedgerCorrupt) as error:
-                log_failure(error)
-                raise
+        except (DatabaseError, LedgerError, LedgerCorrupt) as error:
+            log_failure(error)
+            raise
+        finally:
+            await self._commits.end()
 
     async def _prepared(self, stream: Any) -> AsyncIterator[Taken]:
-        async for events in batches(stream.noack().events(), BATCH):
+        async for events in batches(stream.noack().events(), BATCH, FETCH_SECONDS):
             messages = [event.message for event in events]
             for one in zip(messages, await self._gate.prepare(list(map(record, messages))), strict=True):
                 yield Taken(*one)
@@ -111,6 +119,7 @@ class Reader:
         if generation != self._generation:
             self._generation = generation
             self._next.clear()
+            self._commits.forget()
         taken = [one for one in taken if one.message.generation_id == generation]
         messages = [one.message for one in taken]
         after = await self._contiguous(messages)
@@ -121,10 +130,7 @@ class Reader:
         if self._app.consumer_generation_id != generation:
             return
         self._next.update(after)
-        mine = assigned_to(self._app)
-        offsets = {tp: Noted(offset, self._note(tp, last[tp])) for tp, offset in after.items() if tp in mine}
-        if offsets:
-            await commit(self._app, offsets)
+        self._commits.note({tp: Noted(offset, self._note(tp, last[tp])) for tp, offset in after.items()})
 
     def _note(self, tp: Any, last: Message) -> str:
         return str(Note(digest(last), self._gate.until.get(tp, 0)))

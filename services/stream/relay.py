@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ledger.database.store import DatabaseError, Store, database_message, knock
-from ledger.queries.records import OutboxRecord, last_record, outbox, published
+from ledger.queries.records import OutboxRecord, Published, last_record, outbox, published
 from ledger.registers.outbox import Lost, Right, move
 from schemas.event_types import outgoing_destination
 from services.failure import BrokerError, Failure
@@ -35,6 +35,8 @@ log = logging.getLogger("tpp.relay")
 
 BATCH = 500
 IDLE_SECONDS = 0.01
+MOVE_SECONDS = 0.1
+"""How often the position is noted at most: each is a commit, for which the answers of the next turn would wait."""
 RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 
 _WORKS = "publishes the ledger's answers"
@@ -59,9 +61,9 @@ def run(settings: "Settings", ledger_url: str | None, give_up: int | None = None
         served(health, settings.metrics, needs | {DATABASE: partial(knock, store)}),
     ):
         if give_up is not None:
-            with store.read() as connection:
+            with store.begin() as connection:
                 so_far = published(connection)
-            move(store, so_far.n, so_far.sent, max(give_up, so_far.lost))
+                move(store, connection, so_far.n, so_far.sent, max(give_up, so_far.lost))
         Relay(store, settings, health, ended).run()
     return 0
 
@@ -123,6 +125,9 @@ class Relay:
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
         self._said = ""
+        self._at = self._noted = Published()
+        """Up to where records are published, and what the ledger says of it."""
+        self._moved = 0.0
         self._compared = False
         """Whether what was published was compared with the ledger since its database last failed."""
         self._most = BATCH
@@ -198,34 +203,47 @@ class Relay:
     def _send_all(self) -> None:
         if not self._compared:
             self._compare()
-        with self._store.read() as connection:
-            so_far = published(connection)
-        n, sent, lost, checked = so_far.n, so_far.sent, so_far.lost, 0.0
-        while not self._ended.is_set():
-            with self._store.read() as connection:
-                last = last_record(connection)
-                records = outbox(connection, n, self._most) if last > n else []
-            if last < n:
-                raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
-            self._metrics.waits(last - n, records[0].recorded if records else None)
-            if records or time.monotonic() > checked + RETRY_SECONDS:
-                self._right.check()
-                checked = time.monotonic()
-            if not records:
-                self._works()
-                self._health.blocked(None)
-                self._ended.wait(IDLE_SECONDS)
-                continue
-            before = n
-            try:
-                for number, events in self._send(records):
-                    n, sent = number, sent + events
-            finally:
-                if n > before:
-                    move(self._store, n, sent, lost)
-                    self._health.did("published", n - before)
+        with self._right.own(self._store.read) as connection:
+            self._at = self._noted = published(connection)
+        try:
+            while not self._ended.is_set():
+                self._send_next()
+        except (Lost, DatabaseError):
+            raise
+        except BaseException:
+            self._move()
+            raise
+        self._move()
+
+    def _send_next(self) -> None:
+        """Sends the next records, or waits a little if there are none; notes the position from time to time."""
+        n = self._at.n
+        with self._right.own(self._store.read) as connection:
+            last = last_record(connection)
+            records = outbox(connection, n, self._most) if last > n else []
+        if last < n:
+            raise Failure(f"the ledger ends at record {last}, but records up to {n} were published; {REMEDY}")
+        self._metrics.waits(last - n, records[0].recorded if records else None)
+        if records:
+            for number, events in self._send(records):
+                self._at = replace(self._at, n=number, sent=self._at.sent + events)
             self._most = BATCH
-            self._works()
+        if time.monotonic() > self._moved + MOVE_SECONDS:
+            self._move()
+        if not records:
+            self._health.blocked(None)
+            self._ended.wait(IDLE_SECONDS)
+        self._works()
+
+    def _move(self) -> None:
+        """Notes up to where records are published."""
+        at, before = self._at, self._noted
+        if at != before:
+            with self._right.own(self._store.begin) as connection:
+                move(self._store, connection, at.n, at.sent, at.lost)
+            self._noted = at
+            self._health.did("published", at.n - before.n)
+        self._moved = time.monotonic()
 
     def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
         """Sends records in order; yields each one's number, and how many events it has, once the broker has them.

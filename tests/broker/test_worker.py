@@ -210,6 +210,24 @@ reader.Reader._take = holed
     _clean(stream, len(lines))
 
 
+def test_what_was_decided_while_partitions_were_shared_out_is_no_hole(streams) -> None:
+    """A commit may arrive after the worker was told where its group goes on, and before it reads from there."""
+    stream = streams(1)
+    lines = list(shipments(30))
+    stream.publish(Sending(line, partition=0) for line in lines[:11])
+    worker = stream.start("worker")
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    stream.publish(Sending(line, partition=0) for line in lines[11:])
+    worker = stream.start(
+        "worker", "import services.stream.reader as reader; reader.committed_offset = lambda *_: None"
+    )
+    stream.wait_decided(worker)
+    assert worker.end() == 0
+    assert "skipped" not in worker.said
+    _clean(stream, len(lines))
+
+
 def test_a_worker_that_stands_still_is_ended(streams) -> None:
     stream = streams(1)
     stream.publish(Sending(line, partition=0) for line in shipments(5))

@@ -103,8 +103,9 @@ def test_the_application_does_all_its_work(migrated: Roles) -> None:
         assert right.take()
         with store.read() as connection:
             assert last_recorded(connection)
-        move(store, 1, 1, 0)
-        move(store, 2, 2, 0)
+        for n in (1, 2):
+            with right.own(store.begin) as connection:
+                move(store, connection, n, n, 0)
         right.check()
         right.give_back()
 
