@@ -141,8 +141,11 @@ class Transaction:
             self._before_write()
 
     def send(self, table: Table, rows: Sequence[Sequence[Any]]) -> bool:
-        """Appends rows while the next record is made; what is only a check returns False, and appends at `flush`."""
-        if self._before_write is not None:
+        """Has rows stored while the next record is made; False where that brings nothing, or nothing may be stored.
+
+        SQLite stores them itself, and so faster all at once.
+        """
+        if self._before_write is not None or not self.store.postgresql:
             return False
         self.store.send(self.connection, table, rows)
         return True
