@@ -24,8 +24,12 @@ from ledger.database.store import Store, ledger_url
 KINDS = ("sqlite", "postgresql")
 OF_PARTIES = ("list_content", "clearing", "last_hit", "owner", "owner_form")
 """The tables of revision 0011."""
-UNDO_PARTIES = ("DROP INDEX fact_n", *(f"DROP TABLE {name}" for name in OF_PARTIES))
-"""The statements that take revision 0011 back."""
+UNDO_PARTIES = (
+    "DROP INDEX IF EXISTS account_prefix",
+    "DROP INDEX fact_n",
+    *(f"DROP TABLE {name}" for name in OF_PARTIES),
+)
+"""The statements that take revision 0012 back, and 0011."""
 _NUMBERS = count()
 
 

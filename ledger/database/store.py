@@ -56,7 +56,7 @@ __all__ = [
 DatabaseError = DBAPIError
 """What a statement raises where the database fails; `database_message` gives its reason."""
 
-VERSION = "0011"
+VERSION = "0012"
 """The revision of the tables that this version of the program works with; the newest of `migrations/`."""
 
 _SCHEMA_LOCK = 0x7470705F  # "tpp_"

@@ -102,6 +102,9 @@ account = Table(
     **STRICT,
 )
 
+PREFIX = Index("account_prefix", account.c.path, postgresql_ops={"path": "text_pattern_ops"}).ddl_if("postgresql")
+"""PostgreSQL finds accounts by the beginning of their paths by this one: that of the paths is in its locale's order."""
+
 entry = Table(
     "entry",
     metadata,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, exists, func, or_, select
+from sqlalchemy import Select, Table, delete, func, literal, or_, select
 
 from ledger.database import tables
 from ledger.database.statements import Among, Statement
@@ -15,9 +15,13 @@ _W, _N = tables.waiting, tables.noted
 
 
 def _awaited(among: Among) -> Select[Any]:
-    """Those of the wanted keys that are in a table: each is looked up once, however many shipments wait for it."""
+    """Those of the wanted keys that are in a table: each is looked up once, however many shipments wait for it.
+
+    By a sub-select: for `EXISTS` a server may read all keys of a table beforehand.
+    """
     key = among.each("wanted")
-    return select(key).where(or_(exists().where(_W.c.account == key), exists().where(_N.c.key == key)))
+    found = (select(literal(1)).where(column == key).limit(1).scalar_subquery() for column in (_W.c.account, _N.c.key))
+    return select(key).where(or_(*(one.is_not(None) for one in found)))
 
 
 _AWAITED = Statement(_awaited)
