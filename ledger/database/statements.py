@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, any_, bindparam, func, select, true
@@ -84,21 +84,63 @@ class Statement:
         self._build = build
         self._compiled: dict[bool, _Made] = {}
 
+    def asking(self, **values: Values) -> Asked:
+        """The statement with its values, as a load asks it."""
+        return Asked(self, values)
+
     def run(self, store: Store, connection: Connection, **values: Values) -> list[Any]:
         """The rows that it finds, by the names of their columns; a collection is the value for an `Among`."""
-        made = self._made(store)
-        return list(map(made.row, store.rows(connection, made.sql, made.values(values))))
+        return _rows(store, connection, [self.asking(**values)])[0]
 
     def change(self, store: Store, connection: Connection, **values: Values) -> None:
         """Executes one that changes rows and gives nothing back; within `Store.together` at its end."""
-        made = self._made(store)
+        made = self.made(store)
         run(connection, made.sql, made.values(values))
 
-    def _made(self, store: Store) -> _Made:
+    def made(self, store: Store) -> _Made:
+        """The statement as the kind of database of a store takes it."""
         found = self._compiled.get(store.postgresql)
         if found is None:
             found = self._compiled[store.postgresql] = _made(self._build, store)
         return found
+
+
+class Asked(NamedTuple):
+    """A statement with its values."""
+
+    statement: Statement
+    values: Mapping[str, Values]
+
+
+Load = Generator[Asked, list[Any], None]
+"""What reads something by one query or several, one after the other: it yields what it asks, and is sent the rows."""
+
+
+def side_by_side(store: Store, connection: Connection, loads: Iterable[Load]) -> None:
+    """Does loads together: all that they ask first is asked at once, then all that they ask next, until each has ended.
+
+    None sees what another one reads at the same time: two that want the same both ask for it.
+    """
+    asking = [(load, asked) for load in loads if (asked := next(load, None)) is not None]
+    while asking:
+        found = _rows(store, connection, [asked for _, asked in asking])
+        sent = ((load, _sent(load, rows)) for (load, _), rows in zip(asking, found, strict=True))
+        asking = [(load, asked) for load, asked in sent if asked is not None]
+
+
+def _sent(load: Load, rows: list[Any]) -> Asked | None:
+    """What a load asks next, once it is sent the rows; None where it ends."""
+    try:
+        return load.send(rows)
+    except StopIteration:
+        return None
+
+
+def _rows(store: Store, connection: Connection, asked: Sequence[Asked]) -> list[list[Any]]:
+    made = [one.statement.made(store) for one in asked]
+    queries = [(each.sql, each.values(one.values)) for each, one in zip(made, asked, strict=True)]
+    found = store.rows_together(connection, queries)
+    return [list(map(each.row, rows)) for each, rows in zip(made, found, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def test_a_look_up_reads_no_other_events_of_its_source(databases: Databases) -> 
         _journal(store)
         with store.begin() as connection:
             store.lock_head(connection)
-            made = records._ANSWERED._made(store)
+            made = records._ANSWERED.made(store)
             values = made.values({"source": "//a", "ids": [f"E-{n}" for n in range(1, 1_001)]})
             plan = store.rows(connection, f"EXPLAIN {made.sql}", values)
             assert "Index Cond: ((source = " in str(plan)
