@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, any_, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.sql.expression import Executable
 
 from ledger.database.pipeline import run
@@ -27,9 +41,9 @@ class Among(Protocol):
         """The values of a parameter as rows: the one column of a table."""
 
     def unique(
-        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+        self, columns: Sequence[ColumnElement[Any]], key: Sequence[ColumnElement[str]], name: str
     ) -> Select[Any]:
-        """The rows of which one column has a value of a parameter, and others the same ones, together unique."""
+        """The rows of the keys in a parameter, a JSON array of arrays; the columns of a key are together unique."""
 
 
 class _Array:
@@ -44,16 +58,18 @@ class _Array:
         return given.c.value
 
     def unique(
-        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+        self, columns: Sequence[ColumnElement[Any]], key: Sequence[ColumnElement[str]], name: str
     ) -> Select[Any]:
-        """Each is looked up by itself: before it has counted the table, the server takes few rows to share the others.
+        """Each is looked up by itself: before it has counted the table, the server takes few rows to share a column.
 
         It would then read all of them: of a journal of 20,000 events of one source 20 ms for each batch, and not 1.
         """
-        value = self.each(name)
-        conditions = [key.table.c[other] == given for other, given in same.items()]
-        found = select(*columns).where(key == value, *conditions).limit(1).lateral("found")
-        return select(*found.c).select_from(value.table.join(found, true()))
+        keys = cast(bindparam(name, type_=Text), JSON)
+        given = func.json_array_elements(keys).table_valued("value").render_derived()
+        part = given.c.value.op("->>")
+        same = (column == part(literal_column(str(place))) for place, column in enumerate(key))
+        found = select(*columns).where(*same).limit(1).lateral("found")
+        return select(*found.c).select_from(given.join(found, true()))
 
 
 class _Json:
@@ -67,10 +83,13 @@ class _Json:
         return func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
 
     def unique(
-        self, columns: Sequence[ColumnElement[Any]], key: ColumnElement[str], name: str, **same: Any
+        self, columns: Sequence[ColumnElement[Any]], key: Sequence[ColumnElement[str]], name: str
     ) -> Select[Any]:
         """SQLite looks up each by itself in any case."""
-        return select(*columns).where(self(key, name), *(key.table.c[other] == given for other, given in same.items()))
+        value = self.each(name)
+        return select(*columns).where(
+            *(column == func.json_extract(value, f"$[{place}]") for place, column in enumerate(key))
+        )
 
 
 class Statement:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, bindparam, select
+import orjson
+from sqlalchemy import bindparam, select
 
 from ledger.database import tables
 from ledger.database.columns import lines_of
@@ -17,9 +18,7 @@ Key = tuple[str, str]
 
 _J = tables.journal
 _ANSWERED = Statement(
-    lambda among: among.unique(
-        (_J.c.id, _J.c.n, _J.c.event, _J.c.answers), _J.c.id, "ids", source=bindparam("source", type_=Text)
-    )
+    lambda among: among.unique((_J.c.source, _J.c.id, _J.c.n, _J.c.event, _J.c.answers), (_J.c.source, _J.c.id), "keys")
 )
 _HOLDS = Statement(
     lambda _: select(_J.c.n).where(
@@ -58,19 +57,14 @@ class Records:
         transaction.at_flush(self._write)
 
     def recall(self, keys: Iterable[Key]) -> None:
-        """Reads which of these events the ledger has already answered."""
-        self._transaction.read(*self.recalling(keys))
+        """Reads which of these events the ledger has already answered, in one query for all."""
+        self._transaction.read(self.recalling(keys))
 
-    def recalling(self, keys: Iterable[Key]) -> list[Load]:
-        """The loads of `recall`, one for each source."""
-        wanted: dict[str, set[str]] = {}
-        for source, identifier in keys:
-            wanted.setdefault(source, set()).add(identifier)
-        return [self._recalling(source, ids) for source, ids in wanted.items()]
-
-    def _recalling(self, source: str, ids: set[str]) -> Load:
-        for row in (yield _ANSWERED.asking(source=source, ids=ids)):
-            self._answered[source, row.id] = AnsweredEvent(row.n, row.event, lines_of(row.answers))
+    def recalling(self, keys: Iterable[Key]) -> Load:
+        """The load of `recall`."""
+        if wanted := list(dict.fromkeys(keys)):
+            for row in (yield _ANSWERED.asking(keys=orjson.dumps(wanted).decode())):
+                self._answered[row.source, row.id] = AnsweredEvent(row.n, row.event, lines_of(row.answers))
 
     def answered(self, key: Key) -> AnsweredEvent | None:
         """The event under this key, of those recalled and those added since."""

@@ -1,5 +1,6 @@
 """What the ledger looks up by key: what it finds, how it fails, and how much of a table it reads."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_look_up_reads_no_other_events_of_its_source(databases: Databases) -> 
         with store.begin() as connection:
             store.lock_head(connection)
             made = records._ANSWERED.made(store)
-            values = made.values({"source": "//a", "ids": [f"E-{n}" for n in range(1, 1_001)]})
+            values = made.values({"keys": json.dumps([["//a", f"E-{n}"] for n in range(1, 1_001)])})
             plan = store.rows(connection, f"EXPLAIN {made.sql}", values)
             assert "Index Cond: ((source = " in str(plan)
             assert "Join" not in str(plan)

@@ -52,7 +52,7 @@ def lives(count: int) -> list[bytes]:
 def loads(journal: Journal) -> list[Load]:
     """Loads of every register, some of which want the same."""
     return [
-        *journal.records.recalling([("//a", "E-1"), *_answered(journal)]),
+        journal.records.recalling([("//a", "E-1"), *_answered(journal)]),
         journal.shipments.loading(SHIPMENTS),
         journal.facts.loading(NAMES),
         journal.facts.loading(["CON-20", "CON-30", "CON-98"]),

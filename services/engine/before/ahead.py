@@ -67,7 +67,7 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
     of_facts = {*found.facts, *found.stated}
     parties = (*found.consignees, *found.registered)
     journal.transaction.read(
-        *journal.records.recalling(found.answers),
+        journal.records.recalling(found.answers),
         journal.shipments.loading(found.shipments),
         journal.facts.loading({*of_facts, *_asked_once(journal, batch)}),
         journal.accounts.loading(found.paths),
@@ -78,9 +78,9 @@ def prefetch(journal: Journal, book: Book, batch: Sequence[ReadMessage]) -> None
     repeated = [key for key in found.answers if journal.records.answered(key)]
     unopened = (path for path in found.paths if journal.accounts.find(path) is None)
     journal.transaction.read(
-        *journal.records.recalling((LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated),
+        journal.records.recalling((LEDGER_SOURCE, chunk_id(*key, 2)) for key in repeated),
         journal.identifiers.loading(
-            [*journal.facts.unstated(of_facts), *(name for path in unopened for _, name in named(path))]
+            {*journal.facts.unstated(of_facts), *(name for path in unopened for _, name in named(path))}
         ),
         journal.owners.loading_forms(forms_ahead(journal, found.consignees, found.registered)),
         *_departures(journal, found.leaving),
