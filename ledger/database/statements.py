@@ -192,7 +192,20 @@ def _made(build: Callable[[Among], Executable], store: Store) -> _Made:
 
 
 def _array(value: Values) -> Any:
-    return value if value is None or isinstance(value, (int, str)) else list(value)
+    """A collection as the text of an array; that the driver made it would take half of what a look-up costs."""
+    return value if value is None or isinstance(value, (int, str)) else f"{{{','.join(map(_element, value))}}}"
+
+
+def _element(one: str | int) -> str:
+    r"""An element of the text of an array.
+
+    >>> print(_element(7), _element('a "b"'), _element("NULL"))
+    7 "a \"b\"" "NULL"
+    """
+    if isinstance(one, int):
+        return str(one)
+    escaped = one.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _json(value: Values) -> Any:

@@ -62,6 +62,22 @@ def test_a_look_up_reads_no_other_events_of_its_source(databases: Databases) -> 
         store.close()
 
 
+def test_a_look_up_finds_any_text(ledger_url: str) -> None:
+    """Also texts that mean something in an array or in JSON."""
+    odd = ['a"b', "a\\b", '\\"', "", " ", "NULL", "null", "{x}", "[x]", "a,b", "'", "%s", "\t\n", "é\N{GRINNING FACE}"]
+    store = Store(ledger_url)
+    try:
+        with store.begin() as connection:
+            store.upsert(connection, tables.attestation, [(f"lpp/{n}/2025", by, n) for n, by in enumerate(odd)])
+            assert {row.by: row.tpp for row in _ATTESTED.run(store, connection, by=odd)} == {
+                by: n for n, by in enumerate(odd)
+            }
+            assert [row.by for by in odd for row in _ATTESTED.run(store, connection, by=[by])] == odd
+            assert _ATTESTED.run(store, connection, by=[]) == []
+    finally:
+        store.close()
+
+
 def test_a_look_up_that_fails_is_that_of_a_statement(ledger_url: str) -> None:
     """A query that the database refuses raises what every other statement does."""
     store = Store(ledger_url)
