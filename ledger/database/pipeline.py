@@ -1,4 +1,4 @@
-"""How rows are written; changes that PostgreSQL takes go in one pipeline: sent one after the other, waited for once."""
+"""How rows are read and written; PostgreSQL takes several statements in one pipeline, which is waited for once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +12,8 @@ from ledger.database.connections import Observed
 from ledger.database.copying import as_of_driver, end, write
 
 _WAITING = "tpp_waiting"
+Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
+"""A query with its values."""
 _FEW = 64
 """Up to so many rows PostgreSQL takes as one JSON document; more are copied."""
 
@@ -58,7 +60,7 @@ def document(table: Table, rows: Sequence[Sequence[Any]]) -> str:
 
 
 class Changes(Observed):
-    """How rows are written to a database."""
+    """How rows are read from a database and written to it."""
 
     postgresql: bool
 
@@ -71,6 +73,16 @@ class Changes(Observed):
         with self._timed(), as_of_driver(connection, sql):
             found: list[tuple[Any, ...]] = driver.execute(sql, values).fetchall()
         return found
+
+    def rows_together(self, connection: Connection, queries: Sequence[Query]) -> list[list[tuple[Any, ...]]]:
+        """The rows of several queries, of each as `rows` gives them; PostgreSQL is waited for once."""
+        if len(queries) == 1 or not self.postgresql:
+            return [self.rows(connection, sql, values) for sql, values in queries]
+        driver: Any = connection.connection.driver_connection
+        with self._timed(), as_of_driver(connection, "; ".join(sql for sql, _ in queries)):
+            with driver.pipeline():
+                found = [driver.execute(sql, values) for sql, values in queries]
+            return [one.fetchall() for one in found]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Appends complete rows, in the order of the table's columns, in the driver's fastest way.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ledger.database import tables
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.database.store import LedgerCorrupt, by_code_points
 from ledger.database.sums import ExactSum
 from ledger.registers.identifiers import Identifiers
@@ -156,8 +156,7 @@ class Accounts:
 
     def __init__(self, transaction: Transaction, parties: Parties, identifiers: Identifiers) -> None:
         self._transaction = transaction
-        self._parties = parties
-        self._identifiers = identifiers
+        self._parties, self._identifiers = parties, identifiers
         self._known = transaction.cache.rows(Account)
         self._changed: dict[str, Account] = {}
         self._entries: list[tuple[Any, ...]] = []
@@ -170,13 +169,14 @@ class Accounts:
 
     def load(self, paths: Iterable[str]) -> None:
         """Reads accounts that are not in memory, in one query for all."""
-        known = self._known
-        wanted = {path for path in map(self._parties.path, paths) if path not in known}
+        self._transaction.read(self.loading(paths))
+
+    def loading(self, paths: Iterable[str]) -> Load:
+        """The load of `load`."""
+        wanted = {path for path in map(self._parties.path, paths) if path not in self._known}
         if wanted:
-            known.update(dict.fromkeys(wanted))
-            for row in _LOAD.run(self._transaction.store, self._transaction.connection, paths=wanted):
-                known[row.path] = Account(*tuple(row))
-            self._identifiers.load_new(path for path in wanted if known[path] is None)
+            rows = yield _LOAD.asking(paths=wanted)
+            self._known.update({**dict.fromkeys(wanted), **{row.path: Account(*row) for row in rows}})
 
     def find(self, path: str) -> Account | None:
         """The account, or None if it was never opened."""

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ledger.cache import Lasting, Written
 from ledger.database import tables
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.database.store import LedgerCorrupt
 from ledger.registers.identifiers import Identifiers
 from ledger.registers.transaction import Transaction
@@ -89,22 +89,24 @@ class FactBook:
 
     def load(self, keys: Iterable[str]) -> None:
         """Reads all that was stated under these keys, in one query for all."""
-        known = self._known
-        wanted = {key for key in keys if key not in known}
+        self._transaction.read(self.loading(keys))
+
+    def loading(self, keys: Iterable[str]) -> Load:
+        """The load of `load`."""
+        wanted = {key for key in keys if key not in self._known}
         if not wanted:
             return
-        known.update(dict.fromkeys(wanted))
-        for row in _LOAD.run(self._transaction.store, self._transaction.connection, keys=wanted):
+        rows = yield _LOAD.asking(keys=wanted)
+        self._known.update(dict.fromkeys(wanted))
+        for row in rows:
             event = read_record(row.event)
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
             self._know(row.kind, row.key, Fact(row.n, event.data))
 
-    def load_ahead(self, keys: Iterable[str]) -> None:
-        """As `load`, of keys under which facts may be stated; and reads what looks like those without any."""
-        keys = list(keys)
-        self.load(keys)
-        self._identifiers.load([key for key in keys if key != ALL and self._known[key] is None])
+    def unstated(self, keys: Iterable[str]) -> list[str]:
+        """Those of these keys, which are loaded, under which nothing was stated; they may be new identifiers."""
+        return [key for key in keys if self._known[key] is None and key != ALL]
 
     def _know(self, kind: str, key: str, fact: Fact) -> None:
         stated = self._known[key]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from ledger.cache import Lasting, Written
 from ledger.database import tables
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.kinds import IdentifierKind
@@ -55,19 +55,17 @@ class Identifiers:
 
     def load(self, ids: Iterable[str]) -> None:
         """Reads what looks like these identifiers, in one query for all."""
+        self._transaction.read(self.loading(ids))
+
+    def loading(self, ids: Iterable[str]) -> Load:
+        """The load of `load`."""
         known = self._known
         wanted = {form for form in map(same_identifier, ids) if form not in known}
-        if not wanted:
-            return
-        known.update(dict.fromkeys(wanted, Known()))
-        for row in _LOAD.run(self._transaction.store, self._transaction.connection, forms=wanted):
-            known[row.form] = Known((*(known[row.form] or ()), (row.kind, row.id)))
-
-    def load_new(self, paths: Iterable[str]) -> None:
-        """Reads what looks like the identifiers of accounts that do not exist yet; of a single one, `add` does."""
-        ids = [identifier for path in paths for _, identifier in named(path)]
-        if len(ids) > 1:
-            self.load(ids)
+        if wanted:
+            rows = yield _LOAD.asking(forms=wanted)
+            known.update(dict.fromkeys(wanted, Known()))
+            for row in rows:
+                known[row.form] = Known((*(known[row.form] or ()), (row.kind, row.id)))
 
     def like(self, kind: IdentifierKind, identifier: str) -> list[str]:
         """The identifiers of a kind that look like one, itself if it is known, sorted."""

@@ -8,7 +8,7 @@ from sqlalchemy import case, select, tuple_, update
 
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.database.store import by_code_points
 from ledger.registers.transaction import Transaction
 from schemas.kinds import LASTING
@@ -73,13 +73,13 @@ class Obligations:
         self._noted = transaction.cache.rows(Noted)
         transaction.at_flush(self._write)
 
-    def load(self, subjects: Iterable[str]) -> None:
+    def loading(self, subjects: Iterable[str]) -> Load:
         """Reads which obligations these subjects have that are not in memory, in one query for all."""
         noted = self._noted
         wanted = {subject for subject in subjects if subject not in noted}
         if wanted:
             found = {subject: Noted() for subject in wanted}
-            for row in _LOAD.run(self._transaction.store, self._transaction.connection, subjects=wanted):
+            for row in (yield _LOAD.asking(subjects=wanted)):
                 found[row.subject].add((row.kind, row.due))
             noted.update(found)
 
@@ -90,7 +90,7 @@ class Obligations:
         """
         key, subject = (kind, due.isoformat()), subjects[0]
         if subject.startswith(_PARTY) or kind in LASTING:
-            self.load(subjects)
+            self._transaction.read(self.loading(subjects))
             if any(key in (self._noted[one] or ()) for one in subjects):
                 return
         if (noted := self._noted.get(subject)) is not None:

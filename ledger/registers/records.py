@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, bindparam, select
+import orjson
+from sqlalchemy import bindparam, select
 
 from ledger.database import tables
 from ledger.database.columns import lines_of
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.database.store import LedgerCorrupt, contains
 from ledger.registers.transaction import Transaction
 
@@ -20,9 +21,7 @@ Key = tuple[str, str]
 
 _J = tables.journal
 _ANSWERED = Statement(
-    lambda among: among.unique(
-        (_J.c.id, _J.c.n, _J.c.event, _J.c.answers), _J.c.id, "ids", source=bindparam("source", type_=Text)
-    )
+    lambda among: among.unique((_J.c.source, _J.c.id, _J.c.n, _J.c.event, _J.c.answers), (_J.c.source, _J.c.id), "keys")
 )
 _HOLDS = Statement(
     lambda _: select(_J.c.n).where(
@@ -62,14 +61,14 @@ class Records:
         transaction.at_flush(self._write)
 
     def recall(self, keys: Iterable[Key]) -> None:
-        """Reads, in one query for each source, which of these events the ledger has already answered."""
-        wanted: dict[str, set[str]] = {}
-        for source, identifier in keys:
-            wanted.setdefault(source, set()).add(identifier)
-        store, connection = self._transaction.store, self._transaction.connection
-        for source, ids in wanted.items():
-            for row in _ANSWERED.run(store, connection, source=source, ids=ids):
-                self._answered[source, row.id] = AnsweredEvent(row.n, row.event, lines_of(row.answers))
+        """Reads which of these events the ledger has already answered, in one query for all."""
+        self._transaction.read(self.recalling(keys))
+
+    def recalling(self, keys: Iterable[Key]) -> Load:
+        """The load of `recall`."""
+        if wanted := list(dict.fromkeys(keys)):
+            for row in (yield _ANSWERED.asking(keys=orjson.dumps(wanted).decode())):
+                self._answered[row.source, row.id] = AnsweredEvent(row.n, row.event, lines_of(row.answers))
 
     def answered(self, key: Key) -> AnsweredEvent | None:
         """The event under this key, of those recalled and those added since."""
@@ -127,11 +126,11 @@ class Records:
             query = select(_J.c.n, _J.c.event).where(_J.c.n.in_(sorted(wanted)))
             self._events.update((row.n, bytes(row.event)) for row in self._transaction.connection.execute(query))
 
-    def load(self, numbers: Iterable[int]) -> None:
+    def loading(self, numbers: Iterable[int]) -> Load:
         """Reads records, their events and their answers, in one query for all."""
         wanted = {n for n in numbers if n not in self._known}
         if wanted:
-            for row in _LOAD.run(self._transaction.store, self._transaction.connection, records=wanted):
+            for row in (yield _LOAD.asking(records=wanted)):
                 self._known[row.n] = AnsweredEvent(row.n, bytes(row.event), lines_of(row.answers))
 
     def event(self, n: int) -> bytes:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.registers.transaction import Transaction
 from ledger.registers.waiting import Notes, Waiting
 from schemas.models.parts import Party
@@ -181,20 +181,21 @@ class Shipments:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def load(self, ids: Iterable[str]) -> None:
+    def loading(self, ids: Iterable[str]) -> Load:
         """Reads shipments that are not in memory, in one query for all."""
         known = self._known
         wanted = {identifier for identifier in ids if identifier not in known}
         if wanted:
+            rows = yield _LOAD.asking(ids=wanted)
             known.update(dict.fromkeys(wanted))
-            for row in _LOAD.run(self._transaction.store, self._transaction.connection, ids=wanted):
+            for row in rows:
                 with stored(f"shipment {row.id}"):
                     known[row.id] = Shipment.read(row)
 
     def find(self, identifier: str) -> Shipment | None:
         """The shipment, or None if no shipment has this identifier."""
         if identifier not in self._known:
-            self.load([identifier])
+            self._transaction.read(self.loading([identifier]))
         return self._known[identifier]
 
     def held(self, account: str | None, after: int, until: int, most: int) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, select
 from ledger.cache import Cache, Head
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement, side_by_side
 from ledger.database.store import Store
 from schemas.periods import Period, booked, period
 
@@ -128,6 +128,10 @@ class Transaction:
             with stored("a snapshot"):
                 self.cache.closed = list(map(period, self.connection.execute(query).scalars()))
         return self.cache.closed
+
+    def read(self, *loads: Load) -> None:
+        """Does loads side by side, so that the database is waited for as often as the longest of them asks."""
+        side_by_side(self.store, self.connection, loads)
 
     # --- writing --------------------------------------------------------------------------------------------------
 

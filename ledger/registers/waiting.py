@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, Table, delete, func, literal, or_, select
 
 from ledger.database import tables
-from ledger.database.statements import Among, Statement
+from ledger.database.statements import Among, Load, Statement
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 
@@ -50,13 +50,12 @@ class Waiting:
         """Whether a shipment may wait for a key: what was looked up, and what was added since."""
         transaction.at_flush(self._write)
 
-    def load(self, wanted: Iterable[str]) -> None:
+    def loading(self, wanted: Iterable[str]) -> Load:
         """Looks up whether a shipment waits for one of these accounts and keys, in one query for all."""
         unknown = {key for key in wanted if key not in self._awaited}
         if unknown:
-            self._awaited.update(dict.fromkeys(unknown, False))
-            found = _AWAITED.run(self._transaction.store, self._transaction.connection, wanted=unknown)
-            self._awaited.update((key, True) for (key,) in found)
+            found = yield _AWAITED.asking(wanted=unknown)
+            self._awaited.update({**dict.fromkeys(unknown, False), **{key: True for (key,) in found}})
 
     def add(self, shipment: str, notes: Notes) -> None:
         """Notes what a shipment waits for that waited for nothing."""
@@ -90,7 +89,7 @@ class Waiting:
 
     def awaited(self, wanted: Collection[str], before: int) -> list[str]:
         """Those of the accounts and keys for which a shipment waits that was held before a record, sorted."""
-        self.load(wanted)
+        self._transaction.read(self.loading(wanted))
         if not any(self._awaited[key] for key in wanted):
             return []
         self._transaction.flush()

@@ -1,5 +1,6 @@
 """What the ledger looks up by key: what it finds, how it fails, and how much of a table it reads."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -51,12 +52,28 @@ def test_a_look_up_reads_no_other_events_of_its_source(databases: Databases) -> 
         _journal(store)
         with store.begin() as connection:
             store.lock_head(connection)
-            made = records._ANSWERED._made(store)
-            values = made.values({"source": "//a", "ids": [f"E-{n}" for n in range(1, 1_001)]})
+            made = records._ANSWERED.made(store)
+            values = made.values({"keys": json.dumps([["//a", f"E-{n}"] for n in range(1, 1_001)])})
             plan = store.rows(connection, f"EXPLAIN {made.sql}", values)
             assert "Index Cond: ((source = " in str(plan)
             assert "Join" not in str(plan)
             assert "AND (id = " in str(plan)
+    finally:
+        store.close()
+
+
+def test_a_look_up_finds_any_text(ledger_url: str) -> None:
+    """Also texts that mean something in an array or in JSON."""
+    odd = ['a"b', "a\\b", '\\"', "", " ", "NULL", "null", "{x}", "[x]", "a,b", "'", "%s", "\t\n", "é\N{GRINNING FACE}"]
+    store = Store(ledger_url)
+    try:
+        with store.begin() as connection:
+            store.upsert(connection, tables.attestation, [(f"lpp/{n}/2025", by, n) for n, by in enumerate(odd)])
+            assert {row.by: row.tpp for row in _ATTESTED.run(store, connection, by=odd)} == {
+                by: n for n, by in enumerate(odd)
+            }
+            assert [row.by for by in odd for row in _ATTESTED.run(store, connection, by=[by])] == odd
+            assert _ATTESTED.run(store, connection, by=[]) == []
     finally:
         store.close()
 

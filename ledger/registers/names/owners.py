@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.statements import Statement
+from ledger.database.statements import Load, Statement
 from ledger.registers.transaction import Transaction
 
 MOST = 200
@@ -75,26 +75,35 @@ class Owners:
 
     def load(self, ids: Iterable[str]) -> None:
         """Reads owners that are not in memory, in one query for all."""
+        self._transaction.read(self.loading(ids))
+
+    def loading(self, ids: Iterable[str]) -> Load:
+        """The load of `load`."""
         known = self._known
         wanted = {identifier for identifier in ids if identifier not in known}
         if not wanted:
             return
+        rows = yield _LOAD.asking(ids=wanted)
         known.update(dict.fromkeys(wanted))
-        for row in _LOAD.run(self._transaction.store, self._transaction.connection, ids=wanted):
+        for row in rows:
             with stored(f"owner {row.id}"):
                 known[row.id] = Owner(row.id, row.name, row.lei, row.n)
 
     def load_forms(self, forms: Iterable[str]) -> None:
         """Reads which owners have these forms, in one query for all, and then these owners."""
+        self._transaction.read(self.loading_forms(forms))
+
+    def loading_forms(self, forms: Iterable[str]) -> Load:
+        """The load of `load_forms`."""
         having = self._having
         wanted = {form for form in forms if form not in having}
         if not wanted:
             return
         found: dict[str, list[str]] = {form: [] for form in wanted}
-        for row in _LOAD_FORMS.run(self._transaction.store, self._transaction.connection, forms=wanted):
+        for row in (yield _LOAD_FORMS.asking(forms=wanted)):
             found[row.form].append(row.owner)
         having.update({form: Having(sorted(owners)) for form, owners in found.items()})
-        self.load({owner for owners in found.values() if len(owners) <= MOST for owner in owners})
+        yield from self.loading({owner for owners in found.values() if len(owners) <= MOST for owner in owners})
 
     def find(self, identifier: str) -> Owner | None:
         """The owner, or None if its name is not known."""

@@ -97,7 +97,7 @@ def _pass_time(
     """Does a chunk of what a tick asks for: first expiries, then obligations, then forecasts. Returns what is left."""
     journal = context.journal
     lapsing = [] if phase.after is not None else journal.shipments.lapsing(phase.day, CHUNK)
-    journal.shipments.load(lapsing)
+    journal.transaction.read(journal.shipments.loading(lapsing))
     lapsed = [(shipment, void(context, shipment)) for shipment in map(journal.shipments.find, lapsing) if shipment]
     expired = {"expired": [shipment.id for shipment, _ in lapsed]} if names_expired else {}
     answers.add(EVENT_RECORDED, subject, {**recorded, **expired})

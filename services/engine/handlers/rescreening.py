@@ -133,7 +133,7 @@ def _first(journal: Journal, identifier: str) -> int | None:
 def _screened(context: DecisionContext, ids: Sequence[str]) -> _Found:
     """Screens shipments for names: those that are open, and those that are held for names already."""
     found, shipments = _Found(), context.journal.shipments
-    shipments.load(ids)
+    context.journal.transaction.read(shipments.loading(ids))
     loaded = [shipment for shipment in map(shipments.find, ids) if shipment is not None]
     wanted = [one for one in loaded if one.open or any(map(context.book.names.may_give, one.codes.split()))]
     context.journal.records.load_events(one.asked for one in wanted)

@@ -228,8 +228,10 @@ def _record(
 def _rechecked(context: DecisionContext, ids: Sequence[str]) -> _Rechecked:
     today, waiting = context.today, context.journal.waiting
     found, noted = _Rechecked(), waiting.of(ids)
-    context.journal.shipments.load(ids)
-    context.journal.facts.load({key for notes in noted.values() for key in notes.keys})
+    context.journal.transaction.read(
+        context.journal.shipments.loading(ids),
+        context.journal.facts.loading({key for notes in noted.values() for key in notes.keys}),
+    )
     for identifier in ids:
         shipment = context.journal.shipments.find(identifier)
         if shipment is None:

@@ -137,17 +137,15 @@ def _largest(context: DecisionContext, party: str) -> Account | None:
     return max(found, key=lambda account: account.balance, default=None)
 
 
-def load_ahead(journal: Journal, consignees: Sequence[Party], registered: Sequence[Party]) -> None:
-    """Reads the owners of consignees and of registered parties, and whom the new ones may resemble, in a query each."""
-    owners = journal.owners
-    owners.load({name for one in (*consignees, *registered) for name in (one.id, one.owner)})
-    journal.identifiers.load(one.owner for one in consignees)
-    new = [(one.owner, _owner(one).name, _lei(journal, one)) for one in consignees if not owners.let_go([one.owner])]
+def forms_ahead(journal: Journal, consignees: Sequence[Party], registered: Sequence[Party]) -> Iterator[str]:
+    """The forms of the names of registered parties, and of the new ones of the owners of consignees."""
+    let_go = journal.owners.let_go
+    new = [(one.owner, _owner(one).name, _lei(journal, one)) for one in consignees if not let_go([one.owner])]
     for one in registered:
         new += [(one.owner, _owner(one).name, _owner(one).lei), (one.id, one.name, one.lei)]
-    if len(new) > 1:
-        each = [_forms(*one) for one in dict.fromkeys(new)]
-        owners.load_forms(form for forms in each for form in (*forms.exact, *forms.loose))
+    for named in dict.fromkeys(new):
+        forms = _forms(*named)
+        yield from (*forms.exact, *forms.loose)
 
 
 def note_let_go(context: DecisionContext, case: Case, debits: Iterable[Debit]) -> None:
