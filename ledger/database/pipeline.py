@@ -78,6 +78,7 @@ class Changes(Observed):
         """The rows of several queries, of each as `rows` gives them; PostgreSQL is waited for once."""
         if len(queries) == 1 or not self.postgresql:
             return [self.rows(connection, sql, values) for sql, values in queries]
+        end(connection)
         driver: Any = connection.connection.driver_connection
         with self._timed(), as_of_driver(connection, "; ".join(sql for sql, _ in queries)):
             with driver.pipeline():

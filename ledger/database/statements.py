@@ -45,6 +45,9 @@ class Among(Protocol):
     ) -> Select[Any]:
         """The rows of the keys in a parameter, a JSON array of arrays; the columns of a key are together unique."""
 
+    def each_for(self, found: Select[Any], key: ColumnElement[Any], name: str) -> Select[Any]:
+        """The rows of a query in which a column has one of the values of a parameter, each looked up by itself."""
+
 
 class _Array:
     """PostgreSQL takes the values as an array."""
@@ -71,6 +74,12 @@ class _Array:
         found = select(*columns).where(*same).limit(1).lateral("found")
         return select(*found.c).select_from(given.join(found, true()))
 
+    def each_for(self, found: Select[Any], key: ColumnElement[Any], name: str) -> Select[Any]:
+        """As of `unique`. A query with `OFFSET` is made for each value, and not joined with all of them."""
+        value = self.each(name)
+        each = found.where(key == value).offset(0).lateral("found")
+        return select(*each.c).select_from(value.table.join(each, true()))
+
 
 class _Json:
     """SQLite takes the values as a JSON array."""
@@ -90,6 +99,10 @@ class _Json:
         return select(*columns).where(
             *(column == func.json_extract(value, f"$[{place}]") for place, column in enumerate(key))
         )
+
+    def each_for(self, found: Select[Any], key: ColumnElement[Any], name: str) -> Select[Any]:
+        """SQLite looks up each by itself in any case."""
+        return found.where(self(key, name))
 
 
 class Statement:

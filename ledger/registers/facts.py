@@ -24,11 +24,8 @@ T = TypeVar("T")
 
 _F, _J = tables.fact, tables.journal
 _LOAD = Statement(
-    lambda among: (
-        select(_F.c.kind, _F.c.key, _F.c.n, _J.c.event)
-        .join_from(_F, _J, _F.c.n == _J.c.n)
-        .where(among(_F.c.key, "keys"))
-        .order_by(_F.c.n)
+    lambda among: among.each_for(
+        select(_F.c.kind, _F.c.key, _F.c.n, _J.c.event).join_from(_F, _J, _F.c.n == _J.c.n), _F.c.key, "keys"
     )
 )
 
@@ -98,7 +95,7 @@ class FactBook:
             return
         rows = yield _LOAD.asking(keys=wanted)
         self._known.update(dict.fromkeys(wanted))
-        for row in rows:
+        for row in sorted(rows, key=lambda row: row.n):
             event = read_record(row.event)
             if not isinstance(event, Event):
                 raise LedgerCorrupt(f"journal record {row.n} is not a valid event")
