@@ -11,8 +11,6 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DisconnectionError, ProgrammingError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from ledger.database.copying import end_before_others
-
 log = logging.getLogger("tpp.ledger")
 
 BUSY_MS = 60_000
@@ -103,7 +101,6 @@ def prepare_sqlite(engine: Engine, file: Path | None, *, read_only: bool) -> Non
 
 def prepare_postgresql(engine: Engine) -> None:
     """Sets up connections to PostgreSQL: durable commits."""
-    end_before_others(engine)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:

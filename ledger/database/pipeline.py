@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, Integer, LargeBinary, Table, TypeDecorator
+from sqlalchemy.exc import DBAPIError
 
 from ledger.database.connections import Observed
-from ledger.database.copying import as_of_driver, end, write
 
 _WAITING = "tpp_waiting"
 Query = tuple[str, Sequence[Any] | Mapping[str, Any]]
@@ -41,11 +41,24 @@ def together(connection: Connection) -> Iterator[None]:
     finally:
         del info[_WAITING]
     if waiting:
-        end(connection)
         driver: Any = connection.connection.driver_connection
         with as_of_driver(connection, "; ".join(sql for sql, _ in waiting)), driver.pipeline():
             for sql, values in waiting:
                 driver.execute(sql, values)
+
+
+@contextmanager
+def as_of_driver(connection: Connection, sql: str) -> Iterator[None]:
+    """What the driver raises within is raised as of every other statement: a DBAPIError, which says what is lost."""
+    dialect, failure = connection.dialect, connection.dialect.loaded_dbapi.Error
+    driver = connection.connection.driver_connection
+    try:
+        yield
+    except failure as error:
+        lost = dialect.is_disconnect(error, driver, None)
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(sql, None, error, failure, connection_invalidated=lost, dialect=dialect) from error
 
 
 def has_bytes(table: Table) -> bool:
@@ -68,7 +81,6 @@ class Changes(Observed):
         self, connection: Connection, sql: str, values: Sequence[Any] | Mapping[str, Any]
     ) -> list[tuple[Any, ...]]:
         """The rows of a query as the driver gives them; what SQLAlchemy makes of a result costs more than a look-up."""
-        end(connection)
         driver: Any = connection.connection.driver_connection
         with self._timed(), as_of_driver(connection, sql):
             found: list[tuple[Any, ...]] = driver.execute(sql, values).fetchall()
@@ -78,7 +90,6 @@ class Changes(Observed):
         """The rows of several queries, of each as `rows` gives them; PostgreSQL is waited for once."""
         if len(queries) == 1 or not self.postgresql:
             return [self.rows(connection, sql, values) for sql, values in queries]
-        end(connection)
         driver: Any = connection.connection.driver_connection
         with self._timed(), as_of_driver(connection, "; ".join(sql for sql, _ in queries)):
             with driver.pipeline():
@@ -92,24 +103,18 @@ class Changes(Observed):
         """
         if not rows:
             return
-        if self.postgresql and (len(rows) > _FEW or has_bytes(table)):
-            self.send(connection, table, rows)
-            with self._timed():
-                end(connection)
-            return
         rows = _stored(self.engine, table, rows)
-        if self.postgresql:
+        if self.postgresql and len(rows) <= _FEW and not has_bytes(table):
             run(connection, _upsert(table, postgresql=True, plain=True), (document(table, rows),))
-        else:
-            connection.exec_driver_sql(_insert(table, postgresql=False), list(map(tuple, rows)))
-
-    def send(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """As `insert`, but PostgreSQL stores the rows meanwhile: only the next statement waits for it."""
-        if not self.postgresql:
-            self.insert(connection, table, rows)
             return
-        with self._timed():
-            write(connection, _insert(table, postgresql=True), _stored(self.engine, table, rows))
+        sql = _insert(table, self.postgresql)
+        if self.postgresql:
+            cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+            with self._timed(), as_of_driver(connection, sql), cursor.copy(sql) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        connection.exec_driver_sql(sql, list(map(tuple, rows)))
 
     def upsert(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         """Inserts complete rows, in the order of the table's columns, or updates those with the same primary key.

@@ -43,7 +43,6 @@ from ledger.database.connections import (
     private_file,
     unsafe,
 )
-from ledger.database.copying import end
 from ledger.database.pipeline import Changes
 from ledger.database.read_only import connectable, is_read_only
 
@@ -110,7 +109,6 @@ class Store(Changes):
             yield connection
             if transaction.is_active:
                 with self._timed():
-                    end(connection)
                     transaction.commit()
 
     @contextmanager

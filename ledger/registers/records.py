@@ -13,9 +13,6 @@ from ledger.database.statements import Load, Statement
 from ledger.database.store import LedgerCorrupt, contains
 from ledger.registers.transaction import Transaction
 
-SENT = 32
-"""The records that are sent at once to be stored while the next ones are made."""
-
 Key = tuple[str, str]
 """The source and id of an event, which identify it permanently."""
 
@@ -55,7 +52,6 @@ class Records:
         self._rows: list[tuple[Any, ...]] = []
         self._mentions: list[tuple[str, int]] = []
         self._events: dict[int, bytes] = {}
-        self._newest: tuple[int, Key] | None = None
         self.last: tuple[int, Key] | None = None
         """The number of the last record written in this transaction, and its event."""
         transaction.at_flush(self._write)
@@ -98,9 +94,6 @@ class Records:
                 transaction.rests_on(shipment),
             )
         )  # fmt: skip
-        self._newest = n, key
-        if len(self._rows) >= SENT and transaction.send(tables.journal, self._rows):
-            self._rows = []
 
     def mention(self, shipment: str) -> None:
         """Notes that the record being made decides a shipment which its event does not name."""
@@ -166,7 +159,8 @@ class Records:
         store, connection = self._transaction.store, self._transaction.connection
         store.insert(connection, tables.journal, self._rows)
         store.insert(connection, tables.mention, self._mentions)
-        if self._newest is not None:
-            self.last = self._newest
-            self._transaction.written(self.last[0])
+        if self._rows:
+            n, source, identifier, *_ = self._rows[-1]
+            self.last = n, (source, identifier)
+            self._transaction.written(n)
         self._rows, self._mentions = [], []

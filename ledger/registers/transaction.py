@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.cache import Cache, Head
 from ledger.database import tables
@@ -143,16 +142,6 @@ class Transaction:
         """Makes sure that what is written goes nowhere, if this is only a check; before every change of a table."""
         if self._before_write is not None:
             self._before_write()
-
-    def send(self, table: Table, rows: Sequence[Sequence[Any]]) -> bool:
-        """Has rows stored while the next record is made; False where that brings nothing, or nothing may be stored.
-
-        SQLite stores them itself, and so faster all at once.
-        """
-        if self._before_write is not None or not self.store.postgresql:
-            return False
-        self.store.send(self.connection, table, rows)
-        return True
 
     def written(self, n: int) -> None:
         """Notes that records up to this number are written."""
