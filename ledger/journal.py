@@ -237,11 +237,11 @@ class Precedence:
         self._free.set()
 
     def take(self) -> None:
-        """A turn works on its events."""
+        """A turn works on its events, and writes what it decided: each answer of the database would else be late."""
         self._free.clear()
 
     def give(self) -> None:
-        """The turn writes what it decided, which is mostly waiting for the database, or has ended."""
+        """The turn is committed, which is waiting for the database, or has ended."""
         self._free.set()
 
     def give_way(self) -> None:
@@ -280,8 +280,8 @@ class Ledger:
                     journal = Journal(transaction)
                     self._check_kept(journal)
                     yield journal
-                    self.precedence.give()
                     transaction.flush()
+                    self.precedence.give()
                     journal.records.forget()
                 self.cache.head = transaction.head
                 self._epoch, self._last = transaction.head.epoch, journal.records.last or self._last

@@ -18,6 +18,7 @@ from services.engine.context import Observer
 from services.engine.engine import Engine
 from services.engine.message import Message, ReadMessage
 from services.resources import engine
+from services.stream import worker
 from services.stream.reader import BATCH
 
 
@@ -70,6 +71,7 @@ def prepared(deciding: Engine, messages: Sequence[Message], size: int) -> Iterat
 
 def main(events: Path, size: int) -> None:
     """Decides the first batch, waits, decides the others and prints figures as JSON."""
+    sys.setswitchinterval(getattr(worker, "SWITCH_SECONDS", sys.getswitchinterval()))
     topic = {"topic": "tpp.shipments", "partition": 0}
     messages = [Message(line, {**topic, "offset": n}) for n, line in enumerate(events.read_bytes().splitlines())]
     turns = Turns()
