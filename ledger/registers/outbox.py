@@ -82,7 +82,7 @@ class Right:
     def own(self, otherwise: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
         """The connection that holds the lock, in which each statement is a transaction; raises Lost if it is gone.
 
-        A file's lock has none, and `otherwise` makes one.
+        SQLite has none, since its lock is that of a file: `otherwise` opens one.
         """
         if self._connection is None:
             self.check()

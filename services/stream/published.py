@@ -16,8 +16,8 @@ from services.kafka.offsets import Offsets
 if TYPE_CHECKING:
     from services.settings import Settings
 
-TAIL = 500
-"""The messages of a partition that are looked at, the last ones: at most one batch of the relay is sent twice."""
+TAIL = 1000
+"""The messages of a partition that are looked at, the last ones: fewer than two batches of the relay are sent twice."""
 
 OUTPUTS = tuple(topic for topic in TOPICS if topic not in INPUTS)
 REMEDY = "stop every part and see docs/operate/index.md"

@@ -36,7 +36,7 @@ log = logging.getLogger("tpp.relay")
 BATCH = 500
 IDLE_SECONDS = 0.01
 MOVE_SECONDS = 0.1
-"""How often the position is noted at most: each is a commit, for which the answers of the next turn would wait."""
+"""How often the position is noted, unless BATCH records are sent before: answers would wait for each commit."""
 RETRY_SECONDS, REFUSED_SECONDS = 1.0, 30.0
 
 _WORKS = "publishes the ledger's answers"
@@ -228,7 +228,7 @@ class Relay:
             for number, events in self._send(records):
                 self._at = replace(self._at, n=number, sent=self._at.sent + events)
             self._most = BATCH
-        if time.monotonic() > self._moved + MOVE_SECONDS:
+        if time.monotonic() > self._moved + MOVE_SECONDS or self._at.n >= self._noted.n + BATCH:
             self._move()
         if not records:
             self._health.blocked(None)
