@@ -112,6 +112,32 @@ class _Sent:
         ended(self.span)
 
 
+class _Position:
+    """Up to where records are published, which is noted in the ledger from time to time."""
+
+    def __init__(self, at: Published) -> None:
+        self.at = self._noted = at
+        self._when = time.monotonic()
+
+    def add(self, n: int, events: int) -> None:
+        """A record was published, with so many events."""
+        self.at = replace(self.at, n=n, sent=self.at.sent + events)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to note it."""
+        return time.monotonic() > self._when + MOVE_SECONDS or self.at.n >= self._noted.n + BATCH
+
+    def note(self, store: Store, right: Right) -> int:
+        """Notes it; how many records were published since. Raises Lost."""
+        at, before = self.at, self._noted
+        if at != before:
+            with right.own(store.begin) as connection:
+                move(store, connection, at.n, at.sent, at.lost)
+        self._noted, self._when = at, time.monotonic()
+        return at.n - before.n
+
+
 class Relay:
     """Sends records in order while it has the relay lock, until `ended` is set."""
 
@@ -125,9 +151,6 @@ class Relay:
         self._right = Right(store, "relay")
         self._producer: KafkaProducer | None = None
         self._said = ""
-        self._at = self._noted = Published()
-        """Up to where records are published, and what the ledger says of it."""
-        self._moved = 0.0
         self._compared = False
         """Whether what was published was compared with the ledger since its database last failed."""
         self._most = BATCH
@@ -204,20 +227,20 @@ class Relay:
         if not self._compared:
             self._compare()
         with self._right.own(self._store.read) as connection:
-            self._at = self._noted = published(connection)
+            position = _Position(published(connection))
         try:
             while not self._ended.is_set():
-                self._send_next()
+                self._send_next(position)
         except (Lost, DatabaseError):
             raise
         except BaseException:
-            self._move()
+            self._note(position)
             raise
-        self._move()
+        self._note(position)
 
-    def _send_next(self) -> None:
-        """Sends the next records, or waits a little if there are none; notes the position from time to time."""
-        n = self._at.n
+    def _send_next(self, position: _Position) -> None:
+        """Sends the next records, or waits a little if there are none; notes the position if it is due."""
+        n = position.at.n
         with self._right.own(self._store.read) as connection:
             last = last_record(connection)
             records = outbox(connection, n, self._most) if last > n else []
@@ -226,24 +249,17 @@ class Relay:
         self._metrics.waits(last - n, records[0].recorded if records else None)
         if records:
             for number, events in self._send(records):
-                self._at = replace(self._at, n=number, sent=self._at.sent + events)
+                position.add(number, events)
             self._most = BATCH
-        if time.monotonic() > self._moved + MOVE_SECONDS or self._at.n >= self._noted.n + BATCH:
-            self._move()
+        if position.due:
+            self._note(position)
         if not records:
             self._health.blocked(None)
             self._ended.wait(IDLE_SECONDS)
         self._works()
 
-    def _move(self) -> None:
-        """Notes up to where records are published."""
-        at, before = self._at, self._noted
-        if at != before:
-            with self._right.own(self._store.begin) as connection:
-                move(self._store, connection, at.n, at.sent, at.lost)
-            self._noted = at
-            self._health.did("published", at.n - before.n)
-        self._moved = time.monotonic()
+    def _note(self, position: _Position) -> None:
+        self._health.did("published", position.note(self._store, self._right))
 
     def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
         """Sends records in order; yields each one's number, and how many events it has, once the broker has them.
