@@ -128,14 +128,15 @@ class _Position:
         """Whether it is time to note it."""
         return time.monotonic() > self._when + MOVE_SECONDS or self.at.n >= self._noted.n + BATCH
 
-    def note(self, store: Store, right: Right) -> int:
-        """Notes it; how many records were published since. Raises Lost."""
+    def note(self, store: Store, right: Right, health: Health) -> None:
+        """Notes it, if records were published since. Raises Lost."""
         at, before = self.at, self._noted
+        self._when = time.monotonic()
         if at != before:
             with right.own(store.begin) as connection:
                 move(store, connection, at.n, at.sent, at.lost)
-        self._noted, self._when = at, time.monotonic()
-        return at.n - before.n
+            self._noted = at
+            health.did("published", at.n - before.n)
 
 
 class Relay:
@@ -231,12 +232,8 @@ class Relay:
         try:
             while not self._ended.is_set():
                 self._send_next(position)
-        except (Lost, DatabaseError):
-            raise
-        except BaseException:
-            self._note(position)
-            raise
-        self._note(position)
+        finally:
+            position.note(self._store, self._right, self._health)
 
     def _send_next(self, position: _Position) -> None:
         """Sends the next records, or waits a little if there are none; notes the position if it is due."""
@@ -252,14 +249,11 @@ class Relay:
                 position.add(number, events)
             self._most = BATCH
         if position.due:
-            self._note(position)
+            position.note(self._store, self._right, self._health)
         if not records:
             self._health.blocked(None)
             self._ended.wait(IDLE_SECONDS)
         self._works()
-
-    def _note(self, position: _Position) -> None:
-        self._health.did("published", position.note(self._store, self._right))
 
     def _send(self, records: Sequence[OutboxRecord]) -> Iterator[tuple[int, int]]:
         """Sends records in order; yields each one's number, and how many events it has, once the broker has them.
