@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from ledger.cache import Cache
 from ledger.database.shadow import shadowed
@@ -30,8 +30,7 @@ from schemas.models.facts import AllocationSet, PartyMerged
 from schemas.plan import Debit, Option, Share, Short
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
+class Tested(NamedTuple):
     """An option with the debits that it has as the balances are, and how far they are short; empty where all fit.
 
     `limits`, `balances` and `removable` are what it was tested against, by account, while `record` was made, so that
@@ -56,7 +55,10 @@ class Options:
 
     def settled(self, option: Option, day: date) -> Option:
         """An option with the debits that it has as the balances are now; the same one where none depends on them."""
-        if not any(debit.falls or debit.floor or debit.otherwise for debit in option.debits):
+        for debit in option.debits:
+            if debit.falls or debit.floor or debit.otherwise:
+                break
+        else:
             return option
         each = [self._settled(debit, day) for debit in option.debits]
         return option._replace(debits=tuple(debit for debit in each if debit.amount))

@@ -1,9 +1,8 @@
 """Accounts, and the entries that change them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -110,8 +109,7 @@ class Account:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry as answers report it: its amount, the part it went to, and the account after it.
 
     `limit` is the limit that was tested, None if none was; `known` is the account's limit, tested or not.
@@ -143,10 +141,11 @@ class Room:
 
     def brought(self) -> list[str]:
         """The accounts on which less counts now, or on which something that was about to leave stays."""
-        each = self._before.values() if self._n == self._transaction.n else ()
+        if self._n != self._transaction.n:
+            return []
         return [
             account.path
-            for account, balance, removable, leaving in each
+            for account, balance, removable, leaving in self._before.values()
             if account.balance < balance or (account.removable > removable and account.leaving < leaving)
         ]
 

@@ -1,8 +1,7 @@
 """Facts that decisions rest on: a fact is the event that stated it, and the table only points to its record."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import select
 
@@ -30,16 +29,14 @@ _LOAD = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """What one record states: its number, and the data of its event."""
 
     n: int
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class NewFact:
+class NewFact(NamedTuple):
     """What the record being made states: the kind, the key, and the data of its event."""
 
     kind: FactKind
@@ -167,7 +164,7 @@ class FactBook:
         self.load(keys)
         known = self._known
         stated = [key for key in keys if known[key]]
-        return stated, {kind for key in stated for kind in known[key] or ()}
+        return stated, {kind for key in stated for kind in known[key] or ()} if stated else set()
 
     def noting(self, look_up: Callable[..., T], *arguments: Any) -> tuple[T, set[str]]:
         """What a function returns, and the keys under which it looks up facts, known or not.

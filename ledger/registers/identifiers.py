@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import select
 
@@ -12,6 +13,9 @@ from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.kinds import IdentifierKind
 from schemas.lookalikes import same_identifier
+
+_form = lru_cache(1 << 12)(same_identifier)
+"""The form of an identifier; the parties of one shipment are mostly those of others too."""
 
 _I = tables.identifier
 _LOAD = Statement(lambda among: select(_I).where(among(_I.c.form, "forms")).order_by(*_I.primary_key))
@@ -60,7 +64,7 @@ class Identifiers:
     def loading(self, ids: Iterable[str]) -> Load:
         """The load of `load`."""
         known = self._known
-        wanted = {form for form in map(same_identifier, ids) if form not in known}
+        wanted = {form for form in map(_form, ids) if form not in known}
         if wanted:
             rows = yield _LOAD.asking(forms=wanted)
             known.update(dict.fromkeys(wanted, Known()))
@@ -69,17 +73,18 @@ class Identifiers:
 
     def like(self, kind: IdentifierKind, identifier: str) -> list[str]:
         """The identifiers of a kind that look like one, itself if it is known, sorted."""
-        form = same_identifier(identifier)
+        form = _form(identifier)
         if form not in self._known:
             self.load([identifier])
-        return sorted(other for of, other in self._known[form] or () if of == kind)
+        known = self._known[form]
+        return sorted([other for of, other in known if of == kind]) if known else []
 
     def add(self, kind: IdentifierKind, identifier: str) -> None:
         """Notes that an identifier has an account or facts of its own."""
         if (kind, identifier) in self._seen:
             return
         self._seen.add((kind, identifier))
-        form = same_identifier(identifier)
+        form = _form(identifier)
         if form not in self._known:
             self.load([identifier])
         known = self._known[form] or Known()
@@ -99,7 +104,8 @@ class Identifiers:
     @property
     def appeared(self) -> list[Resemblance]:
         """What appeared by the record that is being made and looks like one of before, in order."""
-        return [one for n, one in self._appeared if n == self._transaction.n]
+        n, appeared = self._transaction.n, self._appeared
+        return [one for of, one in appeared if of == n] if appeared and appeared[-1][0] == n else []
 
     def _write(self) -> None:
         self._transaction.store.insert(self._transaction.connection, tables.identifier, self._rows)

@@ -1,8 +1,9 @@
 """Obligations: what must be filed or kept for a shipment or by a party, and whether it was."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import case, select, tuple_, update
 
@@ -38,8 +39,7 @@ class DueObligation:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """An obligation in the order of the table's columns."""
 
     subject: str
@@ -47,13 +47,9 @@ class _Row:
     due: str
     n: int
     citation: str
+    state: str
+    announced: str
     once: str | None
-    state: str = "open"
-    announced: str = ""
-
-    def row(self) -> tuple[str, str, str, int, str, str, str, str | None]:
-        """The obligation in the order of the table's columns."""
-        return self.subject, self.kind, self.due, self.n, self.citation, self.state, self.announced, self.once
 
 
 class Noted(set[tuple[str, str]]):
@@ -91,19 +87,19 @@ class Obligations:
         key, subject = (kind, due.isoformat()), subjects[0]
         if subject.startswith(_PARTY) or kind in LASTING:
             self._transaction.read(self.loading(subjects))
-            if any(key in (self._noted[one] or ()) for one in subjects):
-                return
+            for one in subjects:
+                if (stated := self._noted[one]) and key in stated:
+                    return
         if (noted := self._noted.get(subject)) is not None:
             noted.add(key)
-        self._new.setdefault(subject, {})[key] = _Row(
-            subject, *key, self._transaction.n, citation, " ".join(once) or None
-        )
+        row = _Row(subject, *key, self._transaction.n, citation, "open", "", " ".join(once) if once else None)
+        self._new.setdefault(subject, {})[key] = row
 
     def withdraw(self, shipment: str) -> None:
         """Withdraws the open obligations of a shipment's previous decision; not those that end only by being met."""
         subject = f"shipment/{shipment}"
         new = self._new.get(subject, {})
-        new.update({key: replace(row, state="withdrawn") for key, row in new.items() if row.kind not in LASTING})
+        new.update({key: row._replace(state="withdrawn") for key, row in new.items() if row.kind not in LASTING})
         self._withdrawn.append(subject)
 
     def meet(self, subjects: Sequence[str], kind: str, due: date) -> list[str] | None:
@@ -166,5 +162,5 @@ class Obligations:
         store, connection, table = self._transaction.store, self._transaction.connection, tables.obligation
         if self._withdrawn:
             _WITHDRAW.change(store, connection, subjects=self._withdrawn)
-        store.upsert(connection, table, [row.row() for rows in self._new.values() for row in rows.values()])
+        store.upsert(connection, table, [row for rows in self._new.values() for row in rows.values()])
         self._new, self._withdrawn = {}, []

@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.registers.facts import ALL, Fact, FactBook
 from ledger.registers.holders import Holders
+from ledger.registers.shipments import names_of
 from ledger.registers.transaction import Transaction
 from schemas import accounts
 from schemas.kinds import FactKind
@@ -73,22 +74,21 @@ class Parties:
     def keys(asked: Requested) -> set[str]:
         """The keys under which facts about a shipment's parties may be stated."""
         claimed = _claimed(asked)
-        return {ALL, *_names(asked), *((claimed,) if claimed else ())}
+        return {ALL, *names_of(asked.parties), *((claimed,) if claimed else ())}
 
-    def about(self, asked: Requested, ids: Sequence[str]) -> Facts:
+    def about(self, asked: Requested, ids: Sequence[str], stated: Sequence[str], kinds: Collection[str]) -> Facts:
         """What is known of a shipment's parties, as of its export date: mostly little or nothing.
 
-        `ids` are their identifiers, as `ids` gives them.
+        `ids` are their identifiers, as `ids` gives them; `stated` and `kinds` what `FactBook.among` says of these.
         """
         facts = self._facts
-        stated, kinds = facts.among(ids)
         designers = facts.used(FactKind.DESIGNER, ALL)
         claimed = _claimed(asked)
         if not (stated or designers or claimed or self.survivors):
             return _NOTHING
         holders = self.holders.of_owners(stated) if FactKind.HOLDER in kinds else ()
         registered = {}
-        for name in dict.fromkeys((*(_names(asked) if self.survivors else stated), *holders)):
+        for name in dict.fromkeys((*(names_of(asked.parties) if self.survivors else stated), *holders)):
             standing = self._registered(self.group(name), asked.export_date)
             if standing is not None:
                 registered[name] = standing
@@ -102,10 +102,10 @@ class Parties:
         owners = self.holders.named_owners(veus) if veus else {}
         return Facts(registered, tuple(certifications), licenses, veus, self.survivors, owners=owners)
 
-    def ids(self, asked: Requested) -> list[str]:
+    def ids(self, asked: Requested) -> Sequence[str]:
         """The identifiers of a shipment's parties and of their ultimate parents, merged ones among them."""
-        names = _names(asked)
-        return [key for name in names for key in self.group(name)] if self.survivors else [*names]
+        names = names_of(asked.parties)
+        return [key for name in names for key in self.group(name)] if self.survivors else names
 
     def registered(self, ids: Collection[str], day: date) -> dict[str, Party]:
         """The registrations in force on a day, by the identifiers asked for, all read in one query."""
@@ -166,14 +166,6 @@ class Parties:
 
 def _later(fact: Fact, other: Fact) -> bool:
     return bool((fact.data.valid_from, fact.n) > (other.data.valid_from, other.n))
-
-
-def _names(asked: Requested) -> dict[str, None]:
-    """The parties of a shipment and their ultimate parents, each once, in order."""
-    names: dict[str, None] = {}
-    for party in asked.parties:
-        names[party.id] = names[party.owner] = None
-    return names
 
 
 def _claimed(asked: Requested) -> str | None:

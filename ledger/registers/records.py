@@ -1,8 +1,7 @@
 """Records: each event once, with all its answers, in the order of publication."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, select
@@ -12,6 +11,7 @@ from ledger.database.columns import lines_of
 from ledger.database.statements import Load, Statement
 from ledger.database.store import LedgerCorrupt, contains
 from ledger.registers.transaction import Transaction
+from schemas.wire.read import Event, Rejection, read_record
 
 Key = tuple[str, str]
 """The source and id of an event, which identify it permanently."""
@@ -33,8 +33,7 @@ AnswerTexts = tuple[str, ...]
 """The answers of one record: events as JSON texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredEvent:
+class AnsweredEvent(NamedTuple):
     """An event that the ledger has already answered: its record, its bytes, and its answers."""
 
     n: int
@@ -52,6 +51,7 @@ class Records:
         self._rows: list[tuple[Any, ...]] = []
         self._mentions: list[tuple[str, int]] = []
         self._events: dict[int, bytes] = {}
+        self._read: dict[int, Event] = {}
         self.last: tuple[int, Key] | None = None
         """The number of the last record written in this transaction, and its event."""
         transaction.at_flush(self._write)
@@ -95,6 +95,10 @@ class Records:
             )
         )  # fmt: skip
 
+    def keep(self, event: Event) -> None:
+        """Keeps the event of the record being made as it was read: within the transaction it is not read again."""
+        self._read[self._transaction.n] = event
+
     def mention(self, shipment: str) -> None:
         """Notes that the record being made decides a shipment which its event does not name."""
         self._mentions.append((shipment, self._transaction.n))
@@ -137,6 +141,10 @@ class Records:
             raise LedgerCorrupt(f"journal record {n} is missing")
         return bytes(found)
 
+    def read(self, n: int) -> Event | Rejection:
+        """The event of a record, as it was read if it was kept."""
+        return self._read.get(n) or read_record(self.event(n))
+
     def answers(self, n: int) -> AnswerTexts:
         """The answers of a record."""
         if n in self._known:
@@ -154,6 +162,7 @@ class Records:
         self._answered.clear()
         self._events.clear()
         self._known.clear()
+        self._read.clear()
 
     def _write(self) -> None:
         store, connection = self._transaction.store, self._transaction.connection

@@ -6,11 +6,11 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union_all
 
 from ledger.database import tables
 from ledger.database.rows import stored
-from ledger.database.statements import Load, Statement
+from ledger.database.statements import Among, Load, Statement
 from ledger.registers.transaction import Transaction
 from ledger.registers.waiting import Notes, Waiting
 from schemas.models.parts import Party
@@ -20,6 +20,20 @@ HELD_STATES = ("held", "held_at_dispatch")
 
 
 _LOAD = Statement(lambda among: select(tables.shipment).where(among(tables.shipment.c.id, "ids")))
+
+
+def _waiting_for(among: Among) -> Select[Any]:
+    """Held shipments that wait for one of the wanted accounts and keys."""
+    s, w, k = tables.shipment, tables.waiting, tables.noted
+    waits = union_all(
+        select(w.c.shipment_id).where(among(w.c.account, "wanted")),
+        select(k.c.shipment_id).where(among(k.c.key, "wanted")),
+    )
+    chosen = select(s.c.id).where(s.c.id.in_(waits), s.c.held < bindparam("before"), s.c.first > bindparam("after"))
+    return chosen.order_by(s.c.first).limit(bindparam("most"))
+
+
+_WAITING_FOR = Statement(_waiting_for)
 
 
 class ShipmentDebit(NamedTuple):
@@ -130,10 +144,10 @@ class Shipment:
         kept = {
             "authorization": terms.authorization,
             "reference": terms.reference,
-            "debits": [debit.row() for debit in terms.debits],
+            "debits": terms.debits and [debit.row() for debit in terms.debits],
             "lines": [line.row() for line in terms.lines],
             "claim": self.claim,
-            "reviewed": [reason.row() for reason in self.reviewed],
+            "reviewed": self.reviewed and [reason.row() for reason in self.reviewed],
             "kept": self.kept,
         }
         expires = terms.expires.isoformat() if terms.expires and self.pending else None
@@ -166,7 +180,12 @@ class Shipment:
 
 def names_of(parties: Iterable[Party]) -> tuple[str, ...]:
     """The identifiers of parties and of their ultimate parents, each once."""
-    return tuple(dict.fromkeys(name for party in parties for name in (party.id, party.owner)))
+    names: dict[str, None] = {}
+    for party in parties:
+        names[party.id] = None
+        if party.ultimate_parent is not None:
+            names[party.ultimate_parent.id] = None
+    return tuple(names)
 
 
 class Shipments:
@@ -214,13 +233,9 @@ class Shipments:
         Only those that were first presented after a record, and at most so many.
         """
         self._transaction.flush()
-        store, s, w, k = self._transaction.store, tables.shipment, tables.waiting, tables.noted
-        among = union_all(
-            select(w.c.shipment_id).where(store.among(w.c.account, wanted)),
-            select(k.c.shipment_id).where(store.among(k.c.key, wanted)),
-        )
-        query = select(s.c.id).where(s.c.id.in_(among), s.c.held < before, s.c.first > after)
-        return list(self._transaction.connection.execute(query.order_by(s.c.first).limit(most)).scalars())
+        store, connection = self._transaction.store, self._transaction.connection
+        found = _WAITING_FOR.run(store, connection, wanted=wanted, before=before, after=after, most=most)
+        return [row.id for row in found]
 
     def count_held(self, account: str | None = None) -> int:
         """How many shipments are held; of an account: how many wait for it."""

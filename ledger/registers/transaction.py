@@ -1,8 +1,8 @@
 """One transaction that writes to a ledger."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -20,8 +20,7 @@ _HEAD = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(NamedTuple):
     """The day, as `YYYY-MM-DD`, that entries count for, and the closed period that they are late for."""
 
     day: str
@@ -32,9 +31,9 @@ class Transaction:
     """One transaction that writes to a ledger, in which records are made one after the other.
 
     `head` is the head as it is stored, `head_before` that of before the transaction, `n` the number of the record that
-    is being made, `start` that of the last one before the transaction, `recorded` the clock in microseconds, `booking`
-    the day that the record's entries count for, `ticked` the instant of the latest tick, `closed` the last closed day.
-    The registers keep their changes in memory until `flush`; only the methods change these attributes.
+    is being made, `start` that of the last one before the transaction, `recorded` the clock in microseconds, `ticked`
+    the instant of the latest tick, `closed` the last closed day. The registers keep their changes in memory until
+    `flush`; only the methods change these attributes.
     """
 
     def __init__(
@@ -52,7 +51,8 @@ class Transaction:
         self.recorded: int = max(recorded, head.recorded)
         self.ticked: int | None = head.ticked
         self.closed: str | None = head.closed
-        self.booking = Booking("")
+        self._day = date.min
+        self._booking: Booking | None = Booking("")
         self._written: int = head.n
         self._recorded_before: int = head.recorded
         self._sequence: int = head.sequence
@@ -68,12 +68,18 @@ class Transaction:
         self.n += 1
         self._used.clear()
         self._previous.clear()
-        if day is None:
-            return
-        late_for = None
-        if self.closed is not None and day.isoformat() <= self.closed:
-            day, late_for = booked(day, self.periods())
-        self.booking = Booking(day.isoformat(), late_for)
+        if day is not None:
+            self._day, self._booking = day, None
+
+    @property
+    def booking(self) -> Booking:
+        """What the entries of the record being made count for; most records make none."""
+        if self._booking is None:
+            day, late_for = self._day, None
+            if self.closed is not None and day.isoformat() <= self.closed:
+                day, late_for = booked(day, self.periods())
+            self._booking = Booking(day.isoformat(), late_for)
+        return self._booking
 
     def abandon_record(self) -> None:
         """Abandons the record that is being made, of which nothing was written; the next one takes its number."""
@@ -89,10 +95,10 @@ class Transaction:
 
     def rests_on(self, shipment: str | None) -> str:
         """The records that the one being made rests on, joined by a space; not the last of its own shipment."""
-        if not self._used and not self._previous:
-            return ""
-        previous = [n for name, n in self._previous.items() if name != shipment]
-        return " ".join(map(str, sorted({*self._used, *previous} - {self.n})))
+        records = self._used
+        if self._previous:
+            records = records.union([n for name, n in self._previous.items() if name != shipment])
+        return " ".join([str(n) for n in sorted(records) if n != self.n]) if records else ""
 
     # --- the numbers of the head ----------------------------------------------------------------------------------
 

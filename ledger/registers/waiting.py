@@ -1,10 +1,9 @@
 """Held shipments, and what they wait for: accounts that had no room for them, and facts."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, delete, func, literal, or_, select
+from sqlalchemy import CompoundSelect, Select, Table, bindparam, delete, func, literal, or_, select, union
 
 from ledger.database import tables
 from ledger.database.statements import Among, Load, Statement
@@ -24,15 +23,32 @@ def _awaited(among: Among) -> Select[Any]:
     return select(key).where(or_(*(one.is_not(None) for one in found)))
 
 
+def _held_with(among: Among) -> CompoundSelect[Any]:
+    """Those of the wanted keys for which a shipment waits that was held before a record."""
+    s = tables.shipment
+    before = s.c.held < bindparam("before")
+    return union(
+        *[
+            select(one.label("key")).join(s, s.c.id == one.table.c.shipment_id).where(among(one, "wanted"), before)
+            for one in (_W.c.account, _N.c.key)
+        ]
+    )
+
+
 _AWAITED = Statement(_awaited)
+_HELD_WITH = Statement(_held_with)
+_COUNT = Statement(
+    lambda among: select(func.count().label("held")).where(
+        _W.c.account == bindparam("account"), ~among(_W.c.shipment_id, "gone")
+    )
+)
 _GONE = {
     _W: Statement(lambda among: delete(_W).where(among(_W.c.shipment_id, "shipments"))),
     _N: Statement(lambda among: delete(_N).where(among(_N.c.shipment_id, "shipments"))),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """What a held shipment waits for: the accounts that had no room, and the keys of the facts that were known."""
 
     accounts: frozenset[str] = frozenset()
@@ -60,7 +76,7 @@ class Waiting:
     def add(self, shipment: str, notes: Notes) -> None:
         """Notes what a shipment waits for that waited for nothing."""
         self._new[shipment] = notes
-        self._awaited.update(dict.fromkeys((*notes.accounts, *notes.keys), True))
+        self._awaited.update(dict.fromkeys(notes.accounts | notes.keys, True))
 
     def remove(self, shipment: str) -> None:
         """Notes that a shipment no longer waits for anything."""
@@ -93,21 +109,17 @@ class Waiting:
         if not any(self._awaited[key] for key in wanted):
             return []
         self._transaction.flush()
-        s, found = tables.shipment, set[str]()
-        for column in (tables.waiting.c.account, tables.noted.c.key):
-            joined = select(column).join(s, s.c.id == column.table.c.shipment_id)
-            query = joined.where(self._transaction.store.among(column, wanted), s.c.held < before).distinct()
-            found.update(self._transaction.connection.execute(query).scalars())
+        found = _HELD_WITH.run(self._transaction.store, self._transaction.connection, wanted=wanted, before=before)
         if not found:  # what waited for it may be gone: it is looked up again before the next query of this kind
             for key in wanted:
                 self._awaited.pop(key, None)
-        return sorted(found)
+        return sorted([row.key for row in found])
 
     def count(self, path: str) -> int:
-        """How many held shipments wait for room on an account."""
-        self._transaction.flush()
-        query = select(func.count()).select_from(tables.waiting).where(tables.waiting.c.account == path)
-        return int(self._transaction.connection.execute(query).scalar_one())
+        """How many held shipments wait for room on an account: what is stored, with what this transaction changes."""
+        store, connection = self._transaction.store, self._transaction.connection
+        (stored,) = _COUNT.run(store, connection, account=path, gone=self._gone)
+        return int(stored.held) + sum(path in notes.accounts for notes in self._new.values())
 
     def move(self, absorbed: str, survivor: str) -> None:
         """Makes shipments that wait for an absorbed party's accounts wait for the survivor's."""
@@ -127,8 +139,8 @@ class Waiting:
         for table in (tables.waiting, tables.noted):
             if self._gone:
                 _GONE[table].change(self._transaction.store, self._transaction.connection, shipments=self._gone)
-        self._put(tables.waiting, ((path, one) for one, notes in self._new.items() for path in notes.accounts))
-        self._put(tables.noted, ((key, one) for one, notes in self._new.items() for key in notes.keys))
+        self._put(tables.waiting, [(path, one) for one, notes in self._new.items() for path in notes.accounts])
+        self._put(tables.noted, [(key, one) for one, notes in self._new.items() for key in notes.keys])
         self._new, self._gone = {}, set()
 
     def _put(self, table: Table, rows: Iterable[tuple[str, str]]) -> None:

@@ -118,7 +118,7 @@ def _write(answers: Iterable[Sequence[str]], stream: IO[bytes], summary: "Summar
     """Writes the answers to each event, and counts them."""
     for texts in answers:
         summary.add(texts)
-        stream.write("".join(f"{text}\n" for text in texts).encode())
+        stream.write("".join([f"{text}\n" for text in texts]).encode())
 
 
 def _end(summary: "Summary") -> NoReturn:

@@ -17,6 +17,7 @@ ORIGINAL_MOST = 256 * 1024
 """The maximum number of bytes of a message that its rejection contains."""
 
 _TRACE = ("traceparent", "tracestate")
+_UNTRACED: Mapping[str, Any] = MappingProxyType({})
 
 
 def answer_id(source: str, identifier: str) -> str:
@@ -35,7 +36,8 @@ class Answers:
     def __init__(self, transaction: Transaction, event: Event[Any]) -> None:
         self._transaction = transaction
         self._time = event.time
-        self._trace = {name: event.extensions[name] for name in _TRACE if name in event.extensions}
+        extensions = event.extensions
+        self._trace = {name: extensions[name] for name in _TRACE if name in extensions} if extensions else _UNTRACED
         self.causation = {"source": event.source, "id": event.id}
         self.id = answer_id(event.source, event.id)
         self.texts: list[str] = []
@@ -55,10 +57,10 @@ class Answers:
 
 def event_text(
     type: str, identifier: str, subject: str, time: str, sequence: int, data: Mapping[str, Any],
-    trace: Mapping[str, str | int] = MappingProxyType({}),
+    trace: Mapping[str, str | int] = _UNTRACED,
 ) -> str:  # fmt: skip
     """An event of the ledger, as one line of JSON."""
-    return to_text(
+    return orjson.dumps(
         {
             "specversion": "1.0",
             "id": identifier,
@@ -71,7 +73,7 @@ def event_text(
             **trace,
             "data": data,
         }
-    )
+    ).decode()
 
 
 def rejection_text(identifier: str, rejection: Rejection, message: Message, sequence: int) -> str:

@@ -44,34 +44,33 @@ class Left:
 def notes_of(context: DecisionContext, judgement: Judgement) -> Notes:
     """What a shipment that was judged and does not pass waits for."""
     path = context.journal.accounts.path
-    designers = (line.designer for line in judgement.screening.lines if line.designer is not None)
+    designers = [line.designer for line in judgement.screening.lines if line.designer is not None]
     return Notes(
-        frozenset(path(short.debit.account) for short in judgement.shorts),
-        frozenset((*judgement.keys, *_of_designers(designers))),
+        frozenset([path(short.debit.account) for short in judgement.shorts]),
+        frozenset(judgement.keys).union(*map(_of_designer, designers)),
     )
-
-
-def _of_designers(names: Iterable[str]) -> Iterator[str]:
-    """The keys of designers, which have no identifiers."""
-    for name in dict.fromkeys(names):
-        yield from _of_designer(name)
 
 
 @lru_cache(1 << 10)
 def _of_designer(name: str) -> tuple[str, ...]:
+    """The keys of a designer, which has no identifiers."""
     return tuple(f"designer/{hashlib.sha256(form.encode()).hexdigest()}" for form in sorted(name_forms(name)))
 
 
 def begin(context: DecisionContext, handled: HandledEvent) -> None:
     """Leaves the recheck of the holds that wait for what the record being made brings to the chunks that follow it."""
-    left = recheck_left(context, awaited(context, handled))
-    if left is not None:
-        context.journal.unfinished.begin(left)
+    keys = awaited(context, handled)
+    if keys:
+        context.journal.unfinished.begin(_left(context, keys))
 
 
 def recheck_left(context: DecisionContext, keys: Sequence[str]) -> dict[str, Any] | None:
     """The recheck of the holds that wait for these accounts and facts, as work that is left; None without any."""
-    return asdict(Left(keys, before=context.journal.transaction.n)) if keys else None
+    return _left(context, keys) if keys else None
+
+
+def _left(context: DecisionContext, keys: Sequence[str]) -> dict[str, Any]:
+    return asdict(Left(keys, before=context.journal.transaction.n))
 
 
 def next_recheck(journal: Journal) -> Message | None:
@@ -106,6 +105,6 @@ def _keys(context: DecisionContext, stated: Iterable[NewFact]) -> Iterator[str]:
         if fact.kind is FactKind.MERGE:
             yield from group(fact.data.survivor)
         elif fact.kind is FactKind.DESIGNER:
-            yield from _of_designers([fact.data.party])
+            yield from _of_designer(fact.data.party)
         elif fact.kind in _UNDER_THEIR_KEY:
             yield from group(fact.key)

@@ -50,7 +50,7 @@ def decision(
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
     """The data of a decision on a shipment that was screened."""
-    asked, chosen = judgement.case.asked, judgement.chosen if judgement.passes else None
+    asked, screening, chosen = judgement.case.asked, judgement.screening, judgement.chosen if judgement.passes else None
     covers = chosen.lines if chosen else {}
     return {
         "decision_id": decision_id,
@@ -58,18 +58,18 @@ def decision(
         "causation": causation,
         "outcome": outcome,
         "rulebook": context.book.name,
-        "law_as_of": asked.export_date.isoformat(),
+        "law_as_of": asked.export_date,
         "authorization": authorization(judgement) if chosen else None,
-        "tpp": judgement.screening.tpp,
+        "tpp": screening.tpp,
         "lines": [
             {"line": line.line, "class": line.eccn, "authorization": covers.get(line.line), "tpp": line.tpp}
-            for line in judgement.screening.lines
+            for line in screening.lines
         ],
         "debits": entries_to_json(entries),
         "reasons": reasons_to_json(judgement.reasons),
         "findings": orjson.Fragment(b"[%b]" % b",".join(findings(judgement) + _resembling(context, entries))),
         "obligations": [
-            {"kind": o.kind, "due": o.due.isoformat(), "citation": o.citation} | ({"party": o.party} if o.party else {})
+            {"kind": o.kind, "due": o.due, "citation": o.citation} | ({"party": o.party} if o.party else {})
             for o in (judgement.owed if chosen else ())
         ],
         "basis": context.basis(),
@@ -152,7 +152,7 @@ def findings(judgement: Judgement) -> list[bytes]:
 
 def _resembling(context: DecisionContext, entries: Sequence[Entry]) -> list[bytes]:
     """The findings on identifiers that got their account by these entries and look like others."""
-    opened = {one for entry in entries if entry.entry == 1 for one in named(entry.account)}
+    opened = {one for entry in entries if entry.entry == 1 for one in named(entry.account)} if entries else ()
     if not opened:
         return []
     found = findings_of([one for one in resemblances(context) if (one.kind, one.id) in opened])

@@ -280,7 +280,10 @@ def _answers(context: DecisionContext, batch: Sequence[ReadMessage], finish: boo
     left = journal.unfinished.next() is not None
     for one in batch:
         texts.append(answer(context, one))
-        if finish and journal.unfinished.next() is not None:
+        if journal.unfinished.next() is None:
+            left = False
+            continue
+        if finish:
             break
         if at_once > 0 and not left and (message := auto_recheck.next_recheck(journal)) is not None:
             chunk = answer(context, read_message(message))

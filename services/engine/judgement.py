@@ -200,7 +200,7 @@ def _tried(context: DecisionContext, case: Case, explained: bool) -> Judgement:
     options, day = context.journal.options, case.asked.export_date
     for planned in screening.options:
         if not planned.open:
-            result.tried.append((options.settled(planned, day), []))
+            result.tried.append((options.settled(planned, day) if planned.debits else planned, []))
             continue
         tested = options.test(planned, day)
         result.tried.append((tested.option, tested.shorts))
@@ -248,7 +248,7 @@ def _naming(reason: Reason, others: list[str]) -> Reason:
 
 def _distinct(reasons: list[Reason]) -> list[Reason]:
     """Reasons without those of the same code and facts as a later one; facts are compared only where codes repeat."""
-    if len({reason.code for reason in reasons}) == len(reasons):
+    if len(reasons) < 2 or len({reason.code for reason in reasons}) == len(reasons):
         return reasons
     return list({(reason.code, _as_text(reason.facts)): reason for reason in reasons}.values())
 

@@ -20,7 +20,7 @@ class Step(StrEnum):
 
 
 _LET_GO = frozenset({Step.AMEND, Step.DISPATCH, Step.CANCEL})
-LIFE: Mapping[State, frozenset[Step]] = {
+LIFE: Mapping[str, frozenset[Step]] = {
     State.APPROVED: _LET_GO,
     State.RELEASED: _LET_GO,
     State.HELD: frozenset({Step.AMEND, Step.CANCEL, Step.REVIEW, Step.RECHECK}),
@@ -40,7 +40,10 @@ def allowed_steps(shipment: Shipment) -> str:
     >>> allowed_steps(SimpleNamespace(state="dispatched"))
     'a dispatched shipment can only be returned'
     """
-    state = State(shipment.state)
+    return _ALLOWED[shipment.state]
+
+
+def _clause(state: State) -> str:
     name = "shipment that left while held" if state is State.HELD_AT_DISPATCH else f"{state} shipment"
     article = "an" if name.startswith(("a", "e")) else "a"
     steps = [step for step in Step if step in LIFE[state]]
@@ -50,6 +53,9 @@ def allowed_steps(shipment: Shipment) -> str:
     return f"{article} {name} can only be {listed}"
 
 
+_ALLOWED: Mapping[str, str] = {state: _clause(state) for state in State}
+
+
 def allows(shipment: Shipment | None, step: Step) -> TypeGuard[Shipment]:
     """Whether a shipment exists and is in a state that allows a step."""
-    return shipment is not None and step in LIFE[State(shipment.state)]
+    return shipment is not None and step in LIFE[shipment.state]

@@ -121,7 +121,9 @@ def _refused_shipment(
     answers: Answers, identifier: str, shipment: Shipment | None, code: ReasonCode, message: str
 ) -> HandledEvent:
     state = None if shipment is None else shipment.public_state
-    facts: dict[str, Any] = {"shipment_id": identifier} | ({"state": state} if state else {})
+    facts: dict[str, Any] = {"shipment_id": identifier}
+    if state:
+        facts["state"] = state
     return _refused(answers, identifier, identifier, shipment, Reason(code, CITATION, message, facts))
 
 

@@ -12,7 +12,7 @@ from schemas.codes import Outcome, State
 from schemas.event_types import EVENT_RECORDED, SHIPMENT_APPROVED, SHIPMENT_HELD, SHIPMENT_RELEASED
 from schemas.models.incoming import Requested, ReviewedAuthorization
 from schemas.plan import License
-from schemas.wire.read import Event, read_record
+from schemas.wire.read import Event
 from services.engine.alerts import exhaust, raise_alerts
 from services.engine.answers import Answers
 from services.engine.auto_recheck import notes_of
@@ -28,7 +28,7 @@ def asked_of(context: DecisionContext, shipment: Shipment) -> Requested:
     """The latest request of a shipment, with a reviewer's authorization in place of the claim."""
     journal = context.journal
     journal.transaction.use(shipment.asked)
-    event = read_record(journal.records.event(shipment.asked))
+    event = journal.records.read(shipment.asked)
     if not isinstance(event, Event) or not isinstance(event.data, Requested):
         raise LedgerCorrupt(f"journal record {shipment.asked} is not a request of shipment {shipment.id}")
     if shipment.claim is None:

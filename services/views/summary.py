@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -27,6 +28,13 @@ _NOUNS = {
 """The words for an event that follows an answer, by its kind; other kinds are states."""
 
 
+@cache
+def _kind_of(type: str) -> tuple[str, str]:
+    """The kind of an answer by its type, and the name that it is counted under."""
+    kind = type.removeprefix("tpp.").removesuffix(".v1")
+    return kind, kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
+
+
 class Summary:
     """Counts the answers of each kind, the reasons of holds, the codes of rejections, and unapproved departures."""
 
@@ -42,15 +50,15 @@ class Summary:
         """Counts the answers to one event."""
         for index, text in enumerate(texts):
             start = text.index(_TYPE) + len(_TYPE)
-            kind = text[start : text.index('"', start)].removeprefix("tpp.").removesuffix(".v1")
-            name = kind if kind.endswith(".alert") else kind.removeprefix("shipment.").removeprefix("event.")
+            kind, name = _kind_of(text[start : text.index('"', start)])
             if index and name == "recorded" and _RECHECKED in text:
                 name = "recheck"
             (self.others if index else self.answers)[name] += 1
-            if kind == "shipment.alert" and _LEFT in text:
-                self.left += 1
-            if kind == "shipment.held":
-                self.held.update(set(_REASON(text)))
+            if kind == "shipment.alert":
+                self.left += _LEFT in text
+            elif kind == "shipment.held":
+                for code in set(_REASON(text)):
+                    self.held[code] += 1
             elif kind == "event.rejected":
                 self._reject(orjson.loads(text)["data"])
 

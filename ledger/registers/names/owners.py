@@ -113,14 +113,24 @@ class Owners:
 
     def let_go(self, ids: Iterable[str]) -> bool:
         """Whether a shipment of an owner was let go before, under one of its identifiers."""
-        return any(found.n is not None for one in ids if (found := self.find(one)) is not None)
+        for one in ids:
+            found = self.find(one)
+            if found is not None and found.n is not None:
+                return True
+        return False
 
-    def having(self, forms: Collection[str], most: int | None = None) -> list[Owner]:
-        """The owners that have one of these forms, by identifier; without forms that more than `most` share."""
+    def having(self, forms: Collection[str], most: int | None = None, but: Sequence[str] = ()) -> list[Owner]:
+        """The owners that have one of these forms, by identifier; without forms that more than `most` share.
+
+        `but` are left out: mostly nobody else has a form of an owner.
+        """
         self.load_forms(forms)
-        having = self._having
-        each = [owners for form in forms if (owners := having[form])]
-        ids = {owner for owners in each if most is None or len(owners) <= most for owner in owners}
+        ids: set[str] = set()
+        for form in forms:
+            owners = self._having[form]
+            if owners and (most is None or len(owners) <= most):
+                ids.update(owners)
+        ids.difference_update(but)
         if not ids:
             return []
         self.load(ids)
@@ -146,10 +156,10 @@ class Owners:
 
     def _add(self, form: str, identifier: str, most: int | None) -> None:
         """Adds an owner to those that have a form, unless more than `most` have it already."""
-        owners = self._having[form] or ()
-        if identifier in owners or (most is not None and len(owners) > most):
+        owners = self._having[form]
+        if owners and (identifier in owners or (most is not None and len(owners) > most)):
             return
-        self._having[form] = Having(sorted((*owners, identifier)))
+        self._having[form] = Having(sorted((*owners, identifier)) if owners else (identifier,))
         self._rows.append((form, identifier))
 
     def note_alike(self, alike: Iterable[Alike]) -> None:

@@ -40,21 +40,23 @@ def namesakes_of(context: DecisionContext, asked: Requested) -> tuple[Namesake, 
     others.
     """
     consignee, owners = asked.ultimate_consignee, context.journal.owners
-    group = context.journal.parties.group(consignee.owner)
+    owner, stated = consignee.owner, _owner(consignee)
+    group = context.journal.parties.group(owner)
     if owners.let_go(group):
         return ()
-    lei = _lei(context.journal, consignee)
-    forms = _forms(consignee.owner, _owner(consignee).name, lei)
-    exact = {one.id: one for one in (*_alike(context.journal, consignee.owner), *owners.having(forms.exact))}
-    same = [(one, "") for _, one in sorted(exact.items()) if _may_be(one, group, lei)]
-    near = [one for one in owners.having(forms.loose, MOST) if _may_be(one, group, lei)]
-    if not same and not near:
+    lei = _lei(context.journal, owner, stated)
+    forms = _forms(owner, stated.name, lei)
+    every = (*_alike(context.journal, owner), *owners.having(forms.exact, but=group))
+    exact = {one.id: one for one in every if _may_be(one, group, lei)}
+    near = [one for one in owners.having(forms.loose, MOST, but=group) if _may_be(one, group, lei)]
+    if not exact and not near:
         return ()
+    same = [(one, "") for _, one in sorted(exact.items())]
     told: set[str] = set(group)
     equal = [
         found._replace(by=_by(consignee, one, lei)) for one, found in _with_balances(context, consignee, same, told)
     ]
-    rated = _with_balances(context, consignee, _rated(_owner(consignee).name, near), told)
+    rated = _with_balances(context, consignee, _rated(stated.name, near), told)
     return (*equal, *(found for _, found in rated))
 
 
@@ -63,11 +65,11 @@ def _owner(party: Party) -> Party | Parent:
     return party.ultimate_parent or party
 
 
-def _lei(journal: Journal, consignee: Party) -> str | None:
-    """The LEI of a consignee's owner, as the shipment says it or as it is known of before."""
-    if _owner(consignee).lei is not None:
-        return _owner(consignee).lei
-    known = journal.owners.find(consignee.owner)
+def _lei(journal: Journal, owner: str, stated: Party | Parent) -> str | None:
+    """The LEI of an owner, as a shipment states it or as it is known of before."""
+    if stated.lei is not None:
+        return stated.lei
+    known = journal.owners.find(owner)
     return None if known is None else known.lei
 
 
@@ -105,7 +107,8 @@ def _rated(name: str, near: Iterable[Owner]) -> list[tuple[Owner, str]]:
     from rulebook.parties.namesakes import LEAST, likeness
 
     rated = [(score, one) for one in near if (score := likeness(name, one.name)) >= LEAST]
-    return [(one, decimal(score)) for score, one in sorted(rated, key=lambda each: (-each[0], each[1].id))]
+    rated.sort(key=lambda each: (-each[0], each[1].id))
+    return [(one, decimal(score)) for score, one in rated]
 
 
 def _with_balances(
@@ -139,11 +142,11 @@ def _largest(context: DecisionContext, party: str) -> Account | None:
 
 def forms_ahead(journal: Journal, consignees: Sequence[Party], registered: Sequence[Party]) -> Iterator[str]:
     """The forms of the names of registered parties, and of the new ones of the owners of consignees."""
-    let_go = journal.owners.let_go
-    new = [(one.owner, _owner(one).name, _lei(journal, one)) for one in consignees if not let_go([one.owner])]
+    first = [(one.owner, _owner(one)) for one in consignees if not journal.owners.let_go([one.owner])]
+    new = {(owner, one.name, _lei(journal, owner, one)) for owner, one in first}
     for one in registered:
-        new += [(one.owner, _owner(one).name, _owner(one).lei), (one.id, one.name, one.lei)]
-    for named in dict.fromkeys(new):
+        new |= {(one.owner, _owner(one).name, _owner(one).lei), (one.id, one.name, one.lei)}
+    for named in new:
         forms = _forms(*named)
         yield from (*forms.exact, *forms.loose)
 

@@ -23,10 +23,13 @@ def resemblances(context: DecisionContext) -> Sequence[Resemblance]:
 
     Merged ones are one party, and those that a reviewer has told apart have been looked at.
     """
+    appeared = context.journal.identifiers.appeared
+    if not appeared:
+        return ()
     survivor = context.journal.parties.survivor
     return [
         one
-        for one in context.journal.identifiers.appeared
+        for one in appeared
         if survivor(one.id) != survivor(one.other)
         and not (one.kind is IdentifierKind.PARTY and are_apart(context, one.id, one.other))
     ]

@@ -35,9 +35,10 @@ def known_of(context: DecisionContext, asked: Requested) -> Facts:
     """What is known of a shipment's parties as of its export date, the lists that they were compared with among it."""
     register = context.journal.parties
     ids = register.ids(asked)
-    known = register.about(asked, ids)
+    stated, kinds = context.journal.facts.among(ids)
+    known = register.about(asked, ids, stated, kinds)
     lists = context.journal.lists.in_force()
-    was_cleared = FactKind.CLEARED in context.journal.facts.among(ids)[1]
+    was_cleared = FactKind.CLEARED in kinds
     if not lists and not was_cleared:
         return known
     parties = named_in(asked)
