@@ -234,7 +234,7 @@ def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
             shipment,
             "VEU",
             _findings(shipment, law, one),
-            base_of(shipment, law, under=one.authorized.program),
+            partial(base_of, shipment, law, under=one.authorized.program),
             partial(_duties, shipment, law, one),
         )
         for one in held
