@@ -99,8 +99,10 @@ def _alike(party: Party, known: Party) -> bool:
         party.country == known.country
         and party.headquarters == known.headquarters
         and party.private_sector is known.private_sector
-        and party.owner == known.owner
-        and party.parent_headquarters == known.parent_headquarters
+        and (
+            (party.ultimate_parent is known.ultimate_parent is None and party.id == known.id)
+            or (party.owner == known.owner and party.parent_headquarters == known.parent_headquarters)
+        )
     )
 
 

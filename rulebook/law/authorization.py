@@ -129,8 +129,11 @@ def statement(
     day = shipment.day
     ids = tuple(parties)
     found = shipment.certifications(kind, ids)
+    facts = {"kind": kind, "party": ids[0], "needed_by": day.isoformat()}
     if facility is not None:
         found = [one for one in found if one.facility == facility]
+    if not found:
+        return not_met(f"no {kind} of {name} is on file; one dated {day} or earlier is needed", facts, _MISSING)
     valid = [
         one
         for one in found
@@ -141,10 +144,7 @@ def statement(
     if valid:
         best = valid[0] if len(valid) == 1 else max(valid, key=lambda one: one.date)
         return met(f"{kind} {best.reference} of {name}, dated {best.date}")
-    facts = {"kind": kind, "party": ids[0], "needed_by": day.isoformat()}
     start = f"the {kind} of {name}"
-    if not found:
-        return not_met(f"no {kind} of {name} is on file; one dated {day} or earlier is needed", facts, _MISSING)
     old_enough = [one for one in found if one.date <= day]
     if not old_enough:
         first = min(one.date for one in found)

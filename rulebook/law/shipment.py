@@ -179,9 +179,11 @@ class Shipment:
 
     def certifications(self, kind: str, parties: Iterable[str]) -> list[Certification]:
         """The statements of a kind by any of these parties, those with the shipment first."""
+        both = self.asked.certifications + self.facts.certifications
+        if not both:
+            return []
         one = self.facts.one
         ids = {one(party) for party in parties}
-        both = self.asked.certifications + self.facts.certifications
         return [paper for paper in both if paper.kind == kind and one(paper.party) in ids]
 
 

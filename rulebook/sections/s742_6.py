@@ -102,9 +102,14 @@ def _users_outside(shipment: Shipment, law: Law) -> bool:
 @provision("15 CFR 742.6(b)(10)(iii)(A)(1)", row="6.1", kind="policy", since=date(2026, 1, 15))
 def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str | None:
     """Case by case for exports from the U.S. to users in China or Macau below both limits (91 FR 1684); not weights."""
-    asked = shipment.asked
+    asked, users = shipment.asked, law.members("case_by_case_users")
     if not shipment.barred or asked.transaction != "export" or "weights" in shipment.route.levels:
         return None
+    if asked.ship_from not in law.members("united_states"):
+        return None
+    for user in shipment.end_users:
+        if user.country not in users:
+            return None
     lines = [
         (line, item)
         for line, item in zip(shipment.lines, asked.items, strict=True)
@@ -112,15 +117,7 @@ def b10_case_by_case(shipment: Shipment, law: Law, available: int | None) -> str
     ]
     if not lines:
         return None
-    if asked.ship_from not in law.members("united_states"):
-        return None
-    users, most_tpp, most = (
-        law.members("case_by_case_users"),
-        law.amount("case_by_case_tpp"),
-        law.amount("case_by_case_bandwidth"),
-    )
-    if any(user.country not in users for user in shipment.end_users):
-        return None
+    most_tpp, most = law.amount("case_by_case_tpp"), law.amount("case_by_case_bandwidth")
     for line, item in lines:
         if (
             line.unit_tpp >= most_tpp * (item.circuits or 1)
