@@ -18,7 +18,7 @@ from rulebook.law.places import (
     with_register,
 )
 from schemas.models.incoming import Certification, Party, Requested
-from schemas.plan import Case, Debit, Line, of_fields
+from schemas.plan import Case, Debit, Facts, Line, of_fields
 
 
 class Shipment:
@@ -77,7 +77,7 @@ class Shipment:
         self.barred_parties: tuple[str, ...] = ()
         self.embargoed: tuple[str, ...] = ()
         if touches(declared, receivers, law.period.noted):
-            self._watch(declared, receivers, law)
+            self.barred, self.barred_parties, self.embargoed = _watched(declared, receivers, law)
             if touches(declared, receivers, law.period.territories):
                 asked = located(declared, law)
         self.case = case
@@ -106,28 +106,8 @@ class Shipment:
         self.brief = False
         self.said = ""
         self.owned: Any = None
-        self.given = of_fields(
-            Given,
-            (
-                bool(facts.lists),
-                facts.ownership is not None,
-                bool(facts.namesakes),
-                bool(facts.veus),
-                bool(asked.red_flags),
-                asked is not declared,
-                "not_subject" in [item.subject_basis for item in asked.items],
-            ),
-        )
+        self.given = _given(facts, asked, asked is not declared)
         self.route: Route = route_of(self, law)
-
-    def _watch(self, declared: Requested, receivers: Receivers, law: Law) -> None:
-        """Sets what is of Country Group D:5, Macau or part 746, in the words of the request."""
-        for_d5, for_746 = law.members("d5_or_macau"), law.members("part_746")
-        to = declared.ship_to
-        self.barred_parties = clauses(receivers, for_d5)
-        self.barred = (f"ship_to is {to}", *self.barred_parties) if to in for_d5 else self.barred_parties
-        embargoed = clauses(receivers, for_746)
-        self.embargoed = (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed
 
     @property
     def counts(self) -> bool:
@@ -193,3 +173,27 @@ def copied(shipment: Shipment) -> Shipment:
     for name in Shipment.__slots__:
         setattr(one, name, getattr(shipment, name))
     return one
+
+
+def _given(facts: Facts, asked: Requested, moved: bool) -> Given:
+    return of_fields(
+        Given,
+        (
+            bool(facts.lists),
+            facts.ownership is not None,
+            bool(facts.namesakes),
+            bool(facts.veus),
+            bool(asked.red_flags),
+            moved,
+            "not_subject" in [item.subject_basis for item in asked.items],
+        ),
+    )
+
+
+def _watched(declared: Requested, receivers: Receivers, law: Law) -> tuple[tuple[str, ...], ...]:
+    """What is of Country Group D:5 or Macau, the parties among it, and what is of part 746; in the request's words."""
+    for_d5, for_746 = law.members("d5_or_macau"), law.members("part_746")
+    to = declared.ship_to
+    parties, embargoed = clauses(receivers, for_d5), clauses(receivers, for_746)
+    barred = (f"ship_to is {to}", *parties) if to in for_d5 else parties
+    return barred, parties, (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed
