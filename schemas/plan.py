@@ -334,9 +334,11 @@ class Namesake(NamedTuple):
     apart: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
-    """What the ledger knew of a shipment's parties, as of its export date.
+    """What the ledger knew of a shipment's parties, as of its export date; never changed, but not frozen.
+
+    One is made for every shipment, and a frozen class takes three times as long to fill.
 
     `registered`: party id to its registration in force, of the parties, their ultimate parents and the holders of which
     one of them is the owner. `certifications`, `licenses`, `veus`: all that name a party of the shipment, whatever
@@ -372,9 +374,11 @@ class Facts:
         return (first, *sorted(name for name, survivor in self.survivors.items() if survivor == first))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """A shipment to be screened: the request, what was known, and which reasons a reviewer has set aside.
+
+    Like its facts it is never changed, but not frozen.
 
     `named`: whether the authorization that is asked is one that the reviewer named. `taken`: of a shipment that was let
     go, what covers each line: only that is tried, and `asked` claims it. None where anything may be tried.

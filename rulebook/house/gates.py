@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rulebook.law.authorization import months_after
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.places import registered_parent, registration
 from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
@@ -68,18 +69,16 @@ def catalogue_checked(shipment: Shipment, law: Law) -> Verdict | None:
     return _stale(shipment, law, "chips", "the catalogue of parts")
 
 
-@provision("15 CFR 748.5; house rule", row="place", kind="gate")
-def two_places(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 748.5; house rule", row="place", kind="gate", of_route=True)
+def two_places(route: Route, law: Law) -> Verdict | None:
     """Where the consignee's country is not the destination, both are tested."""
-    if len(shipment.destinations) == 1:
+    if len(route.destinations) == 1:
         return None
-    first, second = shipment.destinations
+    first, second = route.destinations
     return not_applicable(f"ship_to is {first} but the ultimate consignee is in {second}: both are tested")
 
 
 def _differences(party: Party, known: Party, shipment: Shipment, law: Law) -> list[str]:
-    if _alike(party, known):
-        return []
     one, place, seats = shipment.facts.one, law.place, law.period.seats
     seat, registered_seat = party.parent_headquarters, known.parent_headquarters
     pairs = (
@@ -99,9 +98,11 @@ def _alike(party: Party, known: Party) -> bool:
     return (
         party.country == known.country
         and party.headquarters == known.headquarters
-        and party.private_sector == known.private_sector
-        and party.owner == known.owner
-        and party.parent_headquarters == known.parent_headquarters
+        and party.private_sector is known.private_sector
+        and (
+            (party.ultimate_parent is known.ultimate_parent is None and party.id == known.id)
+            or (party.owner == known.owner and party.parent_headquarters == known.parent_headquarters)
+        )
     )
 
 
@@ -123,13 +124,17 @@ def _parent(party: Party, shipment: Shipment, law: Law) -> list[str]:
     return found
 
 
+def _none_registered(parties: int) -> Verdict:
+    none = "neither party is registered" if parties == 2 else f"none of {parties} parties is registered"
+    return not_applicable(none)
+
+
 @provision("house rule: the register of parties", row="4 parties", code="party.conflict", kind="gate")
 def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     """No party's country, headquarters, ultimate parent or private sector contradicts its registration in force."""
     known, parties = shipment.facts.registered, 1 + len(shipment.receivers)
-    none = "neither party is registered" if parties == 2 else f"none of {parties} parties is registered"
     if not known:
-        return not_applicable(none)
+        return _none_registered(parties)
     conflicts: list[Verdict] = []
     agreed = 0
     for role, party in (("exporter", shipment.case.asked.exporter), *shipment.stated):
@@ -138,7 +143,7 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
             agreed += 1
         elif party.ultimate_parent is None:
             continue
-        differences = _differences(party, entry, shipment, law) if entry is not None else []
+        differences = [] if entry is None or _alike(party, entry) else _differences(party, entry, shipment, law)
         if party.ultimate_parent is not None:
             differences = list(dict.fromkeys([*differences, *_parent(party, shipment, law)]))
         if differences:
@@ -147,5 +152,5 @@ def register(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     if conflicts:
         return conflicts
     if not agreed:
-        return not_applicable(none)
+        return _none_registered(parties)
     return met(f"{agreed} of {parties} parties {'is' if agreed == 1 else 'are'} registered, and nothing contradicts")

@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_met, provision
+from rulebook.law.provisions import Test, Verdict, met, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
 from schemas.plan import Namesake
 
 
-@provision("15 CFR 740.29(h)(1); house rule", row="4 two names", code="red_flag", kind="gate")
-def equal(shipment: Shipment, law: Law) -> list[Verdict] | None:
+@provision("15 CFR 740.29(h)(1); house rule", row="4 two names", code="red_flag", kind="gate", of_route=True)
+def equal(route: Route, law: Law) -> Test | None:
     """An owner of which nothing was let go before is not equal to one with a balance under another identifier."""
+    return _equals if route.given.namesakes else None
+
+
+def _equals(shipment: Shipment, law: Law) -> list[Verdict] | None:
     if not shipment.counts:
         return None
     return [_equal(shipment, one) for one in shipment.facts.namesakes if one.by] or None
@@ -38,10 +43,14 @@ def _other(one: Namesake) -> str:
     return one.id if one.name == one.id else f"{one.name} ({one.id})"
 
 
-@provision("15 CFR 740.29(h)(1); house rule", row="4 two names note", kind="gate")
-def resembling(shipment: Shipment, law: Law) -> list[Verdict] | None:
+@provision("15 CFR 740.29(h)(1); house rule", row="4 two names note", kind="gate", of_route=True)
+def resembling(route: Route, law: Law) -> Test | None:
     """Whether such an owner only resembles one with a balance: a finding."""
-    if not shipment.counts or not shipment.facts.namesakes:
+    return _resembling if route.given.namesakes else None
+
+
+def _resembling(shipment: Shipment, law: Law) -> list[Verdict] | None:
+    if not shipment.counts:
         return None
     owner, name = shipment.owner, shipment.owner_name
     return [

@@ -3,9 +3,10 @@
 import calendar
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import lru_cache
 
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, all_open, met, not_applicable, not_met, provision
+from rulebook.law.provisions import Kept, Verdict, all_open, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.plan import NOTHING, Debit, Finding, Line, Obligation, Option, of_fields
 
@@ -36,23 +37,31 @@ def plan(
     shipment: Shipment,
     kind: str,
     findings: tuple[Finding, ...],
-    own: tuple[Debit, ...] = (),
+    own: Callable[[], tuple[Debit, ...]] = tuple,
     duties: Callable[[], tuple[Obligation, ...]] = tuple,
     reference: str | None = None,
     apply_to: str | None = None,
 ) -> Option:
     """An option that covers the lines in need; its own debits first, then those that any authorization brings.
 
-    A debit of nothing is left out. Where the findings are not all open, nothing is planned, and `duties` is not called.
+    A debit of nothing is left out. Where the findings are not all open, nothing is planned, and `own` and `duties` are
+    not called; an option that a route closes by itself is the same object for all shipments on it.
     """
     if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
         found = needed.finding(said)
         findings = (*findings, found) if found.open else (found,)
+    kept = findings if isinstance(findings, Kept) else None
+    if kept is not None and kept.option is not None:
+        return kept.option
     if not all_open(findings):
-        return of_fields(Option, (kind, findings, NOTHING, (), (), reference, apply_to))
-    debits = tuple([debit for debit in own if debit.amount or debit.falls])
+        closed = of_fields(Option, (kind, findings, NOTHING, (), (), reference, apply_to))
+        if kept is not None:
+            kept.option = closed
+        return closed
+    planned = own()
+    debits = tuple([debit for debit in planned if debit.amount or debit.falls])
     if shipment.base:
-        taken = {debit.account for debit in own}
+        taken = {debit.account for debit in planned}
         debits += tuple(debit for debit in shipment.base if debit.floor or debit.account not in taken)
     covered, owed = shipment.covered_by(kind), () if shipment.brief else duties()
     return of_fields(Option, (kind, findings, covered, debits, owed, reference, apply_to))
@@ -67,8 +76,9 @@ def duty(
     reaches: tuple[str, int] | None = None,
     exactly: bool = False,
     once: tuple[str, ...] = (),
+    cites: str = "",
 ) -> Obligation:
-    """An obligation as the book's notices describe it."""
+    """An obligation as the book's notices describe it; `cites` where another paragraph asks for it than they say."""
     template = law.worked_out.get(("notice", kind))
     if template is None:
         notice = law.period.notices[kind]
@@ -76,7 +86,7 @@ def duty(
         law.remember(("notice", kind), template)
     citation, contents = template
     words = {**contents, "shipment": shipment.in_words()}
-    return of_fields(Obligation, (kind, due, citation, words, party, reaches, exactly, once))
+    return of_fields(Obligation, (kind, due, cites or citation, words, party, reaches, exactly, once))
 
 
 def once_for_each(shipment: Shipment, *more: str) -> tuple[str, ...]:
@@ -89,11 +99,11 @@ def once_for_each(shipment: Shipment, *more: str) -> tuple[str, ...]:
 def record_retention(shipment: Shipment, law: Law, authorization: str = "") -> Obligation:
     """Records are kept five years from the export; the book says under which paragraph of an authorization."""
     months = 12 * law.amount("record_retention_years")
-    owed = duty(shipment, law, "record_retention", months_after(shipment.day, months))
-    cited: str | None = law.period.notices["record_retention"].get("citations", {}).get(authorization)
-    return owed if cited is None else owed._replace(citation=cited)
+    cites: str = law.period.notices["record_retention"].get("citations", {}).get(authorization, "")
+    return duty(shipment, law, "record_retention", months_after(shipment.day, months), cites=cites)
 
 
+@lru_cache(maxsize=4096)
 def months_after(day: date, months: int) -> date:
     """The same day so many months later; the last of that month where it has no such day.
 
@@ -119,8 +129,11 @@ def statement(
     day = shipment.day
     ids = tuple(parties)
     found = shipment.certifications(kind, ids)
+    facts = {"kind": kind, "party": ids[0], "needed_by": day.isoformat()}
     if facility is not None:
         found = [one for one in found if one.facility == facility]
+    if not found:
+        return not_met(f"no {kind} of {name} is on file; one dated {day} or earlier is needed", facts, _MISSING)
     valid = [
         one
         for one in found
@@ -131,10 +144,7 @@ def statement(
     if valid:
         best = valid[0] if len(valid) == 1 else max(valid, key=lambda one: one.date)
         return met(f"{kind} {best.reference} of {name}, dated {best.date}")
-    facts = {"kind": kind, "party": ids[0], "needed_by": day.isoformat()}
     start = f"the {kind} of {name}"
-    if not found:
-        return not_met(f"no {kind} of {name} is on file; one dated {day} or earlier is needed", facts, _MISSING)
     old_enough = [one for one in found if one.date <= day]
     if not old_enough:
         first = min(one.date for one in found)

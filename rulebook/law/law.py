@@ -17,6 +17,7 @@ class Period:
     `policies`: a use of part 744 to its policy of review and the section that says so.
     `rules`: a rule that was stayed to `in force`, `stayed`, or nothing before its first day.
     `places`: territory to the country whose destination it is. `seats`: the few of these that count for headquarters.
+    `territories`: those of `places`; `noted`: these and the countries of D:5, Macau and part 746.
     `checked`: the last day for which the catalogue of chips and the list of designers were checked.
     """
 
@@ -35,6 +36,8 @@ class Period:
     rules: Mapping[str, str]
     places: Mapping[str, str]
     seats: Mapping[str, str]
+    territories: frozenset[str]
+    noted: frozenset[str]
     chips: Sequence[Mapping[str, Any]]
     designers: tuple[str, ...]
     checked: Mapping[str, date]

@@ -25,21 +25,21 @@ def receivers_of(asked: Requested) -> Receivers:
         ("intermediate consignee", asked.intermediate_consignees),
     ):
         if parties is not None:
-            found.extend((role, party) for party in parties)
+            found += [(role, party) for party in parties]
     return tuple(found)
 
 
-def codes_of(asked: Requested, receivers: Receivers) -> set[str]:
-    """Every country that says where the goods go, and where the receiving parties are, sit and belong."""
-    codes = {asked.ship_from, asked.ship_to}
+def touches(asked: Requested, receivers: Receivers, codes: frozenset[str]) -> bool:
+    """Whether the goods, by their way or a facility, or a receiving party, by its seats, are of one of these places."""
+    if asked.ship_from in codes or asked.ship_to in codes:
+        return True
     for _, party in receivers:
-        codes.add(party.country)
-        codes.add(party.headquarters)
-        if party.ultimate_parent is not None:
-            codes.add(party.ultimate_parent.headquarters)
-    if asked.facility is not None:
-        codes.add(asked.facility.country)
-    return codes
+        if party.country in codes or party.headquarters in codes:
+            return True
+        parent = party.ultimate_parent
+        if parent is not None and parent.headquarters in codes:
+            return True
+    return asked.facility is not None and asked.facility.country in codes
 
 
 def located(asked: Requested, law: Law) -> Requested:
@@ -96,7 +96,8 @@ def _veu(one: Veu, law: Law) -> Veu:
 
 def registration(party: Party, facts: Facts) -> Party | None:
     """A party's registration in force, under the identifier that is stated or the surviving one; None without one."""
-    return facts.registered.get(party.id) or facts.registered.get(facts.one(party.id))
+    known = facts.registered.get(party.id)
+    return facts.registered.get(facts.one(party.id)) if known is None and facts.survivors else known
 
 
 def with_register(case: Case, law: Law, stated: Receivers) -> Requested:
@@ -106,7 +107,9 @@ def with_register(case: Case, law: Law, stated: Receivers) -> Requested:
     the request, in which there is mostly nothing to change.
     """
     aside = CONFLICT in case.set_aside
-    silent = [party for _, party in stated if _silent(party, registration(party, case.facts))]
+    silent = [
+        party for _, party in stated if party.private_sector is None and _silent(party, registration(party, case.facts))
+    ]
     if not aside and not silent:
         return case.asked
 

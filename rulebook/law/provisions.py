@@ -1,6 +1,7 @@
 """Provisions: the paragraphs of the law that are tried, each in its version in force."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple, cast
 
@@ -8,7 +9,7 @@ from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
-from schemas.plan import Finding, of_fields
+from schemas.plan import Finding, Option, of_fields
 
 FIRST_DAY = date(2025, 1, 13)
 _NO_FACTS: Mapping[str, Any] = {}
@@ -47,6 +48,7 @@ def unknown(detail: str, missing: str, code: str = "", facts: Mapping[str, Any] 
 
 
 Tried = Verdict | Sequence[Verdict] | None
+Test = Callable[[Shipment, Law], Tried]
 
 
 class Provision:
@@ -54,7 +56,8 @@ class Provision:
 
     `row` names the row of the decision guide that it is; `code` is the reason code of a failure. `kind`: `condition`,
     `class` (classifies a line), `gate`, `quota` (gives the debit that the ledger tests) or `policy` (of review).
-    `of_goods`, `of_route`: it looks at the goods or the route alone, and is tried once for equal ones.
+    `of_goods`, `of_route`: it looks at the goods or the route alone, and is tried once for equal ones; where they do
+    not tell, it gives what is to be tried of the shipment.
     """
 
     __slots__ = ("citation", "code", "doc", "kept", "kind", "of_goods", "of_route", "row", "since", "test")
@@ -113,7 +116,7 @@ def provision(
 
     The function takes the shipment and the law and gives a verdict, several, or None where nothing is to be said. One
     `of_goods` takes the goods in place of the shipment, one `of_route` the route, and of the law what is the same for
-    the whole period.
+    the whole period; it may give a function of the shipment and the law instead, to be tried of each shipment.
     """
 
     def register(test: Callable[..., Any]) -> Provision:
@@ -151,52 +154,85 @@ def versions(law: Law, provisions: tuple[Provision, ...]) -> tuple[Provision, ..
     return known
 
 
+class Kept(tuple[Finding, ...]):  # noqa: SLOT001  a tuple's subclass has no slots of its own
+    """All findings of an authorization that a route gives by itself; `option`: the closed one, once it was made."""
+
+    option: Option | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A provision that is to be tried of each shipment."""
+
+    one: Provision
+    test: Test
+
+
 def try_all(shipment: Shipment, law: Law, provisions: tuple[Provision, ...]) -> tuple[Finding, ...]:
     """The findings of these provisions, in order, each in its version in force.
 
     Where only open options are asked for, nothing is tried after the first that fails.
     """
     route, brief = shipment.route, shipment.brief
-    if route is None:
-        raise LookupError("what is to be covered is not known yet")
     steps = route.tried.get(provisions)
     if steps is None:
         steps = route.tried[provisions] = _steps(route, law, provisions)
+    if type(steps) is Kept:
+        return steps
     findings: list[Finding] = []
     for step in steps:
         if isinstance(step, tuple):
             findings += step
         else:
-            tried: Tried = step.test(shipment, law)
+            tried = step.test(shipment, law)
             if tried is None:
                 continue
             if type(tried) is Verdict:
-                findings.append(step.finding(tried))
+                findings.append(step.one.finding(tried))
             else:
-                findings.extend([step.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
+                findings.extend([step.one.finding(verdict) for verdict in cast("Sequence[Verdict]", tried)])
         if brief and not all_open(findings):
             break
     return tuple(findings)
 
 
-def _steps(route: Route, law: Law, provisions: tuple[Provision, ...]) -> tuple[tuple[Finding, ...] | Provision, ...]:
+def _steps(route: Route, law: Law, provisions: tuple[Provision, ...]) -> Kept | list[tuple[Finding, ...] | _Step]:
     """The findings of those that look at the route alone, each run of them as one, and the others, to be tried."""
-    steps: list[tuple[Finding, ...] | Provision] = []
+    steps: list[tuple[Finding, ...] | _Step] = []
     for one in versions(law, provisions):
-        if one.of_goods:
-            known = route.goods.found.get(one)
-            if known is None:
-                known = route.goods.found[one] = one.findings(one.test(route.goods, law))
-        elif one.of_route:
-            known = one.findings(one.test(route, law))
-        else:
-            steps.append(one)
+        tried = of_route(one, route, law)
+        if callable(tried):
+            steps.append(_Step(one, tried))
+            continue
+        known = one.findings(tried)
+        if not known:
             continue
         if steps and isinstance(before := steps[-1], tuple):
             known = before + known
             steps.pop()
         steps.append(known)
-    return tuple(steps)
+    return Kept(steps[0]) if len(steps) == 1 and isinstance(steps[0], tuple) else steps
+
+
+def of_route(one: Provision, route: Route, law: Law) -> Tried | Test:
+    """What a provision gives of a route by itself, or what is to be tried of each shipment on it."""
+    if one.of_goods:
+        found: dict[Provision, Tried | Test] = route.goods.found
+        if one not in found:
+            found[one] = one.test(route.goods, law)
+        return found[one]
+    tried: Tried | Test = one.test(route, law) if one.of_route else one.test
+    return tried
+
+
+def barred(shipment: Shipment, law: Law) -> Verdict:
+    """The destination or a party is of Country Group D:5 or Macau."""
+    return not_met("; ".join(shipment.barred))
+
+
+def outside_d5(route: Route) -> Verdict | Test:
+    """Whether the destination and all parties are outside Country Group D:5 and Macau."""
+    return barred if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
 
 
 def all_open(findings: Iterable[Finding]) -> bool:

@@ -4,21 +4,21 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from rulebook.law.goods import Route, route_of
+from rulebook.law.goods import Given, Route, route_of, route_to_cover
 from rulebook.law.law import Law
 from rulebook.law.places import (
     CONFLICT,
     Receivers,
     clauses,
-    codes_of,
     located,
     located_facts,
     owners_of,
     receivers_of,
+    touches,
     with_register,
 )
 from schemas.models.incoming import Certification, Party, Requested
-from schemas.plan import Case, Debit, Line
+from schemas.plan import Case, Debit, Facts, Line, of_fields
 
 
 class Shipment:
@@ -31,8 +31,8 @@ class Shipment:
     `barred`: a clause for ship_to and each party of Country Group D:5 or Macau, `barred_parties` those of parties;
     `embargoed` the same of part 746. `domestic`: everything stays in the United States. `owners`: whose limits count.
     `owned`: what is known of the owners of its parties, once it was worked out. `destinations`: ship_to and, where it
-    differs, the consignee's country. `route`: what is found once for equal ones; None until it is known what is to be
-    covered. Amounts are in TPP.
+    differs, the consignee's country. `given`: which facts there are at all. `route`: what is found once for equal ones.
+    Amounts are in TPP.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class Shipment:
         "embargoed",
         "end_users",
         "facts",
+        "given",
         "law",
         "lines",
         "needing",
@@ -71,9 +72,14 @@ class Shipment:
         self.stated = receivers_of(case.asked)
         declared = with_register(case, law, self.stated) if facts.registered else case.asked
         receivers = self.stated if declared is case.asked else receivers_of(declared)
-        codes = codes_of(declared, receivers)
-        self._watch(declared, receivers, codes, law)
-        asked = declared if law.period.places.keys().isdisjoint(codes) else located(declared, law)
+        asked = declared
+        self.barred: tuple[str, ...] = ()
+        self.barred_parties: tuple[str, ...] = ()
+        self.embargoed: tuple[str, ...] = ()
+        if touches(declared, receivers, law.period.noted):
+            self.barred, self.barred_parties, self.embargoed = _watched(declared, receivers, law)
+            if touches(declared, receivers, law.period.territories):
+                asked = located(declared, law)
         self.case = case
         self.declared = declared
         self.asked = asked
@@ -81,7 +87,7 @@ class Shipment:
         self.set_aside = case.set_aside
         self.day: date = asked.export_date
         self.lines = lines
-        self.tpp = sum(line.tpp for line in lines)
+        self.tpp = sum([line.tpp for line in lines])
         consignee = asked.ultimate_consignee
         self.consignee = consignee
         self.owners = owners_of(case)
@@ -94,27 +100,14 @@ class Shipment:
         home = law.members("united_states")
         self.domestic = asked.ship_to in home and all(party.country in home for _, party in self.receivers)
         self.law = law
-        self.route: Route | None = None
         self.needing: tuple[Line, ...] = ()
         self.needing_tpp = 0
         self.base: tuple[Debit, ...] | None = None
         self.brief = False
         self.said = ""
         self.owned: Any = None
-
-    def _watch(self, declared: Requested, receivers: Receivers, codes: set[str], law: Law) -> None:
-        """Sets what is of Country Group D:5, Macau or part 746, in the words of the request."""
-        self.barred: tuple[str, ...] = ()
-        self.barred_parties: tuple[str, ...] = ()
-        self.embargoed: tuple[str, ...] = ()
-        if law.members("watched").isdisjoint(codes):
-            return
-        for_d5, for_746 = law.members("d5_or_macau"), law.members("part_746")
-        to = declared.ship_to
-        self.barred_parties = clauses(receivers, for_d5)
-        self.barred = (f"ship_to is {to}", *self.barred_parties) if to in for_d5 else self.barred_parties
-        embargoed = clauses(receivers, for_746)
-        self.embargoed = (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed
+        self.given = _given(facts, asked, asked is not declared)
+        self.route: Route = route_of(self, law)
 
     @property
     def counts(self) -> bool:
@@ -130,8 +123,8 @@ class Shipment:
     def cover(self, needing: tuple[Line, ...]) -> None:
         """Sets the lines that need a licence."""
         self.needing = needing
-        self.route = route_of(self, self.law)
-        self.needing_tpp = sum(line.tpp for line in needing)
+        self.route = route_to_cover(self, self.law)
+        self.needing_tpp = self.tpp if len(needing) == len(self.lines) else sum([line.tpp for line in needing])
 
     def only(self, needing: tuple[Line, ...]) -> "Shipment":
         """The same shipment where only these lines are still to be covered."""
@@ -166,9 +159,11 @@ class Shipment:
 
     def certifications(self, kind: str, parties: Iterable[str]) -> list[Certification]:
         """The statements of a kind by any of these parties, those with the shipment first."""
+        both = self.asked.certifications + self.facts.certifications
+        if not both:
+            return []
         one = self.facts.one
         ids = {one(party) for party in parties}
-        both = self.asked.certifications + self.facts.certifications
         return [paper for paper in both if paper.kind == kind and one(paper.party) in ids]
 
 
@@ -178,3 +173,27 @@ def copied(shipment: Shipment) -> Shipment:
     for name in Shipment.__slots__:
         setattr(one, name, getattr(shipment, name))
     return one
+
+
+def _given(facts: Facts, asked: Requested, moved: bool) -> Given:
+    return of_fields(
+        Given,
+        (
+            bool(facts.lists),
+            facts.ownership is not None,
+            bool(facts.namesakes),
+            bool(facts.veus),
+            bool(asked.red_flags),
+            moved,
+            "not_subject" in [item.subject_basis for item in asked.items],
+        ),
+    )
+
+
+def _watched(declared: Requested, receivers: Receivers, law: Law) -> tuple[tuple[str, ...], ...]:
+    """What is of Country Group D:5 or Macau, the parties among it, and what is of part 746; in the request's words."""
+    for_d5, for_746 = law.members("d5_or_macau"), law.members("part_746")
+    to = declared.ship_to
+    parties, embargoed = clauses(receivers, for_d5), clauses(receivers, for_746)
+    barred = (f"ship_to is {to}", *parties) if to in for_d5 else parties
+    return barred, parties, (f"ship_to is {to}", *embargoed) if to in for_746 else embargoed

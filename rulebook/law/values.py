@@ -94,6 +94,7 @@ class Values:
         tables = self.tables
         groups = {name: _members(entry, day, self.switches) for name, entry in tables["groups"].items()}
         parts = tables.get("part_of", {})
+        places = {code: of for of, entry in parts.items() for code in _value(entry, day) or ()}
         for name, entry in tables.get("derived", {}).items():
             groups[name] = _evaluate(entry["expression"], groups | {"everything": self._everything})
         return Period(
@@ -110,13 +111,15 @@ class Values:
             not_modelled=(tables["not_modelled"]["names"], tables["not_modelled"]["page"]),
             policies={use: (_value(e, day), e["citation"]) for use, e in tables.get("policies", {}).items()},
             rules={name: _value(entry, day) or "" for name, entry in tables.get("rules", {}).items()},
-            places={code: of for of, entry in parts.items() for code in _value(entry, day) or ()},
+            places=places,
             seats={
                 code: of
                 for of, entry in parts.items()
                 if entry.get("headquarters")
                 for code in _value(entry, day) or ()
             },
+            territories=frozenset(places),
+            noted=groups["watched"].union(places),
             chips=self.chips,
             designers=self.designers,
             checked=self.checked,

@@ -10,7 +10,7 @@ from rulebook.sections import s774_supp1 as supp1
 from rulebook.sections.s774_supp1 import Tested
 from schemas.codes import Result
 from schemas.models.incoming import Item
-from schemas.plan import Case, Finding, Line
+from schemas.plan import Case, Finding, Line, of_fields
 
 
 class Standing(NamedTuple):
@@ -71,7 +71,8 @@ def lines_of(case: Case, law: Law) -> tuple[tuple[Line, ...], list[Classified]]:
         one = classify(item, law)
         level, eccn, software, unit, datacenter, listed, by_name = _counts(one, case) if case.set_aside else one.stands
         counted = item.quantity * unit if level == "a" and not software else 0
-        lines.append(Line(item.line, eccn, level, software, counted, unit, datacenter, one.designer, listed, by_name))
+        line = (item.line, eccn, level, software, counted, unit, datacenter, one.designer, listed, by_name)
+        lines.append(of_fields(Line, line))
         classes.append(one)
     return tuple(lines), classes
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rulebook.law.contents import Contents, Gate
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Provision, Verdict, versions
+from rulebook.law.provisions import Provision, Test, Verdict, of_route, versions
 from rulebook.law.shipment import Shipment
 from rulebook.screening.classification import Classified
 from rulebook.screening.refusals import reason_of, set_aside
@@ -28,9 +29,19 @@ class Trace:
     stopped: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A gate that is to be tried of each shipment."""
+
+    gate: Gate
+    one: Provision
+    test: Test
+
+
 def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[Classified]) -> Trace:
     """The trace of a shipment through the gates of a book and the classification of its lines."""
     trace = Trace()
+    findings = trace.findings
     if law.of_the_day is None:
         for gate, one in _in_force(contents.before, law):
             tried = one.test(shipment, law)
@@ -44,14 +55,17 @@ def pass_gates(contents: Contents, shipment: Shipment, law: Law, classes: list[C
     _classified(contents, shipment, classes, trace)
     if trace.stopped:
         return trace
-    for gate, one in _in_force(contents.gates, law):
-        tried = one.test(shipment, law)
+    for step in _steps(contents.gates, shipment.route, law):
+        if isinstance(step, tuple):
+            findings += step
+            continue
+        tried = step.test(shipment, law)
         if tried is None:
             continue
-        if type(tried) is Verdict and not (finding := one.finding(tried)).code:
-            trace.findings.append(finding)
+        if type(tried) is Verdict and not (finding := step.one.finding(tried)).code:
+            findings.append(finding)
         else:
-            _pass(contents, gate, one, tried, shipment, law, trace)
+            _pass(contents, step.gate, step.one, tried, shipment, law, trace)
             if trace.stopped:
                 break
     return trace
@@ -61,10 +75,35 @@ def pass_names(contents: Contents, shipment: Shipment, law: Law) -> Trace:
     """The trace of a shipment through the gates of a book that look at the names of its parties alone."""
     trace = Trace()
     for gate, one in _in_force(contents.gates, law):
-        tried = one.test(shipment, law) if gate.by_names else None
+        if not gate.by_names:
+            continue
+        tried = of_route(one, shipment.route, law)
+        if callable(tried):
+            tried = tried(shipment, law)
         if tried is not None:
             _pass(contents, gate, one, tried, shipment, law, trace)
     return trace
+
+
+def _steps(gates: tuple[Gate, ...], route: Route, law: Law) -> list[tuple[Finding, ...] | _Step]:
+    """What gates find of a route by itself, each run of findings that hold nothing as one, and what is to be tried."""
+    known: list[tuple[Finding, ...] | _Step] | None = route.tried.get(gates)
+    if known is None:
+        known = []
+        for gate, one in _in_force(gates, law):
+            tried = of_route(one, route, law)
+            if callable(tried):
+                known.append(_Step(gate, one, tried))
+                continue
+            found = one.findings(tried)
+            if not found:
+                continue
+            if known and isinstance(before := known[-1], tuple):
+                found = before + found
+                known.pop()
+            known.append(found)
+        route.tried[gates] = known
+    return known
 
 
 def _in_force(gates: tuple[Gate, ...], law: Law) -> list[tuple[Gate, Provision]]:

@@ -57,7 +57,7 @@ def _in_order(contents: Contents, shipment: Shipment, law: Law, allowed: Allowed
         if open_to(kind, allowed):
             for option in contents.authorizations[kind](shipment, law):
                 options.append(option)
-                if all_open(option.findings) and option.unlimited:
+                if option.open and option.unlimited:
                     return options
     options.extend(_split(contents, shipment, law, allowed))
     return options

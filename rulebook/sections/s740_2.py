@@ -7,7 +7,7 @@ from rulebook.law.authorization import named
 from rulebook.law.goods import Route
 from rulebook.law.law import Law
 from rulebook.law.places import tests_of
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, policy_in_words, provision, versions
+from rulebook.law.provisions import Test, Verdict, met, not_applicable, not_met, policy_in_words, provision, versions
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_8, s742_6, s744
 from schemas.plan import Line
@@ -21,11 +21,13 @@ _PARAGRAPHS = (
 """The paragraph for the items of each level."""
 
 
-@provision("15 CFR 740.2(a)(9)(ii); 742.6(b)", row="4 D:5", code="destination.denied", kind="gate")
-def d5_or_macau(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
+@provision("15 CFR 740.2(a)(9)(ii); 742.6(b)", row="4 D:5", code="destination.denied", kind="gate", of_route=True)
+def d5_or_macau(route: Route, law: Law) -> Verdict | Test:
     """No such item to Country Group D:5 or Macau, nor to a party located, headquartered or parented there."""
-    if not shipment.barred:
-        return met("neither the destination nor a receiving party is of D:5 or Macau")
+    return _denied if route.barred else met("neither the destination nor a receiving party is of D:5 or Macau")
+
+
+def _denied(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
     if shipment.domestic:
         return not_applicable(f"nothing is exported, though {'; '.join(shipment.barred)}")
     concerned = [(lines, cites) for level, cites in _PARAGRAPHS if (lines := _lines(shipment, level))]

@@ -6,7 +6,18 @@ from datetime import date
 from rulebook.law.authorization import duty, named, once_for_each, plan, record_retention, statement
 from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.provisions import (
+    Test,
+    Tried,
+    Verdict,
+    met,
+    not_applicable,
+    not_met,
+    outside_d5,
+    provision,
+    try_all,
+    unknown,
+)
 from rulebook.law.shipment import Shipment
 from rulebook.parties.names import keys
 from rulebook.sections.s774_supp1 import listed
@@ -15,7 +26,7 @@ from schemas.models.incoming import Party
 from schemas.plan import Debit, Line, Obligation, Option
 
 
-def _items(shipment: Shipment | Goods | Route) -> list[Line]:
+def _items(shipment: Shipment | Goods) -> list[Line]:
     return [line for line in shipment.needing if line.level != "weights"]
 
 
@@ -34,7 +45,7 @@ def a1_items(goods: Goods, law: Law) -> Verdict | None:
     return met(f"eligible for AIA: {named(lines)}") if lines else None
 
 
-def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
+def designers(law: Law, lines: Sequence[Line]) -> Tried | Test:
     """Whether each line in need of one has an approved or authorized designer (90 FR 5298)."""
     lines = [line for line in lines if law.lists("designer_condition", line.eccn)]
     if not lines:
@@ -46,13 +57,17 @@ def designers(shipment: Shipment, law: Law, lines: list[Line]) -> Tried:
             f"items line {unnamed[0].line}: designer",
         )
     names = sorted({line.designer for line in lines if line.designer is not None})
+    found = met(f"approved or authorized as a designer: {', '.join(names)}")
     others = [name for name in names if keys(name).isdisjoint(_approved(law))]
-    if others:
-        authorized = _authorized(shipment)
-        others = [name for name in others if keys(name).isdisjoint(authorized)]
-    if others:
-        return not_met(f"neither approved nor authorized as a designer on {shipment.day}: {', '.join(others)}")
-    return met(f"approved or authorized as a designer: {', '.join(names)}")
+
+    def authorized(shipment: Shipment, law: Law) -> Verdict:
+        known = _authorized(shipment)
+        left = [name for name in others if keys(name).isdisjoint(known)]
+        if not left:
+            return found
+        return not_met(f"neither approved nor authorized as a designer on {shipment.day}: {', '.join(left)}")
+
+    return authorized if others else found
 
 
 def _approved(law: Law) -> frozenset[str]:
@@ -77,17 +92,17 @@ def _authorized(shipment: Shipment) -> frozenset[str]:
     )
 
 
-@provision("15 CFR 740.27(a)(1), 90 FR 5298", row="AIA 2", since=date(2025, 1, 16))
-def a1_designer(shipment: Shipment, law: Law) -> Tried:
+@provision("15 CFR 740.27(a)(1), 90 FR 5298", row="AIA 2", since=date(2025, 1, 16), of_goods=True)
+def a1_designer(goods: Goods, law: Law) -> Tried | Test:
     """The designer of the circuits is approved or authorized."""
-    lines = _items(shipment)
-    return designers(shipment, law, lines) if lines else None
+    lines = _items(goods)
+    return designers(law, lines) if lines else None
 
 
 @provision("15 CFR 740.27(a)", row="AIA 3", of_route=True)
 def a_location(route: Route, law: Law) -> Verdict | None:
     """The destination and the consignee's country are in Supplement No. 5(a)."""
-    if not _items(route):
+    if not _items(route.goods):
         return None
     outside = [place for place in route.destinations if place not in law.members("supp5a")]
     if outside:
@@ -121,18 +136,20 @@ def _consignee(shipment: Shipment, law: Law) -> Verdict:
     )
 
 
-@provision("15 CFR 740.27(a)", row="AIA 4")
-def a_headquarters(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a)", row="AIA 4", of_goods=True)
+def a_headquarters(goods: Goods, law: Law) -> Test | None:
     """The consignee's headquarters and its ultimate parent's are in Supplement No. 5(a)."""
-    return _consignee(shipment, law) if _items(shipment) else None
+    return _consignee if _items(goods) else None
 
 
-@provision("15 CFR 740.27(a), (b)(2)(iv)", row="AIA 5")
-def a_users(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a), (b)(2)(iv)", row="AIA 5", of_goods=True)
+def a_users(goods: Goods, law: Law) -> Test | None:
     """Operator and end users, where named, are located, headquartered and parented in Supplement No. 5(a)."""
+    return _users if _items(goods) else None
+
+
+def _users(shipment: Shipment, law: Law) -> Verdict:
     asked = shipment.asked
-    if not _items(shipment):
-        return None
     users = (*(asked.operator or ()), *(asked.end_user or ()))
     if not users:
         return not_applicable("no operator or end user besides the ultimate consignee is named")
@@ -145,14 +162,16 @@ def a_users(shipment: Shipment, law: Law) -> Verdict | None:
     )
 
 
-@provision("15 CFR 740.27(b)(2)", row="AIA 6", code="certification.missing")
-def b2_certification(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(b)(2)", row="AIA 6", code="certification.missing", of_goods=True)
+def b2_certification(goods: Goods, law: Law) -> Verdict | Test | None:
     """The ultimate consignee certified once; no expiry unless the certification states one. Not for software."""
-    lines = _items(shipment)
+    lines = _items(goods)
     if not lines:
         return None
-    if all(line.software for line in lines):
-        return not_applicable("software needs no certification")
+    return not_applicable("software needs no certification") if all(line.software for line in lines) else _certified
+
+
+def _certified(shipment: Shipment, law: Law) -> Verdict:
     return statement(shipment, "aia_consignee_certification", (shipment.consignee.id,), shipment.consignee.name)
 
 
@@ -161,18 +180,20 @@ def consignee_outside(shipment: Shipment, law: Law) -> bool:
     return _outside(shipment.consignee, law.members("supp5a"), located=False) is not None
 
 
-def _weights(shipment: Shipment | Route) -> bool:
-    return any(line.level == "weights" for line in shipment.needing)
+def _weights(goods: Goods) -> bool:
+    return any(line.level == "weights" for line in goods.needing)
 
 
-@provision("15 CFR 740.27(a)(3)", row="AIA weights 1")
-def a3_entity(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 740.27(a)(3)", row="AIA weights 1", of_goods=True)
+def a3_entity(goods: Goods, law: Law) -> Test | None:
     """Weights: consignee, end users and operators have headquarters and ultimate parent in Supplement No. 5(a).
 
     Both: the preamble and 742.6(b)(14) against the paragraph's "or".
     """
-    if not _weights(shipment):
-        return None
+    return _entity if _weights(goods) else None
+
+
+def _entity(shipment: Shipment, law: Law) -> Verdict:
     inside = law.members("supp5a")
     users = dict.fromkeys((shipment.consignee.id, *(user.id for user in (*shipment.end_users, *shipment.operators))))
     outside = _all_outside((shipment.consignee, *shipment.end_users, *shipment.operators), inside)
@@ -202,18 +223,24 @@ def b2_others(shipment: Shipment, law: Law) -> Verdict | None:
 
 
 @provision("15 CFR 740.27(a)(3)(i)", row="AIA weights 2", of_route=True)
-def a3_location(route: Route, law: Law) -> Verdict | None:
+def a3_location(route: Route, law: Law) -> Verdict | Test | None:
     """Weights: the entities are located outside D:5 and Macau."""
-    if not _weights(route):
-        return None
-    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
+    return outside_d5(route) if _weights(route.goods) else None
 
 
-@provision("15 CFR 740.27(a)(3)(ii)", row="AIA weights 3", code="certification.missing", since=date(2026, 1, 15))
-def a3_facility(shipment: Shipment, law: Law) -> Verdict | None:
+@provision(
+    "15 CFR 740.27(a)(3)(ii)",
+    row="AIA weights 3",
+    code="certification.missing",
+    since=date(2026, 1, 15),
+    of_goods=True,
+)
+def a3_facility(goods: Goods, law: Law) -> Test | None:
     """Weights: stored in a facility under paragraphs 14, 15 and 18 of Supplement No. 10 to part 748, which is named."""
-    if not _weights(shipment):
-        return None
+    return _facility if _weights(goods) else None
+
+
+def _facility(shipment: Shipment, law: Law) -> Verdict:
     kind, consignee, facility = "facility_security", shipment.consignee, shipment.asked.facility
     if facility is None:
         missing = unknown("no facility is named: in which secured one the weights are stored is not said", "facility")
@@ -237,7 +264,15 @@ _AIA = (
 )
 
 
-def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...]:
+def _account(shipment: Shipment) -> str:
+    return accounts.aia(shipment.facts.one(shipment.consignee.id))
+
+
+def _debits(shipment: Shipment) -> tuple[Debit, ...]:
+    return (Debit(_account(shipment), shipment.needing_tpp, None, cites="15 CFR 740.27(c)", free=True),)
+
+
+def _duties(shipment: Shipment, law: Law) -> tuple[Obligation, ...]:
     if not _items(shipment):
         return (record_retention(shipment, law),)
     day = shipment.day
@@ -249,13 +284,12 @@ def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...
     if shipment.needing_tpp:
         mark = 1 if law.switch("aia_file_always") else law.amount("aia_report_tpp")
         filed = once_for_each(shipment)
-        owed.append(duty(shipment, law, "aia_certification_submission", day, reaches=(account, mark), once=filed))
+        reached = (_account(shipment), mark)
+        owed.append(duty(shipment, law, "aia_certification_submission", day, reaches=reached, once=filed))
     return (*owed, record_retention(shipment, law))
 
 
 def aia(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception AIA: Supplement No. 5(a) entities in its destinations, without quota; and weights."""
     findings = try_all(shipment, law, _AIA)
-    account = accounts.aia(shipment.facts.one(shipment.consignee.id))
-    counted = Debit(account, shipment.needing_tpp, None, cites="15 CFR 740.27(c)", free=True)
-    return (plan(shipment, "AIA", findings, (counted,), lambda: _duties(shipment, law, account)),)
+    return (plan(shipment, "AIA", findings, lambda: _debits(shipment), lambda: _duties(shipment, law)),)

@@ -5,7 +5,18 @@ from datetime import date
 from rulebook.law.authorization import duty, months_after, named, plan, record_retention
 from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Tried, Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.provisions import (
+    Test,
+    Tried,
+    Verdict,
+    met,
+    not_applicable,
+    not_met,
+    outside_d5,
+    provision,
+    try_all,
+    unknown,
+)
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_27
 from rulebook.sections.s774_supp1 import listed
@@ -26,16 +37,16 @@ def b_items(goods: Goods, law: Law) -> Verdict | None:
     return met(f"eligible for ACM: {named(goods.needing)}")
 
 
-@provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16))
-def b_designer(shipment: Shipment, law: Law) -> Tried:
+@provision("15 CFR 740.28(b), 90 FR 5298", row="ACM 1 designer", since=date(2025, 1, 16), of_goods=True)
+def b_designer(goods: Goods, law: Law) -> Tried | Test:
     """The designer of the circuits is approved or authorized."""
-    return s740_27.designers(shipment, law, list(shipment.needing))
+    return s740_27.designers(law, goods.needing)
 
 
 @provision("15 CFR 740.28(c)", row="ACM 2", code="destination.denied", of_route=True)
-def c_destination(route: Route, law: Law) -> Verdict:
+def c_destination(route: Route, law: Law) -> Verdict | Test:
     """Not to D:5 or Macau, nor to a consignee headquartered or parented there."""
-    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
+    return outside_d5(route)
 
 
 @provision("15 CFR 740.28(d)", row="ACM 3")
@@ -116,12 +127,12 @@ def leaving(shipment: Shipment) -> tuple[Debit, ...]:
 def acm(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception ACM: private sector manufacturers, without quota; each facility is accounted for."""
     findings = try_all(shipment, law, _ACM)
-    facility = shipment.asked.facility
-    own = (
-        ()
-        if facility is None
-        else (Debit(accounts.facility(facility.id), shipment.needing_tpp, None, "15 CFR 740.28(e)"),)
-    )
+
+    def own() -> tuple[Debit, ...]:
+        facility = shipment.asked.facility
+        if facility is None:
+            return ()
+        return (Debit(accounts.facility(facility.id), shipment.needing_tpp, None, "15 CFR 740.28(e)"),)
 
     def duties() -> tuple[Obligation, ...]:
         due = months_after(shipment.day, law.amount("acm_accounting_months"))

@@ -1,11 +1,22 @@
 """15 CFR 740.29: License Exception LPP (Low Processing Performance)."""
 
 from datetime import timedelta
+from functools import partial
 
 from rulebook.law.authorization import duty, named, plan, record_retention, statement
 from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision, try_all, unknown
+from rulebook.law.provisions import (
+    Test,
+    Verdict,
+    met,
+    not_applicable,
+    not_met,
+    outside_d5,
+    provision,
+    try_all,
+    unknown,
+)
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_2, s744
 from schemas import accounts
@@ -40,9 +51,9 @@ def b_items(goods: Goods, law: Law) -> Verdict | None:
 
 
 @provision("15 CFR 740.29(c)", row="LPP 3", code="destination.denied", of_route=True)
-def c_destination(route: Route, law: Law) -> Verdict:
+def c_destination(route: Route, law: Law) -> Verdict | Test:
     """Not to D:5 or Macau, nor to a consignee with its headquarters or ultimate parent there."""
-    return not_met("; ".join(route.barred)) if route.barred else met(f"{route.ship_to} is outside D:5 and Macau")
+    return outside_d5(route)
 
 
 @provision("15 CFR 740.29(f)", row="LPP 6", code="certification.missing")
@@ -120,11 +131,19 @@ _LPP = (
 )
 
 
-def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...]:
+def _debits(shipment: Shipment, law: Law) -> tuple[Debit, ...]:
+    yearly: Debit = d_yearly.test(shipment, law)
+    if len(shipment.owners) == 1 or elected(shipment):
+        return (yearly,)
+    return tuple(yearly._replace(account=accounts.lpp(owner, shipment.day.year)) for owner in shipment.owners)
+
+
+def _duties(shipment: Shipment, law: Law) -> tuple[Obligation, ...]:
     day = shipment.day
     owed = [duty(shipment, law, "lpp_certification_copy", day + timedelta(days=law.amount("lpp_copy_days")))]
     if shipment.needing_tpp >= law.amount("lpp_notice_tpp"):
         owed.append(duty(shipment, law, "lpp_shipment_notice", day))
+    account = accounts.lpp(counted_party(shipment), day.year)
     reached = (account, law.amount("lpp_limit_reached_tpp"))
     owed.append(duty(shipment, law, "lpp_limit_reached", day, counted_party(shipment), reached, exactly=True))
     return (*owed, record_retention(shipment, law))
@@ -133,19 +152,6 @@ def _duties(shipment: Shipment, law: Law, account: str) -> tuple[Obligation, ...
 def lpp(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception LPP: up to a yearly TPP for each ultimate consignee; exports and reexports only."""
     findings = try_all(shipment, law, _LPP)
-    yearly: Debit = d_yearly.test(shipment, law)
-    own: tuple[Debit, ...] = (yearly,)
-    if len(shipment.owners) > 1 and not elected(shipment):
-        year = shipment.day.year
-        own = tuple(yearly._replace(account=accounts.lpp(owner, year)) for owner in shipment.owners)
     apply_to = "operator" if elected(shipment) else None
-    return (
-        plan(
-            shipment,
-            "LPP",
-            findings,
-            own,
-            lambda: _duties(shipment, law, yearly.account),
-            apply_to=apply_to,
-        ),
-    )
+    own, duties = partial(_debits, shipment, law), partial(_duties, shipment, law)
+    return (plan(shipment, "LPP", findings, own, duties, apply_to=apply_to),)

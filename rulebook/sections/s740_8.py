@@ -3,10 +3,10 @@
 from rulebook.law.authorization import duty, named, plan, record_retention
 from rulebook.law.goods import Goods, Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, all_open, met, not_met, provision, try_all, unknown
+from rulebook.law.provisions import Test, Verdict, barred, met, not_met, provision, try_all, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s740_8_c, s744
-from schemas.plan import Line, Obligation, Option
+from schemas.plan import Debit, Line, Obligation, Option
 
 
 def covers(line: Line, law: Law) -> bool:
@@ -51,25 +51,25 @@ def a_not_for_data_centres(goods: Goods, law: Law) -> Verdict:
 
 
 @provision("15 CFR 740.8(a)", row="ACA 3", code="destination.denied", of_route=True)
-def a_destination(route: Route, law: Law) -> Verdict:
+def a_destination(route: Route, law: Law) -> Verdict | Test:
     """ACA: anywhere but D:5, Macau and their entities; and transfers within D:5 and Macau."""
     if route.transaction == "transfer" and route.ship_to in law.members("d5_or_macau"):
         return met(f"a transfer within {route.ship_to}")
-    return (
-        not_met("; ".join(route.barred))
-        if route.barred
-        else met(f"{route.ship_to} and its parties are outside D:5 and Macau")
-    )
+    return barred if route.barred else met(f"{route.ship_to} and its parties are outside D:5 and Macau")
 
 
 @provision("15 CFR 740.8(a)", row="NAC 2", of_route=True)
-def a_nac_destination(route: Route, law: Law) -> Verdict:
+def a_nac_destination(route: Route, law: Law) -> Verdict | Test:
     """NAC: exports and reexports to D:5, Macau and entities headquartered or parented there."""
     if route.transaction == "transfer":
         return not_met("NAC authorizes no transfer (in-country)")
     if not route.barred:
         return not_met(f"neither {route.ship_to} nor a receiving party is of D:5 or Macau")
-    return met(f"{route.transaction}: {'; '.join(route.barred)}")
+    return _to_barred
+
+
+def _to_barred(shipment: Shipment, law: Law) -> Verdict:
+    return met(f"{shipment.asked.transaction}: {'; '.join(shipment.barred)}")
 
 
 _ACA = (a_items, a_not_for_data_centres, a_destination, s744.aca_end_use)
@@ -89,7 +89,9 @@ def aca(shipment: Shipment, law: Law) -> tuple[Option, ...]:
 def nac(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """License Exception NAC: the same items to D:5 and Macau, notified before."""
     findings = try_all(shipment, law, _NAC)
-    taken = s740_8_c.debits(shipment, law) if all_open(findings) else ()
+
+    def taken() -> tuple[Debit, ...]:
+        return s740_8_c.debits(shipment, law)
 
     def duties() -> tuple[Obligation, ...]:
         return (duty(shipment, law, "purchase_order", shipment.day), record_retention(shipment, law, "NAC"))

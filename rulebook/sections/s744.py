@@ -4,7 +4,7 @@ from typing import Any
 
 from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
+from rulebook.law.provisions import Test, Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from schemas.codes import Result
 from schemas.plan import Hit
@@ -74,12 +74,18 @@ def _undeclared(route: Route) -> Verdict:
     return met("no part 744 end use is declared")
 
 
-@provision("15 CFR part 744, restricted-party lists", row="4 lists", code="party.screening_hit", kind="gate")
-def listed(shipment: Shipment, law: Law) -> Verdict | list[Verdict]:
+@provision(
+    "15 CFR part 744, restricted-party lists", row="4 lists", code="party.screening_hit", kind="gate", of_route=True
+)
+def listed(route: Route, law: Law) -> Verdict | Test:
     """No party resembles an entry of a list in force of which it was not cleared."""
+    if route.given.lists:
+        return _searched
+    return not_applicable("no restricted-party list is loaded: the parties were not screened")
+
+
+def _searched(shipment: Shipment, law: Law) -> list[Verdict]:
     facts = shipment.facts
-    if not facts.lists:
-        return not_applicable("no restricted-party list is loaded: the parties were not screened")
     found = [not_met(resembles(hit), told(hit), cites=hit.citation) for hit in facts.hits[:MOST_TOLD]]
     found += untold(len(facts.hits) - MOST_TOLD)
     if not found:
@@ -143,9 +149,13 @@ def _over(hit: Hit) -> str:
     )
 
 
-@provision("15 CFR part 744, restricted-party lists", row="4 lists age", kind="gate")
-def list_age(shipment: Shipment, law: Law) -> list[Verdict] | None:
+@provision("15 CFR part 744, restricted-party lists", row="4 lists age", kind="gate", of_route=True)
+def list_age(route: Route, law: Law) -> Test | None:
     """Whether a list is older than the house allows: a finding, since a list of before holds by what it says."""
+    return _stale if route.given.lists else None
+
+
+def _stale(shipment: Shipment, law: Law) -> list[Verdict] | None:
     stale = [
         f"the list {one.name} {one.version} is {one.age} days old, more than the {one.max_age} that were set"
         for one in shipment.facts.lists

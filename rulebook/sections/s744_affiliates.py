@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_applicable, not_met, provision
+from rulebook.law.provisions import Test, Verdict, met, not_applicable, not_met, provision
 from rulebook.law.shipment import Shipment
 from rulebook.parties.ownership import DEEPEST, Found, owners_of
 from rulebook.sections.s744 import resembles, told, untold
@@ -19,9 +20,13 @@ _MOST_TOLD, _MOST_NAMED, _MOST_IN_CHAIN = 20, 3, 10
 _IN_FORCE = "in force"
 
 
-@provision(_GUIDE, row="4 affiliates", code="party.screening_hit", kind="gate")
-def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
+@provision(_GUIDE, row="4 affiliates", code="party.screening_hit", kind="gate", of_route=True)
+def affiliates(route: Route, law: Law) -> Test | None:
     """No party outside the United States is owned to 50 % or more by owners that resemble listed entities."""
+    return _affiliates if route.given.ownership else None
+
+
+def _affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
     ownership = shipment.facts.ownership
     if ownership is None:
         return None
@@ -36,9 +41,13 @@ def affiliates(shipment: Shipment, law: Law) -> list[Verdict] | None:
     return found or [met("no owner of a party resembles an entry of a list by which ownership counts")]
 
 
-@provision(_GUIDE, row="4 affiliates chain", kind="gate")
-def chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
+@provision(_GUIDE, row="4 affiliates chain", kind="gate", of_route=True)
+def chains(route: Route, law: Law) -> Test | None:
     """Whether all owners of owners could be followed: a finding, since what was found on the way counts."""
+    return _chains if route.given.ownership else None
+
+
+def _chains(shipment: Shipment, law: Law) -> list[Verdict] | None:
     ownership = shipment.facts.ownership
     if ownership is None:
         return None

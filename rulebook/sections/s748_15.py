@@ -180,7 +180,8 @@ _WITHOUT = _VEU[:2]
 
 def _findings(shipment: Shipment, law: Law, veu: Veu | None) -> tuple[Finding, ...]:
     rows = versions(law, _VEU if veu else _WITHOUT)
-    return tuple([found for row in rows for found in row.findings(row.test(shipment, law, veu))])
+    tried = [(row, row.test(shipment, law, veu)) for row in rows]
+    return tuple([row.finding(verdict) for row, verdict in tried if verdict is not None])
 
 
 def next_report(law: Law, kind: str, day: date) -> date:
@@ -234,7 +235,7 @@ def veu(shipment: Shipment, law: Law) -> tuple[Option, ...]:
             shipment,
             "VEU",
             _findings(shipment, law, one),
-            base_of(shipment, law, under=one.authorized.program),
+            partial(base_of, shipment, law, under=one.authorized.program),
             partial(_duties, shipment, law, one),
         )
         for one in held

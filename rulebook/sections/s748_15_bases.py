@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, met, not_met, provision, unknown
+from rulebook.law.provisions import Test, Verdict, met, not_met, provision, unknown
 from rulebook.law.shipment import Shipment
 from schemas import accounts
 from schemas.models.parts import ListedFacility, Party
@@ -84,11 +85,15 @@ def moved(shipment: Shipment, veu: Veu) -> bool:
     return site(shipment, veu) is not None or of_group(shipment, shipment.asked.exporter, veu)
 
 
-@provision("15 CFR 748.15(a)(2)(ii)(A)", row="4 site", code="transaction.inconsistent", kind="gate")
-def a_site(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 748.15(a)(2)(ii)(A)", row="4 site", code="transaction.inconsistent", kind="gate", of_route=True)
+def a_site(route: Route, law: Law) -> Test | None:
     """A listed facility that the goods leave is in the country that they leave."""
+    return _left if route.given.veus else None
+
+
+def _left(shipment: Shipment, law: Law) -> Verdict | None:
     start = shipment.asked.from_facility
-    if start is None or not shipment.facts.veus:
+    if start is None:
         return None
     listed = {one.country for veu in shipment.facts.veus for one in veu.authorized.facilities if one.id == start}
     others = sorted(listed - {shipment.asked.ship_from})
@@ -98,10 +103,16 @@ def a_site(shipment: Shipment, law: Law) -> Verdict | None:
     return met(f"facility {start} is listed in {shipment.asked.ship_from}") if listed else None
 
 
-@provision("Supplement No. 10 to part 748, paragraph 6", row="4 owner", code="review.needed", kind="gate")
-def p6_owner(shipment: Shipment, law: Law) -> Verdict | None:
+@provision(
+    "Supplement No. 10 to part 748, paragraph 6", row="4 owner", code="review.needed", kind="gate", of_route=True
+)
+def p6_owner(route: Route, law: Law) -> Test | None:
     """Shares are those of the holder with its parents and subsidiaries; where its owner is not known, of it alone."""
-    if not shipment.facts.veus or not shipment.tpp:
+    return _owner_said if route.given.veus else None
+
+
+def _owner_said(shipment: Shipment, law: Law) -> Verdict | None:
+    if not shipment.tpp:
         return None
     for veu in in_force(shipment, shipment.consignee.id):
         if veu.authorized.program == "universal" and not owner_of(shipment, veu).known:

@@ -1,6 +1,7 @@
 """15 CFR 750.7 and Supplement No. 2 to part 748: issued licences."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from rulebook.law.authorization import named, plan
 from rulebook.law.law import Law
@@ -29,6 +30,8 @@ def candidates(shipment: Shipment) -> list[License]:
     licenses = shipment.facts.licenses
     if claim is not None and claim.kind == "LICENSE" and claim.reference is not None:
         return [one for one in licenses if one.issued.number == claim.reference]
+    if not licenses:
+        return []
     fitting = [one for one in licenses if not _mismatch(shipment, one)]
     return sorted(fitting, key=lambda one: (_validity(shipment, one) != "", one.issued.valid_until, one.issued.number))
 
@@ -193,6 +196,10 @@ def _findings(shipment: Shipment, law: Law, one: License) -> tuple[Finding, ...]
     return tuple([found for row in rows for found in row.findings(row.test(shipment, law, one))])
 
 
+def _amount(shipment: Shipment, law: Law, one: License) -> tuple[Debit, ...]:
+    return (c4_amount.test(shipment, law, one),)
+
+
 def license_(shipment: Shipment, law: Law) -> tuple[Option, ...]:
     """A licence: one option for each that may fit; a closed one where none is known."""
     found = candidates(shipment)
@@ -206,7 +213,7 @@ def license_(shipment: Shipment, law: Law) -> tuple[Option, ...]:
             shipment,
             "LICENSE",
             _findings(shipment, law, one),
-            (c4_amount.test(shipment, law, one),),
+            partial(_amount, shipment, law, one),
             reference=one.issued.number,
         )
         for one in found

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rulebook.law.authorization import named
+from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Verdict, in_words, met, not_applicable, not_met, provision, unknown
+from rulebook.law.provisions import Test, Verdict, in_words, met, not_applicable, not_met, provision, unknown
 from rulebook.law.shipment import Shipment
 from rulebook.sections import s750_7
 from schemas.models.incoming import Item
@@ -216,9 +217,13 @@ def undecided(tested: Tested, law: Law) -> Verdict | None:
     )
 
 
-@provision("15 CFR 738.4", row="NLR undecided", code="review.needed")
-def no_license(shipment: Shipment, law: Law) -> Verdict | None:
+@provision("15 CFR 738.4", row="NLR undecided", code="review.needed", of_route=True)
+def no_license(route: Route, law: Law) -> Test | None:
     """What this book does not decide needs no licence only where a reviewer says so."""
+    return None if WAITING.isdisjoint(route.levels) else _released
+
+
+def _released(shipment: Shipment, law: Law) -> Verdict | None:
     released, claim = shipment.case.released_under == "NLR", shipment.asked.authorization
     lines = [line for line in (shipment.lines if released else shipment.needing) if line.level in WAITING]
     if not lines or (claim is not None and claim.kind == "NLR" and not released):

@@ -79,9 +79,12 @@ _UNSET: Final = _Unset()
 T_co = TypeVar("T_co", bound=Model, default=Model, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event(Generic[T_co]):
-    """A valid message. `time` is as written, `happened` the same in UTC; `data` is the model of `type`."""
+    """A valid message. `time` is as written, `happened` the same in UTC; `data` is the model of `type`.
+
+    It is never changed, but not frozen: one is made of every message, and that would take three times as long.
+    """
 
     id: str
     source: str

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rulebook import load
-from rulebook.law.goods import Route
+from rulebook.law.goods import Goods, Route
 from rulebook.law.provisions import FIRST_DAY, Provision, all_provisions, met, not_applicable, not_met, unknown
 from rulebook.screening.book import Screening
 from rulebook.screening.options import alternatives
@@ -93,7 +93,10 @@ def tried(row: str, screening: Screening, case: Case, available: int | None) -> 
     if row.startswith("LICENSE"):
         found = s750_7.candidates(shipment)
         extra = (found[0] if found else None,)
-    verdict = one.test(Route(shipment, law) if one.of_route else shipment, law, *extra)
+    alone = Route(shipment, law) if one.of_route else Goods(shipment.needing) if one.of_goods else shipment
+    verdict = one.test(alone, law, *extra)
+    if callable(verdict):
+        verdict = verdict(shipment, law)
     if verdict is None:
         return {"none"}
     return (

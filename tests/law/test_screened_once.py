@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulebook.books.ai_diffusion import CONTENTS
-from rulebook.law.goods import Route
-from rulebook.law.provisions import versions
+from rulebook.law.contents import Gate
+from rulebook.law.goods import Route, route_of
+from rulebook.law.law import Law
+from rulebook.law.provisions import Provision, Test, Tried, of_route, versions
+from rulebook.law.shipment import Shipment
 from rulebook.screening.book import Book, Screening
 from rulebook.screening.options import alternatives, open_to
 from rulebook.screening.refusals import review_policy
@@ -61,18 +64,26 @@ def test_kept_json_is_that_of_the_finding(ship: dict[str, Any], items: list[dict
 def test_what_is_kept_is_found_of_the_shipment(ship: dict[str, Any], items: list[dict[str, Any]]) -> None:
     screening = screened(ship, items)
     shipment, law, route = screening.shipment, screening.law, screening.shipment.route
-    if route is not None:
-        for one, kept in route.goods.found.items():
-            assert kept == one.findings(one.test(shipment, law)), one
-        fresh = Route(shipment, law)
-        for provisions, kept in route.tried.items():
-            found: list[Any] = []
-            for one in versions(law, provisions):
-                if one.of_goods or one.of_route:
-                    found += one.findings(one.test(shipment if one.of_goods else fresh, law))
-                else:
-                    found.append(one)
-            assert [one for step in kept for one in (step if type(step) is tuple else (step,))] == found
+    fresh = Route(shipment, law)
+    for one, kept in route.goods.found.items():
+        assert found(one, kept, shipment, law) == found(one, one.test(shipment, law), shipment, law), one
+    for rows, kept in (*route.tried.items(), *route_of(shipment, law).tried.items()):
+        provisions = tuple(row.provision if isinstance(row, Gate) else row for row in rows)
+        assert [one for step in kept for one in flat(step, shipment, law)] == [
+            finding
+            for one in versions(law, provisions)
+            for finding in found(one, of_route(one, fresh, law), shipment, law)
+        ]
+
+
+def flat(step: Any, shipment: Shipment, law: Law) -> tuple[Finding, ...]:
+    if isinstance(step, Finding):
+        return (step,)
+    return step if isinstance(step, tuple) else found(step.one, step.test, shipment, law)
+
+
+def found(one: Provision, tried: Tried | Test, shipment: Shipment, law: Law) -> tuple[Finding, ...]:
+    return one.findings(tried(shipment, law) if callable(tried) else tried)
 
 
 @given(shipments(), st.lists(lines(), min_size=1, max_size=3))
