@@ -42,6 +42,8 @@ from services.kafka.producer import STRUCTURED
 from services.kafka.topics import create_topics
 from services.stream.publish import destination
 
+ROUNDS = 1_000
+"""The rounds that are kept for each measure on one ledger."""
 ALONE = ROOT / "ops" / "faust_alone.py"
 FEW, SETTLED, WARM = 0.05, 6.0, 0.3
 """The share of the events that workers decide first, the seconds for which no worker may end after that, and the share
@@ -49,11 +51,11 @@ after which their rate counts."""
 FAUST, SHARE, HALF = "Faust alone, messages/s", "share of Faust's own rate", "p99 at half of the rate, ms"
 
 
-def events(count: int) -> Iterator[bytes]:
-    """So many shipment events: those of the examples, in rounds that differ in their identifiers and names."""
+def events(count: int, first: int = 0) -> Iterator[bytes]:
+    """So many shipment events: those of the examples, in rounds from `first` on, each of parties of its own."""
     lines = gzip.decompress((ROOT / "examples/gpu-clusters.jsonl.gz").read_bytes()).splitlines()
     for index in range(count):
-        yield of_round(lines[index % len(lines)], index // len(lines))
+        yield of_round(lines[index % len(lines)], first + index // len(lines))
 
 
 class System:
@@ -199,9 +201,10 @@ def latencies(side: Side, rate: int, seconds: int, half: int) -> dict[str, float
     """The time to a decision at a rate, idle and beside a busy core, and at half of the rate that saturates."""
     found: dict[str, float] = {}
     with system(side) as on:
-        for name, each, beside in (("idle", rate, nullcontext), ("busy", rate, busy), ("half", half, nullcontext)):
+        measured = (("idle", rate, nullcontext), ("busy", rate, busy), ("half", half, nullcontext))
+        for number, (name, each, beside) in enumerate(measured):
             with beside():
-                one = latency(on, seconds * each, each, label=name)
+                one = latency(on, seconds * each, each, since=number * ROUNDS)
             p50, p99, unseen = one.values()
             if name == "half":
                 found |= {"half of the rate that saturates, events/s": half}
@@ -229,16 +232,16 @@ def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
         return found | {"holds": holds, "chunks": int(connection.execute(query).scalar_one())}
 
 
-def latency(on: System, count: int, rate: int, first: bytes | None = None, label: str = "late") -> dict[str, float]:
+def latency(on: System, count: int, rate: int, first: bytes | None = None, since: int = 0) -> dict[str, float]:
     """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second.
 
-    `first` is sent before them, and not counted. `label` is part of their identifiers.
+    `first` is sent before them, and not counted. `since` is their first round: of parties that were met before, holds
+    would wait, and be rechecked.
     """
     from kafka import KafkaConsumer, TopicPartition
 
-    before, own = on.decided(), b"evt-%s-" % label.encode()
-    lines = [line.replace(b"evt-", own).replace(b"SHP-", b"SHP-%s-" % label.encode()) for line in events(count)]
-    messages = [(orjson.loads(line)["id"], (*destination(line), line)) for line in lines]
+    before = on.decided()
+    messages = [(orjson.loads(line)["id"], (*destination(line), line)) for line in events(count, since)]
     for name in ("worker", "relay"):
         on.start(name)
     options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 20}
@@ -250,7 +253,7 @@ def latency(on: System, count: int, rate: int, first: bytes | None = None, label
         consumer.position(partition)
     sent: dict[str, float] = {}
     seen: dict[str, float] = {}
-    warm = next(events(1)).replace(b"evt-", b"evt-warm-%s-" % label.encode())
+    warm = next(events(1, since + ROUNDS - 1))
     on.publish(warm)
     while orjson.loads(warm)["id"] not in seen:
         _take(consumer, seen, 100)
