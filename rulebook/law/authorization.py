@@ -50,7 +50,7 @@ def plan(
     if not shipment.needing and (said := needed.test(shipment, None, kind)) is not None:
         found = needed.finding(said)
         findings = (*findings, found) if found.open else (found,)
-    kept = findings if isinstance(findings, Kept) else None
+    kept = findings if isinstance(findings, Kept) and reference is apply_to is None else None
     if kept is not None and kept.option is not None:
         return kept.option
     if not all_open(findings):
