@@ -16,25 +16,28 @@ END_SECONDS = 2.0
 
 
 class Commits:
-    """The offsets of decided messages that are to be committed, the latest of each partition."""
+    """The offsets of decided messages that are to be committed, the latest of each partition.
+
+    They are committed in the generation in which their messages were read, or not at all.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self._generation: int | None = None
         self._noted: dict[Any, Noted] = {}
         self._task: asyncio.Future[None] | None = None
         self._ended = asyncio.Event()
 
-    def note(self, offsets: Mapping[Any, Noted]) -> None:
-        """Has offsets committed soon; raises what an earlier commit raised."""
+    def note(self, generation: int, offsets: Mapping[Any, Noted]) -> None:
+        """Has offsets of a generation committed soon; raises what an earlier commit raised."""
+        if generation != self._generation:
+            self._generation = generation
+            self._noted.clear()
         self._noted.update(offsets)
         if self._task is None or self._task.done():
             if self._task is not None:
                 self._task.result()
             self._task = asyncio.ensure_future(self._commit())
-
-    def forget(self) -> None:
-        """Commits none of what waits, after partitions were shared out anew."""
-        self._noted.clear()
 
     async def end(self) -> None:
         """Commits what waits; does not wait long for a broker that does not answer."""
@@ -48,7 +51,7 @@ class Commits:
     async def _commit(self) -> None:
         while noted := self._noted:
             self._noted = {}
-            mine = assigned_to(self._app)
+            mine = assigned_to(self._app) if self._app.consumer_generation_id == self._generation else frozenset()
             if offsets := {tp: offset for tp, offset in noted.items() if tp in mine}:
                 await commit(self._app, offsets)
             with suppress(TimeoutError):

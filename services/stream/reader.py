@@ -119,7 +119,6 @@ class Reader:
         if generation != self._generation:
             self._generation = generation
             self._next.clear()
-            self._commits.forget()
         taken = [one for one in taken if one.message.generation_id == generation]
         messages = [one.message for one in taken]
         after = await self._contiguous(messages)
@@ -130,7 +129,8 @@ class Reader:
         if self._app.consumer_generation_id != generation:
             return
         self._next.update(after)
-        self._commits.note({tp: Noted(offset, self._note(tp, last[tp])) for tp, offset in after.items()})
+        noted = {tp: Noted(offset, self._note(tp, last[tp])) for tp, offset in after.items()}
+        self._commits.note(generation, noted)
 
     def _note(self, tp: Any, last: Message) -> str:
         return str(Note(digest(last), self._gate.until.get(tp, 0)))

@@ -39,12 +39,13 @@ async def _steps() -> None:
 
 def test_offsets_that_come_while_the_broker_takes_others_are_committed_together(monkeypatch) -> None:
     async def run() -> list[dict[Any, int]]:
-        broker, made = Broker(monkeypatch, {"a", "b"}), commits.Commits(SimpleNamespace())
+        app = SimpleNamespace(consumer_generation_id=1)
+        broker, made = Broker(monkeypatch, {"a", "b"}), commits.Commits(app)
         broker.taken.clear()
-        made.note(_at(a=1))
+        made.note(1, _at(a=1))
         await _steps()
-        made.note(_at(a=2, b=7))
-        made.note(_at(a=3))
+        made.note(1, _at(a=2, b=7))
+        made.note(1, _at(a=3))
         broker.taken.set()
         await made.end()
         return broker.committed
@@ -54,25 +55,48 @@ def test_offsets_that_come_while_the_broker_takes_others_are_committed_together(
 
 def test_what_another_worker_has_by_now_is_not_committed(monkeypatch) -> None:
     async def run() -> list[dict[Any, int]]:
-        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(SimpleNamespace())
-        made.note(_at(a=1, b=7))
+        app = SimpleNamespace(consumer_generation_id=1)
+        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(app)
+        made.note(1, _at(a=1, b=7))
         await _steps()
-        made.note(_at(a=2))
-        made.forget()
         await made.end()
         return broker.committed
 
     assert asyncio.run(run()) == [{"a": 1}]
 
 
+def test_nothing_is_committed_in_a_later_generation(monkeypatch) -> None:
+    async def run() -> list[dict[Any, int]]:
+        app = SimpleNamespace(consumer_generation_id=1)
+        broker, made = Broker(monkeypatch, {"a", "b"}), commits.Commits(app)
+        made.note(1, _at(a=1))
+        await _steps()
+        made.note(1, _at(a=2))
+        app.consumer_generation_id = 2
+        made.note(2, _at(b=7))
+        await made.end()
+        return broker.committed
+
+    async def late() -> list[dict[Any, int]]:
+        app = SimpleNamespace(consumer_generation_id=2)
+        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(app)
+        made.note(1, _at(a=1))
+        await made.end()
+        return broker.committed
+
+    assert asyncio.run(run()) == [{"a": 1}, {"b": 7}]
+    assert asyncio.run(late()) == []
+
+
 def test_a_commit_that_fails_is_a_failure_of_the_next_batch(monkeypatch) -> None:
     async def run() -> None:
-        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(SimpleNamespace())
+        app = SimpleNamespace(consumer_generation_id=1)
+        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(app)
         broker.fails = ZeroDivisionError("planted")
-        made.note(_at(a=1))
+        made.note(1, _at(a=1))
         await _steps()
         with pytest.raises(ZeroDivisionError, match="planted"):
-            made.note(_at(a=2))
+            made.note(1, _at(a=2))
         await made.end()
 
     asyncio.run(run())
@@ -81,9 +105,10 @@ def test_a_commit_that_fails_is_a_failure_of_the_next_batch(monkeypatch) -> None
 def test_the_end_does_not_wait_for_a_broker_that_does_not_answer(monkeypatch) -> None:
     async def run() -> list[dict[Any, int]]:
         monkeypatch.setattr(commits, "END_SECONDS", 0.01)
-        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(SimpleNamespace())
+        app = SimpleNamespace(consumer_generation_id=1)
+        broker, made = Broker(monkeypatch, {"a"}), commits.Commits(app)
         broker.taken.clear()
-        made.note(_at(a=1))
+        made.note(1, _at(a=1))
         await made.end()
         return broker.committed
 
