@@ -21,11 +21,20 @@ ARGUMENTS = [
 PATIENCE = 60_000
 """How long a browser waits for what must come, in milliseconds. It measures nothing."""
 SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+LAID_OUT = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 HIDE = """hidden => {
   Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 """As if somebody looked at another tab; a browser without a screen shows all of them."""
+
+
+def is_sideways(page: Page, width: int) -> bool:
+    """Whether a page has to be scrolled sideways, once the browser has laid it out at a width."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function("width => window.innerWidth === width", arg=width)
+    page.evaluate(LAID_OUT)
+    return bool(page.evaluate(SIDEWAYS))
 
 
 class Watch:

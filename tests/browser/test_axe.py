@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser_pages import PAGES, Shown, Visitors, everything, shown, visit
-from browser_run import SIDEWAYS, People, Watch
+from browser_run import People, Watch, is_sideways
 from playwright.sync_api import Browser
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -67,8 +67,7 @@ def test_axe_finds_nothing_and_nothing_is_cut(visitors: Visitors, modules: Path,
                 page.set_viewport_size({"width": width, "height": 900})
                 found += [f"{width} {theme} open={is_open}: {violation}" for violation in page.evaluate(RUN, rules)]
         for width in (320, 2560):
-            page.set_viewport_size({"width": width, "height": 900})
-            wide += [f"{width} open={is_open}"] * page.evaluate(SIDEWAYS)
+            wide += [f"{width} open={is_open}"] * is_sideways(page, width)
     assert (found, wide, watched.taken()) == ([], [], [])
 
 
