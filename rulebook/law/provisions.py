@@ -204,14 +204,18 @@ def _steps(route: Route, law: Law, provisions: tuple[Provision, ...]) -> Kept | 
         if callable(tried):
             steps.append(_Step(one, tried))
             continue
-        known = one.findings(tried)
-        if not known:
-            continue
-        if steps and isinstance(before := steps[-1], tuple):
-            known = before + known
-            steps.pop()
-        steps.append(known)
+        add_run(steps, one.findings(tried))
     return Kept(steps[0]) if len(steps) == 1 and isinstance(steps[0], tuple) else steps
+
+
+def add_run(steps: list[tuple[Finding, ...] | Any], found: tuple[Finding, ...]) -> None:
+    """Adds findings to steps: those that follow each other are one step."""
+    if not found:
+        return
+    if steps and isinstance(before := steps[-1], tuple):
+        found = before + found
+        steps.pop()
+    steps.append(found)
 
 
 def of_route(one: Provision, route: Route, law: Law) -> Tried | Test:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rulebook.law.contents import Contents, Gate
 from rulebook.law.goods import Route
 from rulebook.law.law import Law
-from rulebook.law.provisions import Provision, Test, Verdict, of_route, versions
+from rulebook.law.provisions import Provision, Test, Verdict, add_run, of_route, versions
 from rulebook.law.shipment import Shipment
 from rulebook.screening.classification import Classified
 from rulebook.screening.refusals import reason_of, set_aside
@@ -95,13 +95,7 @@ def _steps(gates: tuple[Gate, ...], route: Route, law: Law) -> list[tuple[Findin
             if callable(tried):
                 known.append(_Step(gate, one, tried))
                 continue
-            found = one.findings(tried)
-            if not found:
-                continue
-            if known and isinstance(before := known[-1], tuple):
-                found = before + found
-                known.pop()
-            known.append(found)
+            add_run(known, one.findings(tried))
         route.tried[gates] = known
     return known
 

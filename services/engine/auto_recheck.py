@@ -59,18 +59,14 @@ def _of_designer(name: str) -> tuple[str, ...]:
 
 def begin(context: DecisionContext, handled: HandledEvent) -> None:
     """Leaves the recheck of the holds that wait for what the record being made brings to the chunks that follow it."""
-    keys = awaited(context, handled)
-    if keys:
-        context.journal.unfinished.begin(_left(context, keys))
+    left = recheck_left(context, awaited(context, handled))
+    if left is not None:
+        context.journal.unfinished.begin(left)
 
 
 def recheck_left(context: DecisionContext, keys: Sequence[str]) -> dict[str, Any] | None:
     """The recheck of the holds that wait for these accounts and facts, as work that is left; None without any."""
-    return _left(context, keys) if keys else None
-
-
-def _left(context: DecisionContext, keys: Sequence[str]) -> dict[str, Any]:
-    return asdict(Left(keys, before=context.journal.transaction.n))
+    return asdict(Left(keys, before=context.journal.transaction.n)) if keys else None
 
 
 def next_recheck(journal: Journal) -> Message | None:

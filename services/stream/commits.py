@@ -43,7 +43,9 @@ class Commits:
         """Commits what waits; does not wait long for a broker that does not answer."""
         self._ended.set()
         if self._task is not None:
-            ended, _ = await asyncio.wait([self._task], timeout=END_SECONDS)
+            ended, waiting = await asyncio.wait([self._task], timeout=END_SECONDS)
+            for task in waiting:
+                task.cancel()
             for task in ended:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     log.warning("the last offsets are not committed: %r", error)

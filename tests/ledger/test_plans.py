@@ -58,9 +58,9 @@ def _read(node: dict[str, Any]) -> float:
 
 
 def _asked(values: Any) -> int:
-    """How many values a statement asks for; a text may have many, of which each takes three characters at least."""
+    """How many values a statement asks for; a text may be an array of them."""
     each = values.values() if isinstance(values, dict) else values or ()
-    return sum(len(one) if isinstance(one, list) else len(one) // 3 if isinstance(one, str) else 1 for one in each)
+    return sum(one.count(",") + 1 if isinstance(one, str) and one[:1] in ("{", "[") else 1 for one in each)
 
 
 def test_a_turn_reads_by_key_alone(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
