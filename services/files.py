@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -250,12 +250,15 @@ class _LongLine:
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
     """The items; another thread produces the next one while the caller works on the present one."""
+
+    def one() -> list[_T]:
+        return list(islice(items, 1))
+
     with ThreadPoolExecutor(1) as pool:
-        end = object()
-        coming = pool.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
+        coming = pool.submit(one)
+        while found := coming.result():
+            coming = pool.submit(one)
+            yield from found
 
 
 def length(files: Sequence[str]) -> int | None:

@@ -61,6 +61,14 @@ def test_files_functions_and_lines_are_short(path: Path) -> None:
     assert long == []
 
 
+def test_files_of_tests_and_tools_are_short() -> None:
+    paths = [
+        path for part in ("tests", "ops") for path in (ROOT / part).rglob("*.py") if "node_modules" not in path.parts
+    ]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in paths}
+    assert len(lengths) > 200 and {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_classes_are_short(path: Path) -> None:
     """A class without a method is a table, such as the reason codes, and as long as it has rows."""

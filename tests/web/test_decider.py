@@ -3,105 +3,23 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
 import pytest
-from events import of_step
+from deciding import asked, decider, kinds, locked, read, rows, settled
 from sqlalchemy import text
-from waiting import PATIENCE, wait_until
+from waiting import PATIENCE
 
 import rulebook
-from ledger.database.store import Store
-from ledger.journal import Ledger
 from schemas.event_types import SHIPMENT_CANCELLED
-from services.engine import chunks
-from services.engine.engine import Engine, Texts
-from services.engine.handlers import HANDLERS, reviews
-from services.engine.message import Message, ReadMessage
-from services.resources import software
+from services.engine.engine import Texts
+from services.engine.handlers import HANDLERS
 from services.web.decider import Decider
 from services.web.problems import Kind, Problem
 from services.web.waiting import LARGE, MOST_OF_SIZE, Queue, WaitingRequest
-
-PAPER = {"claim": "LPP", "papers": ["lpp 2025-01-20"], "quantity": 1}
-BY_HAND = {"do": "policy", "id": "by-hand", "data": {"name": "auto_recheck", "value": False}}
-
-
-def read(*steps: dict[str, Any], first: int = 1, request: str = "r") -> list[ReadMessage]:
-    """Events of flows as one request."""
-    raws = [of_step(number, step, {}, PAPER) for number, step in enumerate(steps, first)]
-    return Engine.read([Message(raw, {"request": request, "index": index}) for index, raw in enumerate(raws)])
-
-
-def asked(number: int, count: int = 1) -> list[ReadMessage]:
-    """A request of so many shipments of its own."""
-    ids = range(number * 1_000, number * 1_000 + count)
-    return read(*({"do": "request", "ship": {"id": f"SHP-{n}"}} for n in ids), first=ids.start, request=f"r{number}")
-
-
-class Clock:
-    """A clock that shows another time at each look, so that the records of one transaction have one time."""
-
-    def __init__(self) -> None:
-        self.now = 1_748_856_600_000_000
-
-    def __call__(self) -> int:
-        self.now += 1
-        return self.now
-
-
-@contextmanager
-def decider(url: str, **options: Any) -> Iterator[tuple[Decider, Store]]:
-    store = Store(url)
-    runs = Decider(Engine(Ledger(store), rulebook.load("ai-diffusion"), Clock(), software()), **options)
-    try:
-        yield runs, store
-    finally:
-        runs.close()
-        store.close()
-
-
-@contextmanager
-def locked(url: str) -> Iterator[Callable[[], None]]:
-    """Another writer has the lock until the function is called, or the block ends."""
-    store, held, end = Store(url), threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with store.begin() as connection:
-            store.lock_head(connection)
-            held.set()
-            end.wait(PATIENCE)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(PATIENCE)
-
-    def free() -> None:
-        end.set()
-        thread.join()
-
-    try:
-        yield free
-    finally:
-        free()
-        store.close()
-
-
-def rows(store: Store, query: str) -> list[Any]:
-    with store.read() as connection:
-        return list(connection.execute(text(query)).scalars())
-
-
-def kinds(decided: Sequence[Texts]) -> list[str]:
-    return [orjson.loads(texts[0])["type"].removeprefix("tpp.").removesuffix(".v1") for texts in decided]
-
-
-async def settled(decider: Decider, count: int) -> None:
-    """Returns once so many events wait."""
-    await asyncio.to_thread(wait_until, lambda: decider._queue._events >= count, every=0.001)
 
 
 def test_requests_that_wait_together_are_decided_in_one_transaction(ledger_url: str) -> None:
@@ -279,92 +197,6 @@ def test_nothing_is_decided_any_more_once_the_ledger_was_restored(ledger_url: st
         asyncio.run(story(runs))
         assert runs.failed is not None
         assert rows(store, "SELECT shipment_id FROM journal") == ["SHP-1000"]
-
-
-# --- work in chunks ---------------------------------------------------------------------------------------------------
-
-
-def holds() -> list[dict[str, Any]]:
-    """Holds that wait for room, room, a recheck of all, and one more request."""
-    full = {"do": "attest", "data": {"account": "lpp/CON-1/2025", "tpp": 26_900_000}}
-    room = {"do": "attest", "data": {"account": "lpp/CON-1/2025", "tpp": 25_000_000, "reference": "A-2"}}
-    held = [{"do": "request", "ship": {"id": f"SHP-{n}"}} for n in range(12)]
-    return [
-        BY_HAND,
-        full,
-        *held,
-        room,
-        {"do": "recheck", "data": {"all": True}},
-        {"do": "request", "ship": {"id": "X"}},
-    ]
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of five."""
-    for module in (chunks, reviews):
-        monkeypatch.setattr(module, "CHUNK", 5)
-
-
-def in_a_file(steps: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The answers to the same events as a command decides them, with all that follows."""
-    store = Store(":memory:")
-    store.open()
-    try:
-        engine = Engine(Ledger(store), rulebook.load("ai-diffusion"), Clock(), software())
-        return [list(texts) for texts in engine.decide(read(*steps))]
-    finally:
-        store.close()
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("steps", [holds(), holds()[1:]], ids=["by-hand", "auto"])
-def test_what_an_event_asks_for_in_chunks_is_done_before_the_next_as_in_a_file(
-    ledger_url: str, steps: list[dict[str, Any]]
-) -> None:
-    expected = in_a_file(steps)
-    assert max(map(len, expected)) > 10, "there is work in chunks"
-    whole = read(*steps)
-
-    async def story(runs: Decider) -> None:
-        some = len(steps) - 2
-        assert [texts[0] for texts in await runs.decide(whole[:some])] == [texts[0] for texts in expected[:some]]
-        asked, last = asyncio.ensure_future(runs.decide(whole[some:-1], follow=True)), whole[-1:]
-        await asyncio.sleep(0)  # the first one waits, and this one behind it
-        (plain,) = await runs.decide(last)
-        assert list(plain) == expected[-1][:1]
-        assert [list(texts) for texts in await asked] == expected[some:-1]
-        assert [list(texts) for texts in await runs.decide(whole, follow=True)] == expected, "a repeat too"
-
-    with decider(ledger_url) as (runs, _):
-        asyncio.run(story(runs))
-
-
-@pytest.mark.usefixtures("few")
-def test_work_that_another_left_is_done_before_anything_is_taken(ledger_url: str) -> None:
-    steps = holds()
-    expected, whole = in_a_file(steps), read(*steps)
-    store = Store(ledger_url)
-    other = Engine(Ledger(store), rulebook.load("ai-diffusion"), Clock(), software())
-    other.decide(whole[:-2])
-    with decider(ledger_url) as (runs, _):
-        wait_until(lambda: runs._turns._engine.pending is False)
-        other.decide_between(whole[-2:-1])
-        assert other.pending
-        assert [list(texts) for texts in asyncio.run(runs.decide(whole[-1:], follow=True))] == expected[-1:]
-    store.close()
-
-
-@pytest.mark.usefixtures("few")
-def test_work_that_was_left_is_done_from_the_start(ledger_url: str) -> None:
-    steps = holds()
-    store = Store(ledger_url)
-    other = Engine(Ledger(store), rulebook.load("ai-diffusion"), Clock(), software())
-    other.decide_between(read(*steps[:-1]))
-    assert other.pending
-    with decider(ledger_url):
-        wait_until(lambda: not rows(store, "SELECT n FROM unfinished"))
-    store.close()
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------
