@@ -11,12 +11,13 @@ share of the first. `large` first screens some 100,000 events on an empty ledger
 table, are then loaded (by COPY; on SQLite by INSERT) again and again, with other numbers, identifiers and names, up to
 `--rows` records, so that the program goes on after them. Then it screens `--events` more, and prints the same, and the
 last rate as a share of that on the empty ledger. The leaves of loaded records are those of the first ones: `tpp audit
-verify` finds them wrong, and nothing here reads them.
+verify` finds them wrong, and nothing here reads them. PostgreSQL is the machine's own, with SETTINGS.
 """
 
 import argparse
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ from measuring import ROOT, Side, end_together, resident, sides
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from databases import postgresql
+from databases import own_server
 from sqlalchemy import Table, func, select, update
 
 from ledger.database import tables
@@ -49,6 +50,11 @@ ROWS = 2_000
 """The rows of a table that are loaded at once."""
 FIRST = 5_000
 """More than a first batch, which is not measured."""
+SETTINGS = {
+    "shared_buffers": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 4 // 1_048_576}MB",
+    "max_wal_size": "16GB", "wal_compression": "lz4",
+}  # fmt: skip
+"""Those of PostgreSQL that `docs/operate/sizing.md` names."""
 SEQUENCE = re.compile(r'"sequence":"([0-9]{20})"')
 RECORDS, ACCOUNTS = "records", "accounts"
 NUMBERS = {
@@ -282,7 +288,10 @@ def main() -> None:
         (side,) = sides(None, folder)
         url = f"sqlite:///{folder}/ledger.db"
         if kind == "postgresql":
-            url = ended.enter_context(postgresql()).create("template1")
+            server = ended.enter_context(own_server())
+            server.stop()
+            server.start(**SETTINGS)
+            url = server.create("template1")
         if given.what == "large":
             found = large(side, url, folder, given.rows, given.events, given.step)
         else:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from installed import INSTALLED
+
 MOST = 300 << 20
 """Bytes of memory that a command may take, whatever it is given."""
-
-TPP = Path(sys.executable).with_name("tpp")
 
 
 _WAITER = """
@@ -37,7 +37,7 @@ def measured(folder: Path, *words: str, stdin: Iterable[bytes] = ()) -> Ran:
     """Runs `tpp` in a folder, with standard input bit by bit."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
     with tempfile.TemporaryFile() as kept, tempfile.NamedTemporaryFile("r") as report:
-        waiter = [sys.executable, "-I", "-S", "-c", _WAITER, report.name, str(TPP), *words]
+        waiter = [sys.executable, "-I", "-S", "-c", _WAITER, report.name, str(INSTALLED), *words]
         run = subprocess.Popen(waiter, cwd=folder, env=plain, stdin=subprocess.PIPE, stdout=kept, stderr=kept)
         assert run.stdin is not None
         with suppress(BrokenPipeError), run.stdin:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from brokers import messages
 from containers import missing
+from installed import INSTALLED
 from stream_run import ROOT, Stream
 from waiting import PATIENCE
 
@@ -60,7 +61,7 @@ def test_the_program_in_java_chooses_the_partitions_that_tpp_publish_chooses(
     program = _saved("Publish.java", tmp_path)
     said = _done(*java(), "-cp", f"{jars()}{os.sep}*", program, file, address=stream.address)
     assert len(said.splitlines()) == len(events)
-    tpp = Path(sys.executable).with_name("tpp")
+    tpp = INSTALLED
     _done(tpp, "publish", file, address=stream.address)
     found = messages(stream.address, "tpp.shipments")
     assert len(found) == 2 * len(events)

@@ -3,12 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import urllib.request
-from pathlib import Path
 
 import orjson
 from brokers import quiet_port
+from installed import INSTALLED
 from stream_run import shipments
 from waiting import PATIENCE
 
@@ -21,7 +20,7 @@ def test_one_trace_goes_from_the_publisher_to_what_is_published(streams) -> None
     relay = stream.start("relay", **environment, TPP_METRICS=address)
     file = stream.folder / "one.jsonl"
     file.write_bytes(next(iter(shipments(1))) + b"\n")
-    command = [Path(sys.executable).with_name("tpp"), "publish", file]
+    command = [INSTALLED, "publish", file]
     settings = {"TPP_BROKER": stream.address, "TPP_GROUP": stream.group, **environment}
     sent = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
     stream.wait_decided(worker, relay)

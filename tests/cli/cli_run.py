@@ -2,17 +2,16 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
 from click.testing import CliRunner
+from installed import TPP
 from waiting import PATIENCE
 
 from services.cli.commands import main
 
-TPP = Path(sys.executable).with_name("tpp")
 Done = subprocess.CompletedProcess[bytes]
 Tpp = Callable[..., Done]
 

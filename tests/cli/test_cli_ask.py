@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 from cli_events import answers, dispatch, event, kinds, lines, request
-from cli_run import TPP, Tpp
+from cli_run import Tpp
+from installed import INSTALLED
 from waiting import PATIENCE
 
 KEYS = ["account", "limit", "pending", "posted", "attested", "credits", "balance", "available", "entries"]
@@ -211,7 +212,7 @@ def test_each_help_has_an_example_and_names_the_ledger(tpp: Tpp, command: str) -
 
 def test_help_is_quick_since_it_imports_no_database_and_no_models(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", str(TPP), "--help"],
+        [sys.executable, "-X", "importtime", str(INSTALLED), "--help"],
         cwd=tmp_path,
         capture_output=True,
         timeout=PATIENCE,

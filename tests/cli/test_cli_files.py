@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from cli_events import answers, dispatch, kinds, lines, request
-from cli_run import TPP, Tpp, runner
+from cli_run import Tpp, runner
+from installed import INSTALLED
 from waiting import PATIENCE
 
 TEXT = lines(request("SHP-1"), dispatch("SHP-1"))
@@ -15,7 +16,7 @@ TEXT = lines(request("SHP-1"), dispatch("SHP-1"))
 
 def shell(folder: Path, command: str) -> subprocess.CompletedProcess[bytes]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
-    words = ["bash", "-c", command.replace("tpp ", f"{TPP} ")]
+    words = ["bash", "-c", command.replace("tpp ", f"{INSTALLED} ")]
     return subprocess.run(words, cwd=folder, env=plain, capture_output=True, timeout=PATIENCE, check=False)
 
 

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ import httpx
 import pytest
 from brokers import quiet_port
 from click.testing import CliRunner
+from installed import INSTALLED
 from waiting import PATIENCE, wait_until
 
 from services.cli.commands import main
 
-TPP = Path(sys.executable).with_name("tpp")
 RECEIVERS = '[[to]]\nname = "desk"\nurl = "https://hooks.example/tpp"\nsecret_env = "DESK_SECRET"\n'
 SECRET = f"whsec_{'A' * 32}"
 
@@ -66,7 +65,7 @@ def up(folder: Path, **settings: str) -> Iterator[Up]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("TPP_", "JAVA"))}
     (folder / "bin").mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [TPP, "up", "--no-broker", "--ledger", f"sqlite:///{folder}/l.db"],
+        [INSTALLED, "up", "--no-broker", "--ledger", f"sqlite:///{folder}/l.db"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

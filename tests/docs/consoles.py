@@ -3,15 +3,14 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from installed import TPP
 from waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
-TPP = Path(sys.executable).with_name("tpp")
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TPP_") or name == "TPP_CACHE"}
 """The environment without settings, but with the folder in which the broker's files are kept."""
 

@@ -4,7 +4,6 @@ import base64
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 import orjson
 from events import Line
+from installed import TPP
 from prometheus_client import CollectorRegistry
 from waiting import PATIENCE, wait_until
 
@@ -31,7 +31,6 @@ from services.notify.tries import Tries
 from services.resources import software
 from services.telemetry.notices import NoticeMetrics
 
-TPP = Path(sys.executable).with_name("tpp")
 NOW = 1_748_856_600_000_000
 """A reading of the clock in June 2025, in microseconds."""
 KEY = bytes(range(32))

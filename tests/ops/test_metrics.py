@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 from brokers import quiet_port
+from installed import INSTALLED
 from prometheus_client import CollectorRegistry
 from waiting import PATIENCE, wait_until
 
@@ -250,7 +250,7 @@ def part(name: str, ledger: str, tmp_path: Path) -> Iterator[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
     environment = plain | {"TPP_METRICS": address, "TPP_LEDGER_URL": ledger}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([Path(sys.executable).with_name("tpp"), name], env=environment, stderr=log)
+        process = subprocess.Popen([INSTALLED, name], env=environment, stderr=log)
     try:
         yield address
     finally:

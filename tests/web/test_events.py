@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from deciding import PAPER, locked
 from events import of_step
 from sqlalchemy import text
-from test_decider import PAPER, locked
 from waiting import PATIENCE
 from web_run import TPP, Served
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from installed import INSTALLED
 from server_raw import HOST, Raw, small
 from waiting import PATIENCE
 from web_run import TPP, served
@@ -209,7 +210,7 @@ def test_the_files_that_may_be_open_are_raised(ledger: str) -> None:
         pytest.skip("the system allows too few files")
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
-        with served(ledger) as running:
+        with served(ledger, program=(INSTALLED, "serve")) as running:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE) == (2_200, hard)
     finally:
@@ -218,7 +219,7 @@ def test_the_files_that_may_be_open_are_raised(ledger: str) -> None:
 
 def test_too_few_files_end_nothing(ledger: str) -> None:
     """Where the system allows fewer files than connections, the rest wait."""
-    with served(ledger) as running, ExitStack() as opened:
+    with served(ledger, program=(INSTALLED, "serve")) as running, ExitStack() as opened:
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (60, 60))
         every = [opened.enter_context(closing(Raw(running))) for _ in range(80)]
         assert every[0].request("GET", "/health/live").status == 200

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from installed import TPP
 from waiting import PATIENCE
 
 from ledger.database.store import Store
 from services.resources import wall_clock
 from services.web.tokens import new_token
-
-TPP = Path(sys.executable).with_name("tpp")
 
 
 @dataclass
