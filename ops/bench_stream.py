@@ -9,8 +9,9 @@
 Decisions a second are those of one worker, and of two on the same partitions, from a backlog of 20,000 events, with the
 CPU an event of the worker, of all processes `postgres` and `java`, and of plain Faust. The time to a decision is from
 publishing to reading the answer from its topic: at 500 events a second on an idle machine and beside a process that
-takes a core, and at half of the rate that one worker decided at; the first seconds after a start stand by themselves.
-PostgreSQL is found as the tests find it, the broker is started; both are fresh for each run.
+takes a core, and at half of the rate at which publisher, worker, relay and reader together are saturated; the first
+seconds after a start stand by themselves. PostgreSQL is found as the tests find it, the broker is started; both are
+fresh for each run.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -199,17 +200,17 @@ def from_backlog(on: System, count: int, many: int) -> tuple[float, dict[str, fl
     return decided / (until - since) * 1_000_000, spent
 
 
-def latencies(side: Side, rate: int, seconds: int, half: int) -> dict[str, float]:
-    """The time to a decision at a rate, idle and beside a busy core, and at half of the rate that saturates."""
+def latencies(side: Side, rate: int, seconds: int, backlog: int) -> dict[str, float]:
+    """The time to a decision at a rate, idle, beside a busy core, and at half of what saturates all."""
     found: dict[str, float] = {}
     with system(side) as on:
-        measured = (("idle", rate, nullcontext), ("busy", rate, busy), ("half", half, nullcontext))
-        for number, (name, each, beside) in enumerate(measured):
+        whole = saturating(on, backlog, since=0)
+        found["publisher to reader, decisions/s"] = round(whole)
+        measured = (("idle", rate, nullcontext), ("busy", rate, busy), ("half", round(whole / 2), nullcontext))
+        for number, (name, each, beside) in enumerate(measured, 1):
             with beside():
                 one = latency(on, seconds * each, each, since=number * ROUNDS)
             p50, p99, first, unseen = one.values()
-            if name == "half":
-                found |= {"half of the rate that saturates, events/s": half}
             p99_name = HALF if name == "half" else f"p99 at {rate}/s {name}, ms"
             found |= {f"p50{p99_name[3:]}": p50, p99_name: p99}
             found |= {f"p99 of the first {STARTING} s, {name}, ms": first, f"not seen, {name}": unseen}
@@ -235,6 +236,62 @@ def rechecked(on: System, holds: int, rate: int) -> dict[str, float]:
         return found | {"holds": holds, "chunks": int(connection.execute(query).scalar_one())}
 
 
+class Answers:
+    """The answers that a reader gets while worker and relay run: when it saw the first one to each event."""
+
+    def __init__(self, on: System, since: int) -> None:
+        from kafka import KafkaConsumer, TopicPartition
+
+        for name in ("worker", "relay"):
+            on.start(name)
+        options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 20}
+        self._consumer = KafkaConsumer(**options)
+        topics = ("tpp.decisions", "tpp.rejected")
+        partitions = [TopicPartition(name, n) for name in topics for n in self._consumer.partitions_for_topic(name)]
+        self._consumer.assign(partitions)
+        self._consumer.seek_to_end()
+        for partition in partitions:
+            self._consumer.position(partition)
+        self.seen: dict[str, float] = {}
+        first = next(events(1, since + ROUNDS - 1))
+        on.publish(first)
+        self.await_all({orjson.loads(first)["id"]})
+        time.sleep(2)
+
+    def take(self, wait: int) -> None:
+        """Notes what is there, or comes in so many milliseconds."""
+        for messages in self._consumer.poll(timeout_ms=wait).values():
+            now = time.perf_counter()
+            for message in messages:
+                if cause := orjson.loads(message.value)["data"].get("causation"):
+                    self.seen.setdefault(cause["id"], now)
+
+    def await_all(self, ids: Collection[str], seconds: float = 60) -> None:
+        """Returns once all of them are seen, or after so many seconds."""
+        end = time.perf_counter() + seconds
+        while not self.seen.keys() >= set(ids) and time.perf_counter() < end:
+            self.take(50)
+
+
+def ready(count: int, since: int) -> list[tuple[str, tuple[str, bytes | None, bytes]]]:
+    """So many events, each with its id, as they are sent."""
+    return [(orjson.loads(line)["id"], (*destination(line), line)) for line in events(count, since)]
+
+
+def saturating(on: System, count: int, since: int) -> float:
+    """Answers a second that a reader gets of events that are published faster; from when WARM of them are there."""
+    messages, before = ready(count, since), on.decided()
+    answers = Answers(on, since)
+    for _, message in messages:
+        on.send(*message)
+    answers.await_all({name for name, _ in messages}, 120)
+    on.await_decided(before + count + 1)
+    on.stop()
+    seen = sorted(answers.seen[name] for name, _ in messages)
+    first = round(count * WARM)
+    return (count - first) / (seen[-1] - seen[first])
+
+
 def latency(on: System, count: int, rate: int, first: bytes | None = None, since: int = 0) -> dict[str, float]:
     """Milliseconds from publishing an event to reading its answer from the topics, at so many events a second.
 
@@ -242,40 +299,23 @@ def latency(on: System, count: int, rate: int, first: bytes | None = None, since
     all, and not counted. `since` is the first round: of parties that were met before, holds would wait, and be
     rechecked.
     """
-    from kafka import KafkaConsumer, TopicPartition
-
     before, starting = on.decided(), STARTING * rate
     count += starting
-    messages = [(orjson.loads(line)["id"], (*destination(line), line)) for line in events(count, since)]
-    for name in ("worker", "relay"):
-        on.start(name)
-    options = {"bootstrap_servers": on.address, "auto_offset_reset": "latest", "fetch_max_wait_ms": 20}
-    consumer = KafkaConsumer(**options)
-    topics = ("tpp.decisions", "tpp.rejected")
-    consumer.assign([TopicPartition(name, n) for name in topics for n in consumer.partitions_for_topic(name)])
-    consumer.seek_to_end()
-    for partition in consumer.assignment():
-        consumer.position(partition)
+    messages = ready(count, since)
+    answers = Answers(on, since)
     sent: dict[str, float] = {}
-    seen: dict[str, float] = {}
-    warm = next(events(1, since + ROUNDS - 1))
-    on.publish(warm)
-    while orjson.loads(warm)["id"] not in seen:
-        _take(consumer, seen, 100)
-    time.sleep(2)
     if first is not None:
         on.publish(first)
     start = time.perf_counter()
     for index, (name, message) in enumerate(messages):
         while (now := time.perf_counter()) < start + index / rate:
-            _take(consumer, seen, 5)
+            answers.take(5)
         sent[name] = now
         on.send(*message)
-    end = time.perf_counter() + 30
-    while sent.keys() - seen.keys() and time.perf_counter() < end:
-        _take(consumer, seen, 50)
+    answers.await_all(sent.keys(), 30)
     on.await_decided(before + count + 1)
     on.stop()
+    seen = answers.seen
     took = [(seen[name] - sent[name]) * 1_000 if name in seen else None for name in sent]
     return {
         f"p50 at {rate}/s, ms": _percentile(took[starting:], 50),
@@ -288,15 +328,6 @@ def latency(on: System, count: int, rate: int, first: bytes | None = None, since
 def _percentile(took: Sequence[float | None], percent: int) -> float:
     seen = sorted(one for one in took if one is not None)
     return round(seen[len(seen) * percent // 100], 1)
-
-
-def _take(consumer: object, seen: dict[str, float], wait: int) -> None:
-    for messages in consumer.poll(timeout_ms=wait).values():  # type: ignore[attr-defined]
-        now = time.perf_counter()
-        for message in messages:
-            cause = orjson.loads(message.value)["data"].get("causation")
-            if cause:
-                seen.setdefault(cause["id"], now)
 
 
 def soak(on: System, seconds: int, rate: int) -> dict[str, object]:
@@ -342,9 +373,8 @@ def main() -> None:
             return
         rates = in_turn(of, given.times, lambda side, _: throughput(side, given.events))
         show("from a backlog", rates, ["one worker, decisions/s", SHARE, "two workers, decisions/s"])
-        half = {name: round(one["one worker, decisions/s"] / 2) for name, one in rates.items()}
         times = in_turn(
-            of, min(given.times, 3), lambda side, _: latencies(side, given.rate, given.seconds, half[side.name])
+            of, min(given.times, 3), lambda side, _: latencies(side, given.rate, given.seconds, given.events)
         )
         show("time to a decision", times, [f"p99 at {given.rate}/s {name}, ms" for name in ("idle", "busy")])
 
