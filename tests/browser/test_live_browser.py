@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from browser_run import HIDE, People, Watch, held, publish
 from databases import Databases
+from installed import INSTALLED
 from playwright.sync_api import Locator, Page, Request, expect
 from reading_run import event, request
 from waiting import wait_until
@@ -113,7 +114,7 @@ def test_a_figure_of_the_quotas_changes_in_its_place(web: Served, people: People
 
 def test_the_server_is_restarted_and_the_page_catches_up(ledger: str, people: People, watch: Watch) -> None:
     watch.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
-    with served(ledger) as web:
+    with served(ledger, program=(INSTALLED, "serve")) as web:
         publish(web, held("SHP-1"))
         page = people.sign_in(web).page
         opened(page, f"{web.url}/console/holds")

@@ -16,13 +16,13 @@ Done = subprocess.CompletedProcess[bytes]
 Tpp = Callable[..., Done]
 
 
-def runner(folder: Path) -> Tpp:
-    """Runs the installed `tpp` in a folder, without the caller's settings; `stdin` and `env` may be given."""
+def runner(folder: Path, program: Path = TPP) -> Tpp:
+    """Runs `tpp` in a folder, without the caller's settings; `stdin` and `env` may be given."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
 
     def run(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Done:
         done = subprocess.run(
-            [TPP, *words],
+            [program, *words],
             input=stdin,
             env=plain | (env or {}),
             cwd=folder,

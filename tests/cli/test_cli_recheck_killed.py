@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_run import TPP, runner
+from cli_run import runner
 from databases import Databases
 from events import Line, shipment
+from installed import INSTALLED
 from soak import much
 from waiting import PATIENCE
 
@@ -39,12 +40,12 @@ def test_a_run_that_is_killed_and_begun_again_gives_the_bytes_of_one_that_is_not
     databases: Databases, tmp_path: Path
 ) -> None:
     (tmp_path / "in.jsonl").write_bytes(story())
-    tpp, url, other = runner(tmp_path), databases.ledger(), databases.ledger()
+    tpp, url, other = runner(tmp_path, INSTALLED), databases.ledger(), databases.ledger()
     begun = time.monotonic()
     assert tpp("screen", "in.jsonl", "--ledger", url, "--out", "whole.jsonl").returncode == 0
     took, chance = time.monotonic() - begun, random.Random()
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TPP_")}
-    command = [str(TPP), "screen", "in.jsonl", "--ledger", other, "--out", "again.jsonl"]
+    command = [str(INSTALLED), "screen", "in.jsonl", "--ledger", other, "--out", "again.jsonl"]
     for _ in range(KILLS):
         process = subprocess.Popen(
             command, cwd=tmp_path, env=plain, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

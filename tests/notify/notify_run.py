@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import orjson
 from events import Line
-from installed import TPP
+from installed import INSTALLED
 from prometheus_client import CollectorRegistry
 from waiting import PATIENCE, wait_until
 
@@ -222,7 +222,7 @@ def notifying(ledger: str, folder: Path, tables: Sequence[str], **env: str) -> I
     file = folder / "notify.toml"
     file.write_text("\n".join(tables), "utf-8")
     process = subprocess.Popen(
-        [TPP, "notify", "--ledger", ledger],
+        [INSTALLED, "notify", "--ledger", ledger],
         stderr=subprocess.PIPE,
         text=True,
         env=plain() | {"TPP_NOTIFY": str(file)} | ENVIRONMENT | env,

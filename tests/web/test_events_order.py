@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from installed import INSTALLED
 from soak import much
 from sqlalchemy import text
 from waiting import PATIENCE, wait_until
@@ -162,7 +163,7 @@ def standing(url: str) -> list[Any]:
 def test_files_sent_by_many_clients_get_the_answers_of_tpp_screen(ledger_url: str, tmp_path: Path) -> None:
     for kills in range(much(1, 10)):
         sendings, enough = list(requests()), 10 + 5 * kills
-        with served(ledger_url) as server:
+        with served(ledger_url, program=(INSTALLED, "serve")) as server:
             token = server.token("admin", "erp", "*")
             clients = Clients(server, token, sendings)
             clients.start()
