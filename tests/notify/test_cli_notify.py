@@ -6,7 +6,8 @@ from pathlib import Path
 
 import orjson
 import pytest
-from notify_run import ENVIRONMENT, TPP, Hook, Ledger, plain, receivers, run_due, status, webhook
+from installed import TPP
+from notify_run import ENVIRONMENT, Hook, Ledger, plain, receivers, run_due, status, webhook
 
 from ledger.doors.notices import list_notices
 from services.notify.delivery import WAITS

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from notify_run import ENVIRONMENT, KEY, TPP, plain, receivers, table
+from installed import TPP
+from notify_run import ENVIRONMENT, KEY, plain, receivers, table
 
 from services.failure import Failure
 from services.notify.receivers import read_receivers
