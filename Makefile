@@ -38,10 +38,10 @@ demo: $(VENV)/run ## screen the examples and show balances and one explanation
 	@echo "Answers: $(DEMO)/*.jsonl. Next: $(BIN)/tpp --help"
 
 test: $(VENV)/dev ## pass the tests that need no broker and no browser and kill nothing
-	$(BIN)/python -m pytest -n 3 -m "not (broker or browser or kills)"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not (broker or browser or kills)"
 
 test-all: $(VENV)/dev ## pass all tests, on SQLite, PostgreSQL and Kafka, as CI does
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 screenshots: $(VENV)/dev ## take the pictures of the page in docs/assets/console (needs chromium)
 	$(BIN)/python -m pytest -n 2 tests/browser/test_screenshots.py

@@ -73,20 +73,24 @@ class Forks:
             os.kill(pid, number)
 
     def fork(self, client: socket.socket) -> None:
-        """Makes a copy for a client. Raises Copy in it."""
+        """Makes a copy for a client, but for one that was ended before it had asked. Raises Copy in the copy."""
         text, files, _, _ = socket.recv_fds(client, 1 << 20, FILES)
-        while not text.endswith(b"\n"):
-            text += client.recv(1 << 20)
-        asked = json.loads(text)
-        if pid := os.fork():
-            self.waiting[pid] = client
+        while not text.endswith(b"\n") and (more := client.recv(1 << 20)):
+            text += more
+        pid = os.fork() if text.endswith(b"\n") else None
+        if pid != 0:
             for one in files:
                 os.close(one)
+            if pid is None:
+                client.close()
+            else:
+                self.waiting[pid] = client
             return
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for one in (self.listening, self.ended, self._end, client, *self.waiting.values()):
             one.close()
+        asked = json.loads(text)
         become(asked, files)
         raise Copy(asked["words"])
 

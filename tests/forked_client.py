@@ -23,14 +23,14 @@ def run(path: str, program: str, loaded: dict[str, str]) -> None:
     mask = os.umask(0)
     asked = {"words": sys.argv[1:], "environment": dict(os.environ), "mask": mask}
     server = socket.socket(socket.AF_UNIX)
-    for number in PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda got, _: server.sendall(bytes([got])))
     server.connect(path)
     folder = os.open(".", os.O_RDONLY)
     text = json.dumps(asked).encode() + b"\n"
     sent = socket.send_fds(server, [text], [0, 1, 2, folder])
     server.sendall(text[sent:])
+    for number in PASSED_ON:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda got, _: server.sendall(bytes([got])))
     for number in (0, 1, 2):
         os.close(number)
     code = int(server.recv(100))
