@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from periods_run import PERIODS, RECONCILE, form, text, tpp
+from periods_run import PERIODS, RECONCILE, everything, form, text, tpp, with_a_close
 from reading_run import listed, request, screen, something_of_everything, writer
 from signin_run import SAME, sign_in
 from web_inside import inside
@@ -33,8 +33,7 @@ from services.web.pages.sessions import new_link
 @pytest.fixture
 def web(ledger_url: str, tmp_path: Path) -> Iterator[Served]:
     """A running `tpp serve` on a ledger with something of everything, and a key of its own; on both databases."""
-    screen(ledger_url, something_of_everything())
-    with served(ledger_url, env={"TPP_SIGNING_KEY": str(tmp_path / "key")}) as running:
+    with everything(ledger_url, tmp_path / "key") as running:
         yield running
 
 
@@ -47,11 +46,7 @@ def finance(web: Served) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One running `tpp serve` for the tests that write nothing, on SQLite, with 2025-06 closed."""
-    folder = tmp_path_factory.mktemp("still")
-    url = f"sqlite:///{folder / 'still.db'}"
-    screen(url, something_of_everything())
-    subprocess.run([TPP, "snapshot", "close", "2025-06", "--ledger", url], cwd=folder, check=True)
-    with served(url, env={"TPP_SIGNING_KEY": str(folder / "tpp-signing.key")}) as running:
+    with with_a_close(tmp_path_factory.mktemp("still")) as running:
         yield running
 
 

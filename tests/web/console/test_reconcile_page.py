@@ -3,7 +3,6 @@
 import gzip
 import io
 import re
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from html import unescape
@@ -12,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from periods_run import RECONCILE, form, text, tpp
-from reading_run import event, screen, something_of_everything, writer
+from periods_run import RECONCILE, everything, form, text, tpp, with_a_close
+from reading_run import event, writer
 from signin_run import SAME, sign_in
-from web_run import TPP, Served, served
+from web_run import Served
 
 from ledger.database.store import Store
 from services.views.console.periods import FIRST
@@ -26,8 +25,7 @@ HEADER = "shipment_id,account,date,amount\n"
 @pytest.fixture
 def web(ledger_url: str, tmp_path: Path) -> Iterator[Served]:
     """A running `tpp serve` on a ledger with something of everything, and a key of its own; on both databases."""
-    screen(ledger_url, something_of_everything())
-    with served(ledger_url, env={"TPP_SIGNING_KEY": str(tmp_path / "key")}) as running:
+    with everything(ledger_url, tmp_path / "key") as running:
         yield running
 
 
@@ -40,11 +38,7 @@ def finance(web: Served) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One running `tpp serve` for the tests that write nothing, on SQLite, with 2025-06 closed."""
-    folder = tmp_path_factory.mktemp("still")
-    url = f"sqlite:///{folder / 'still.db'}"
-    screen(url, something_of_everything())
-    subprocess.run([TPP, "snapshot", "close", "2025-06", "--ledger", url], cwd=folder, check=True)
-    with served(url, env={"TPP_SIGNING_KEY": str(folder / "tpp-signing.key")}) as running:
+    with with_a_close(tmp_path_factory.mktemp("still")) as running:
         yield running
 
 
