@@ -268,8 +268,8 @@ class Answers:
 
     def await_all(self, ids: Collection[str], seconds: float = 60) -> None:
         """Returns once all of them are seen, or after so many seconds."""
-        end = time.perf_counter() + seconds
-        while not self.seen.keys() >= set(ids) and time.perf_counter() < end:
+        end, wanted = time.perf_counter() + seconds, set(ids)
+        while not wanted <= self.seen.keys() and time.perf_counter() < end:
             self.take(50)
 
 
@@ -284,10 +284,13 @@ def saturating(on: System, count: int, since: int) -> float:
     answers = Answers(on, since)
     for _, message in messages:
         on.send(*message)
-    answers.await_all({name for name, _ in messages}, 120)
+    ids = [name for name, _ in messages]
+    answers.await_all(ids, 120)
+    if unseen := set(ids) - answers.seen.keys():
+        raise SystemExit(f"{len(unseen):,} of {count:,} answers were not seen within 120 s")
     on.await_decided(before + count + 1)
     on.stop()
-    seen = sorted(answers.seen[name] for name, _ in messages)
+    seen = sorted(answers.seen[name] for name in ids)
     first = round(count * WARM)
     return (count - first) / (seen[-1] - seen[first])
 

@@ -61,8 +61,7 @@ def test_the_program_in_java_chooses_the_partitions_that_tpp_publish_chooses(
     program = _saved("Publish.java", tmp_path)
     said = _done(*java(), "-cp", f"{jars()}{os.sep}*", program, file, address=stream.address)
     assert len(said.splitlines()) == len(events)
-    tpp = INSTALLED
-    _done(tpp, "publish", file, address=stream.address)
+    _done(INSTALLED, "publish", file, address=stream.address)
     found = messages(stream.address, "tpp.shipments")
     assert len(found) == 2 * len(events)
     assert len({(one.key, one.partition) for one in found}) == len(events)
